@@ -1,0 +1,46 @@
+# Needs Python 3.11 and make; everything else is built into .venv by the targets themselves.
+PYTHON ?= python3.11
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test lint bench model requirements clean
+
+demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
+	@$(BIN)/eeg-emotion demo $(ARGS)
+
+test: .venv/dev.stamp ## all tests; ARGS are pytest's
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/dev.stamp ## measures; prints each figure beside its aim
+	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o addopts= --import-mode=importlib -q -s -p no:randomly -p no:timeout $(ARGS)
+
+model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
+	@BIN=$(BIN) sh models/rebuild.sh
+
+requirements: ## pins requirements/*.txt anew, versions and hashes
+	@sh requirements/pin.sh $(PYTHON)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv
+
+# The service and the readers of recordings: no TensorFlow.
+.venv/service.stamp: requirements/service.txt pyproject.toml | .venv/bin/python
+	@echo "setting up .venv for the service"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# And the trainer, the tests' tools and the linters.
+.venv/dev.stamp: requirements/dev.txt .venv/service.stamp
+	@echo "setting up .venv for training and tests"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

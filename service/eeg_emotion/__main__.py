@@ -1,0 +1,5 @@
+"""`python -m eeg_emotion` is the command `eeg-emotion`."""
+
+from eeg_emotion.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""WebSocket, REST, metrics and the page."""

@@ -1,0 +1,82 @@
+"""The ASGI application: endpoints, page and documentation, nothing from outside."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import eeg_emotion
+from eeg_emotion.api import problems
+from eeg_emotion.api.body_limit import BodyLimit
+from eeg_emotion.api.rest import rest_router
+from eeg_emotion.api.service import Service
+from eeg_emotion.api.stream import stream_router
+
+_STATIC = Path(__file__).parent / "static"
+
+_PAGE_POLICY = (
+    b"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    b"object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)  # the chart library sets styles on its elements, hence unsafe-inline for styles only
+
+
+def create_app(service: Service) -> FastAPI:
+    """Make the application around a running service."""
+    app = FastAPIOffline(
+        title="eeg-emotion",
+        version=eeg_emotion.__version__,
+        description="Arousal and valence from EEG. Predictions are pushed at `/v1/stream`.",
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(rest_router(service))
+    app.include_router(stream_router(service))
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html")
+
+    @app.get("/static/plotly.min.js", include_in_schema=False)
+    async def plotly() -> FileResponse:
+        return FileResponse(_plotly_js(), media_type="text/javascript")
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.add_middleware(BodyLimit)
+    app.add_middleware(_PageHeaders)
+    return app
+
+
+class _PageHeaders:
+    """ASGI middleware that keeps the page to itself: no outside address, no framing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"cache-control", b"no-cache"),
+                ]
+                # The documentation page has a script in its text, so the policy is not for it.
+                if scope["path"] == "/":
+                    message["headers"].append((b"content-security-policy", _PAGE_POLICY))
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _plotly_js() -> Path:
+    """Find the chart library in the installed package, without importing it."""
+    spec = find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("the package plotly is not installed; install eeg-emotion anew")
+    return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"

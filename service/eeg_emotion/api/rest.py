@@ -1,0 +1,169 @@
+"""REST: health, headsets, the model, and predictions for windows that a client sends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, HTTPException, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.service import Service
+from eeg_emotion.eeg.layout import LayoutError, plan_layout
+from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
+from eeg_emotion.monitor import reasons_of, scores_of
+from eeg_emotion.publish.messages import Headset, Message, ModelCard, Prediction, Reason, Score
+
+_MOST_WINDOWS = 4  # some 40 ms of work; a client with more sends more requests
+
+
+class Health(Message):
+    """The answer of the health endpoints."""
+
+    status: str
+
+
+class PredictRequest(BaseModel):
+    """Windows of EEG to be judged.
+
+    `windows` is `(windows, channels, samples)` in µV at the model's rate. Each has settle and
+    window seconds of contiguous signal: the filters need the first part to come to rest.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    channels: Annotated[list[str], Field(min_length=1, max_length=256)]
+    windows: Annotated[list[list[list[FiniteFloat]]], Field(min_length=1, max_length=_MOST_WINDOWS)]
+
+
+class WindowPrediction(Message):
+    """The estimates over one window that was sent."""
+
+    arousal: Score
+    valence: Score
+    valid: bool
+    reasons: tuple[Reason, ...]
+    quality: float
+
+
+class PredictResponse(Message):
+    """The estimates, in the order of the windows."""
+
+    model: str
+    interpolated: tuple[str, ...]
+    predictions: tuple[WindowPrediction, ...]
+
+
+def rest_router(service: Service) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter()
+
+    @router.get("/livez", tags=["health"])
+    async def livez() -> Health:
+        """Tell that the event loop runs; nothing else is asked."""
+        return Health(status="ok")
+
+    @router.get("/readyz", tags=["health"], responses=responses(503))
+    async def readyz() -> Health:
+        """Tell whether to send work here. A missing headset does not make the service unready."""
+        if service.draining:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+        return Health(status="ok")
+
+    @router.get("/v1/headsets", tags=["headsets"])
+    async def headsets() -> tuple[Headset, ...]:
+        """List all headsets with their states."""
+        return service.headsets.headsets()
+
+    @router.get("/v1/headsets/{identifier}", tags=["headsets"], responses=responses(404))
+    async def headset(identifier: str) -> Headset:
+        """Describe one headset."""
+        found = service.headsets.headset(identifier)
+        if found is None:
+            known = ", ".join(item.id for item in service.headsets.headsets()) or "none"
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND,
+                f"found no headset {identifier!r}; known: {known}; /v1/headsets lists them",
+            )
+        return found
+
+    @router.get("/v1/headsets/{identifier}/prediction", tags=["headsets"], responses=responses(404))
+    async def prediction(identifier: str) -> Prediction:
+        """Give the headset's newest prediction, valid or not; its window tells its age."""
+        await headset(identifier)
+        last = service.bus.last_prediction(identifier)
+        if last is None:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND,
+                f"headset {identifier!r} has completed no window yet; a window takes "
+                f"{service.model.contract.path.window_seconds:g} s",
+            )
+        return last
+
+    @router.get("/v1/model", tags=["model"])
+    async def model() -> ModelCard:
+        """Describe the model: where it comes from and how far to trust it."""
+        return service.model_card()
+
+    @router.post("/v1/predict", tags=["model"], responses=responses(413, 422))
+    def predict(request: PredictRequest) -> PredictResponse:
+        """Judge windows that the client sends, through the same signal path as live."""
+        return _predict(service, request)
+
+    @router.get("/metrics", tags=["health"], response_class=Response)
+    async def metrics() -> Response:
+        """Give the numbers for Prometheus."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _predict(service: Service, request: PredictRequest) -> PredictResponse:
+    contract = service.model.contract
+    settings = contract.path
+    expected = settings.settle_samples + settings.window_samples
+    for number, window in enumerate(request.windows):
+        rows = {len(row) for row in window}
+        if len(window) != len(request.channels) or rows != {expected}:
+            raise HTTPException(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"window {number}: found {len(window)} channels of {sorted(rows)} samples, "
+                f"expected {len(request.channels)} channels of {expected} samples: "
+                f"{settings.settle_seconds:g} s for the filters to settle and "
+                f"{settings.window_seconds:g} s of window at {settings.sfreq:g} Hz",
+            )
+    try:
+        layout = plan_layout(
+            request.channels,
+            ["uV"] * len(request.channels),
+            channels=settings.channels,
+            max_interpolated=settings.max_interpolated,
+        )
+    except LayoutError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    # The finest hop, so that the last window ends with the last sample.
+    finest = replace(settings, hop_seconds=GRID_SECONDS)
+    path = SignalPath(finest, layout, settings.sfreq, normaliser=contract.normaliser)
+    predictions = []
+    for window in request.windows:
+        *_, settled = path.segment().feed(np.array(window, dtype=np.float64))
+        reasons = reasons_of(settled, after_gap=False)
+        arousal, valence = scores_of(service.model, settled, reasons)
+        predictions.append(
+            WindowPrediction(
+                arousal=arousal,
+                valence=valence,
+                valid=not reasons,
+                reasons=reasons,
+                quality=round(settled.quality.overall, 4),
+            )
+        )
+    return PredictResponse(
+        model=f"{contract.name} {contract.version}",
+        interpolated=layout.interpolated,
+        predictions=tuple(predictions),
+    )

@@ -1,0 +1,67 @@
+"""What the endpoints need of the running service, and nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import eeg_emotion
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.inference.model import Model
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import Headset, ModelCard, Welcome
+
+
+class Headsets(Protocol):
+    """Who is here."""
+
+    def headsets(self) -> tuple[Headset, ...]:
+        """Describe all headsets, by id."""
+        ...
+
+    def headset(self, identifier: str) -> Headset | None:
+        """Describe one headset."""
+        ...
+
+
+@dataclass(slots=True)
+class Service:
+    """The running service as the endpoints see it."""
+
+    model: Model
+    hop_seconds: float
+    headsets: Headsets
+    bus: Bus
+    metrics: Metrics
+    draining: bool = False
+
+    def model_card(self) -> ModelCard:
+        """Describe the model."""
+        contract = self.model.contract
+        return ModelCard(
+            name=contract.name,
+            version=contract.version,
+            sha256=self.model.sha256,
+            simulated=contract.trained_on.simulated,
+            trained_on=(
+                f"{contract.trained_on.dataset}, {contract.trained_on.people} people, "
+                f"{contract.trained_on.windows} windows"
+            ),
+            held_out={result.target: result.describe() for result in contract.held_out},
+            label_rule=contract.label_policy.text,
+            targets=tuple(target.name for target in contract.targets),
+            channels=contract.path.channels,
+            sfreq=contract.path.sfreq,
+            window_seconds=contract.path.window_seconds,
+            hop_seconds=self.hop_seconds,
+            settle_seconds=contract.path.settle_seconds,
+            representation=contract.path.representation.kind,
+        )
+
+    def welcome(self) -> Welcome:
+        """Greet a subscriber."""
+        return Welcome(
+            service=f"eeg-emotion {eeg_emotion.__version__}",
+            model=self.model_card(),
+            headsets=self.headsets.headsets(),
+        )

@@ -1,0 +1,138 @@
+// Entry: joins the connection, what is known of the headsets, and what is shown.
+
+import { compareClocks, serviceSeconds, steadySeconds } from "./clock.js";
+import { Connection } from "./connection.js";
+import { Curves } from "./curves.js";
+import { judge } from "./estimate.js";
+import { Headsets } from "./headsets.js";
+import * as panel from "./panel.js";
+import { Plane } from "./plane.js";
+import { darkScheme, readTheme } from "./theme.js";
+
+// Ages, countdowns and silence are re-judged this often even when nothing arrives.
+const TICK_SECONDS = 0.5;
+// Nothing for this long from headsets that are said to be live: the connection is dead without
+// either side knowing, as after a change of network. Sending nothing, we can only try again.
+const DEAD_SECONDS = 30;
+
+const headsets = new Headsets();
+let model = null;
+let chosenId = null;
+let heardAt = steadySeconds();
+
+// ---- what comes in
+
+function onMessage(message) {
+  heardAt = steadySeconds();
+  switch (message.type) {
+    case "welcome":
+      model = message.model;
+      headsets.welcome(message.headsets, steadySeconds());
+      compareClocks().then(changed);
+      break;
+    case "status":
+      headsets.obtain(message.headset.id).update(message.headset, steadySeconds());
+      break;
+    case "prediction":
+      headsets
+        .obtain(message.headset)
+        .accept(message, steadySeconds(), model?.hop_seconds ?? 1);
+      break;
+    default: // going_away is the connection's; types of a later version are not ours to judge
+  }
+  choose();
+  changed();
+}
+
+/** Keep the choice; without one take the first live headset, else the first. */
+function choose() {
+  if (headsets.get(chosenId) !== null) return;
+  const all = headsets.list;
+  chosenId = (all.find(({ info }) => info.state === "live") ?? all[0])?.id ?? null;
+}
+
+// ---- what is shown
+
+const plane = new Plane(document.getElementById("plane"));
+const curves = new Curves(document.getElementById("curves"));
+let theme = readTheme();
+let asked = false;
+let drawn = ""; // what the charts show, so that they are redrawn only when that differs
+
+/** Show everything anew at the next frame, once, however many messages came before it. */
+function changed() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    show();
+  });
+}
+
+function show() {
+  const headset = headsets.get(chosenId);
+  const now = { serviceSeconds: serviceSeconds(), steadySeconds: steadySeconds() };
+  const connected = connection.state === "connected";
+  const verdict = judge(headset, { connected, model, ...now });
+  panel.showConnection(connection);
+  panel.showSimulated(model, headset);
+  panel.showModel(model);
+  panel.showPicker(headsets.list, chosenId, connected);
+  panel.showEstimate(verdict);
+  panel.showHeadset(headset, verdict, connected);
+  panel.showClockNote();
+
+  if (window.Plotly === undefined) return;
+  const { newest, current } = verdict;
+  const second = Math.floor(verdict.ageSeconds ?? now.steadySeconds); // the time axis moves too
+  const toDraw = [chosenId, newest?.epoch, newest?.seq, current, theme.card, second].join(" ");
+  if (toDraw === drawn) return;
+  drawn = toDraw;
+  plane.draw(window.Plotly, headset, verdict, theme, now.serviceSeconds);
+  curves.draw(window.Plotly, headset, theme, now.serviceSeconds);
+}
+
+// ---- what makes it run
+
+const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+const connection = new Connection(`${scheme}//${location.host}/v1/stream`, {
+  onMessage,
+  onState: changed,
+});
+
+function tick() {
+  const anyLive = headsets.list.some(({ info }) => info.state === "live");
+  if (connection.state === "connected" && anyLive && steadySeconds() - heardAt > DEAD_SECONDS) {
+    heardAt = steadySeconds();
+    connection.lose();
+  }
+  changed();
+}
+
+document.getElementById("headset-picker").addEventListener("change", (event) => {
+  chosenId = event.target.value;
+  changed();
+});
+document.getElementById("connect-now").addEventListener("click", () => connection.open());
+addEventListener("online", () => {
+  if (connection.state === "waiting") connection.open();
+});
+darkScheme.addEventListener("change", () => {
+  theme = readTheme();
+  changed();
+});
+
+// This module is ahead of Plotly in the document's order, so it never misses the event.
+const plotlyScript = document.getElementById("plotly");
+plotlyScript.addEventListener("load", () => {
+  for (const chart of document.querySelectorAll(".chart")) chart.replaceChildren();
+  changed();
+});
+plotlyScript.addEventListener("error", () => {
+  for (const chart of document.querySelectorAll(".chart p")) {
+    chart.textContent = "The chart could not be loaded; the numbers are complete without it.";
+  }
+});
+
+setInterval(tick, TICK_SECONDS * 1000);
+connection.open();

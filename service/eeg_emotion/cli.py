@@ -1,0 +1,248 @@
+"""The command `eeg-emotion`: few verbs, each a thin shell around one module."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import eeg_emotion
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.logs import configure_logging
+from eeg_emotion.recordings.recording import Recording, RecordingError
+
+app = typer.Typer(
+    name="eeg-emotion",
+    help="Arousal and valence from EEG, live. Exit status: 0 done, 1 failed, 2 wrong usage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_Host = Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")]
+_Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one [8000].")
+]
+_ModelFile = Annotated[
+    Path | None, typer.Option(help="ONNX file of 'eeg-emotion-train export' [the demo's].")
+]
+_Hop = Annotated[
+    float | None, typer.Option(help="Seconds between windows, a multiple of 0.25 [the model's].")
+]
+_Session = Annotated[
+    str | None, typer.Option(help="Only LSL streams of this session are seen [default].")
+]
+_Scope = Annotated[
+    Scope | None,
+    typer.Option(help="How far LSL streams are looked for; LSL has no security [machine]."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one message, not a traceback."""
+    try:
+        app()
+    except EegEmotionError as error:
+        Console(stderr=True).print(f"eeg-emotion: {error}", style="red", markup=False)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"eeg-emotion {eeg_emotion.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Stop after this long [until Ctrl-C].")
+    ] = None,
+    host: _Host = None,
+    port: _Port = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object, last.")
+    ] = False,
+) -> None:
+    """Run the main job: a simulated person's headset, the daemon, and a subscriber."""
+    from eeg_emotion.demo import run_demo
+
+    summary = run_demo(
+        seconds=seconds,
+        host=host or "127.0.0.1",
+        port=8000 if port is None else port,
+        console=Console(highlight=False),
+    )
+    typer.echo(summary.to_json() if as_json else summary.to_text())
+    raise typer.Exit(0 if summary.good else 1)
+
+
+@app.command()
+def serve(
+    host: _Host = None,
+    port: _Port = None,
+    model: _ModelFile = None,
+    hop_seconds: _Hop = None,
+    session_id: _Session = None,
+    lsl_scope: _Scope = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings only.")] = False,
+) -> None:
+    """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
+    from eeg_emotion import daemon
+    from eeg_emotion.settings import load_settings
+
+    configure_logging(verbose=not quiet)
+    settings = load_settings(
+        config,
+        host=host,
+        port=port,
+        model=model,
+        hop_seconds=hop_seconds,
+        session_id=session_id,
+        lsl_scope=lsl_scope,
+    )
+
+    def announce(address: str) -> None:
+        # The first line is read by programs, the demo among them.
+        typer.echo(f"ready {address}")
+        typer.echo(f"page       {address}")
+        typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream")
+        typer.echo(f"REST       {address}docs")
+        if settings.lsl_scope is not Scope.MACHINE:
+            typer.echo(
+                f"LSL streams are looked for beyond this machine (scope {settings.lsl_scope}): "
+                "LSL is not encrypted, and anyone on the network can pose as a headset."
+            )
+        sys.stdout.flush()
+
+    daemon.serve(settings, announce)
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
+    ] = None,
+    simulate: Annotated[
+        int | None, typer.Option(help="Play this simulated person instead of a file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated people.")] = 2026,
+    sfreq: Annotated[float, typer.Option(help="Rate of the simulated person, Hz.")] = 128.0,
+    trials: Annotated[
+        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 [all].")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option(help="DEAP: play the 3 s before each video too.")
+    ] = True,
+    stream: Annotated[
+        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Times faster than true pace.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    session_id: _Session = None,
+    lsl_scope: _Scope = None,
+    as_json: _Json = False,
+) -> None:
+    """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
+    from eeg_emotion.headset import lsl
+    from eeg_emotion.headset.replayer import Replayer
+
+    if (file is None) == (simulate is None):
+        raise typer.BadParameter("name either a file or --simulate NUMBER")
+    if simulate is not None:
+        from eeg_emotion.recordings.simulation import simulated_recording
+
+        recording = simulated_recording(seed, simulate, sfreq=sfreq)
+    else:
+        assert file is not None  # noqa: S101 - one of the two was named, see above
+        recording = _open_file(file, trials=trials, baseline=baseline, stream=stream)
+    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    stop = threading.Event()
+    _on_signals(lambda number, frame: stop.set())
+    report = Replayer(recording, speed=speed, loop=loop).run(stop)
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+    else:
+        typer.echo(
+            f"{recording.name}: sent {report.samples} samples in {report.stretches} contiguous "
+            f"stretches, {report.seconds:.1f} s of signal"
+        )
+
+
+def _open_file(file: Path, *, trials: str | None, baseline: bool, stream: str | None) -> Recording:
+    if file.suffix.lower() in {".dat", ".mat"}:
+        from eeg_emotion.recordings.deap import deap_recording
+
+        return deap_recording(file, _trial_range(trials), baseline)
+    if trials is not None:
+        raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
+    from eeg_emotion.recordings.files import read_recording
+
+    return read_recording(file, stream=stream)
+
+
+def _trial_range(text: str | None) -> range | None:
+    """Read `3` or `1-10`, counted from 1 as DEAP counts."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit():
+        raise typer.BadParameter(f"found --trials {text!r}, expected a number or two as in 1-10")
+    return range(int(first), int(last or first) + 1)
+
+
+@app.command()
+def doctor(session_id: _Session = None, lsl_scope: _Scope = None, as_json: _Json = False) -> None:
+    """Look at LSL, the streams in sight, and how each fits the model."""
+    from eeg_emotion.doctor import examine
+    from eeg_emotion.headset import lsl
+
+    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    findings = examine()
+    typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else findings.to_text())
+    raise typer.Exit(0 if findings.good else 1)
+
+
+@app.command("verify-model")
+def verify_model(
+    file: Annotated[Path | None, typer.Argument(help="ONNX file [the demo's].")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Check a model as the service would: digest, contract, graph; print its contract in brief."""
+    from eeg_emotion.inference.model import demo_model_path, load_model
+
+    path = file or demo_model_path()
+    model = load_model(path)
+    contract = model.contract
+    if as_json:
+        typer.echo(contract.to_json())
+        return
+    simulated = " (simulated)" if contract.trained_on.simulated else ""
+    lines = [
+        f"{path.name}: {contract.name} {contract.version}{simulated}, SHA-256 {model.sha256}",
+        f"trained on {contract.trained_on.dataset}, {contract.trained_on.people} people",
+        f"label rule: {contract.label_policy.text}",
+        *(f"{result.target}: {result.describe()}" for result in contract.held_out),
+        "digest listed, contract valid, graph agrees with it",
+    ]
+    typer.echo("\n".join(lines))
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""The daemon: one process that follows the headsets and serves their predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import uvicorn
+
+from eeg_emotion.api.app import create_app
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.service import Service
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.fleet import Fleet
+from eeg_emotion.headset import lsl
+from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import GoingAway
+from eeg_emotion.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_FAREWELL_SECONDS = 2.0  # for subscribers to take what waits and their close; exit within 10 s
+_RECONNECT_AFTER_MS = 1000
+_LARGEST_CLIENT_MESSAGE = 4096  # clients have next to nothing to say; uvicorn's default is 16 MiB
+
+
+class PortError(EegEmotionError):
+    """The address cannot be listened on."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to the daemon: it says goodbye before sockets close."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.answering.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    settings
+        What to serve, and where.
+    announce
+        Called with the page's address once it answers.
+
+    Raises
+    ------
+    EegEmotionError
+        If the model, the port or Lab Streaming Layer is not as it must be.
+    """
+    model = load_for_service(settings)
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+        asyncio.run(_serve(settings, model, listener, announce))
+
+
+def load_for_service(settings: Settings) -> Model:
+    """Load the model of the settings, and see that it answers what the service promises."""
+    path = settings.model or demo_model_path()
+    model = load_model(path)
+    targets = {target.name for target in model.contract.targets}
+    if missing := {"arousal", "valence"} - targets:
+        raise ModelError(
+            f"{path}: found the targets {sorted(targets)}, expected arousal and valence among "
+            f"them; join a run for {' and '.join(sorted(missing))} with 'eeg-emotion-train export'"
+        )
+    return model
+
+
+async def _serve(
+    settings: Settings, model: Model, listener: socket.socket, announce: Callable[[str], None]
+) -> None:
+    path = model.contract.path
+    if settings.hop_seconds is not None:
+        path = replace(path, hop_seconds=settings.hop_seconds)
+    bus, metrics = Bus(), Metrics()
+    metrics.show_model(
+        name=model.contract.name, version=model.contract.version, sha256=model.sha256
+    )
+    fleet = Fleet(model, path, bus, metrics)
+    service = Service(model, path.hop_seconds, fleet, bus, metrics)
+    server = _Server(
+        uvicorn.Config(
+            create_app(service),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_CLIENT_MESSAGE,
+            # Without compression a connection takes 14 KiB, with it 64.
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(sockets=[listener]))
+        following = tasks.create_task(fleet.run())
+        await server.answering.wait()
+        host, port = listener.getsockname()[:2]
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        await stop.wait()
+        logger.info("stopping")
+        service.draining = True
+        following.cancel()
+        await _say_goodbye(bus)
+        server.should_exit = True
+
+
+async def _say_goodbye(bus: Bus) -> None:
+    """Tell subscribers, and give them a moment to leave by themselves."""
+    gone = asyncio.Event()
+    bus.publish(GoingAway(reconnect_after_ms=_RECONNECT_AFTER_MS))
+    bus.close(gone.set)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(gone.wait(), _FAREWELL_SECONDS)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise PortError(
+            f"cannot listen on {host} port {port}: {error.strerror}; another program may have it. "
+            "Stop that one, or name another port with --port (0 takes a free one)"
+        ) from error

@@ -1,0 +1,239 @@
+"""The demo: a simulated headset, the daemon and a subscriber, each in its own process.
+
+Everything is real but the person: the headset's process sends EEG over Lab Streaming Layer, the
+daemon is `eeg-emotion serve`, and what is printed was received over its WebSocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import signal
+import sys
+import time
+import urllib.request
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import websockets
+from pydantic import ValidationError
+from rich.console import Console
+
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.publish.messages import PROTOCOL, Prediction, Score, Status, Welcome
+
+PERSON_SEED, PERSON = 2026, 7
+"""The demo's person. The demo model was trained on people of another seed."""
+
+_STOP_SECONDS = 10.0
+_ARRIVAL_SECONDS = 3.0  # for the last samples to reach the daemon after the headset stopped
+
+
+class DemoError(EegEmotionError):
+    """A part of the demo did not start, or ended by itself."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the demo saw."""
+
+    model: str = ""
+    predictions: int = 0
+    valid: int = 0
+    samples_expected: int = 0
+    samples_received: int = 0
+    samples_missing: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+
+    @property
+    def samples_lost(self) -> int:
+        """Samples that the headset sent and the daemon did not get, or found missing."""
+        return max(self.samples_expected - self.samples_received, self.samples_missing)
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the main job was done: a prediction came, and no sample was lost."""
+        return self.predictions > 0 and self.samples_lost == 0
+
+    def percentile(self, percent: float) -> float | None:
+        """Give a percentile of the latencies, ms."""
+        if not self.latencies_ms:
+            return None
+        return round(float(np.percentile(self.latencies_ms, percent)), 2)
+
+    def to_json(self) -> str:
+        """Write the summary as one JSON object."""
+        return json.dumps(
+            {
+                "predictions": self.predictions,
+                "valid": self.valid,
+                "samples_expected": self.samples_expected,
+                "samples_lost": self.samples_lost,
+                "latency_ms": {"p50": self.percentile(50), "p99": self.percentile(99)},
+                "model": self.model,
+            }
+        )
+
+    def to_text(self) -> str:
+        """Write the summary for people."""
+        return (
+            f"{self.predictions} predictions, {self.valid} of them valid; "
+            f"{self.samples_expected} samples sent, {self.samples_lost} lost; latency from a "
+            f"window's last sample to its receipt: p50 {self.percentile(50)} ms, "
+            f"p99 {self.percentile(99)} ms; model {self.model}"
+        )
+
+
+def run_demo(*, seconds: float | None, host: str, port: int, console: Console) -> Summary:
+    """Run until the time is over or Ctrl-C, and sum up.
+
+    Raises
+    ------
+    DemoError
+        If a part does not start or ends by itself.
+    """
+    return asyncio.run(_run(seconds, host, port, console))
+
+
+async def _run(seconds: float | None, host: str, port: int, console: Console) -> Summary:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
+    daemon = ["serve", "--quiet", "--host", host, "--port", str(port), *session]
+    headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
+    summary = Summary()
+    async with _part(*daemon) as service:
+        address = await _address(service)
+        stream = f"{address.replace('http', 'ws', 1)}v1/stream"
+        console.print(f"page       {address}", markup=False, soft_wrap=True)
+        console.print(f"websocket  {stream}", markup=False, soft_wrap=True)
+        console.print("The person is simulated, and so were those that the model was trained on.")
+        console.print("The first window takes 5 s, and its filters 3 s more to settle.")
+        async with (
+            _part(*headset) as source,
+            websockets.connect(stream, subprotocols=[websockets.Subprotocol(PROTOCOL)]) as socket,
+        ):
+            listening = asyncio.create_task(_listen(socket, summary, console))
+            stopped = asyncio.create_task(stop.wait())
+            ends = [asyncio.create_task(process.wait()) for process in (service, source)]
+            await asyncio.wait(
+                [listening, stopped, *ends], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(end.done() for end in ends) or (listening.done() and not stop.is_set()):
+                raise DemoError("the daemon or the headset ended by itself; see its message above")
+            for task in (listening, stopped, *ends):
+                task.cancel()
+            source.send_signal(signal.SIGTERM)
+            sent, _ = await source.communicate()
+            summary.samples_expected = json.loads(sent)["samples"]
+            await _await_samples(address, summary)
+    return summary
+
+
+async def _listen(socket: websockets.ClientConnection, summary: Summary, console: Console) -> None:
+    """Print one line for each prediction, until the connection closes."""
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async for text in socket:
+            received = time.time()
+            message = _parse(text)
+            match message:
+                case Welcome():
+                    summary.model = f"{message.model.name} {message.model.version}"
+                    trained_on = message.model.trained_on
+                    console.print(f"model      {summary.model}: {trained_on}", soft_wrap=True)
+                case Status():
+                    console.print(
+                        f"headset    {message.headset.name}: {message.headset.state}, "
+                        f"{message.headset.detail}",
+                        markup=False,
+                        soft_wrap=True,
+                    )
+                case Prediction():
+                    latency_ms = (received - message.window.end) * 1e3
+                    summary.predictions += 1
+                    summary.valid += message.valid
+                    summary.latencies_ms.append(latency_ms)
+                    console.print(_line(message, latency_ms), markup=True, soft_wrap=True)
+
+
+def _parse(text: str | bytes) -> Welcome | Status | Prediction | None:
+    try:
+        match json.loads(text)["type"]:
+            case "welcome":
+                return Welcome.model_validate_json(text)
+            case "status":
+                return Status.model_validate_json(text)
+            case "prediction":
+                return Prediction.model_validate_json(text)
+            case _:
+                return None
+    except ValidationError as error:
+        raise DemoError(f"found a message that the protocol does not know: {error}") from error
+
+
+def _line(prediction: Prediction, latency_ms: float) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(prediction.window.end))
+    if prediction.valid:
+        scores = f"arousal {_score(prediction.arousal)}  valence {_score(prediction.valence)}"
+    else:
+        scores = f"[dim]no score: {', '.join(prediction.reasons):<29}[/dim]"
+    return f"{clock}  {scores}  quality {prediction.quality:.2f}  {latency_ms:5.1f} ms"
+
+
+def _score(score: Score) -> str:
+    style = "bold" if score.label == "high" else "dim"
+    return f"{score.probability:.2f} [{style}]{score.label:<4}[/{style}]"
+
+
+async def _await_samples(address: str, summary: Summary) -> None:
+    """Wait until the daemon has all that was sent, or no longer."""
+    deadline = time.monotonic() + _ARRIVAL_SECONDS
+    while time.monotonic() < deadline:
+        (headset,) = await asyncio.to_thread(_get, f"{address}v1/headsets")
+        summary.samples_received = headset["samples_received"]
+        summary.samples_missing = headset["samples_missing"]
+        if summary.samples_received >= summary.samples_expected:
+            return
+        await asyncio.sleep(0.05)
+
+
+def _get(url: str) -> list[dict[str, int]]:
+    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address
+        return list(json.load(response))
+
+
+async def _address(service: Process) -> str:
+    assert service.stdout is not None  # noqa: S101 - started with a pipe
+    line = (await service.stdout.readline()).decode().split()
+    if not line or line[0] != "ready":
+        raise DemoError("the daemon did not start; see its message above")
+    return line[1]
+
+
+@contextlib.asynccontextmanager
+async def _part(*arguments: str) -> AsyncIterator[Process]:
+    """Run `eeg-emotion` with these arguments; end it at the latest when the context ends."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "eeg_emotion",
+        *arguments,
+        stdout=PIPE,
+        # A session of its own: Ctrl-C is for the demo, which then ends its parts in order.
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.communicate()

@@ -1,0 +1,1 @@
+"""The signal path: pure, causal, the same object in training and live."""

@@ -1,0 +1,67 @@
+"""The electrodes by name: the 32 of DEAP, their places on the head, and older spellings.
+
+Channels are always found by label, never by position in a stream.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEAP32: tuple[str, ...] = (
+    "Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1",
+    "Oz", "Pz", "Fp2", "AF4", "Fz", "F4", "F8", "FC6", "FC2", "Cz", "C4", "T8", "CP6", "CP2",
+    "P4", "P8", "PO4", "O2",
+)  # fmt: skip
+"""DEAP's 32 EEG channels in the Geneva order of its preprocessed files."""
+
+# BioSemi's cap coordinates for 32 electrodes: inclination from the vertex and azimuth from the
+# right ear, degrees (the same table as MNE's `biosemi32`).
+_ANGLES: dict[str, tuple[float, float]] = {
+    "Fp1": (-92, -72), "AF3": (-74, -65), "F7": (-92, -36), "F3": (-60, -51), "FC1": (-32, -45),
+    "FC5": (-72, -21), "T7": (-92, 0), "C3": (-46, 0), "CP1": (-32, 45), "CP5": (-72, 21),
+    "P7": (-92, 36), "P3": (-60, 51), "Pz": (46, -90), "PO3": (-74, 65), "O1": (-92, 72),
+    "Oz": (92, -90), "O2": (92, -72), "PO4": (74, -65), "P4": (60, -51), "P8": (92, -36),
+    "CP6": (72, -21), "CP2": (32, -45), "C4": (46, 0), "T8": (92, 0), "FC6": (72, 21),
+    "FC2": (32, 45), "F4": (60, 51), "F8": (92, 36), "AF4": (74, 65), "Fp2": (92, 72),
+    "Fz": (46, 90), "Cz": (0, 0),
+}  # fmt: skip
+
+# The 10-20 system's names before the 10-10 system renamed them (ACNS guideline 2).
+_OLD_NAMES = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
+
+
+def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
+    """Give electrode places on the unit sphere, `(channels, 3)`: x right, y front, z up.
+
+    Raises
+    ------
+    KeyError
+        If a channel has no known place.
+    """
+    inclination, azimuth = np.radians([_ANGLES[name] for name in channels]).T
+    return np.stack(
+        [
+            np.sin(inclination) * np.cos(azimuth),
+            np.sin(inclination) * np.sin(azimuth),
+            np.cos(inclination),
+        ],
+        axis=1,
+    )
+
+
+def has_place(channel: str) -> bool:
+    """Tell whether the channel's place on the head is known, so that it can be interpolated."""
+    return channel in _ANGLES
+
+
+def normalise_label(label: str) -> str:
+    """Bring a label to the form in which two spellings of one electrode are equal.
+
+    ``EEG Fp1``, ``FP1-REF``, ``fp1`` and ``Fp1.`` all become ``fp1``; ``T3`` becomes ``t7``.
+    """
+    name = label.strip().rstrip(".").lower()
+    name = name.removeprefix("eeg").lstrip(" -_")
+    for suffix in ("-ref", "-le", "-avg", " ref"):
+        name = name.removesuffix(suffix)
+    return _OLD_NAMES.get(name, name)

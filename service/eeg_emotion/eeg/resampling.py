@@ -1,0 +1,48 @@
+"""From the headset's rate to the model's, causally and chunk by chunk.
+
+libsamplerate's `sinc_fastest` is used: fed in any chunks it gives bitwise the same samples, and
+its delay is fixed and short. soxr's better qualities withhold seconds of output when streamed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import samplerate
+from numpy.typing import NDArray
+
+_CONVERTER = "sinc_fastest"
+
+
+class Resampler:
+    """Converts `(channels, samples)` from one rate to another, sample 0 onto sample 0.
+
+    The output lags: a sample comes out only when the input that its sinc kernel reaches has come
+    in. `delay_seconds` states that lag.
+    """
+
+    def __init__(self, channels: int, sfreq_in: float, sfreq_out: float) -> None:
+        self._channels = channels
+        self._ratio = sfreq_out / sfreq_in
+        self._converter = (
+            None if sfreq_in == sfreq_out else samplerate.Resampler(_CONVERTER, channels=channels)
+        )
+
+    def process(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the output that the next input completes; it may be empty."""
+        if self._converter is None:
+            return samples
+        # libsamplerate interleaves: time first.
+        frames = np.ascontiguousarray(samples.T, dtype=np.float32)
+        out = np.asarray(self._converter.process(frames, self._ratio), dtype=np.float64)
+        return np.ascontiguousarray(out.reshape(-1, self._channels).T)
+
+
+def delay_seconds(sfreq_in: float, sfreq_out: float) -> float:
+    """Measure how long the output lags behind the input, in seconds of signal."""
+    if sfreq_in == sfreq_out:
+        return 0.0
+    probe = Resampler(1, sfreq_in, sfreq_out)
+    fed_seconds = 4
+    fed = round(fed_seconds * sfreq_in)
+    given = int(probe.process(np.zeros((1, fed))).shape[1])
+    return max(0.0, fed / sfreq_in - given / sfreq_out)

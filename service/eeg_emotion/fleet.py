@@ -1,0 +1,273 @@
+"""All headsets: found, checked against the model, followed, lost and found again.
+
+A connection gets a fresh inlet, a fresh check of its metadata and a fresh epoch each time. What
+does not fit is quarantined with the reason and the remedy, and never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.connection import Connection, Line
+from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError, plan_layout
+from eeg_emotion.eeg.path import PathSettings, SignalPath
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset.discovery import Discovery
+from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetUnreachableError, headset_id
+from eeg_emotion.headset.link import State
+from eeg_emotion.headset.poller import Poller
+from eeg_emotion.inference.model import Model
+from eeg_emotion.monitor import Monitor
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import Headset, Prediction, Status
+
+logger = logging.getLogger(__name__)
+
+_ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
+_FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
+_FORGET_ENDED_SECONDS = 60.0  # discovery may report a dead stream for some seconds
+_LOWEST_SFREQ, _HIGHEST_SFREQ = 100.0, 2048.0  # gamma up to 45 Hz needs the lower one
+
+
+class RateRefused(EegEmotionError):
+    """The stream's rate cannot be brought to the model's."""
+
+
+class Fleet:
+    """Runs a line for each headset that can serve the model.
+
+    Parameters
+    ----------
+    model
+        The model.
+    settings
+        Its signal path, with the hop that this service runs at.
+    bus
+        Where predictions and changes of state go.
+    metrics
+        What is counted.
+    """
+
+    def __init__(self, model: Model, settings: PathSettings, bus: Bus, metrics: Metrics) -> None:
+        self._model = model
+        self._settings = settings
+        self._bus = bus
+        self._metrics = metrics
+        self._poller = Poller()
+        self._connections: dict[str, Connection] = {}
+        self._told: dict[str, tuple[State, str]] = {}
+        self._ended: dict[str, float] = {}
+        self._stopping = threading.Event()
+
+    async def run(self) -> None:
+        """Find and follow headsets until cancelled."""
+        discovery = Discovery()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
+                while True:
+                    now = pylsl.local_clock()
+                    visible = discovery.visible()
+                    for connection in self._plan(visible, now):
+                        tasks.create_task(self._connect(connection))
+                    self._forget({info.uid() for info in visible}, now)
+                    self._tell()
+                    await asyncio.sleep(_ROUND_SECONDS)
+        finally:
+            self._stopping.set()
+
+    def headsets(self) -> tuple[Headset, ...]:
+        """Describe all headsets, by id."""
+        now = pylsl.local_clock()
+        return tuple(self._connections[key].describe(now) for key in sorted(self._connections))
+
+    def headset(self, identifier: str) -> Headset | None:
+        """Describe one headset."""
+        connection = self._connections.get(identifier)
+        return connection.describe(pylsl.local_clock()) if connection else None
+
+    def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
+        """Match the streams in sight with the connections; give those to be opened."""
+        groups: dict[str, dict[str, pylsl.StreamInfo]] = defaultdict(dict)
+        for info in visible:
+            if info.uid() not in self._ended:
+                groups[headset_id(info)][info.uid()] = info
+        new = []
+        for identifier, streams in groups.items():
+            current = self._connections.get(identifier)
+            if current and len(streams) > 1 and current.state(now) in (State.STALE, State.LOST):
+                # The old source has fallen silent, and its successor is here.
+                for uid in current.uids & streams.keys():
+                    self._ended[uid] = now
+                    del streams[uid]
+            if current and (current.uids == streams.keys() or not streams):
+                continue
+            if current:
+                self._disconnect(current)
+            connection = Connection(list(streams.values()), now)
+            self._connections[identifier] = connection
+            if len(streams) > 1:
+                connection.quarantine = _describe_doubles(identifier, list(streams.values()))
+            else:
+                new.append(connection)
+        return new
+
+    async def _connect(self, connection: Connection) -> None:
+        """Open the stream, check it, and start its line."""
+        try:
+            inlet = await asyncio.to_thread(HeadsetInlet, connection.info)
+        except HeadsetUnreachableError as error:
+            logger.warning("headset %s: %s", connection.id, error)
+            connection.uids = frozenset()  # the next round takes it for new and tries again
+            return
+        if self._connections.get(connection.id) is not connection:
+            inlet.close()
+            return
+        connection.simulated = inlet.description.simulated
+        try:
+            path = self._check(inlet)
+        except (LayoutError, RateRefused) as error:
+            inlet.close()
+            connection.quarantine = str(error)
+            self._tell()
+            return
+        monitor = Monitor(
+            headset=connection.id,
+            epoch=secrets.token_hex(8),
+            path=path,
+            model=self._model,
+            clock=pylsl.local_clock,
+            utc_offset=lambda: time.time() - pylsl.local_clock(),
+        )
+        connection.line = Line(inlet=inlet, layout=path.layout, monitor=monitor)
+        listener = _Listener(self, connection, connection.line, asyncio.get_running_loop())
+        self._poller.add(inlet.description.uid, inlet, listener)
+
+    def _check(self, inlet: HeadsetInlet) -> SignalPath:
+        """Hold the stream's metadata against the contract."""
+        stream = inlet.description
+        if not _LOWEST_SFREQ <= stream.sfreq <= _HIGHEST_SFREQ:
+            raise RateRefused(
+                f"found a nominal rate of {stream.sfreq:g} Hz, expected {_LOWEST_SFREQ:g} to "
+                f"{_HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
+                "that makes the outlet"
+            )
+        if not stream.labels:
+            raise ChannelsMissing(
+                "found no channel labels in the stream's metadata, expected one for each channel "
+                "under desc/channels/channel/label; set them in the program that makes the outlet"
+            )
+        layout = plan_layout(
+            stream.labels,
+            stream.units,
+            channels=self._settings.channels,
+            max_interpolated=self._settings.max_interpolated,
+        )
+        return SignalPath(
+            self._settings, layout, stream.sfreq, normaliser=self._model.contract.normaliser
+        )
+
+    # What the lines tell, in the event loop's thread.
+
+    def heard(self, connection: Connection, samples: int, prediction: Prediction | None) -> None:
+        """Take what a line made of its newest samples."""
+        if self._connections.get(connection.id) is not connection or connection.quarantine:
+            return  # replaced or quarantined while this was on its way
+        connection.link.heard(pylsl.local_clock())
+        self._metrics.samples.inc(samples)
+        if prediction is not None:
+            self._metrics.observe(prediction)
+            self._bus.publish(prediction)
+
+    def lost(self, connection: Connection) -> None:
+        """Take note that a headset closed its connection."""
+        connection.link.closed()
+        self._disconnect(connection)
+        self._tell()
+
+    def fail(self, connection: Connection, error: Exception) -> None:
+        """Quarantine a headset whose line failed, so that the others go on."""
+        connection.quarantine = (
+            f"an error in the service itself: {type(error).__name__}: {error}; see its log, and "
+            "start the headset's stream again to try again"
+        )
+        self._disconnect(connection)
+        self._tell()
+
+    def _disconnect(self, connection: Connection) -> None:
+        if connection.line is not None:
+            self._poller.remove(connection.line.inlet.description.uid)
+            connection.line.inlet.close()
+        if connection.quarantine is None:
+            now = pylsl.local_clock()
+            if connection.link.state(now) is State.LOST:
+                self._ended.update(dict.fromkeys(connection.uids, now))
+
+    def _forget(self, visible: set[str], now: float) -> None:
+        for uid in [u for u, since in self._ended.items() if now - since > _FORGET_ENDED_SECONDS]:
+            del self._ended[uid]
+        for identifier, connection in list(self._connections.items()):
+            if connection.quarantine is not None and connection.uids.isdisjoint(visible):
+                connection.quarantine = None
+                connection.link.closed()
+            if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
+                connection.state(now) is State.LOST
+            ):
+                del self._connections[identifier]
+
+    def _tell(self) -> None:
+        """Tell subscribers about headsets whose state or detail is new."""
+        headsets = self.headsets()
+        for headset in headsets:
+            if self._told.get(headset.id) != (headset.state, headset.detail):
+                self._told[headset.id] = headset.state, headset.detail
+                logger.info("headset %s: %s: %s", headset.id, headset.state, headset.detail)
+                self._bus.publish(Status(headset=headset))
+        self._metrics.show(
+            states=Counter(headset.state for headset in headsets),
+            missing=sum(headset.samples_missing for headset in headsets),
+            subscribers=self._bus.subscribers,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """Hears the poller, in its thread, for one connection, and tells the event loop."""
+
+    fleet: Fleet
+    connection: Connection
+    line: Line
+    loop: asyncio.AbstractEventLoop
+
+    def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
+        try:
+            prediction = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
+        except Exception as error:  # told below: one headset's trouble must not end the others'
+            logger.exception("the line of headset %s failed", self.connection.id)
+            self.loop.call_soon_threadsafe(self.fleet.fail, self.connection, error)
+            return
+        self.loop.call_soon_threadsafe(self.fleet.heard, self.connection, len(stamps), prediction)
+
+    def lost(self) -> None:
+        self.loop.call_soon_threadsafe(self.fleet.lost, self.connection)
+
+
+def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
+    names = " and ".join(
+        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
+    )
+    return (
+        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
+        "Which of them is meant cannot be known: stop one, or give them distinct source ids"
+    )

@@ -1,0 +1,1 @@
+"""Reading headsets over Lab Streaming Layer, and playing recordings into it."""

@@ -1,0 +1,136 @@
+"""An LSL inlet of one headset: opened with a time limit, read without waiting.
+
+`recover=False` on purpose: liblsl's own recovery resumes a stream that came back with other
+labels or another rate without a word. Here a lost stream is lost, and a stream that returns gets
+a new inlet, whose metadata is checked again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from eeg_emotion.errors import EegEmotionError
+
+_OPEN_TIMEOUT_SECONDS = 5.0  # opening takes 11 ms and the first clock offset 0.6 s on loopback
+_BUFFER_SECONDS = 12  # longer than any pause of ours; overflow drops the oldest samples silently
+_LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog comes in pieces, so others get their turn
+
+
+class HeadsetLostError(EegEmotionError):
+    """The stream's source is gone: its process ended or its connection broke."""
+
+
+class HeadsetUnreachableError(EegEmotionError):
+    """A stream that was announced cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """A stream's metadata as its source states them.
+
+    `labels` and `units` are empty where the source states none. `uid` changes with every outlet,
+    `source_id` stays with the device.
+    """
+
+    uid: str
+    name: str
+    source_id: str
+    hostname: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    sfreq: float
+    simulated: bool
+
+
+def headset_id(info: pylsl.StreamInfo) -> str:
+    """Give the headset's id: a slug of its source id, else of name and host, safe in URLs."""
+    source = info.source_id() or f"{info.name()}@{info.hostname()}"
+    return re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") or "headset"
+
+
+class HeadsetInlet:
+    """One open inlet.
+
+    Attributes
+    ----------
+    description
+        The stream's metadata, read through the open connection: a resolved stream has none.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo) -> None:
+        """Open the stream; this waits, so call it off the event loop."""
+        self._inlet = pylsl.StreamInlet(
+            info, max_buflen=_BUFFER_SECONDS, recover=False, as_numpy=True
+        )
+        try:
+            full = self._inlet.info(timeout=_OPEN_TIMEOUT_SECONDS)
+            self._inlet.open_stream(timeout=_OPEN_TIMEOUT_SECONDS)
+            self._offset = self._inlet.time_correction(timeout=_OPEN_TIMEOUT_SECONDS)
+        except (TimeoutError, pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+            raise HeadsetUnreachableError(
+                f"the stream {info.name()!r} on {info.hostname()} was announced but could not be "
+                f"opened within {_OPEN_TIMEOUT_SECONDS:.0f} s: {error or type(error).__name__}; "
+                "look for a firewall, or a source that has stopped"
+            ) from error
+        self.description = _describe(full)
+        rate = self.description.sfreq or 1000.0
+        self._most = max(1, int(_LARGEST_PULL_SECONDS * rate))
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds to add to the stream's stamps to have them in this machine's LSL clock."""
+        return float(self._offset)
+
+    def refresh_clock_offset(self) -> None:
+        """Take over liblsl's newest estimate; it is measured in the background."""
+        try:
+            self._offset = self._inlet.time_correction(timeout=0.05)
+        except pylsl.util.TimeoutError:
+            return  # the last estimate still holds: clocks drift by some ms an hour
+        except pylsl.util.LostError as error:
+            raise HeadsetLostError("the stream's source closed the connection") from error
+
+    def pull(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Take what has arrived, without waiting.
+
+        Returns
+        -------
+        tuple
+            Samples `(channels, samples)` in the stream's units, and their stamps by the source's
+            clock in seconds.
+
+        Raises
+        ------
+        HeadsetLostError
+            If the source closed the connection.
+        """
+        try:
+            samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most)
+        except pylsl.util.LostError as error:
+            raise HeadsetLostError("the stream's source closed the connection") from error
+        return samples.T, np.asarray(stamps, dtype=np.float64)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inlet.close_stream()
+
+
+def _describe(info: pylsl.StreamInfo) -> StreamDescription:
+    count = info.channel_count()
+    labels = [label or "" for label in info.get_channel_labels() or []]
+    units = [unit or "" for unit in info.get_channel_units() or []]
+    return StreamDescription(
+        uid=info.uid(),
+        name=info.name(),
+        source_id=info.source_id(),
+        hostname=info.hostname(),
+        labels=tuple(labels) if len(labels) == count else (),
+        units=tuple(units) if len(units) == count else ("",) * count,
+        sfreq=info.nominal_srate(),
+        simulated=info.desc().child_value("simulated").lower() == "true",
+    )

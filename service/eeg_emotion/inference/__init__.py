@@ -1,0 +1,1 @@
+"""The model's contract and the ONNX model that carries it."""

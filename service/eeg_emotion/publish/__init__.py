@@ -1,0 +1,1 @@
+"""What is told to subscribers: messages, bus and outbox. Pure, no I/O."""

@@ -1,0 +1,151 @@
+"""What subscribers are told, over WebSocket and REST alike.
+
+The models below are the one definition: the wire's JSON and the OpenAPI document both come from
+them. A number that is not finite is written as null, since NaN is not JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eeg_emotion.headset.link import State
+
+PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
+
+
+class Reason(StrEnum):
+    """Why a window has no scores."""
+
+    WARMING_UP = "warming_up"
+    GAP = "gap"
+    STALE = "stale"
+    CHANNELS_MISSING = "channels_missing"
+    POOR_CONTACT = "poor_contact"
+    UNIT_SUSPECT = "unit_suspect"
+    OUT_OF_RANGE = "out_of_range"
+    NOT_WORN = "not_worn"
+    NO_BASELINE = "no_baseline"
+
+
+class Message(BaseModel):
+    """Base of all that goes out: immutable, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    def encode(self) -> str:
+        """Write the message as JSON text, once for all subscribers."""
+        return self.model_dump_json()
+
+
+class WindowSpan(Message):
+    """When the window's first and last raw samples were taken, Unix seconds, UTC."""
+
+    start: float
+    end: float
+
+
+class Score(Message):
+    """One target's estimate. Both fields are null where the window is not valid."""
+
+    probability: Annotated[float, Field(ge=0, le=1)] | None
+    label: Literal["low", "high", "unsure"] | None
+
+
+class Latency(Message):
+    """Where the time went between the window's last sample and this message, milliseconds.
+
+    `resampler` and `filter` are the fixed delays of the signal path: what the window shows is
+    older than its last sample by that much. They are not part of `total`.
+    """
+
+    resampler: float
+    filter: float
+    arrival: float
+    path: float
+    inference: float
+    total: float
+
+
+class Prediction(Message):
+    """The estimates over one window of one headset."""
+
+    type: Literal["prediction"] = "prediction"
+    headset: str
+    epoch: str
+    seq: Annotated[int, Field(ge=0)]
+    window: WindowSpan
+    arousal: Score
+    valence: Score
+    valid: bool
+    reasons: tuple[Reason, ...]
+    quality: Annotated[float, Field(ge=0, le=1)]
+    interpolated: tuple[str, ...] = ()
+    latency_ms: Latency
+    model: str
+
+
+class Headset(Message):
+    """One headset: what it is, how it is doing, and what was done to its channels."""
+
+    id: str
+    name: str
+    state: State
+    detail: str
+    """The state in words; for a quarantined headset what was found, expected, and the remedy."""
+    simulated: bool
+    epoch: str | None
+    sfreq: float
+    channels_used: tuple[str, ...] = ()
+    interpolated: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    samples_received: int = 0
+    samples_missing: int = 0
+    gaps: int = 0
+    windows_superseded: int = 0
+
+
+class Status(Message):
+    """Sent when a headset's state changes."""
+
+    type: Literal["status"] = "status"
+    headset: Headset
+
+
+class ModelCard(Message):
+    """The model in brief: where it comes from and how far to trust it."""
+
+    name: str
+    version: str
+    sha256: str
+    simulated: bool
+    trained_on: str
+    held_out: dict[str, str]
+    """For each target its held-out result in words, with the protocol."""
+    label_rule: str
+    targets: tuple[str, ...]
+    channels: tuple[str, ...]
+    sfreq: float
+    window_seconds: float
+    hop_seconds: float
+    settle_seconds: float
+    representation: str
+
+
+class Welcome(Message):
+    """The first message of every connection."""
+
+    type: Literal["welcome"] = "welcome"
+    protocol: Literal["emotion.v1.json"] = PROTOCOL
+    service: str
+    model: ModelCard
+    headsets: tuple[Headset, ...]
+
+
+class GoingAway(Message):
+    """The service is stopping; connect again after the given time."""
+
+    type: Literal["going_away"] = "going_away"
+    reconnect_after_ms: int

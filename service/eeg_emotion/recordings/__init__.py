@@ -1,0 +1,1 @@
+"""EEG that lies in files or comes from a simulator."""

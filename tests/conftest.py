@@ -1,0 +1,21 @@
+"""What tests of several parts share."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from eeg_emotion.headset.lsl import configure
+
+
+@pytest.fixture(scope="session")
+def lsl_session() -> str:
+    """Configure LSL for this test process alone, on this machine alone.
+
+    Gives the session id. A process that a test starts calls `configure` with it itself, or with
+    another one where it is meant not to be seen.
+    """
+    session_id = uuid.uuid4().hex
+    configure(session_id=session_id)
+    return session_id

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eeg_emotion.recordings.deap_pickle import (
+    UnsafePickleError,
+    read_pickle,
+    write_python2_pickle,
+)
+from eeg_emotion.recordings.recording import RecordingError
+
+ARRAYS = {
+    "labels": np.array([[7.71, 7.60, 6.90, 7.83]]),
+    "data": np.random.default_rng(3).normal(size=(2, 3, 500)),
+}
+
+
+def python2_bytes() -> bytes:
+    file = io.BytesIO()
+    write_python2_pickle(file, ARRAYS)
+    return file.getvalue()
+
+
+def assert_arrays(found: dict) -> None:
+    assert found.keys() == ARRAYS.keys()
+    for key, expected in ARRAYS.items():
+        assert found[key].dtype == np.float64
+        np.testing.assert_array_equal(found[key], expected)
+
+
+def test_python_2_pickle_is_read_back():
+    assert_arrays(read_pickle(io.BytesIO(python2_bytes()), "s01.dat"))
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3])
+def test_python_3_pickle_is_read(protocol):
+    file = io.BytesIO(pickle.dumps(ARRAYS, protocol=protocol))
+    assert_arrays(read_pickle(file, "s01.dat"))
+
+
+def test_written_pickle_is_one_that_other_programs_read():
+    with warnings.catch_warnings():
+        # NumPy dislikes the integer flags that Python 2 stored in every dtype.
+        warnings.simplefilter("ignore")
+        assert_arrays(pickle.loads(python2_bytes(), encoding="latin1"))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "before_call"),
+    [
+        ("os.system", b"cos\nsystem\n(S'touch %s'\ntR."),
+        ("posix.system", b"cposix\nsystem\n(S'touch %s'\ntR."),
+        ("__builtin__.eval", b'c__builtin__\neval\n(S\'open("%s", "w")\'\ntR.'),
+        ("numpy.load", b"cnumpy\nload\n(S'%s'\ntR."),
+    ],
+)
+def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, before_call):
+    trace = tmp_path / "executed"
+    hostile = before_call % str(trace).encode()
+    with pytest.raises(UnsafePickleError, match=symbol.replace(".", r"\.")):
+        read_pickle(io.BytesIO(hostile), "s01.dat")
+    assert not trace.exists()
+
+
+def test_hostile_example_would_execute_in_a_plain_reader(tmp_path):
+    """Without this, the refusal above could be that of a pickle that does nothing."""
+    trace = tmp_path / "executed"
+    pickle.loads(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
+    assert trace.exists()
+
+
+def test_unknown_codec_is_not_imported():
+    stored = pickle.dumps(ARRAYS, protocol=2).replace(b"latin1", b"idna__")
+    with pytest.raises(RecordingError, match="idna__"):
+        read_pickle(io.BytesIO(stored), "s01.dat")
+
+
+def test_numpys_own_dtypes_cannot_be_altered():
+    """A BUILD on a shared dtype would turn every float64 of the process around."""
+    altering = (
+        b"\x80\x02}(U\x01acnumpy\ndtype\nU\x02f8K\x00K\x00\x87R"
+        b"(K\x03U\x01>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbu."
+    )
+    with pytest.raises(RecordingError):
+        read_pickle(io.BytesIO(altering), "s01.dat")
+    assert np.dtype("f8").isnative
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 2000, -1])
+def test_truncated_pickle_is_refused(kept):
+    with pytest.raises(RecordingError, match=r"s01\.dat.*cut short"):
+        read_pickle(io.BytesIO(python2_bytes()[:kept]), "s01.dat")
+
+
+@pytest.mark.parametrize("content", [b"\x89HDF\r\n", b"PK\x03\x04", b"plain text\n", bytes(64)])
+def test_file_that_is_no_pickle_is_refused(content):
+    with pytest.raises(RecordingError, match="not a whole pickle"):
+        read_pickle(io.BytesIO(content), "s01.dat")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"data": "text"}, {1: np.zeros(2)}])
+def test_pickle_of_something_else_is_refused(content):
+    with pytest.raises(RecordingError, match="expected DEAP's dict of two arrays"):
+        read_pickle(io.BytesIO(pickle.dumps(content, protocol=2)), "s01.dat")
+
+
+def test_size_is_that_of_deaps_files(deap_file: Path):
+    samples = 40 * 40 * 8064 * 8
+    assert samples < deap_file.stat().st_size < samples + 2000

@@ -1,0 +1,536 @@
+from __future__ import annotations
+
+import gzip
+import struct
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pytest
+
+from eeg_emotion.recordings.files import contiguous, read_recording
+from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
+
+mne = pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
+pytest.importorskip("pyxdf", reason="pyxdf is not installed (the extra 'recordings')")
+
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the real recordings (shared/data beside the project) are absent"
+)
+
+
+def whole(recording: Recording) -> np.ndarray:
+    return np.concatenate([stretch.samples for stretch in recording.stretches()], axis=1)
+
+
+def runs(recording: Recording) -> list[int]:
+    """The lengths of the contiguous parts."""
+    lengths: list[int] = []
+    for stretch in recording.stretches():
+        if stretch.follows:
+            lengths[-1] += stretch.samples.shape[1]
+        else:
+            lengths.append(stretch.samples.shape[1])
+    return lengths
+
+
+def markers(recording: Recording) -> list[tuple[int, str]]:
+    """Every marker with its sample counted from the beginning of what is played."""
+    placed, first = [], 0
+    for stretch in recording.stretches():
+        placed += [(first + marker.sample, marker.text) for marker in stretch.markers]
+        first += stretch.samples.shape[1]
+    return placed
+
+
+# -- EDF ---------------------------------------------------------------------------------------
+
+
+def edf(
+    path: Path,
+    units: Sequence[str],
+    digital: np.ndarray,
+    *,
+    sfreq: int = 100,
+    records: int | None = None,
+    kind: str = "",
+    equipment: str = "",
+    notes: Sequence[tuple[float, str]] = (),
+) -> Path:
+    """Write `(channels, samples)` int16 in records of 1 s; one digital step is half a unit."""
+    labels = [f"EEG C{index}" for index in range(len(units))]
+    units, widths = list(units), [sfreq] * len(units)
+    if kind:
+        labels, units, widths = [*labels, "EDF Annotations"], [*units, ""], [*widths, 60]
+    count = len(labels)
+    seconds = digital.shape[1] // sfreq
+    recorded = f"Startdate 01-JAN-2020 X X {equipment}" if equipment else ""
+
+    def field(width: int, *values: object) -> bytes:
+        return b"".join(str(value).encode("latin-1").ljust(width) for value in values)
+
+    header = (
+        field(8, 0) + field(80, "X X X X") + field(80, recorded) + field(8, "01.01.20", "00.00.00")
+        + field(8, 256 * (count + 1)) + field(44, kind)
+        + field(8, seconds if records is None else records, 1) + field(4, count)
+        + field(16, *labels) + field(80, *[""] * count) + field(8, *units)
+        + field(8, *[-16384] * count) + field(8, *[16383.5] * count)
+        + field(8, *[-32768] * count) + field(8, *[32767] * count)
+        + field(80, *[""] * count) + field(8, *widths) + field(32, *[""] * count)
+    )  # fmt: skip
+    body = b""
+    for second in range(seconds):
+        body += digital[:, second * sfreq : (second + 1) * sfreq].astype("<i2").tobytes()
+        if kind:
+            lists = f"+{second}\x14\x14\x00" + "".join(
+                f"+{onset}\x14{text}\x14\x00" for onset, text in notes if onset // 1 == second
+            )
+            body += lists.encode().ljust(120, b"\x00")
+    path.write_bytes(header + body)
+    return path
+
+
+def ramp(channels: int, count: int) -> np.ndarray:
+    return (np.arange(count) + 1000 * np.arange(channels)[:, np.newaxis]) % 30_000
+
+
+def test_edf_gives_names_units_and_numbers_as_the_file_states_them(tmp_path: Path) -> None:
+    # MNE scales the first two spellings to volts, passes the others, and calls all of it volts.
+    units = ("uV", "mV", "nV", "uv", "V", "degC", "")
+    digital = ramp(len(units), 300)
+    recording = read_recording(edf(tmp_path / "One Night.edf", units, digital))
+    assert recording.units == units
+    assert recording.channels == tuple(f"EEG C{index}" for index in range(7))
+    assert (recording.sfreq, recording.simulated) == (100.0, False)
+    np.testing.assert_allclose(whole(recording), digital / 2, rtol=1e-12)
+
+
+def test_the_source_id_comes_from_the_file_name_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, again = (
+        read_recording(edf(tmp_path / folder / "One Night_2.edf", ["uV"], ramp(1, 100)))
+        for folder in "ab"
+    )
+    assert first.source_id == again.source_id == "one-night-2-edf"
+    assert first.name == "One Night_2.edf"
+
+
+def test_a_long_file_comes_in_stretches_of_ten_seconds_that_follow(tmp_path: Path) -> None:
+    digital = ramp(2, 2500)
+    recording = read_recording(edf(tmp_path / "long.edf", ["uV", "uV"], digital))
+    stretches = list(recording.stretches())
+    assert [stretch.samples.shape for stretch in stretches] == [(2, 1000), (2, 1000), (2, 500)]
+    assert [stretch.follows for stretch in stretches] == [False, True, True]
+    # A second pass gives the same again.
+    np.testing.assert_array_equal(whole(recording), whole(recording))
+    np.testing.assert_allclose(whole(recording), digital / 2, rtol=1e-12)
+
+
+def test_edf_annotations_are_markers_at_their_samples(tmp_path: Path) -> None:
+    notes = [(0.5, "rest"), (11.25, "Beginn µ"), (10.0, "second stretch")]
+    path = edf(
+        tmp_path / "noted.edf", ["uV"], ramp(1, 1200), kind="EDF+C", notes=notes, equipment="Amp_9"
+    )
+    recording = read_recording(path)
+    assert recording.channels == ("EEG C0",)
+    assert recording.manufacturer == "Amp 9"
+    assert markers(recording) == [(50, "rest"), (1000, "second stretch"), (1125, "Beginn µ")]
+    second: Stretch = list(recording.stretches())[1]
+    assert second.markers == (Marker(0, "second stretch"), Marker(125, "Beginn µ"))
+
+
+def test_a_file_without_equipment_has_an_unknown_manufacturer(tmp_path: Path) -> None:
+    path = edf(tmp_path / "a.edf", ["uV"], ramp(1, 100), kind="EDF+C", equipment="X")
+    assert read_recording(path).manufacturer == "unknown"
+
+
+def test_a_discontinuous_edf_is_refused_since_mne_hides_its_gaps(tmp_path: Path) -> None:
+    path = edf(tmp_path / "gaps.edf", ["uV"], ramp(1, 300), kind="EDF+D")
+    with pytest.raises(RecordingError, match=r"gaps\.edf: found a discontinuous file .* split it"):
+        read_recording(path)
+
+
+def test_an_edf_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = edf(tmp_path / "short.edf", ["uV"], ramp(1, 300), records=5)
+    with pytest.raises(
+        RecordingError, match=r"short\.edf: found 1112 bytes, expected 1512 .* copy it again"
+    ):
+        read_recording(path)
+
+
+def test_an_edf_whose_recorder_left_the_number_of_records_open_is_read(tmp_path: Path) -> None:
+    path = edf(tmp_path / "open.edf", ["uV"], ramp(1, 300), records=-1)
+    np.testing.assert_allclose(whole(read_recording(path)), ramp(1, 300) / 2, rtol=1e-12)
+
+
+def test_a_file_that_vanishes_after_it_was_opened_is_an_error_of_reading(tmp_path: Path) -> None:
+    path = edf(tmp_path / "gone.edf", ["uV"], ramp(1, 300))
+    recording = read_recording(path)
+    path.unlink()
+    with pytest.raises(RecordingError, match=r"gone\.edf: found a file that MNE cannot read"):
+        next(iter(recording.stretches()))
+
+
+# -- BrainVision and FIF -----------------------------------------------------------------------
+
+
+def brainvision(path: Path, units: Sequence[str], digital: np.ndarray, notes: str = "") -> Path:
+    """Write `(channels, samples)` int16 at 250 Hz; one digital step is half a unit."""
+    channels = "".join(f"Ch{index + 1}=C{index},,0.5,{unit}\n" for index, unit in enumerate(units))
+    path.write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\nMarkerFile={path.stem}.vmrk\nDataFormat=BINARY\n"
+        f"DataOrientation=MULTIPLEXED\nNumberOfChannels={len(units)}\nSamplingInterval=4000\n"
+        f"[Binary Infos]\nBinaryFormat=INT_16\n[Channel Infos]\n{channels}",
+        encoding="utf-8",
+    )
+    path.with_suffix(".vmrk").write_text(
+        "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\n[Marker Infos]\nMk1=New Segment,,1,1,0\n{notes}",
+        encoding="utf-8",
+    )
+    path.with_suffix(".eeg").write_bytes(digital.T.astype("<i2").tobytes())
+    return path
+
+
+def test_brainvision_gives_every_unit_back_as_stated(tmp_path: Path) -> None:
+    units = ("nV", "µV", "mV", "V", "µS", "C", "ARU")
+    digital = ramp(len(units), 500)
+    recording = read_recording(brainvision(tmp_path / "units.vhdr", units, digital))
+    # ARU is no unit that MNE knows.
+    assert recording.units == ("nV", "µV", "mV", "V", "µS", "C", "")
+    assert recording.sfreq == 250.0
+    np.testing.assert_allclose(whole(recording), digital / 2, rtol=1e-12)
+
+
+def test_a_new_segment_of_brainvision_is_a_gap(tmp_path: Path) -> None:
+    notes = "Mk2=Stimulus,S  1,101,1,0\nMk3=New Segment,,301,1,0\nMk4=Stimulus,S  2,302,1,0\n"
+    path = brainvision(tmp_path / "two.vhdr", ["µV"], ramp(1, 500), notes)
+    recording = read_recording(path)
+    assert runs(recording) == [300, 200]
+    assert markers(recording) == [
+        (100, "Stimulus/S  1"),
+        (300, "New Segment/"),
+        (301, "Stimulus/S  2"),
+    ]
+
+
+def test_brainvision_data_that_end_within_a_sample_are_refused(tmp_path: Path) -> None:
+    path = brainvision(tmp_path / "torn.vhdr", ["µV"] * 3, ramp(3, 500))
+    data = path.with_suffix(".eeg")
+    data.write_bytes(data.read_bytes()[:-4])
+    with pytest.raises(RecordingError, match=r"torn\.vhdr: found 2 bytes after .* copy it again"):
+        read_recording(path)
+
+
+def test_brainvision_without_its_data_is_refused(tmp_path: Path) -> None:
+    path = brainvision(tmp_path / "alone.vhdr", ["µV"], ramp(1, 500))
+    path.with_suffix(".eeg").unlink()
+    with pytest.raises(RecordingError, match=r"alone\.vhdr: found .*expected .*copy it again"):
+        read_recording(path)
+
+
+def test_skipped_acquisition_is_a_gap_whose_filler_is_not_played(tmp_path: Path) -> None:
+    info = mne.create_info(["Fp1", "Trigger"], 100.0, ["eeg", "stim"])
+    data = ramp(2, 1000) * 1e-6
+    raw = mne.io.RawArray(data, info, first_samp=250, verbose="ERROR")
+    raw.set_annotations(
+        mne.Annotations([1.0, 3.0, 7.0], [0.0, 2.0, 0.0], ["a", "BAD_ACQ_SKIP", "b"])
+    )
+    path = tmp_path / "skip_raw.fif"
+    raw.save(path, fmt="double", verbose="ERROR")
+    recording = read_recording(path)
+    assert recording.units == ("V", "")
+    assert runs(recording) == [300, 500]
+    played = np.concatenate([data[:, :300], data[:, 500:]], axis=1)
+    np.testing.assert_allclose(whole(recording), played, rtol=1e-12)
+    assert markers(recording) == [(100, "a"), (500, "b")]
+
+
+# -- XDF ---------------------------------------------------------------------------------------
+
+
+def chunk(tag: int, content: bytes) -> bytes:
+    return b"\x04" + struct.pack("<IH", len(content) + 2, tag) + content
+
+
+def stream(
+    name: str = "Amp",
+    kind: str = "EEG",
+    *,
+    sfreq: float = 128.0,
+    labels: Sequence[str] = ("Fp1", "T7"),
+    stamps: np.ndarray | None = None,
+    texts: Sequence[str] | None = None,
+    desc: str | None = None,
+    footer: bool = True,
+) -> dict[str, object]:
+    stamps = 5000.0 + np.arange(400) / sfreq if stamps is None else stamps
+    if desc is None:
+        desc = "<acquisition><manufacturer>g.Nobody</manufacturer></acquisition><channels>"
+        for label in labels:
+            desc += f"<channel><label>{label}</label><unit>microvolts</unit></channel>"
+        desc += "</channels>"
+    count = 1 if texts is not None else len(labels)
+    header = (
+        f"<info><name>{escape(name)}</name><type>{kind}</type>"
+        f"<channel_count>{count}</channel_count><nominal_srate>{sfreq}</nominal_srate>"
+        f"<channel_format>{'float32' if texts is None else 'string'}</channel_format>"
+        f"<source_id>{name}</source_id><desc>{desc}</desc></info>"
+    )
+    return {"header": header, "stamps": stamps, "texts": texts, "count": count, "footer": footer}
+
+
+def values(count: int, channels: int = 2) -> np.ndarray:
+    """`(channels, count)` float32, each value once."""
+    samples = np.arange(count) + np.array([[0.5], [9000.0]])[:channels]
+    return np.asarray(samples, dtype=np.float32)
+
+
+def xdf(path: Path, streams: Sequence[dict[str, object]]) -> Path:
+    content = b"XDF:" + chunk(1, b"<info><version>1.0</version></info>")
+    for number, each in enumerate(streams, start=1):
+        content += chunk(2, struct.pack("<I", number) + str(each["header"]).encode())
+    for number, each in enumerate(streams, start=1):
+        stamps, texts, count = each["stamps"], each["texts"], each["count"]
+        assert isinstance(stamps, np.ndarray)
+        assert isinstance(count, int)
+        samples = b""
+        for index, stamp in enumerate(stamps):
+            samples += b"\x08" + struct.pack("<d", stamp)
+            if texts is None:
+                samples += values(len(stamps), count)[:, index].tobytes()
+            else:
+                assert isinstance(texts, Sequence)
+                text = str(texts[index]).encode()
+                samples += b"\x04" + struct.pack("<I", len(text)) + text
+        body = struct.pack("<I", number) + b"\x04" + struct.pack("<I", len(stamps)) + samples
+        content += chunk(3, body)
+    for number, each in enumerate(streams, start=1):
+        if each["footer"]:
+            content += chunk(6, struct.pack("<I", number) + b"<info></info>")
+    path.write_bytes(content)
+    return path
+
+
+def test_xdf_gives_the_stream_as_its_header_states_it(tmp_path: Path) -> None:
+    events = stream("Keys", "Markers", sfreq=0.0, stamps=np.array([5000.501]), texts=["Los µ"])
+    recording = read_recording(xdf(tmp_path / "lab.xdf", [events, stream()]))
+    assert (recording.channels, recording.units) == (("Fp1", "T7"), ("microvolts",) * 2)
+    assert (recording.sfreq, recording.manufacturer) == (128.0, "g.Nobody")
+    assert (recording.simulated, recording.source_id) == (False, "lab-xdf")
+    assert runs(recording) == [400]
+    samples = whole(recording)
+    assert samples.dtype == np.float32
+    np.testing.assert_array_equal(samples, values(400))
+    assert markers(recording) == [(64, "Los µ")]
+
+
+@pytest.mark.parametrize("name", ["lab.1.xdf.gz", "lab.xdfz"])
+def test_a_compressed_xdf_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(xdf(tmp_path / "lab.xdf", [stream()]).read_bytes()))
+    np.testing.assert_array_equal(whole(read_recording(path)), values(400))
+
+
+def test_events_of_xdf_lie_at_the_nearest_sample_in_their_order(tmp_path: Path) -> None:
+    stamps = np.concatenate([5000 + np.arange(128) / 128, 5006 + np.arange(128) / 128])
+    # Before the start, within the gap nearer to its end, after the end, and two on one sample.
+    when = np.array([4999.0, 5000.2501, 5000.2502, 5004.0, 5010.0])
+    events = stream("Keys", "Markers", sfreq=0.0, stamps=when, texts=["a", "b", "c", "d", "e"])
+    recording = read_recording(xdf(tmp_path / "a.xdf", [stream(stamps=stamps), events]))
+    assert markers(recording) == [(0, "a"), (32, "b"), (32, "c"), (128, "d"), (255, "e")]
+
+
+def test_a_gap_that_pyxdf_would_smear_splits_the_stream(tmp_path: Path) -> None:
+    stamps = 5000.0 + np.arange(1000) / 128.0
+    stamps[500:] += 0.25
+    recording = read_recording(xdf(tmp_path / "a.xdf", [stream(stamps=stamps)]))
+    assert runs(recording) == [500, 500]
+
+
+def test_several_eeg_streams_are_listed_and_chosen_by_name(tmp_path: Path) -> None:
+    streams = [stream("Amp A"), stream("Amp B", labels=["Cz"]), stream("Gaze", "Gaze")]
+    path = xdf(tmp_path / "two.xdf", streams)
+    with pytest.raises(RecordingError) as refusal:
+        read_recording(path)
+    for part in ("found 2 ", "expected one", "stream=", "'Amp A' (type EEG, 2 channels, 128 Hz)",
+                 "'Amp B'", "'Gaze'"):  # fmt: skip
+        assert part in str(refusal.value)
+    assert read_recording(path, stream="Amp B").channels == ("Cz",)
+    assert read_recording(path, stream="Gaze").channels == ("Fp1", "T7")
+
+
+@pytest.mark.parametrize("wanted", [None, "Amp"])
+def test_an_xdf_without_the_wanted_stream_is_refused(tmp_path: Path, wanted: str | None) -> None:
+    # An irregular stream cannot be replayed, whatever its type and name say.
+    path = xdf(tmp_path / "none.xdf", [stream("Amp", "EEG", sfreq=0.0, stamps=np.array([1.0]))])
+    with pytest.raises(RecordingError, match=r"found 0 regular numeric streams .*'Amp'"):
+        read_recording(path, stream=wanted)
+
+
+def test_labels_of_neuroelectrics_are_found(tmp_path: Path) -> None:
+    desc = "<channel><name>Fp1</name><unit>nV</unit></channel><channel><name>T7</name></channel>"
+    recording = read_recording(xdf(tmp_path / "a.xdf", [stream(desc=desc)]))
+    assert (recording.channels, recording.units) == (("Fp1", "T7"), ("nV", ""))
+    assert recording.manufacturer == "unknown"
+
+
+@pytest.mark.parametrize(
+    "desc", ["", "<channels><channel><label>Fp1</label></channel></channels>", "<channels/>"]
+)
+def test_an_xdf_without_a_label_for_each_channel_is_refused(tmp_path: Path, desc: str) -> None:
+    path = xdf(tmp_path / "a.xdf", [stream(desc=desc)])
+    with pytest.raises(RecordingError, match=r"channel labels .* expected 2"):
+        read_recording(path)
+
+
+def test_an_eeg_stream_without_a_sample_is_refused(tmp_path: Path) -> None:
+    path = xdf(tmp_path / "a.xdf", [stream(stamps=np.empty(0))])
+    with pytest.raises(RecordingError, match="found no sample in the stream 'Amp'"):
+        read_recording(path)
+
+
+def test_an_xdf_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = xdf(tmp_path / "a.xdf", [stream()])
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(RecordingError, match=r"a\.xdf: found .*expected .*copy it again"):
+        read_recording(path)
+
+
+# -- gaps by stamps ----------------------------------------------------------------------------
+
+STEADY = 3000.0 + np.arange(2000) / 256.0
+
+
+def test_a_steady_stream_is_one_piece() -> None:
+    assert contiguous(STEADY, 256.0) == [(0, 2000)]
+
+
+@pytest.mark.parametrize("missing", [1, 5, 2560])
+def test_missing_samples_split_the_stream(missing: int) -> None:
+    stamps = np.delete(3000.0 + np.arange(2000 + missing) / 256.0, slice(700, 700 + missing))
+    assert contiguous(stamps, 256.0) == [(0, 700), (700, 2000)]
+
+
+def test_two_gaps_within_a_second_are_both_found() -> None:
+    stamps = STEADY.copy()
+    stamps[700:] += 0.1
+    stamps[750:] += 0.1
+    assert contiguous(stamps, 256.0) == [(0, 700), (700, 750), (750, 2000)]
+
+
+def test_chunks_whose_stamps_jitter_by_many_samples_do_not_split_the_stream() -> None:
+    # A stamp for each chunk of 8, up to 40 ms late: jumps of ten periods, none of them a loss.
+    late = np.random.default_rng(3).uniform(0, 0.04, size=250).repeat(8)
+    assert np.diff(STEADY + late).max() > 9 / 256
+    assert contiguous(STEADY + late, 256.0) == [(0, 2000)]
+
+
+def test_a_loss_beyond_the_jitter_is_found_in_it() -> None:
+    late = np.random.default_rng(3).uniform(0, 0.04, size=250).repeat(8)
+    late[800:] += 0.1
+    assert contiguous(STEADY + late, 256.0) == [(0, 800), (800, 2000)]
+
+
+def test_a_clock_that_is_set_back_splits_the_stream() -> None:
+    stamps = STEADY.copy()
+    stamps[1000:] -= 50.0
+    assert contiguous(stamps, 256.0) == [(0, 1000), (1000, 2000)]
+
+
+def test_a_drifting_clock_does_not_split_the_stream() -> None:
+    assert contiguous(STEADY[0] + (STEADY - STEADY[0]) * 1.001, 256.0) == [(0, 2000)]
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"found no file .*nothing\.edf"):
+        read_recording(tmp_path / "nothing.edf")
+
+
+@pytest.mark.parametrize("name", ["noise.edf", "noise.bdf", "noise.vhdr", "noise.xdf", "noise.txt"])
+@pytest.mark.parametrize("size", [0, 5000])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, size: int) -> None:
+    path = tmp_path / name
+    path.write_bytes(np.random.default_rng(1).bytes(size))
+    with pytest.raises(RecordingError, match=rf"{name}: found .*expected .*(copy|name)"):
+        read_recording(path)
+
+
+def test_a_stream_name_for_a_file_without_streams_is_refused(tmp_path: Path) -> None:
+    path = edf(tmp_path / "a.edf", ["uV"], ramp(1, 100))
+    with pytest.raises(RecordingError, match="found the stream name 'Amp', expected none"):
+        read_recording(path, stream="Amp")
+
+
+@pytest.mark.parametrize(("library", "name"), [("mne", "a.edf"), ("pyxdf", "a.xdf")])
+def test_an_absent_reader_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.touch()
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(RecordingError) as refusal:
+        read_recording(path)
+    assert f"found no {library}" in str(refusal.value)
+    assert 'pip install "eeg-emotion[recordings]"' in str(refusal.value)
+
+
+# -- real recordings ---------------------------------------------------------------------------
+
+
+@needs_shared
+def test_a_real_edf() -> None:
+    recording = read_recording(SHARED / "eegmat" / "Subject00_2.edf")
+    assert (recording.sfreq, len(recording.channels)) == (500.0, 21)
+    assert (recording.channels[6], recording.units[6]) == ("EEG T3", "uV")
+    assert (recording.channels[20], recording.units[20]) == ("ECG ECG", "mV")
+    assert recording.manufacturer == "NeuroCom Professional 3.0.0"
+    assert runs(recording) == [31_000]
+    assert 5 < np.std(whole(recording)[:19]) < 50
+
+
+@needs_shared
+def test_a_real_bdf_agrees_with_its_bytes() -> None:
+    path = SHARED / "mne" / "test.bdf"
+    recording = read_recording(path)
+    assert (recording.sfreq, len(recording.channels), recording.units[0]) == (2048.0, 73, "uV")
+    content = path.read_bytes()
+    at = 256 * 74
+    digital = np.frombuffer(content, np.uint8, 3 * 2048, at).reshape(-1, 3).astype(np.int32)
+    first = (digital * [1 << 8, 1 << 16, 1 << 24]).sum(axis=1).astype(np.int32) >> 8
+    low, high, digital_low, digital_high = (
+        float(content[256 + 73 * offset : 256 + 73 * offset + 8]) for offset in (104, 112, 120, 128)
+    )
+    expected = low + (first - digital_low) * (high - low) / (digital_high - digital_low)
+    np.testing.assert_allclose(whole(recording)[0], expected, rtol=1e-9)
+
+
+@needs_shared
+def test_one_signal_in_four_units_is_the_same_signal() -> None:
+    plain = read_recording(SHARED / "mne" / "test.vhdr")
+    mixed = read_recording(SHARED / "mne" / "test_units.vhdr")
+    assert mixed.units[:4] == ("nV", "mV", "V", "µV")
+    assert plain.units[:4] == ("µV",) * 4
+    assert plain.units[-6:] == mixed.units[-6:] == ("", "µS", "", "", "S", "C")
+    scaled = whole(mixed)[:4] * np.array([[1e-3], [1e3], [1e6], [1.0]])
+    np.testing.assert_allclose(scaled, whole(plain)[:4], rtol=1e-9)
+    assert markers(mixed)[0] == (486, "Stimulus/S253")
+
+
+@needs_shared
+def test_a_real_xdf() -> None:
+    recording = read_recording(SHARED / "bci_essentials" / "switch_example.xdf")
+    assert (recording.sfreq, len(recording.channels)) == (256.0, 16)
+    assert set(recording.units) == {"microvolts"}
+    assert recording.manufacturer == "g.Tec"
+    assert runs(recording) == [34_320]
+    assert whole(recording).min() < -9_900
+    assert "Trial Started" in {text for _, text in markers(recording)}

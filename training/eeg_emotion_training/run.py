@@ -1,0 +1,84 @@
+"""A run: one fitted network with all that must be known of it, as a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.contract import HeldOut, LabelPolicy, Target, TrainedOn
+
+_NETWORK = "network.keras"
+_RECORD = "run.json"
+
+
+class RunError(EegEmotionError):
+    """A run's folder is not there, not whole, or in the way."""
+
+
+class Run(BaseModel):
+    """What a run was made of and what came out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Target
+    path: PathSettings
+    normaliser: Normaliser
+    label_policy: LabelPolicy
+    trained_on: TrainedOn
+    training_people: tuple[int, ...]
+    validation_people: tuple[int, ...]
+    test_people: tuple[int, ...]
+    held_out: HeldOut
+    units: int
+    batch_size: int
+    epochs: int
+    best_epoch: Annotated[int, Field(ge=1)]
+    seed: int
+    code_version: str
+
+
+def save_run(folder: Path, run: Run, network: Any, logs: Path) -> None:
+    """Write a run's folder: whole or not at all."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    network.save(unfinished / _NETWORK)
+    (unfinished / _RECORD).write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.move(logs, unfinished / "logs")
+    os.replace(unfinished, folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse to write over an earlier run."""
+    if folder.exists():
+        raise RunError(
+            f"found {folder} already there, expected a new folder; name another with --out, or "
+            "remove it"
+        )
+
+
+def load_run(folder: Path) -> tuple[Run, Any]:
+    """Read a run and its network.
+
+    Raises
+    ------
+    RunError
+        If the folder is no whole run.
+    """
+    try:
+        text = (folder / _RECORD).read_text(encoding="utf-8")
+        run = Run.model_validate_json(text)
+        network = keras.models.load_model(folder / _NETWORK)
+    except (OSError, ValidationError, ValueError) as error:
+        raise RunError(
+            f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {error}"
+        ) from error
+    return run, network
