@@ -37,6 +37,8 @@ class Connection:
         The streams' uids: one, or several where they contend for the id.
     quarantine
         Why no line is run for it, with the remedy; None where nothing speaks against it.
+    gone
+        True where the streams are no longer in sight.
     line
         Set once the stream was opened and its metadata accepted.
     """
@@ -50,9 +52,12 @@ class Connection:
         self.quarantine: str | None = None
         self.line: Line | None = None
         self.simulated = False
+        self.gone = False
 
     def state(self, now: float) -> State:
         """Tell where it stands."""
+        if self.gone:
+            return State.LOST
         return State.QUARANTINED if self.quarantine is not None else self.link.state(now)
 
     def describe(self, now: float) -> Headset:
@@ -61,7 +66,7 @@ class Connection:
         layout = self.line.layout if self.line else None
         counts = self.line.monitor.counts if self.line else Counts()
         if self.quarantine is not None:
-            detail = self.quarantine
+            detail = f"gone; while it was here: {self.quarantine}" if self.gone else self.quarantine
         elif state is State.LIVE and layout is not None:
             detail = layout.describe()
         else:

@@ -7,13 +7,12 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-
-import uvicorn
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet import Fleet
@@ -27,29 +26,10 @@ logger = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0  # for subscribers to take what waits and their close; exit within 10 s
 _RECONNECT_AFTER_MS = 1000
-_LARGEST_CLIENT_MESSAGE = 4096  # clients have next to nothing to say; uvicorn's default is 16 MiB
 
 
 class PortError(EegEmotionError):
     """The address cannot be listened on."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with the signals left to the daemon: it says goodbye before sockets close."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.answering = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets)
-        self.answering.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -99,19 +79,7 @@ async def _serve(
     )
     fleet = Fleet(model, path, bus, metrics)
     service = Service(model, path.hop_seconds, fleet, bus, metrics)
-    server = _Server(
-        uvicorn.Config(
-            create_app(service),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ws="websockets-sansio",
-            ws_max_size=_LARGEST_CLIENT_MESSAGE,
-            # Without compression a connection takes 14 KiB, with it 64.
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=3,
-        )
-    )
+    server = make_server(create_app(service))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -111,7 +111,7 @@ class Fleet:
                 for uid in current.uids & streams.keys():
                     self._ended[uid] = now
                     del streams[uid]
-            if current and (current.uids == streams.keys() or not streams):
+            if current and (current.uids == streams.keys() or not streams) and not current.gone:
                 continue
             if current:
                 self._disconnect(current)
@@ -219,8 +219,7 @@ class Fleet:
             del self._ended[uid]
         for identifier, connection in list(self._connections.items()):
             if connection.quarantine is not None and connection.uids.isdisjoint(visible):
-                connection.quarantine = None
-                connection.link.closed()
+                connection.gone = True
             if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
                 connection.state(now) is State.LOST
             ):

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.recordings.deap import SFREQ_HZ, DeapPerson, find_people, read_person
+from eeg_emotion.recordings.deap import (
+    BASELINE_SAMPLES,
+    SFREQ_HZ,
+    DeapPerson,
+    find_people,
+    read_person,
+)
 
 
 class DataError(EegEmotionError):
@@ -78,6 +84,11 @@ def cut_person(number: int, person: DeapPerson, settings: PathSettings) -> Perso
     """
     if settings.sfreq != SFREQ_HZ:
         raise DataError(f"found a model rate of {settings.sfreq} Hz, expected DEAP's {SFREQ_HZ}")
+    if settings.settle_samples > BASELINE_SAMPLES:
+        raise DataError(
+            f"found filters that settle in {settings.settle_seconds:g} s, expected at most the "
+            f"{BASELINE_SAMPLES / SFREQ_HZ:g} s of baseline before each video"
+        )
     # The finest hop, then every window's length: the path's own grid, whatever its hop live.
     path = SignalPath(
         replace(settings, hop_seconds=GRID_SECONDS),
@@ -89,8 +100,8 @@ def cut_person(number: int, person: DeapPerson, settings: PathSettings) -> Perso
         windows = [
             window.features
             for window in path.segment().feed(trial)
-            if window.first_sample >= settings.settle_samples
-            and (window.first_sample - settings.settle_samples) % settings.window_samples == 0
+            if window.first_sample >= BASELINE_SAMPLES
+            and (window.first_sample - BASELINE_SAMPLES) % settings.window_samples == 0
         ]
         trials.append(np.stack(windows))
     return PersonWindows(

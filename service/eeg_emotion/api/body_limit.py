@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eeg_emotion.api.problems import problem
@@ -12,8 +13,11 @@ LARGEST_BODY_BYTES = 1024 * 1024
 """Four windows of 32 channels and 8 s are some 0.7 MB of JSON."""
 
 
-class _TooLargeError(Exception):
-    pass
+_STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+_TOO_LARGE = (
+    f"found a body of more than {LARGEST_BODY_BYTES} bytes, expected at most that; "
+    "send fewer windows in one request"
+)
 
 
 class BodyLimit:
@@ -27,33 +31,19 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        stated = dict(scope["headers"]).get(b"content-length", b"0")
+        if stated.isdigit() and int(stated) > LARGEST_BODY_BYTES:
+            await problem(_STATUS, _TOO_LARGE)(scope, receive, send)
+            return
         received = 0
-        started = False
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_BODY_BYTES:
-                raise _TooLargeError
+                # The only kind of exception that FastAPI lets through while it reads a body.
+                raise HTTPException(_STATUS, _TOO_LARGE)
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        stated = dict(scope["headers"]).get(b"content-length", b"0")
-        try:
-            if stated.isdigit() and int(stated) > LARGEST_BODY_BYTES:
-                raise _TooLargeError
-            await self._app(scope, counted, noted)
-        except _TooLargeError:
-            if started:
-                raise
-            response = problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"found a body of more than {LARGEST_BODY_BYTES} bytes, expected at most that; "
-                "send fewer windows in one request",
-            )
-            await response(scope, receive, send)
+        await self._app(scope, counted, send)

@@ -27,15 +27,15 @@ class Problem(BaseModel):
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document these statuses as problems in OpenAPI."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "model": Problem,
-            "content": {MEDIA_TYPE: {}},
-        }
+    """Document these statuses, and whatever else may go wrong, as problems in OpenAPI."""
+    # Not by FastAPI's "model", which would document them as application/json.
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    documented: dict[int | str, dict[str, Any]] = {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in statuses
     }
+    documented["default"] = {"description": "Any other error", "content": content}
+    return documented
 
 
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:

@@ -60,7 +60,7 @@ class PredictResponse(Message):
 
 def rest_router(service: Service) -> APIRouter:
     """Make the routes."""
-    router = APIRouter()
+    router = APIRouter(responses=responses())
 
     @router.get("/livez", tags=["health"])
     async def livez() -> Health:
@@ -109,7 +109,7 @@ def rest_router(service: Service) -> APIRouter:
         """Describe the model: where it comes from and how far to trust it."""
         return service.model_card()
 
-    @router.post("/v1/predict", tags=["model"], responses=responses(413, 422))
+    @router.post("/v1/predict", tags=["model"], responses=responses(400, 413, 422))
     def predict(request: PredictRequest) -> PredictResponse:
         """Judge windows that the client sends, through the same signal path as live."""
         return _predict(service, request)

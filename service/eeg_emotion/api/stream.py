@@ -50,9 +50,11 @@ async def _read(socket: WebSocket) -> None:
 async def _write(service: Service, socket: WebSocket, outbox: Outbox, wake: asyncio.Event) -> None:
     """Send what waits, whenever the socket takes it; meanwhile the outbox keeps the newest."""
     try:
-        while not outbox.closed:
+        closed = False
+        while not closed:
             await wake.wait()
             wake.clear()
+            closed = outbox.closed  # read first: what was put before the closing is still sent
             for text in outbox.take():
                 await socket.send_text(text)
                 service.metrics.delivered.inc()

@@ -6,27 +6,17 @@ way is converted back, so that a replay shows the daemon what the amplifier woul
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import importlib
-import io
 import os
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
-
-# Long enough to be read in few pieces, short enough for the memory: 64 channels at 2048 Hz are
-# 10 MB.
-_BLOCK_SECONDS = 10.0
+from eeg_emotion.recordings.file_reading import blocks, in_order, library, reading, source_id
+from eeg_emotion.recordings.recording import Recording, RecordingError
+from eeg_emotion.recordings.xdf import XDF_SUFFIXES, read_xdf
 
 # What MNE divides by on its way to volts, by the spelling in the header. Every other spelling in
 # an EDF or BDF file (nV, uv, V) passes unscaled, whatever MNE calls the result.
@@ -63,8 +53,8 @@ def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -
     path = Path(path)
     if not path.exists():
         raise RecordingError(f"found no file {path}, expected a recording; check its name")
-    if path.name.lower().endswith((".xdf", ".xdfz", ".xdf.gz")):
-        return _read_xdf(path, stream)
+    if path.name.lower().endswith(XDF_SUFFIXES):
+        return read_xdf(path, stream)
     if stream is not None:
         raise RecordingError(
             f"{path.name}: found the stream name {stream!r}, expected none: only an XDF file "
@@ -73,70 +63,11 @@ def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -
     return _read_with_mne(path)
 
 
-def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise RecordingError(
-            f"found no {name} ({error}), which reads this file; "
-            'install it with: pip install "eeg-emotion[recordings]"'
-        ) from error
-
-
-@contextmanager
-def _reading(path: Path, reader: str) -> Iterator[None]:
-    try:
-        yield
-    except EegEmotionError:
-        raise
-    # A parser that meets a damaged file raises whatever it happens to stumble over.
-    except Exception as error:
-        raise RecordingError(
-            f"{path.name}: found a file that {reader} cannot read "
-            f"({type(error).__name__}: {error}), expected a whole recording of the kind that "
-            "its suffix names; copy it again or convert it to EDF"
-        ) from error
-
-
-def _source_id(path: Path) -> str:
-    """Name the headset after the file alone, wherever it lies."""
-    slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")
-    return slug or hashlib.sha256(path.name.encode()).hexdigest()[:12]
-
-
-def _blocks(
-    segments: Sequence[tuple[int, int]],
-    markers: Sequence[tuple[int, str]],
-    sfreq: float,
-    read: Callable[[int, int], NDArray[np.floating]],
-) -> Iterator[Stretch]:
-    """Give segments `[start, stop)` as stretches that follow each other within a segment."""
-    size = max(1, round(_BLOCK_SECONDS * sfreq))
-    for first, end in segments:
-        for start in range(first, end, size):
-            stop = min(start + size, end)
-            low = bisect_left(markers, start, key=lambda marker: marker[0])
-            high = bisect_left(markers, stop, key=lambda marker: marker[0])
-            yield Stretch(
-                read(start, stop),
-                follows=start > first,
-                markers=tuple(Marker(at - start, text) for at, text in markers[low:high]),
-            )
-
-
-def _in_order(markers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-    # By sample alone: notes on one sample stay in the file's order.
-    return sorted(markers, key=lambda marker: marker[0])
-
-
-# -- MNE ---------------------------------------------------------------------------------------
-
-
 def _read_with_mne(path: Path) -> Recording:
-    mne = _library("mne")
+    mne = library("mne")
     manufacturer = None
     suffix = path.suffix.lower()
-    with _reading(path, "MNE"):
+    with reading(path, "MNE"):
         edf = _read_edf_header(path) if suffix in (".edf", ".bdf") else None
         if suffix in (".vhdr", ".ahdr"):
             _check_brainvision(path)
@@ -162,19 +93,19 @@ def _read_with_mne(path: Path) -> Recording:
     gains = 1.0 / np.asarray(factors)[:, np.newaxis]
 
     def read(start: int, stop: int) -> NDArray[np.floating]:
-        with _reading(path, "MNE"):
+        with reading(path, "MNE"):
             samples: NDArray[np.float64] = raw.get_data(start=start, stop=stop, verbose="ERROR")
         return samples * gains
 
     return Recording(
         name=path.name,
-        source_id=_source_id(path),
+        source_id=source_id(path),
         channels=channels,
         units=units,
         sfreq=sfreq,
         manufacturer=manufacturer or "unknown",
         simulated=False,
-        stretches=lambda: _blocks(segments, markers, sfreq, read),
+        stretches=lambda: blocks(segments, markers, sfreq, read),
     )
 
 
@@ -222,7 +153,7 @@ def _segments_and_markers(
         position = max(position, stop)
     if position < count:
         segments.append((position, count))
-    return segments, _in_order(markers)
+    return segments, in_order(markers)
 
 
 def _read_edf_header(path: Path) -> tuple[tuple[str, ...], str | None]:
@@ -284,148 +215,3 @@ def _check_brainvision(path: Path) -> None:
                 f"expected none: with {channels} channels of {width} bytes it is cut short; "
                 "copy it again"
             )
-
-
-# -- XDF ---------------------------------------------------------------------------------------
-
-
-def _read_xdf(path: Path, wanted: str | None) -> Recording:
-    pyxdf = _library("pyxdf")
-    with _reading(path, "pyxdf"):
-        with _open_xdf(path) as file:
-            listed = pyxdf.resolve_streams(file)
-        chosen = _choose(path, listed, wanted)
-        texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
-        # Not dejittered: pyxdf sees only breaks of more than 1 s and 500 samples, and its fit
-        # smears every shorter one over the whole segment.
-        with _open_xdf(path) as file:
-            loaded, _ = pyxdf.load_xdf(
-                file, select_streams=[chosen, *texts], dejitter_timestamps=False
-            )
-        streams = {each["info"]["stream_id"]: each for each in loaded}
-        eeg = streams.pop(chosen)
-        info = eeg["info"]
-        if "footer" not in eeg:
-            raise RecordingError(
-                f"{path.name}: found no footer for the stream {info['name'][0]!r}, expected one "
-                "at the end of the file: it is cut short; copy it again"
-            )
-        stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
-        if not len(stamps):
-            raise RecordingError(
-                f"{path.name}: found no sample in the stream {info['name'][0]!r}, expected some; "
-                "choose another stream or file"
-            )
-        values = np.asarray(eeg["time_series"]).T
-        samples = values if values.dtype == np.float32 else values.astype(np.float64)
-        channels, units = _described_channels(path, info)
-        sfreq = float(info["nominal_srate"][0])
-        markers = _in_order(
-            (int(np.abs(stamps - stamp).argmin()), " ".join(row))
-            for each in streams.values()
-            for stamp, row in zip(each["time_stamps"], each["time_series"], strict=True)
-        )
-        desc = _child(info, "desc")
-        manufacturer = _text(desc, "manufacturer") or _text(
-            _child(desc, "acquisition"), "manufacturer"
-        )
-    segments = contiguous(stamps, sfreq)
-    return Recording(
-        name=path.name,
-        source_id=_source_id(path),
-        channels=channels,
-        units=units,
-        sfreq=sfreq,
-        manufacturer=manufacturer or "unknown",
-        simulated=False,
-        stretches=lambda: _blocks(
-            segments, markers, sfreq, lambda start, stop: samples[:, start:stop]
-        ),
-    )
-
-
-def _open_xdf(path: Path) -> io.BufferedIOBase:
-    # pyxdf opens a name as well, but leaves the file open where it is no XDF file.
-    return gzip.open(path) if path.suffix.lower() in (".xdfz", ".gz") else path.open("rb")
-
-
-def _choose(path: Path, listed: Sequence[Mapping[str, Any]], wanted: str | None) -> int:
-    """Give the id of the one stream to play."""
-    regular = [
-        each
-        for each in listed
-        if each["nominal_srate"] > 0
-        and each["channel_format"] != "string"
-        and (str(each["type"]).upper() == "EEG" if wanted is None else each["name"] == wanted)
-    ]
-    if len(regular) == 1:
-        return int(regular[0]["stream_id"])
-    found = ", ".join(
-        f"{each['name']!r} (type {each['type']}, {each['channel_count']} channels, "
-        f"{each['nominal_srate']:g} Hz)"
-        for each in listed
-    )
-    asked = "type EEG" if wanted is None else f"the name {wanted!r}"
-    raise RecordingError(
-        f"{path.name}: found {len(regular)} regular numeric streams with {asked}, expected one; "
-        f"name the stream to play (stream=...); the file holds: {found or 'no stream'}"
-    )
-
-
-def _child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    # pyxdf gives every element as a list of its occurrences, and an empty one as None.
-    found = (parent.get(name) or [None])[0]
-    return found if isinstance(found, Mapping) else {}
-
-
-def _text(parent: Mapping[str, Any], name: str) -> str:
-    found = (parent.get(name) or [None])[0]
-    return found.strip() if isinstance(found, str) else ""
-
-
-def _described_channels(
-    path: Path, info: Mapping[str, Any]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the labels and units; NeuroElectrics puts channels under ``desc``, with names."""
-    desc = _child(info, "desc")
-    described = _child(desc, "channels").get("channel") or desc.get("channel") or []
-    described = [each if isinstance(each, Mapping) else {} for each in described]
-    labels = tuple(_text(each, "label") or _text(each, "name") for each in described)
-    count = int(info["channel_count"][0])
-    if len(labels) != count or not all(labels):
-        raise RecordingError(
-            f"{path.name}: found {sum(map(bool, labels))} channel labels in the stream "
-            f"{info['name'][0]!r}, expected {count}, one for each channel; record it again with "
-            "labels in the stream's description"
-        )
-    return labels, tuple(_text(each, "unit") for each in described)
-
-
-def contiguous(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
-    """Split a regular stream where samples are missing.
-
-    A gap is a jump of more than 1.5 sample periods that is not taken back: over the second
-    after it, every stamp is later, against the sample count, than every stamp of the second
-    before it. Stamps that merely jitter from chunk to chunk jump as far, and return.
-
-    Parameters
-    ----------
-    stamps
-        `(samples,)`, seconds, as recorded.
-    sfreq
-        Nominal samples per second.
-
-    Returns
-    -------
-    list
-        Pairs `[start, stop)` of sample indices, in order.
-    """
-    late = (stamps - stamps[0]) * sfreq - np.arange(len(stamps))
-    reach = max(1, round(sfreq))
-    starts = [0]
-    for index in np.flatnonzero(np.abs(np.diff(late)) > 0.5) + 1:
-        before, after = late[max(0, index - reach) : index], late[index : index + reach]
-        # The second case is a clock that was set back.
-        if after.min() - before.max() > 0.5 or before.min() - after.max() > 0.5:
-            starts.append(int(index))
-    return list(zip(starts, [*starts[1:], len(stamps)], strict=True))

@@ -1,0 +1,80 @@
+"""What the readers of files share: their library, their errors, their names and their blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.recordings.recording import Marker, RecordingError, Stretch
+
+# Long enough to be read in few pieces, short enough for the memory: 64 channels at 2048 Hz are
+# 10 MB.
+_BLOCK_SECONDS = 10.0
+
+
+def library(name: str) -> Any:
+    """Import a reader that comes with an extra."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RecordingError(
+            f"found no {name} ({error}), which reads this file; "
+            'install it with: pip install "eeg-emotion[recordings]"'
+        ) from error
+
+
+@contextmanager
+def reading(path: Path, reader: str) -> Iterator[None]:
+    """Turn whatever a reader raises over a damaged file into a `RecordingError`."""
+    try:
+        yield
+    except EegEmotionError:
+        raise
+    # A parser that meets a damaged file raises whatever it happens to stumble over.
+    except Exception as error:
+        raise RecordingError(
+            f"{path.name}: found a file that {reader} cannot read "
+            f"({type(error).__name__}: {error}), expected a whole recording of the kind that "
+            "its suffix names; copy it again or convert it to EDF"
+        ) from error
+
+
+def source_id(path: Path) -> str:
+    """Name the headset after the file alone, wherever it lies."""
+    slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")
+    return slug or hashlib.sha256(path.name.encode()).hexdigest()[:12]
+
+
+def blocks(
+    segments: Sequence[tuple[int, int]],
+    markers: Sequence[tuple[int, str]],
+    sfreq: float,
+    read: Callable[[int, int], NDArray[np.floating]],
+) -> Iterator[Stretch]:
+    """Give segments `[start, stop)` as stretches that follow each other within a segment."""
+    size = max(1, round(_BLOCK_SECONDS * sfreq))
+    for first, end in segments:
+        for start in range(first, end, size):
+            stop = min(start + size, end)
+            low = bisect_left(markers, start, key=lambda marker: marker[0])
+            high = bisect_left(markers, stop, key=lambda marker: marker[0])
+            yield Stretch(
+                read(start, stop),
+                follows=start > first,
+                markers=tuple(Marker(at - start, text) for at, text in markers[low:high]),
+            )
+
+
+def in_order(markers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Sort markers by sample alone: notes on one sample stay in the file's order."""
+    return sorted(markers, key=lambda marker: marker[0])

@@ -1,0 +1,21 @@
+"""What the benches share: they print each figure beside its aim, and judge at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Report = Callable[[str, str, str, bool | None], None]
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    """Print a figure beside its aim; `met` is None where there is no aim."""
+
+    def tell(what: str, figure: str, aim: str = "", met: bool | None = None) -> None:
+        mark = {True: "met", False: "MISSED", None: ""}[met]
+        print(f"\n{what:<58} {figure:>22}   {aim} {mark}".rstrip(), end="", flush=True)
+
+    print(f"\n== {request.node.name}", end="")
+    return tell

@@ -1,0 +1,154 @@
+"""A service around the demo model, a real server for it, and a headset's predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from eeg_emotion.api.app import create_app
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.server import make_server
+from eeg_emotion.api.service import Service
+from eeg_emotion.headset.link import State
+from eeg_emotion.inference.model import Model, demo_model_path, load_model
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import Headset, Latency, Prediction, Score, WindowSpan
+from eeg_emotion.publish.outbox import Outbox
+
+
+@dataclass
+class FakeHeadsets:
+    """Headsets that are where a test puts them."""
+
+    known: dict[str, Headset] = field(default_factory=dict)
+
+    def add(self, identifier: str, state: State = State.LIVE) -> Headset:
+        self.known[identifier] = Headset(
+            id=identifier,
+            name=f"Headset {identifier}",
+            state=state,
+            detail="put here by a test",
+            simulated=True,
+            epoch="e0",
+            sfreq=128.0,
+        )
+        return self.known[identifier]
+
+    def headsets(self) -> tuple[Headset, ...]:
+        return tuple(self.known.values())
+
+    def headset(self, identifier: str) -> Headset | None:
+        return self.known.get(identifier)
+
+
+class WatchedBus(Bus):
+    """The bus, with its comings and goings to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = asyncio.Condition()
+
+    def subscribe(self, wake: Callable[[], None]) -> Outbox:
+        self._tell()
+        return super().subscribe(wake)
+
+    def unsubscribe(self, outbox: Outbox) -> None:
+        super().unsubscribe(outbox)
+        self._tell()
+
+    def _tell(self) -> None:
+        async def notify() -> None:
+            async with self._changed:
+                self._changed.notify_all()
+
+        self._told = asyncio.ensure_future(notify())
+
+    async def until_subscribers(self, count: int, *, seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(lambda: self.subscribers == count)
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return load_model(demo_model_path())
+
+
+@pytest.fixture
+def service(model: Model) -> Service:
+    return Service(
+        model=model, hop_seconds=1.0, headsets=FakeHeadsets(), bus=WatchedBus(), metrics=Metrics()
+    )
+
+
+@pytest.fixture
+def serving(service: Service) -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
+    """Serve on a free loopback port, as the daemon does; gives `127.0.0.1:PORT`."""
+
+    @contextlib.asynccontextmanager
+    async def serve(**settings: Any) -> AsyncIterator[str]:
+        server = make_server(create_app(service), **settings)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            host, port = listener.getsockname()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(server.serve(sockets=[listener]))
+                await server.answering.wait()
+                try:
+                    yield f"{host}:{port}"
+                finally:
+                    server.should_exit = True
+
+    return serve
+
+
+@pytest.fixture
+async def address(
+    serving: Callable[..., contextlib.AbstractAsyncContextManager[str]],
+) -> AsyncIterator[str]:
+    async with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def prediction() -> Callable[..., Prediction]:
+    """Make a prediction of a headset."""
+
+    def make(headset: str = "h1", seq: int = 0, **changes: Any) -> Prediction:
+        score = Score(probability=0.75, label="high")
+        values: dict[str, Any] = {
+            "headset": headset,
+            "epoch": "e0",
+            "seq": seq,
+            "window": WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
+            "arousal": score,
+            "valence": score,
+            "valid": True,
+            "reasons": (),
+            "quality": 1.0,
+            "latency_ms": Latency(
+                resampler=0.0, filter=60.0, arrival=70.0, path=2.0, inference=1.0, total=73.0
+            ),
+            "model": "demo-simulated 1",
+        }
+        return Prediction(**values | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def strict_json() -> Callable[[str | bytes], Any]:
+    """Parse JSON as browsers do: NaN and Infinity are errors."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"found {constant}, which is no JSON")
+
+    def parse(text: str | bytes) -> Any:
+        return json.loads(text, parse_constant=refuse)
+
+    return parse

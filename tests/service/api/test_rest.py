@@ -1,0 +1,602 @@
+"""REST: health, headsets, model, predict, metrics and the document, and every error a problem."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import HTTPException
+from numpy.typing import NDArray
+from prometheus_client.parser import text_string_to_metric_families
+
+from eeg_emotion.api.app import create_app
+from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
+from eeg_emotion.api.service import Service
+from eeg_emotion.eeg.layout import plan_layout
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.headset.link import State
+from eeg_emotion.monitor import Monitor
+from eeg_emotion.publish.messages import Prediction, Reason
+from eeg_emotion.recordings.simulation import simulated_recording
+
+SFREQ = 128
+SAMPLES = 8 * SFREQ  # 3 s for the filters to settle and 5 s of window
+# A 2-D cap's edge and more: what is left still surrounds every one of them.
+THIRTEEN = ("FC5", "FC1", "CP5", "CP1", "Pz", "PO3", "PO4", "CP6", "CP2", "FC6", "FC2", "Cz", "AF4")
+
+
+@pytest.fixture
+async def client(
+    service: Service, strict_json: Callable[[bytes], Any]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask the application; every answer must be strict JSON, and every error a problem."""
+
+    async def check(response: httpx.Response) -> None:
+        body = await response.aread()
+        kind = response.headers["content-type"]
+        if kind.endswith("json"):
+            strict_json(body)
+        if response.is_error:
+            assert kind == "application/problem+json"
+            found = response.json()
+            assert found["status"] == response.status_code
+            assert found["title"]
+            assert found["detail"]
+
+    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://service", event_hooks={"response": [check]}
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def signal() -> NDArray[np.float64]:
+    """Sixteen seconds of a simulated person, `(32, samples)` µV."""
+    stretches = simulated_recording(2026, 7).stretches()
+    return np.concatenate([next(stretches).samples for _ in range(16)], axis=1)
+
+
+def windows(signal: NDArray[np.float64], *starts: int) -> NDArray[np.float64]:
+    return np.stack([signal[:, start : start + SAMPLES] for start in starts])
+
+
+def body(windows: NDArray[np.float64], channels: Sequence[str] = DEAP32) -> dict[str, Any]:
+    return {"channels": list(channels), "windows": windows.tolist()}
+
+
+def live(service: Service, window: NDArray[np.float64], channels: Sequence[str]) -> Prediction:
+    """Predict as for a headset that is connected when the window begins: chunk after chunk."""
+    contract = service.model.contract
+    layout = plan_layout(
+        channels,
+        ["uV"] * len(channels),
+        channels=contract.path.channels,
+        max_interpolated=contract.path.max_interpolated,
+    )
+    monitor = Monitor(
+        headset="h",
+        epoch="e",
+        path=SignalPath(contract.path, layout, SFREQ, normaliser=contract.normaliser),
+        model=service.model,
+        clock=lambda: 0.0,
+        utc_offset=lambda: 0.0,
+    )
+    stamps = np.arange(SAMPLES) / SFREQ
+    predictions = [
+        monitor.feed(window[:, at : at + 8], stamps[at : at + 8], 0.0)
+        for at in range(0, SAMPLES, 8)
+    ]
+    last = predictions[-1]
+    assert last is not None
+    assert last.valid
+    return last
+
+
+def assert_same(found: dict[str, Any], expected: Prediction) -> None:
+    assert found["valid"] is True
+    assert found["reasons"] == []
+    assert found["quality"] == pytest.approx(expected.quality, abs=1e-6)
+    for target in ("arousal", "valence"):
+        score = getattr(expected, target)
+        assert found[target]["probability"] == pytest.approx(score.probability, abs=1e-6)
+        assert found[target]["label"] == score.label
+
+
+# -- health ------------------------------------------------------------------------------------
+
+
+async def test_it_is_alive_and_ready_without_a_headset(client: httpx.AsyncClient) -> None:
+    for path in ("/livez", "/readyz"):
+        response = await client.get(path)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_while_it_drains_it_is_not_ready_but_alive(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    service.draining = True
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert "stopping" in response.json()["detail"]
+    assert (await client.get("/livez")).status_code == 200
+
+
+# -- headsets ----------------------------------------------------------------------------------
+
+
+async def test_without_headsets_the_list_is_empty(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/headsets")).json() == []
+
+
+async def test_headsets_are_listed_and_described(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    service.headsets.add("h1")
+    service.headsets.add("h2", State.LOST)
+    listed = (await client.get("/v1/headsets")).json()
+    assert [(item["id"], item["state"]) for item in listed] == [("h1", "live"), ("h2", "lost")]
+    response = await client.get("/v1/headsets/h2")
+    assert (response.status_code, response.json()) == (200, listed[1])
+
+
+@pytest.mark.parametrize("path", ["/v1/headsets/h9", "/v1/headsets/h9/prediction"])
+async def test_an_unknown_headset_is_answered_with_those_that_are_known(
+    client: httpx.AsyncClient, service: Service, path: str
+) -> None:
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert "'h9'; known: none;" in response.json()["detail"]
+    service.headsets.add("h1")
+    service.headsets.add("h2")
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert "'h9'; known: h1, h2;" in response.json()["detail"]
+
+
+async def test_the_newest_prediction_is_given_and_before_it_a_problem(
+    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    response = await client.get("/v1/headsets/h1/prediction")
+    assert response.status_code == 404
+    assert "no window yet; a window takes 5 s" in response.json()["detail"]
+    service.bus.publish(prediction(seq=0))
+    newest = prediction(seq=1)
+    service.bus.publish(newest)
+    service.bus.publish(prediction("h2", seq=5))
+    response = await client.get("/v1/headsets/h1/prediction")
+    assert (response.status_code, response.text) == (200, newest.encode())
+
+
+async def test_a_number_that_is_not_finite_is_null(
+    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    spoilt = prediction().latency_ms.model_copy(update={"arrival": float("nan")})
+    service.bus.publish(prediction(latency_ms=spoilt))
+    response = await client.get("/v1/headsets/h1/prediction")
+    assert response.json()["latency_ms"]["arrival"] is None
+
+
+# -- model -------------------------------------------------------------------------------------
+
+
+async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    card = (await client.get("/v1/model")).json()
+    assert card["simulated"] is True
+    assert "simulated" in card["trained_on"]
+    assert card["sha256"] == service.model.sha256
+    assert tuple(card["channels"]) == DEAP32
+    assert (card["sfreq"], card["window_seconds"], card["settle_seconds"]) == (128.0, 5.0, 3.0)
+    for target in ("arousal", "valence"):
+        assert "people held out" in card["held_out"][target]
+
+
+# -- predict -----------------------------------------------------------------------------------
+
+
+async def test_windows_are_judged_as_live(
+    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+) -> None:
+    sent = windows(signal, 0, 1000)
+    response = await client.post("/v1/predict", json=body(sent))
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["model"] == "demo-simulated 1"
+    assert answer["interpolated"] == []
+    first, second = answer["predictions"]
+    assert_same(first, live(service, sent[0], DEAP32))
+    assert_same(second, live(service, sent[1], DEAP32))
+    assert first != second
+
+
+async def test_the_order_of_the_channels_does_not_matter(
+    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+) -> None:
+    order = np.random.default_rng(1).permutation(len(DEAP32))
+    sent = windows(signal, 0)
+    response = await client.post(
+        "/v1/predict", json=body(sent[:, order], [DEAP32[index] for index in order])
+    )
+    (found,) = response.json()["predictions"]
+    assert_same(found, live(service, sent[0], DEAP32))
+
+
+async def test_thirteen_missing_channels_are_interpolated_and_named(
+    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+) -> None:
+    kept = [index for index, name in enumerate(DEAP32) if name not in THIRTEEN]
+    channels = [DEAP32[index] for index in kept]
+    sent = windows(signal[kept], 0)
+    response = await client.post("/v1/predict", json=body(sent, channels))
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["interpolated"] == [name for name in DEAP32 if name in THIRTEEN]
+    (found,) = answer["predictions"]
+    assert_same(found, live(service, sent[0], channels))
+    assert found["quality"] < 0.9
+
+
+async def test_fourteen_missing_channels_are_refused_and_named(
+    client: httpx.AsyncClient, signal: NDArray[np.float64]
+) -> None:
+    missing = (*THIRTEEN, "Fz")
+    kept = [index for index, name in enumerate(DEAP32) if name not in missing]
+    sent = body(windows(signal[kept], 0), [DEAP32[index] for index in kept])
+    response = await client.post("/v1/predict", json=sent)
+    assert response.status_code == 422
+    detail = response.json()["detail"]
+    assert "found 18 of the model's 32 channels" in detail
+    assert all(name in detail for name in missing)
+
+
+async def test_a_channel_that_stands_twice_is_refused(
+    client: httpx.AsyncClient, signal: NDArray[np.float64]
+) -> None:
+    channels = ["Fp2" if name == "Fp1" else name for name in DEAP32]
+    response = await client.post("/v1/predict", json=body(windows(signal, 0), channels))
+    assert response.status_code == 422
+    assert "more than one channel labelled Fp2" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "samples"), [(32, SAMPLES - 1), (32, SAMPLES + 1), (32, 640), (31, SAMPLES)]
+)
+async def test_a_window_of_another_shape_is_refused_with_the_right_one(
+    client: httpx.AsyncClient, channels: int, samples: int
+) -> None:
+    response = await client.post("/v1/predict", json=body(np.ones((1, channels, samples))))
+    assert response.status_code == 422
+    detail = response.json()["detail"]
+    assert f"window 0: found {channels} channels of [{samples}] samples" in detail
+    assert f"expected 32 channels of {SAMPLES} samples" in detail
+
+
+async def test_ragged_rows_are_refused(
+    client: httpx.AsyncClient, signal: NDArray[np.float64]
+) -> None:
+    sent = body(windows(signal, 0, 8))
+    sent["windows"][1][5].pop()
+    response = await client.post("/v1/predict", json=sent)
+    assert response.status_code == 422
+    assert f"window 1: found 32 channels of [{SAMPLES - 1}, {SAMPLES}]" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "null", '"7"x', "{}"])
+async def test_what_is_no_finite_number_is_refused_and_not_repeated(
+    client: httpx.AsyncClient, value: str
+) -> None:
+    content = f'{{"channels": ["Fp1"], "windows": [[[0.5, {value}]]]}}'
+    response = await client.post(
+        "/v1/predict", content=content, headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"]
+    assert value.strip("-") not in response.text
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"windows": [[[0.0]]] * 5}, "body.windows"),
+        ({"windows": []}, "body.windows"),
+        ({"channels": []}, "body.channels"),
+        ({"channels": ["Fp1"] * 257}, "body.channels"),
+        ({"units": ["uV"]}, "body.units"),
+    ],
+    ids=["five windows", "no window", "no channel", "257 channels", "unknown field"],
+)
+async def test_a_body_of_another_form_is_refused_with_the_place(
+    client: httpx.AsyncClient, change: dict[str, Any], place: str
+) -> None:
+    response = await client.post(
+        "/v1/predict", json={"channels": ["Fp1"], "windows": [[[0.0]]]} | change
+    )
+    assert response.status_code == 422
+    assert [item["place"] for item in response.json()["errors"]] == [place]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+async def test_what_is_no_json_object_is_refused(client: httpx.AsyncClient, content: bytes) -> None:
+    response = await client.post(
+        "/v1/predict", content=content, headers={"content-type": "application/json"}
+    )
+    assert response.status_code in {400, 422}
+
+
+async def test_four_windows_fit_into_the_largest_body(
+    client: httpx.AsyncClient, signal: NDArray[np.float64]
+) -> None:
+    sent = json.dumps(body(windows(signal, 0, 8, 16, 24).round(2)))
+    assert len(sent) < LARGEST_BODY_BYTES
+    response = await client.post(
+        "/v1/predict", content=sent, headers={"content-type": "application/json"}
+    )
+    assert len(response.json()["predictions"]) == 4
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    """A body without a Content-Length; what is beyond JSON's end is white space."""
+    yield b"{}".ljust(65536)
+    for _ in range(size // 65536 - 1):
+        yield b" " * 65536
+    yield b" " * (size % 65536)
+
+
+@pytest.mark.parametrize("form", ["stated", "chunked", "understated"])
+@pytest.mark.parametrize(
+    ("size", "status"), [(LARGEST_BODY_BYTES, 422), (LARGEST_BODY_BYTES + 1, 413)]
+)
+async def test_a_body_beyond_a_mebibyte_is_refused_however_it_is_sent(
+    client: httpx.AsyncClient, form: str, size: int, status: int
+) -> None:
+    headers = {"content-type": "application/json"}
+    if form == "understated":
+        headers["content-length"] = "2"
+    content = b"{}".ljust(size) if form == "stated" else chunks(size)
+    response = await client.post("/v1/predict", content=content, headers=headers)
+    assert response.status_code == status
+    if status == 413:
+        assert f"more than {LARGEST_BODY_BYTES} bytes" in response.json()["detail"]
+
+
+async def test_over_a_socket_a_stated_size_is_refused_before_the_body_is_sent(
+    address: str, strict_json: Callable[[bytes], Any]
+) -> None:
+    host, port = address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Connection: close\r\nContent-Length: 1048577\r\n\r\n"
+    )
+    async with asyncio.timeout(10):
+        head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert strict_json(rest)["status"] == 413
+
+
+@pytest.mark.parametrize("sample", [0, 3 * SFREQ - 1, 4 * SFREQ, SAMPLES - 1])
+@pytest.mark.parametrize("value", [1e30, -1e30, 1e308])
+async def test_an_absurd_voltage_gives_a_reason_and_no_score(
+    client: httpx.AsyncClient, signal: NDArray[np.float64], sample: int, value: float
+) -> None:
+    sent = windows(signal, 0)
+    sent[0, 3, sample] = value
+    response = await client.post("/v1/predict", json=body(sent))
+    assert response.status_code == 200
+    (found,) = response.json()["predictions"]
+    assert found["valid"] is False
+    assert Reason.OUT_OF_RANGE in found["reasons"]
+    for target in ("arousal", "valence"):
+        assert found[target] == {"probability": None, "label": None}
+
+
+async def test_one_bad_window_does_not_spoil_the_others(
+    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+) -> None:
+    sent = windows(signal, 0, 1000)
+    sent[0, :, :] = 1e30
+    response = await client.post("/v1/predict", json=body(sent))
+    bad, good = response.json()["predictions"]
+    assert bad["valid"] is False
+    assert_same(good, live(service, sent[1], DEAP32))
+
+
+async def test_a_flat_signal_gives_a_reason_and_no_score(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/predict", json=body(np.zeros((1, 32, SAMPLES))))
+    (found,) = response.json()["predictions"]
+    assert found["reasons"] == [Reason.NOT_WORN]
+    assert found["arousal"]["probability"] is None
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/static/nothing.js", 404),
+        ("GET", "/static/../service.py", 404),
+        ("GET", "/v1/predict", 405),
+        ("POST", "/livez", 405),
+    ],
+)
+async def test_an_unknown_path_or_method_is_a_problem(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    assert (await client.request(method, path)).status_code == status
+
+
+async def test_an_allowed_method_is_named(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/predict")).headers["allow"] == "POST"
+
+
+async def test_an_error_of_our_own_is_a_problem_that_tells_nothing_of_the_inside(
+    client: httpx.AsyncClient, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ValueError("secret detail")
+
+    service.headsets.headsets = fail
+    response = await client.get("/v1/headsets")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert "secret detail" in caplog.text
+
+
+async def test_a_header_of_an_error_is_kept(service: Service) -> None:
+    app = create_app(service)
+
+    @app.get("/busy")
+    async def busy() -> None:
+        raise HTTPException(503, "too many", headers={"Retry-After": "7"})
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://service"
+    ) as client:
+        response = await client.get("/busy")
+    assert response.headers["retry-after"] == "7"
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+# -- metrics -----------------------------------------------------------------------------------
+
+
+async def test_metrics_have_their_names_and_none_names_a_headset(
+    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    metrics = service.metrics
+    metrics.samples.inc(640)
+    metrics.observe(prediction("secret-headset"))
+    metrics.observe(prediction("secret-headset", valid=False, reasons=(Reason.GAP,)))
+    metrics.show(states={State.LIVE: 1}, missing=3, subscribers=2)
+    metrics.show_model(name="demo-simulated", version="1", sha256="ab")
+    response = await client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "secret-headset" not in response.text
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    assert families.keys() == {
+        "emotion_eeg_samples",
+        "emotion_windows",
+        "emotion_inference_duration_seconds",
+        "emotion_end_to_end_latency_seconds",
+        "emotion_headsets",
+        "emotion_eeg_samples_missing",
+        "emotion_subscribers_connected",
+        "emotion_messages_delivered",
+        "emotion_predictions_conflated",
+        "emotion_model_info",
+    }
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert samples["emotion_eeg_samples_total",] == 640
+    assert samples["emotion_windows_total", "valid"] == 1
+    assert samples["emotion_windows_total", "gap"] == 1
+    assert samples["emotion_headsets", "live"] == 1
+    assert samples["emotion_headsets", "lost"] == 0
+    assert samples["emotion_subscribers_connected",] == 2
+    # Only the valid window went through the model; both have a latency.
+    assert samples["emotion_inference_duration_seconds_count",] == 1
+    assert samples["emotion_end_to_end_latency_seconds_count",] == 2
+    labels = {
+        label
+        for family in families.values()
+        for sample in family.samples
+        for label in sample.labels
+    }
+    assert labels == {"outcome", "state", "le", "name", "version", "sha256"}
+
+
+# -- documentation -----------------------------------------------------------------------------
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+async def test_the_openapi_document_names_every_path_and_its_references_resolve(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert document["paths"].keys() == {
+        "/livez",
+        "/readyz",
+        "/v1/headsets",
+        "/v1/headsets/{identifier}",
+        "/v1/headsets/{identifier}/prediction",
+        "/v1/model",
+        "/v1/predict",
+        "/metrics",
+    }
+    found = set(references(document))
+    assert found
+    for reference in found:
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+
+
+async def test_the_openapi_document_says_that_errors_are_problems(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    operations = {
+        (path, method): operation["responses"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert {"400", "413", "422"} <= operations["/v1/predict", "post"].keys()
+    assert "404" in operations["/v1/headsets/{identifier}", "get"]
+    assert "503" in operations["/readyz", "get"]
+    for responses in operations.values():
+        assert "default" in responses
+        for status, response in responses.items():
+            if status != "200":
+                (content,) = response["content"].items()
+                assert content[0] == "application/problem+json"
+                assert {"title", "status", "detail"} <= content[1]["schema"]["properties"].keys()
+
+
+async def test_the_documentation_comes_from_here_alone(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/docs")).text
+    assert not re.findall(r"""\bhttps?:|["'(=]\s*//""", page)
+    files = re.findall(r"""(?:src|href)="([^"]+)\"""", page)
+    assert files
+    for file in files:
+        assert (await client.get(file)).status_code == 200, file
+    assert (await client.get("/redoc")).status_code == 404
+
+
+async def test_the_page_forbids_itself_every_outside_address(client: httpx.AsyncClient) -> None:
+    response = await client.get("/")
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    chart = await client.get("/static/plotly.min.js")
+    assert chart.headers["content-type"].startswith("text/javascript")
+    assert len(chart.content) > 1e6

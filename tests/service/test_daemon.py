@@ -1,0 +1,107 @@
+"""The daemon as a process: it starts, says goodbye, and refuses what it cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import websockets
+
+Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start `eeg-emotion serve` and give the process and its first line."""
+    processes = []
+
+    async def run(*arguments: str) -> tuple[Process, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "eeg_emotion", "serve", "--session-id", secrets.token_hex(8),
+            *arguments, stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        processes.append(process)
+        return process, (await process.stdout.readline()).decode().strip()
+
+    yield run
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly_and_subscribers_are_told(
+    start: Start, number: signal.Signals
+) -> None:
+    process, line = await start("--port", "0")
+    address = line.split()[1]
+    async with websockets.connect(f"{address.replace('http', 'ws', 1)}v1/stream") as subscriber:
+        assert json.loads(await subscriber.recv())["type"] == "welcome"
+        began = time.monotonic()
+        process.send_signal(number)
+        assert json.loads(await subscriber.recv())["type"] == "going_away"
+        with pytest.raises(websockets.ConnectionClosed):
+            await subscriber.recv()
+        assert subscriber.close_code == 4001
+        async with asyncio.timeout(10):
+            _, errors = await process.communicate()
+    assert process.returncode == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in errors.decode()
+
+
+async def test_a_subscriber_that_does_not_read_cannot_hold_up_the_exit(start: Start) -> None:
+    process, line = await start("--port", "0")
+    host, port = line.split("//")[1].rstrip("/").split(":")
+    with socket.create_connection((host, int(port))) as deaf:
+        deaf.sendall(
+            f"GET /v1/stream HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, errors = await process.communicate()
+    assert process.returncode == 0
+    assert "Traceback" not in errors.decode()
+
+
+async def test_a_port_in_use_is_named_with_the_remedy(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process, line = await start("--port", str(port))
+        _, errors = await process.communicate()
+    assert line == ""
+    assert process.returncode == 1
+    said = " ".join(errors.decode().split())
+    assert f"cannot listen on 127.0.0.1 port {port}" in said
+    assert "--port" in said
+    assert "Traceback" not in said
+
+
+async def test_a_model_that_is_not_there_is_named(start: Start) -> None:
+    process, _ = await start("--port", "0", "--model", "nowhere/model.onnx")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "cannot read the model nowhere/model.onnx" in " ".join(errors.decode().split())
+
+
+async def test_the_service_process_imports_no_tensorflow_and_no_training() -> None:
+    code = (
+        "import sys, eeg_emotion.daemon, eeg_emotion.cli, eeg_emotion.demo, eeg_emotion.doctor\n"
+        "heavy = {'tensorflow', 'keras', 'onnx', 'tf2onnx', 'mne', 'eeg_emotion_training'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=PIPE)
+    out, _ = await process.communicate()
+    assert out.decode().strip() == "[]"
