@@ -9,12 +9,13 @@ import pytest
 from eeg_emotion.headset.lsl import configure
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def lsl_session() -> str:
     """Configure LSL for this test process alone, on this machine alone.
 
     Gives the session id. A process that a test starts calls `configure` with it itself, or with
-    another one where it is meant not to be seen.
+    another one where it is meant not to be seen. It is for every test: liblsl's own default, which
+    its first use takes, would look beyond this machine.
     """
     session_id = uuid.uuid4().hex
     configure(session_id=session_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import threading
@@ -28,22 +29,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_Host = Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")]
+_Host = Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")]
 _Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one [8000].")
+    int | None,
+    typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one (default: 8000)."),
 ]
 _ModelFile = Annotated[
-    Path | None, typer.Option(help="ONNX file of 'eeg-emotion-train export' [the demo's].")
+    Path | None, typer.Option(help="ONNX file of 'eeg-emotion-train export' (default: the demo's).")
 ]
 _Hop = Annotated[
-    float | None, typer.Option(help="Seconds between windows, a multiple of 0.25 [the model's].")
+    float | None,
+    typer.Option(help="Seconds between windows, a multiple of 0.25 (default: the model's)."),
 ]
 _Session = Annotated[
-    str | None, typer.Option(help="Only LSL streams of this session are seen [default].")
+    str | None, typer.Option(help="Only LSL streams of this session are seen (default: default).")
 ]
 _Scope = Annotated[
     Scope | None,
-    typer.Option(help="How far LSL streams are looked for; LSL has no security [machine]."),
+    typer.Option(
+        help="How far LSL streams are looked for; LSL has no security (default: machine)."
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -53,7 +58,9 @@ def main() -> None:
     try:
         app()
     except EegEmotionError as error:
-        Console(stderr=True).print(f"eeg-emotion: {error}", style="red", markup=False)
+        Console(stderr=True).print(
+            f"eeg-emotion: {error}", style="red", markup=False, soft_wrap=True
+        )
         sys.exit(1)
 
 
@@ -69,7 +76,7 @@ def _root(
 @app.command()
 def demo(
     seconds: Annotated[
-        float | None, typer.Option(min=1, help="Stop after this long [until Ctrl-C].")
+        float | None, typer.Option(min=1, help="Stop after this long (default: until Ctrl-C).")
     ] = None,
     host: _Host = None,
     port: _Port = None,
@@ -144,7 +151,7 @@ def replay(
     seed: Annotated[int, typer.Option(help="Seed of the simulated people.")] = 2026,
     sfreq: Annotated[float, typer.Option(help="Rate of the simulated person, Hz.")] = 128.0,
     trials: Annotated[
-        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 [all].")
+        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 (default: all).")
     ] = None,
     baseline: Annotated[
         bool, typer.Option(help="DEAP: play the 3 s before each video too.")
@@ -152,7 +159,10 @@ def replay(
     stream: Annotated[
         str | None, typer.Option(help="XDF: the stream's name, if there are several.")
     ] = None,
-    speed: Annotated[float, typer.Option(help="Times faster than true pace.")] = 1.0,
+    speed: Annotated[
+        float,
+        typer.Option(help="Times faster than true pace; stamps stay in the recording's time."),
+    ] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
     session_id: _Session = None,
     lsl_scope: _Scope = None,
@@ -200,9 +210,9 @@ def _trial_range(text: str | None) -> range | None:
     """Read `3` or `1-10`, counted from 1 as DEAP counts."""
     if text is None:
         return None
-    first, _, last = text.partition("-")
-    if not first.isdigit() or not (last or first).isdigit():
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
         raise typer.BadParameter(f"found --trials {text!r}, expected a number or two as in 1-10")
+    first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
 
@@ -220,7 +230,7 @@ def doctor(session_id: _Session = None, lsl_scope: _Scope = None, as_json: _Json
 
 @app.command("verify-model")
 def verify_model(
-    file: Annotated[Path | None, typer.Argument(help="ONNX file [the demo's].")] = None,
+    file: Annotated[Path | None, typer.Argument(help="ONNX file (default: the demo's).")] = None,
     as_json: _Json = False,
 ) -> None:
     """Check a model as the service would: digest, contract, graph; print its contract in brief."""

@@ -80,11 +80,15 @@ class Summary:
 
     def to_text(self) -> str:
         """Write the summary for people."""
-        return (
+        counted = (
             f"{self.predictions} predictions, {self.valid} of them valid; "
-            f"{self.samples_expected} samples sent, {self.samples_lost} lost; latency from a "
-            f"window's last sample to its receipt: p50 {self.percentile(50)} ms, "
-            f"p99 {self.percentile(99)} ms; model {self.model}"
+            f"{self.samples_expected} samples sent, {self.samples_lost} lost"
+        )
+        if not self.latencies_ms:
+            return f"{counted}; the first window takes 5 s"
+        return (
+            f"{counted}; latency from a window's last sample to its receipt: "
+            f"p50 {self.percentile(50)} ms, p99 {self.percentile(99)} ms; model {self.model}"
         )
 
 
@@ -130,13 +134,15 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
                 task.cancel()
             source.send_signal(signal.SIGTERM)
             sent, _ = await source.communicate()
-            summary.samples_expected = json.loads(sent)["samples"]
+            # Stopped before it could listen to signals, it sent nothing and says nothing.
+            summary.samples_expected = json.loads(sent)["samples"] if sent else 0
             await _await_samples(address, summary)
     return summary
 
 
 async def _listen(socket: websockets.ClientConnection, summary: Summary, console: Console) -> None:
-    """Print one line for each prediction, until the connection closes."""
+    """Print one line for each prediction and change of state, until the connection closes."""
+    told: str | None = None
     with contextlib.suppress(websockets.ConnectionClosed):
         async for text in socket:
             received = time.time()
@@ -146,13 +152,11 @@ async def _listen(socket: websockets.ClientConnection, summary: Summary, console
                     summary.model = f"{message.model.name} {message.model.version}"
                     trained_on = message.model.trained_on
                     console.print(f"model      {summary.model}: {trained_on}", soft_wrap=True)
-                case Status():
-                    console.print(
-                        f"headset    {message.headset.name}: {message.headset.state}, "
-                        f"{message.headset.detail}",
-                        markup=False,
-                        soft_wrap=True,
-                    )
+                case Status(headset=headset):
+                    line = f"headset    {headset.name}: {headset.state}, {headset.detail}"
+                    if line != told:
+                        told = line
+                        console.print(line, markup=False, soft_wrap=True)
                 case Prediction():
                     latency_ms = (received - message.window.end) * 1e3
                     summary.predictions += 1
@@ -194,9 +198,9 @@ async def _await_samples(address: str, summary: Summary) -> None:
     """Wait until the daemon has all that was sent, or no longer."""
     deadline = time.monotonic() + _ARRIVAL_SECONDS
     while time.monotonic() < deadline:
-        (headset,) = await asyncio.to_thread(_get, f"{address}v1/headsets")
-        summary.samples_received = headset["samples_received"]
-        summary.samples_missing = headset["samples_missing"]
+        headsets = await asyncio.to_thread(_get, f"{address}v1/headsets")
+        summary.samples_received = sum(headset["samples_received"] for headset in headsets)
+        summary.samples_missing = sum(headset["samples_missing"] for headset in headsets)
         if summary.samples_received >= summary.samples_expected:
             return
         await asyncio.sleep(0.05)

@@ -35,6 +35,7 @@ from eeg_emotion.publish.messages import Headset, Prediction, Status
 logger = logging.getLogger(__name__)
 
 _ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
+_COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
 _FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
 _FORGET_ENDED_SECONDS = 60.0  # discovery may report a dead stream for some seconds
 _LOWEST_SFREQ, _HIGHEST_SFREQ = 100.0, 2048.0  # gamma up to 45 Hz needs the lower one
@@ -67,6 +68,7 @@ class Fleet:
         self._poller = Poller()
         self._connections: dict[str, Connection] = {}
         self._told: dict[str, tuple[State, str]] = {}
+        self._counts_told = 0.0
         self._ended: dict[str, float] = {}
         self._stopping = threading.Event()
 
@@ -226,12 +228,18 @@ class Fleet:
                 del self._connections[identifier]
 
     def _tell(self) -> None:
-        """Tell subscribers about headsets whose state or detail is new."""
+        """Tell subscribers of new states at once, and of live headsets' counts now and then."""
         headsets = self.headsets()
+        now = pylsl.local_clock()
+        counts_due = now - self._counts_told >= _COUNTS_SECONDS
+        if counts_due:
+            self._counts_told = now
         for headset in headsets:
             if self._told.get(headset.id) != (headset.state, headset.detail):
                 self._told[headset.id] = headset.state, headset.detail
                 logger.info("headset %s: %s: %s", headset.id, headset.state, headset.detail)
+                self._bus.publish(Status(headset=headset))
+            elif counts_due and headset.state is State.LIVE:
                 self._bus.publish(Status(headset=headset))
         self._metrics.show(
             states=Counter(headset.state for headset in headsets),

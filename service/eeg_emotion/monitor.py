@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.path import SignalPath, Window
 from eeg_emotion.eeg.timeline import Timeline
+from eeg_emotion.headset.link import STALE_SECONDS
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
 
@@ -111,6 +112,9 @@ class Monitor:
     def _predict(self, window: Window, start: float, end: float, *, arrived: float) -> Prediction:
         prepared = self._clock()
         reasons = reasons_of(window, after_gap=self._after_gap)
+        if prepared - end - self._path.resampler_delay_seconds > STALE_SECONDS:
+            # A backlog after an outage: true of then, not of now.
+            reasons = (Reason.STALE, *reasons)
         arousal, valence = scores_of(self._model, window, reasons)
         finished = self._clock()
         utc = self._utc_offset()

@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 import tf2onnx
+
 from eeg_emotion.inference.contract import INPUT_NAME
 from eeg_emotion_training.fused import fused_graph
 from eeg_emotion_training.network import build_bn_gru

@@ -10,6 +10,7 @@ import json
 import sys
 
 import pylsl
+
 from eeg_emotion.headset.lsl import configure
 
 session_id, seconds = sys.argv[1], float(sys.argv[2])

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pylsl
 import pytest
+from numpy.typing import NDArray
+
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
@@ -26,7 +28,6 @@ from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway, Prediction, Reason, Status
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson
-from numpy.typing import NDArray
 
 SETTLE_AND_WINDOW_SECONDS = 8.0
 
@@ -142,7 +143,9 @@ def playing(recording: Recording, **options: object) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def headset_process(session: str, number: int = 3) -> AsyncIterator[asyncio.subprocess.Process]:
+async def headset_process(
+    session: str, number: int = 3
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "eeg_emotion", "replay", "--simulate", str(number),
         "--session-id", session, stdout=asyncio.subprocess.DEVNULL,
@@ -168,14 +171,12 @@ async def test_live_windows_and_predictions_equal_the_offline_ones(
     recording = recording_of(
         source_id, samples, channels=channels, units=("uV",) * len(channels), sfreq=sfreq
     )
-    layout = plan_layout(
-        channels, recording.units, channels=DEAP32, max_interpolated=13
-    )
+    layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
     path = SignalPath(model.contract.path, layout, sfreq, model.contract.normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
     watched = WatchedModel(model, [])
     async with running(watched) as (_, bus):
-        with playing(recording):
+        with playing(recording, speed=4.0):
             await bus.until(
                 lambda: sum(prediction.valid for prediction in bus.predictions) >= len(offline),
                 30,
@@ -217,7 +218,7 @@ async def test_a_killed_and_restarted_headset_predicts_again_in_time_under_a_new
             )
     after = [prediction for prediction in bus.predictions if prediction.epoch != before]
     assert after[0].seq == 0
-    assert [p.reasons for p in after if p.valid][0] == ()
+    assert next(p.reasons for p in after if p.valid) == ()
     assert after[0].reasons == (Reason.WARMING_UP,)
 
 
@@ -347,8 +348,10 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
             playing(recording_of(f"{source_id}-absurd", absurd), speed=2.0),
         ):
             await bus.until(
-                lambda: sum(p.valid for p in bus.predictions) >= 2
-                and sum(p.headset.endswith("absurd") for p in bus.predictions) >= 5,
+                lambda: (
+                    sum(p.valid for p in bus.predictions) >= 2
+                    and sum(p.headset.endswith("absurd") for p in bus.predictions) >= 5
+                ),
                 30,
             )
     for prediction in bus.predictions:
@@ -388,3 +391,15 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(
             states = {headset.id: headset.state for headset in fleet.headsets()}
     assert sorted(states.values()) == [State.LIVE, State.QUARANTINED]
     assert "failed" in caplog.text
+
+
+async def test_a_live_headsets_counts_are_told_again_while_nothing_else_changes(
+    lsl_session: str, model: Model, source_id: str
+) -> None:
+    async with running(model) as (_, bus):
+        with playing(recording_of(source_id, signal_of(30.0))):
+            first = await bus.until_state(State.LIVE, 10.0)
+            marked = len(bus.messages)
+            again = await bus.until_state(State.LIVE, 7.0, since=marked)
+    assert again.headset.detail == first.headset.detail
+    assert again.headset.samples_received > first.headset.samples_received

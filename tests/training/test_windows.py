@@ -74,6 +74,13 @@ def test_windows_hold_no_baseline_even_where_filters_need_not_settle(person: Dea
     np.testing.assert_array_equal(cut.features, cut_person(1, person, RAW).features)
 
 
+def test_shorter_windows_begin_with_the_video_too(person: DeapPerson) -> None:
+    second = cut_person(1, person, replace(RAW, window_seconds=1.0))
+    assert second.features.shape == (2, 60, 128, 32)
+    together = second.features.reshape(2, 12, LENGTH, 32)
+    np.testing.assert_array_equal(together, cut_person(1, person, RAW).features)
+
+
 def test_settling_beyond_the_baseline_is_refused(person: DeapPerson) -> None:
     with pytest.raises(DataError, match=r"found filters that settle in 3\.25 s, expected at most"):
         cut_person(1, person, replace(RAW, settle_seconds=3.25))
@@ -120,7 +127,13 @@ def test_simulated_people_beside_others_are_refused(folder: Path) -> None:
 
 def test_the_digest_is_of_the_people_and_not_of_their_order() -> None:
     def one(number: int, sha256: str) -> PersonWindows:
-        return PersonWindows(number, np.empty((0, 0, 0, 0), np.float32), np.empty((0, 4)), True, sha256)  # fmt: skip
+        return PersonWindows(
+            number=number,
+            features=np.zeros((1, 1, 4, 12), np.float32),
+            ratings=np.full((1, 4), 5.0),
+            simulated=True,
+            sha256=sha256,
+        )
 
     first, second = one(1, "aa"), one(2, "bb")
     assert digest([first, second]) == digest([second, first])

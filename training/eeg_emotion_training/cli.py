@@ -50,7 +50,9 @@ def main() -> None:
     try:
         app()
     except EegEmotionError as error:
-        Console(stderr=True).print(f"eeg-emotion-train: {error}", style="red", markup=False)
+        Console(stderr=True).print(
+            f"eeg-emotion-train: {error}", style="red", markup=False, soft_wrap=True
+        )
         sys.exit(1)
 
 
@@ -90,7 +92,9 @@ def fit(
     units: Annotated[int, typer.Option(min=1, help="Units of the recurrent layer.")] = 64,
     epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1)] = 64,
-    seed: Annotated[int, typer.Option(help="Of the split, the weights and the batches.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the weights and the batches.")
+    ] = 1,
 ) -> None:
     """Train BN-GRU on people kept apart from those it is tested on."""
     from eeg_emotion_training.run import refuse_existing

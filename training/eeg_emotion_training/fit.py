@@ -66,7 +66,8 @@ def fit(
     Raises
     ------
     SplitError, DataError, RunError
-        If there are too few people, a part has one class only, or `out` exists.
+        If there are too few people, a part has one class only, a feature does not vary, or `out`
+        exists.
     """
     refuse_existing(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,9 +77,12 @@ def fit(
     by_number = {person.number: person for person in people}
     training = [by_number[number] for number in split.training]
     steps, width = training[0].features.shape[2:]
-    normaliser = fit_normaliser(
-        np.concatenate([person.features.reshape(-1, width) for person in training])
-    )
+    try:
+        normaliser = fit_normaliser(
+            np.concatenate([person.features.reshape(-1, width) for person in training])
+        )
+    except ValueError as error:
+        raise DataError(f"the training people cannot be normalised: {error}") from error
     parts = {
         name: _join([by_number[number] for number in numbers], normaliser, settings.target, name)
         for name, numbers in (
@@ -93,9 +97,9 @@ def fit(
         f"{len(split.test)} are held out ({', '.join(f's{n:02d}' for n in split.test)})"
     )
     network = build_bn_gru(steps, width, settings.units)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".logs-") as scratch:
-        logs = Path(scratch) / "logs"
-        best_epoch = _train(network, parts, settings, logs, announce)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".unfinished-") as scratch:
+        unfinished = Path(scratch) / out.name
+        best_epoch = _train(network, parts, settings, unfinished / "logs", announce)
         run = Run(
             target=Target(name=settings.target),
             path=settings.path,
@@ -113,7 +117,7 @@ def fit(
             seed=settings.seed,
             code_version=eeg_emotion.__version__,
         )
-        save_run(out, run, network, logs)
+        save_run(out, run, network, unfinished)
     return run
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
+from zipfile import BadZipFile
 
 import keras
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,14 +45,13 @@ class Run(BaseModel):
     code_version: str
 
 
-def save_run(folder: Path, run: Run, network: Any, logs: Path) -> None:
-    """Write a run's folder: whole or not at all."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+def save_run(folder: Path, run: Run, network: Any, unfinished: Path) -> None:
+    """Complete the folder `unfinished`, which holds the logs, and give it its name.
+
+    It must lie on the file system of `folder`: a run is there whole or not at all.
+    """
     network.save(unfinished / _NETWORK)
     (unfinished / _RECORD).write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    shutil.move(logs, unfinished / "logs")
     os.replace(unfinished, folder)
 
 
@@ -77,7 +76,7 @@ def load_run(folder: Path) -> tuple[Run, Any]:
         text = (folder / _RECORD).read_text(encoding="utf-8")
         run = Run.model_validate_json(text)
         network = keras.models.load_model(folder / _NETWORK)
-    except (OSError, ValidationError, ValueError) as error:
+    except (BadZipFile, OSError, ValidationError, ValueError) as error:
         raise RunError(
             f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {error}"
         ) from error

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eeg_emotion.api.problems import problem
 
 LARGEST_BODY_BYTES = 1024 * 1024
-"""Four windows of 32 channels and 8 s are some 0.7 MB of JSON."""
-
+"""One window of 32 channels and 8 s with all its digits is some 0.7 MB of JSON, and so are four
+with two decimals and without the electrodes' offsets."""
 
 _STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _TOO_LARGE = (

@@ -65,16 +65,23 @@ class PathSettings:
     representation: RawSignal | BandPower = field(default_factory=BandPower)
 
     def __post_init__(self) -> None:
+        block = self.sfreq * GRID_SECONDS
+        if block <= 0 or block != round(block):
+            raise ValueError(
+                f"found sfreq = {self.sfreq}, expected whole samples in {GRID_SECONDS} s, that is "
+                f"a positive multiple of {1 / GRID_SECONDS:g} Hz"
+            )
         for name in ("window_seconds", "hop_seconds", "settle_seconds"):
             steps = getattr(self, name) / GRID_SECONDS
-            if steps != round(steps) or (steps <= 0 and name != "settle_seconds"):
+            fewest = 0 if name == "settle_seconds" else 1
+            if steps != round(steps) or steps < fewest:
                 raise ValueError(
                     f"found {name} = {getattr(self, name)}, expected a positive multiple of "
                     f"{GRID_SECONDS} s"
                 )
         if self.hop_seconds > self.window_seconds:
             raise ValueError("found a hop longer than the window, expected at most the window")
-        if self.block_samples % self.step_samples:
+        if self.step_samples < 1 or self.block_samples % self.step_samples:
             raise ValueError(
                 f"found steps of {self.step_samples} samples, expected them to divide "
                 f"{self.block_samples}"
@@ -214,7 +221,8 @@ class Segment:
             NaN included. The iterator must be run to its end.
         """
         settings, layout = self._path.settings, self._path.layout
-        microvolts = samples[layout.rows].astype(np.float64) * layout.microvolts[:, None]
+        with np.errstate(over="ignore"):  # what overflows is infinite, and replaced below
+            microvolts = samples[layout.rows].astype(np.float64) * layout.microvolts[:, None]
         clean = self._sanitiser.process(microvolts)
         arrived = self._resampler.process(clean)
         self._pending = np.concatenate([self._pending, arrived], axis=1)

@@ -48,7 +48,8 @@ class Timeline:
         if not len(stamps):
             return
         previous = stamps[0] if self._last is None else self._last
-        steps = np.diff(stamps, prepend=previous)
+        with np.errstate(invalid="ignore"):  # stamps may be anything, two infinite ones included
+            steps = np.diff(stamps, prepend=previous)
         if self._last is None:
             steps[0] = 1 / self._sfreq
         # A stamp that is not finite compares false and so breaks the segment too.

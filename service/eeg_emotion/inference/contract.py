@@ -141,23 +141,24 @@ def parse_contract(text: str) -> Contract:
             for item in error.errors()
         )
         raise ContractError(f"the model's contract is not valid: {problems}") from error
-    # A field that this release does not know might change the signal path: refuse, do not ignore.
-    if (unknown := _unknown_fields(stated, json.loads(contract.to_json()))) != []:
+    # Pydantic refuses unknown fields, but would fill in a missing setting of the signal path by
+    # this release's default, which need not be what the model was trained with.
+    if missing := _missing_fields(json.loads(contract.to_json()), stated):
         raise ContractError(
-            f"found fields in the model's contract that are not known: {', '.join(unknown)}; "
-            "run the release of the service that the model was made for"
+            f"found no {', '.join(missing)} in the model's contract, expected every setting to "
+            "be stated; export the model with 'eeg-emotion-train export'"
         )
     return contract
 
 
-def _unknown_fields(stated: object, known: object, place: str = "") -> list[str]:
-    if isinstance(stated, dict) and isinstance(known, dict):
+def _missing_fields(known: object, stated: object, place: str = "") -> list[str]:
+    if isinstance(known, dict) and isinstance(stated, dict):
         found = []
-        for key, value in stated.items():
+        for key, value in known.items():
             name = f"{place}.{key}".lstrip(".")
-            found += _unknown_fields(value, known[key], name) if key in known else [name]
+            found += _missing_fields(value, stated[key], name) if key in stated else [name]
         return found
-    if isinstance(stated, list) and isinstance(known, list):
-        pairs = zip(stated, known, strict=True)
-        return [name for s, k in pairs for name in _unknown_fields(s, k, place)]
+    if isinstance(known, list) and isinstance(stated, list):
+        pairs = zip(known, stated, strict=True)
+        return [name for k, s in pairs for name in _missing_fields(k, s, place)]
     return []

@@ -20,9 +20,11 @@ class Bus:
         self._emptied: Callable[[], None] | None = None
 
     def subscribe(self, wake: Callable[[], None]) -> Outbox:
-        """Open an outbox that gets every message from now on."""
+        """Open an outbox that gets every message from now on; a closed bus gives a closed one."""
         outbox = Outbox(wake)
         self._outboxes.add(outbox)
+        if self._emptied is not None:
+            outbox.close()
         return outbox
 
     def unsubscribe(self, outbox: Outbox) -> None:

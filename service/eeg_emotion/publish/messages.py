@@ -108,7 +108,7 @@ class Headset(Message):
 
 
 class Status(Message):
-    """Sent when a headset's state changes."""
+    """Sent when a headset's state changes, and every few seconds for the counts of a live one."""
 
     type: Literal["status"] = "status"
     headset: Headset

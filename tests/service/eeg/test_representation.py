@@ -57,9 +57,10 @@ def test_a_row_stands_for_one_step():
     assert rows.shape == (10, 12)
     assert BandPower().step_samples(SFREQ) == 32
     assert BandPower(step_seconds=0.125).step_samples(SFREQ) == 16
-    assert BandPower(step_seconds=0.125).extractor(3, SFREQ).extract(
-        np.zeros((3, 320))
-    ).shape == (20, 12)
+    assert BandPower(step_seconds=0.125).extractor(3, SFREQ).extract(np.zeros((3, 320))).shape == (
+        20,
+        12,
+    )
 
 
 def test_a_row_tells_of_its_own_step_only_and_of_the_past():

@@ -22,7 +22,7 @@ def interpolated_by_mne(samples: NDArray[np.float64], bad: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    "bad", [("Cz",), ("Fp1", "O2"), ("T7", "P7", "CP5", "FC5"), DEAP32[::3] + ("AF4", "P8")]
+    "bad", [("Cz",), ("Fp1", "O2"), ("T7", "P7", "CP5", "FC5"), (*DEAP32[::3], "AF4", "P8")]
 )
 def test_interpolation_agrees_with_mnes_spherical_splines(bad: tuple[str, ...]):
     samples = np.random.default_rng(1).normal(0.0, 10.0, (32, 200))

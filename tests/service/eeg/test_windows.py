@@ -15,11 +15,7 @@ def test_windows_lie_on_the_grid_whatever_the_chunks(
     hop = data.draw(st.integers(1, length))
     rows = np.arange(2.0 * sum(chunks)).reshape(-1, 2)
     cutter = WindowCutter(length=length, hop=hop, width=2)
-    found = [
-        window
-        for part in np.split(rows, np.cumsum(chunks))
-        for window in cutter.push(part)
-    ]
+    found = [window for part in np.split(rows, np.cumsum(chunks)) for window in cutter.push(part)]
     expected = range(0, len(rows) - length + 1, hop)
     assert [first for first, _ in found] == list(expected)
     for first, window in found:

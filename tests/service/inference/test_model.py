@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.contract import INPUT_NAME, METADATA_KEY, ContractError
+from eeg_emotion.inference.model import (
+    SUMS_NAME,
+    Model,
+    ModelError,
+    demo_model_path,
+    load_model,
+    open_model,
+)
+
+DEMO = demo_model_path()
+
+
+def contract_fields() -> dict[str, Any]:
+    graph = onnx.load(DEMO)
+    return json.loads(next(item.value for item in graph.metadata_props if item.key == METADATA_KEY))
+
+
+def with_metadata(key: str, text: str) -> bytes:
+    graph = onnx.load(DEMO)
+    del graph.metadata_props[:]
+    helper.set_model_props(graph, {key: text})
+    return graph.SerializeToString()
+
+
+def with_contract(change: Callable[[dict[str, Any]], object]) -> bytes:
+    fields = contract_fields()
+    change(fields)
+    return with_metadata(METADATA_KEY, json.dumps(fields))
+
+
+def small_graph(
+    *,
+    inputs: tuple[str, ...] = (INPUT_NAME,),
+    shape: tuple[int | str, ...] = ("batch", 20, 128),
+    kind: int = TensorProto.FLOAT,
+    outputs: tuple[str, ...] = ("arousal", "valence"),
+    classes: int = 2,
+) -> bytes:
+    """A graph that agrees with the demo model's contract, but for what is asked for."""
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    weights = np.random.default_rng(0).normal(0.0, 0.1, (shape[-1], classes)).astype(dtype)
+    nodes = [
+        helper.make_node("ReduceMean", [inputs[0]], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        *[helper.make_node("Softmax", ["logits"], [name], axis=1) for name in outputs],
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
+        [helper.make_tensor_value_info(name, kind, ("batch", classes)) for name in outputs],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(contract_fields())})
+    return model.SerializeToString()
+
+
+def opened(data: bytes) -> Model:
+    return open_model(data, hashlib.sha256(data).hexdigest())
+
+
+def refused(data: bytes) -> str:
+    with pytest.raises(ContractError) as caught:
+        opened(data)
+    return str(caught.value)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The demo model and its list in a folder of their own."""
+    for name in (DEMO.name, SUMS_NAME):
+        (tmp_path / name).write_bytes(DEMO.with_name(name).read_bytes())
+    return tmp_path / DEMO.name
+
+
+@pytest.fixture(scope="module")
+def demo() -> Model:
+    return load_model(DEMO)
+
+
+def features(windows: int) -> np.ndarray:
+    return np.random.default_rng(8).normal(0.0, 1.0, (windows, 20, 128)).astype(np.float32)
+
+
+# Estimates
+
+
+def test_the_demo_model_loads_and_says_that_it_is_simulated(demo: Model):
+    assert demo.contract.trained_on.simulated
+    assert demo.sha256 == hashlib.sha256(DEMO.read_bytes()).hexdigest()
+    assert {target.name for target in demo.contract.targets} >= {"arousal", "valence"}
+
+
+def test_each_target_gets_a_probability_for_each_window(demo: Model):
+    found = demo.predict(features(7))
+    assert set(found) == {target.name for target in demo.contract.targets}
+    for chances in found.values():
+        assert chances.shape == (7,)
+        assert chances.dtype == np.float64
+        assert ((chances > 0) & (chances < 1)).all()
+        assert len(set(chances.tolist())) == 7  # it looks at the window
+
+
+def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told(demo: Model):
+    names = [target.name for target in demo.contract.targets]
+    both = demo._session.run(names, {INPUT_NAME: features(5)})
+    for name, chances in zip(names, both, strict=True):
+        np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-6)
+        np.testing.assert_array_equal(demo.predict(features(5))[name], chances[:, 1])
+    assert {target.classes for target in demo.contract.targets} == {("low", "high")}
+
+
+def test_the_same_window_always_gives_the_same(demo: Model):
+    first = demo.predict(features(3))
+    again = load_model(DEMO).predict(features(3))
+    for name in first:
+        np.testing.assert_array_equal(first[name], demo.predict(features(3))[name])
+        np.testing.assert_array_equal(first[name], again[name])
+
+
+def test_a_batch_gives_what_its_windows_give_singly(demo: Model):
+    batch = demo.predict(features(6))
+    for number, window in enumerate(features(6)):
+        for name, chance in demo.predict(window[np.newaxis]).items():
+            # float32 sums in another order within a matrix product
+            assert chance[0] == pytest.approx(batch[name][number], abs=1e-6)
+
+
+def test_outputs_are_told_under_their_own_names():
+    data = small_graph(outputs=("valence", "arousal"))
+    swapped = opened(data)
+    assert set(swapped.predict(features(1))) == {"arousal", "valence"}
+    graph = onnx.load_model_from_string(data)
+    # Negated logits for one of the two: they must not be mixed up.
+    graph.graph.node.insert(2, helper.make_node("Neg", ["logits"], ["negative"]))
+    graph.graph.node[3].input[0] = "negative"
+    assert graph.graph.node[3].output[0] == "valence"
+    found = opened(graph.SerializeToString()).predict(features(1))
+    assert found["arousal"][0] == pytest.approx(swapped.predict(features(1))["arousal"][0])
+    assert found["valence"][0] == pytest.approx(1.0 - found["arousal"][0])
+
+
+# Trust
+
+
+def test_a_file_that_is_not_there_is_named_with_the_remedy(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"cannot read the model .*gone\.onnx: No such file"):
+        load_model(tmp_path / "gone.onnx")
+    with pytest.raises(ModelError, match="name an ONNX file that 'eeg-emotion-train export' wrote"):
+        load_model(tmp_path)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path):
+    path = tmp_path / "large.onnx"
+    limit = 32 * 1024 * 1024
+    with path.open("wb") as file:
+        file.truncate(limit + 1)  # sparse: it takes no room
+    with pytest.raises(ModelError, match=f"found {limit + 1} bytes, expected at most {limit}"):
+        load_model(path)
+
+
+def test_a_file_without_a_list_beside_it_is_refused_with_the_remedy(copied: Path):
+    copied.with_name(SUMS_NAME).unlink()
+    with pytest.raises(ModelError, match=r"no list of trusted digests .*sha256sum demo") as caught:
+        load_model(copied)
+    assert str(copied.parent) in str(caught.value)
+
+
+def test_a_file_that_is_not_listed_is_refused(copied: Path):
+    other = copied.rename(copied.with_name("other.onnx"))
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    with pytest.raises(ModelError, match=f"found SHA-256 {digest}, expected an entry by"):
+        load_model(other)
+
+
+def test_a_file_that_was_changed_is_refused_with_both_digests(copied: Path):
+    listed = hashlib.sha256(copied.read_bytes()).hexdigest()
+    copied.write_bytes(copied.read_bytes() + b"\0")
+    found = hashlib.sha256(copied.read_bytes()).hexdigest()
+    with pytest.raises(ModelError, match=f"found SHA-256 {found}, expected {listed}"):
+        load_model(copied)
+
+
+def test_the_digest_is_checked_before_the_bytes_are_opened(copied: Path):
+    copied.write_bytes(b"no graph at all")
+    with pytest.raises(ModelError, match="SHA-256"):
+        load_model(copied)
+
+
+@pytest.mark.parametrize(
+    "line", ["{digest}  {name}", "{digest} *{name}", "{upper}  {name}", "0  x\n\n{digest}  {name}"]
+)
+def test_every_form_of_sha256sums_list_is_read(copied: Path, line: str):
+    digest = hashlib.sha256(copied.read_bytes()).hexdigest()
+    text = line.format(digest=digest, upper=digest.upper(), name=copied.name)
+    copied.with_name(SUMS_NAME).write_text(text + "\n", encoding="utf-8")
+    assert load_model(copied).sha256 == digest
+
+
+def test_the_remedy_in_the_message_works(copied: Path):
+    """A model that the user trusts is listed as the message says, here by hashlib."""
+    copied.write_bytes(small_graph())
+    with pytest.raises(ModelError, match="list it if you trust it"):
+        load_model(copied)
+    digest = hashlib.sha256(copied.read_bytes()).hexdigest()
+    with copied.with_name(SUMS_NAME).open("a", encoding="utf-8") as sums:
+        sums.write(f"{digest}  {copied.name}\n")
+    assert load_model(copied).sha256 == digest
+
+
+@pytest.mark.parametrize("data", [b"", b"no graph at all", b"\x89PNG\r\n", b"\0" * 100])
+def test_bytes_that_are_no_onnx_are_refused(data: bytes):
+    with pytest.raises(ModelError, match="no ONNX graph that ONNX Runtime can run"):
+        opened(data)
+
+
+def test_a_file_that_was_cut_short_is_refused():
+    with pytest.raises(ModelError, match="no ONNX graph"):
+        opened(DEMO.read_bytes()[:5000])
+
+
+# The contract in the file
+
+
+def test_a_file_without_a_contract_is_refused_with_the_remedy():
+    message = refused(with_metadata("another_key", "{}"))
+    assert f"found no contract under {METADATA_KEY!r}" in message
+    assert "eeg-emotion-train export" in message
+
+
+def test_a_broken_contract_is_refused():
+    assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
+    assert "schema version 9, expected 1" in refused(
+        with_contract(lambda fields: fields.update(schema_version=9))
+    )
+
+
+def test_a_graph_that_agrees_with_its_contract_is_taken():
+    found = opened(small_graph()).predict(features(2))
+    assert set(found) == {"arousal", "valence"}
+
+
+@pytest.mark.parametrize(
+    ("data", "found", "expected"),
+    [
+        (lambda: small_graph(inputs=("eeg",)), "found inputs ['eeg']", f"['{INPUT_NAME}']"),
+        (
+            lambda: small_graph(inputs=(INPUT_NAME, "state")),
+            f"found inputs ['{INPUT_NAME}', 'state']",
+            f"['{INPUT_NAME}']",
+        ),
+        (
+            lambda: small_graph(shape=("batch", 16, 128)),
+            "['batch', 16, 128]",
+            "(batch, 20, 128)",
+        ),
+        (lambda: small_graph(shape=("batch", 20, 64)), "['batch', 20, 64]", "(batch, 20, 128)"),
+        (
+            lambda: small_graph(shape=("batch", "steps", 128)),
+            "['batch', 'steps', 128]",
+            "(batch, 20, 128)",
+        ),
+        (lambda: small_graph(kind=TensorProto.DOUBLE), "tensor(double)", "tensor(float)"),
+        (lambda: small_graph(outputs=("arousal",)), "{'arousal': ['batch', 2]}", "'valence'"),
+        (lambda: small_graph(classes=3), "['batch', 3]", "(batch, 2)"),
+        (
+            lambda: with_contract(lambda fields: fields["path"].update(window_seconds=4.0)),
+            "['batch', 20, 128]",
+            "(batch, 16, 128)",
+        ),
+        (
+            lambda: with_contract(
+                lambda fields: fields["targets"].append(
+                    {"name": "liking", "classes": ["low", "high"]}
+                )
+            ),
+            "'valence': ['batch', 2]",
+            "'liking'",
+        ),
+    ],
+    ids=["input name", "second input", "steps", "features", "free steps", "type", "no output",
+         "output width", "contract's window", "contract's target"],
+)  # fmt: skip
+def test_a_graph_that_contradicts_its_contract_is_refused_with_what_was_found_and_expected(
+    data: Callable[[], bytes], found: str, expected: str
+):
+    message = refused(data())
+    assert message.startswith("the contract contradicts the graph: found")
+    assert re.search(f"{re.escape(found)}.*expected.*{re.escape(expected)}", message), message
+
+
+def test_refusals_share_the_projects_root():
+    assert issubclass(ModelError, EegEmotionError)

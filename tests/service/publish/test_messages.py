@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import pytest
+from pydantic import ValidationError
+
+from eeg_emotion.eeg.quality import Fault
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.messages import (
+    PROTOCOL,
+    GoingAway,
+    Headset,
+    Latency,
+    Message,
+    ModelCard,
+    Prediction,
+    Reason,
+    Score,
+    Status,
+    Welcome,
+    WindowSpan,
+)
+
+START = 1_700_000_000.123456
+
+
+def strict(text: str) -> Any:
+    """Parse JSON as the standard has it; Python's own reader takes NaN for a number."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def latency(**changes: float) -> Latency:
+    stated = {"resampler": 148.438, "filter": 61.2, "arrival": 12.345, "path": 1.234}
+    return Latency(**{**stated, "inference": 0.567, "total": 14.146, **changes})
+
+
+def prediction(**changes: object) -> Prediction:
+    stated: dict[str, object] = {
+        "headset": "biosemi-active-two-1234",
+        "epoch": "0123456789abcdef",
+        "seq": 86400,
+        "window": WindowSpan(start=START, end=START + 4.9921875),
+        "arousal": Score(probability=0.712345, label="high"),
+        "valence": Score(probability=0.412345, label="low"),
+        "valid": True,
+        "reasons": (),
+        "quality": 0.9531,
+        "latency_ms": latency(),
+        "model": "demo-simulated 1",
+    }
+    return Prediction(**{**stated, **changes})  # type: ignore[arg-type]
+
+
+def headset(**changes: object) -> Headset:
+    stated: dict[str, object] = {
+        "id": "a",
+        "name": "A",
+        "state": State.LIVE,
+        "detail": "d",
+        "simulated": True,
+        "epoch": None,
+        "sfreq": 128.0,
+    }
+    return Headset(**{**stated, **changes})  # type: ignore[arg-type]
+
+
+def welcome() -> Welcome:
+    card = ModelCard(
+        name="m", version="1", sha256="0" * 64, simulated=True, trained_on="made up",
+        held_out={"arousal": "0.7"}, label_rule="above 5", targets=("arousal",), channels=("Cz",),
+        sfreq=128.0, window_seconds=5.0, hop_seconds=1.0, settle_seconds=3.0,
+        representation="bands",
+    )  # fmt: skip
+    return Welcome(service="0.1.0", model=card, headsets=(headset(),))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        prediction(),
+        prediction(
+            arousal=Score(probability=None, label=None),
+            valence=Score(probability=None, label=None),
+            valid=False,
+            reasons=(Reason.GAP, Reason.WARMING_UP),
+            interpolated=("Cz", "O1"),
+        ),
+        Status(headset=headset(dropped=("EXG1",), gaps=3)),
+        welcome(),
+        GoingAway(reconnect_after_ms=500),
+    ],
+    ids=lambda message: message.type,
+)
+def test_a_message_survives_the_way_over_the_wire(message: Message):
+    text = message.encode()
+    assert type(message).model_validate_json(text) == message
+    assert strict(text) == message.model_dump(mode="json")
+    assert "\n" not in text
+
+
+def test_a_prediction_keeps_the_microseconds_of_its_window():
+    sent = strict(prediction().encode())["window"]
+    assert sent["start"] == START
+    assert sent["end"] - sent["start"] == pytest.approx(4.9921875, abs=1e-6)
+
+
+def test_each_message_names_its_kind():
+    kinds = {
+        strict(message.encode())["type"]
+        for message in (
+            prediction(),
+            Status(headset=headset()),
+            welcome(),
+            GoingAway(reconnect_after_ms=1),
+        )
+    }
+    assert kinds == {"prediction", "status", "welcome", "going_away"}
+    assert strict(welcome().encode())["protocol"] == PROTOCOL
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_not_finite_are_written_as_null(value: float):
+    text = prediction(
+        window=WindowSpan(start=value, end=START), latency_ms=latency(arrival=value)
+    ).encode()
+    sent = strict(text)
+    assert sent["window"] == {"start": None, "end": START}
+    assert sent["latency_ms"]["arrival"] is None
+    assert sent["latency_ms"]["path"] == latency().path
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.001, 1.001])
+def test_an_impossible_probability_or_quality_is_never_made_into_a_message(value: float):
+    with pytest.raises(ValidationError, match="probability"):
+        Score(probability=value, label="high")
+    with pytest.raises(ValidationError, match="quality"):
+        prediction(quality=value)
+
+
+def test_a_score_is_null_and_not_left_out():
+    sent = strict(prediction(arousal=Score(probability=None, label=None)).encode())
+    assert sent["arousal"] == {"probability": None, "label": None}
+
+
+def test_a_predictions_frame_is_small():
+    text = prediction().encode()
+    assert 400 <= len(text.encode()) <= 700
+    every_reason = prediction(
+        valid=False, reasons=tuple(Reason), interpolated=("AF3", "AF4", "PO3", "CP5") * 3
+    )
+    assert len(every_reason.encode().encode()) <= 1000
+
+
+def test_a_message_cannot_be_changed_and_takes_no_unknown_field():
+    with pytest.raises(ValidationError, match="frozen"):
+        prediction().seq = 3
+    with pytest.raises(ValidationError, match="surprise"):
+        prediction(surprise=1)
+    with pytest.raises(ValidationError, match="seq"):
+        prediction(seq=-1)
+
+
+def test_every_fault_of_a_signal_has_its_reason():
+    assert {Reason(fault) for fault in Fault} <= set(Reason)
+
+
+def test_names_in_any_script_are_sent_as_they_are():
+    sent = strict(Status(headset=headset(name='Anna "Ä" 脳波\n')).encode())
+    assert sent["headset"]["name"] == 'Anna "Ä" 脳波\n'
