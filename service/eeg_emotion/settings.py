@@ -84,5 +84,7 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
         raise SettingsError(
             f"the settings are not valid: {problems}; 'eeg-emotion serve --help' lists them"
         ) from error
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {config}: {error.strerror}") from error
     except ValueError as error:  # the TOML file's syntax
         raise SettingsError(f"the settings file {config} is no TOML: {error}") from error

@@ -269,7 +269,7 @@ async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(
         ({"channels": tuple(f"Ch{n}" for n in range(32))}, ["found 0 of the model's 32", "Ch0"]),
         ({"units": ("furlong",) * 32}, ["Fp1: furlong", "expected V, mV, µV or nV"]),
         ({"units": ("",) * 32}, ["Fp1: no unit", "state the unit"]),
-        ({"sfreq": 64.0}, ["64 Hz", "expected 100 to 2048 Hz"]),
+        ({"sfreq": 64.0}, ["64 Hz", "expected 120 to 2048 Hz"]),
         (
             {"channels": (*DEAP32[:18], *(f"X{n}" for n in range(14)))},
             ["found 18 of the model's 32", "at least 19", "missing: Fz"],

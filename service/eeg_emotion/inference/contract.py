@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from eeg_emotion.eeg.layout import LayoutError, identity_layout
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.path import PathSettings, SignalPath
 from eeg_emotion.errors import EegEmotionError
 
 METADATA_KEY = "eeg_emotion_contract"
@@ -148,6 +149,16 @@ def parse_contract(text: str) -> Contract:
             f"found no {', '.join(missing)} in the model's contract, expected every setting to "
             "be stated; export the model with 'eeg-emotion-train export'"
         )
+    try:
+        # Running it once finds what no single field shows: a band beyond half the rate, a doubled
+        # channel. Else the first headset would.
+        SignalPath(
+            contract.path, identity_layout(contract.path.channels), contract.path.sfreq
+        ).segment()
+    except (LayoutError, ValueError) as error:
+        raise ContractError(
+            f"the contract's signal path cannot be run: {error}; export the model anew"
+        ) from error
     return contract
 
 

@@ -39,6 +39,12 @@ def resolve(source_id: str) -> pylsl.StreamInfo:
     return info
 
 
+def pull_for(inlet: HeadsetInlet, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        inlet.pull()
+
+
 def own_source_id() -> str:
     return f"simulated-2026-{os.getpid()}"
 
@@ -76,10 +82,8 @@ def test_a_killed_source_is_lost_at_the_next_pull(headset: subprocess.Popen) -> 
     inlet = HeadsetInlet(resolve(own_source_id()))
     headset.kill()
     headset.wait()
-    deadline = time.monotonic() + 5
     with pytest.raises(HeadsetLostError):
-        while time.monotonic() < deadline:
-            inlet.pull()
+        pull_for(inlet, 5)
 
 
 def test_a_stream_that_no_longer_answers_is_unreachable_after_its_time_limit(

@@ -22,8 +22,10 @@ def test_streams_of_another_session_are_not_seen() -> None:
     look = (
         "import pylsl\nfrom eeg_emotion.headset.lsl import configure\n"
         "configure(session_id={!r})\n"
-        "if {outlet}: keep = pylsl.StreamOutlet(pylsl.StreamInfo('x','EEG',1,128.0,'float32','x'))\n"
-        "print(len(pylsl.resolve_bypred(\"type='EEG'\", minimum={least}, timeout={wait})), flush=True)\n"
+        "info = pylsl.StreamInfo('x', 'EEG', 1, 128.0, 'float32', 'x')\n"
+        "keep = pylsl.StreamOutlet(info) if {outlet} else None\n"
+        "found = pylsl.resolve_bypred(\"type='EEG'\", minimum={least}, timeout={wait})\n"
+        "print(len(found), flush=True)\n"
         "if {outlet}: input()\n"
     )
     with subprocess.Popen(

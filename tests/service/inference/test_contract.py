@@ -189,6 +189,23 @@ def test_steps_shorter_than_a_sample_are_refused():
     assert "found steps of 0 samples" in message
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("bandpass_hz", [4.0, 70.0], "found a band of 4.0 to 70.0 Hz at 128.0 Hz"),
+        ("notch_hz", [200.0], "cannot be run"),
+        ("channels", ["Fp1"] * 32, "found more than one channel labelled Fp1"),
+    ],
+)
+def test_settings_that_no_signal_path_can_have_are_refused_before_a_headset_comes(
+    field: str, value: object, said: str
+):
+    def put(fields: Fields) -> None:
+        fields["path"][field] = value
+
+    assert said in refused(put)
+
+
 @pytest.mark.parametrize("names", [[], ["arousal", "arousal"]])
 def test_targets_are_named_once_and_there_is_one(names: list[str]):
     classes = ["low", "high"]
