@@ -18,7 +18,7 @@ lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
 	@$(BIN)/lint-imports --no-logo
 
 bench: .venv/dev.stamp ## measures; prints each figure beside its aim
-	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o addopts= --import-mode=importlib -q -s -p no:randomly -p no:timeout $(ARGS)
+	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly $(ARGS)
 
 model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh

@@ -14,6 +14,7 @@ import websockets
 
 SECONDS = 60
 SUBSCRIBERS = 10
+CHUNK = 8  # samples that the replayer sends at once at 128 Hz
 REFERENCE = Path(__file__).with_name("lsl_reference.py")
 
 
@@ -40,7 +41,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
     )  # fmt: skip
     address = (await daemon.stdout.readline()).decode().split()[1]
     headset = await start("-m", "eeg_emotion", "replay", "--simulate", "1", "--session-id", session)
-    reference = await start(str(REFERENCE), session, str(SECONDS))
+    reference = await start(str(REFERENCE), session, str(SECONDS), str(CHUNK))
     latencies: list[float] = []
     url = f"{address.replace('http', 'ws', 1)}v1/stream"
     subscribers = [asyncio.create_task(subscribe(url, latencies)) for _ in range(SUBSCRIBERS)]

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
+from eeg_emotion.cli import app
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.settings import Settings, SettingsError, load_settings
@@ -153,3 +155,15 @@ def test_a_file_that_another_call_named_is_forgotten(toml: Path):
 
 def test_a_refusal_is_an_error_of_this_project():
     assert issubclass(SettingsError, EegEmotionError)
+
+
+def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
+    table = (Path(__file__).parents[2] / "service" / "README.md").read_text(encoding="utf-8")
+    options = {
+        parameter.name for parameter in typer.main.get_command(app).commands["serve"].params
+    }
+    for name in Settings.model_fields:
+        assert name in options
+        dashed = name.replace("_", "-")
+        assert f"| `--{dashed}`, `{name}` | `EEG_EMOTION_{name.upper()}` |" in table
+    assert table.count("EEG_EMOTION_") == len(Settings.model_fields)
