@@ -1,5 +1,5 @@
 # Needs Python 3.11 and make; everything else is built into .venv by the targets themselves.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 

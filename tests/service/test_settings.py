@@ -159,9 +159,7 @@ def test_a_refusal_is_an_error_of_this_project():
 
 def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
     table = (Path(__file__).parents[2] / "service" / "README.md").read_text(encoding="utf-8")
-    options = {
-        parameter.name for parameter in typer.main.get_command(app).commands["serve"].params
-    }
+    options = {parameter.name for parameter in typer.main.get_command(app).commands["serve"].params}
     for name in Settings.model_fields:
         assert name in options
         dashed = name.replace("_", "-")
