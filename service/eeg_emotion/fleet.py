@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,9 +60,19 @@ class Fleet:
         Where predictions and changes of state go.
     metrics
         What is counted.
+    clock
+        Judges silence; seconds.
     """
 
-    def __init__(self, model: Model, settings: PathSettings, bus: Bus, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: PathSettings,
+        bus: Bus,
+        metrics: Metrics,
+        clock: Callable[[], float] = pylsl.local_clock,
+    ) -> None:
+        self._clock = clock
         self._model = model
         self._settings = settings
         self._bus = bus
@@ -80,7 +91,7 @@ class Fleet:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
                 while True:
-                    now = pylsl.local_clock()
+                    now = self._clock()
                     visible = discovery.visible()
                     for connection in self._plan(visible, now):
                         tasks.create_task(self._connect(connection))
@@ -92,13 +103,13 @@ class Fleet:
 
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
-        now = pylsl.local_clock()
+        now = self._clock()
         return tuple(self._connections[key].describe(now) for key in sorted(self._connections))
 
     def headset(self, identifier: str) -> Headset | None:
         """Describe one headset."""
         connection = self._connections.get(identifier)
-        return connection.describe(pylsl.local_clock()) if connection else None
+        return connection.describe(self._clock()) if connection else None
 
     def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
         """Match the streams in sight with the connections; give those to be opened."""
@@ -187,7 +198,7 @@ class Fleet:
         """Take what a line made of its newest samples."""
         if self._connections.get(connection.id) is not connection or connection.quarantine:
             return  # replaced or quarantined while this was on its way
-        connection.link.heard(pylsl.local_clock())
+        connection.link.heard(self._clock())
         self._metrics.samples.inc(samples)
         if prediction is not None:
             self._metrics.observe(prediction)
@@ -213,7 +224,7 @@ class Fleet:
             self._poller.remove(connection.line.inlet.description.uid)
             connection.line.inlet.close()
         if connection.quarantine is None:
-            now = pylsl.local_clock()
+            now = self._clock()
             if connection.link.state(now) is State.LOST:
                 self._ended.update(dict.fromkeys(connection.uids, now))
 
@@ -226,12 +237,15 @@ class Fleet:
             if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
                 connection.state(now) is State.LOST
             ):
+                self._disconnect(connection)
                 del self._connections[identifier]
+                self._told.pop(identifier, None)
+                self._bus.forget(identifier)
 
     def _tell(self) -> None:
         """Tell subscribers of new states at once, and of live headsets' counts now and then."""
         headsets = self.headsets()
-        now = pylsl.local_clock()
+        now = self._clock()
         counts_due = now - self._counts_told >= _COUNTS_SECONDS
         if counts_due:
             self._counts_told = now

@@ -91,10 +91,11 @@ def model() -> Model:
 
 
 @contextlib.asynccontextmanager
-async def running(model: Model | WatchedModel, hop_seconds: float = 1.0) -> AsyncIterator:
+async def running(
+    model: Model | WatchedModel, clock: Callable[[], float] = pylsl.local_clock
+) -> AsyncIterator:
     bus = RecordingBus()
-    settings = replace(model.contract.path, hop_seconds=hop_seconds)
-    fleet = Fleet(model, settings, bus, Metrics())
+    fleet = Fleet(model, model.contract.path, bus, Metrics(), clock)
     task = asyncio.create_task(fleet.run())
     try:
         yield fleet, bus
@@ -403,3 +404,20 @@ async def test_a_live_headsets_counts_are_told_again_while_nothing_else_changes(
             again = await bus.until_state(State.LIVE, 7.0, since=marked)
     assert again.headset.detail == first.headset.detail
     assert again.headset.samples_received > first.headset.samples_received
+
+
+async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
+    lsl_session: str, model: Model, source_id: str
+) -> None:
+    ahead = 0.0
+    async with running(model, lambda: pylsl.local_clock() + ahead) as (fleet, bus):
+        with playing(recording_of(source_id, signal_of(30.0)), speed=4.0):
+            await bus.until(lambda: len(bus.predictions) > 0, 20)
+        await bus.until_state(State.LOST, 10.0)
+        (identifier,) = [headset.id for headset in fleet.headsets()]
+        assert bus.last_prediction(identifier) is not None
+        ahead = 601.0
+        async with asyncio.timeout(5):
+            while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
+                await asyncio.sleep(0.05)
+        assert bus.last_prediction(identifier) is None

@@ -42,6 +42,10 @@ class Bus:
         """Give the headset's newest prediction, valid or not."""
         return self._last.get(headset)
 
+    def forget(self, headset: str) -> None:
+        """Drop the last prediction of a headset that is no longer listed."""
+        self._last.pop(headset, None)
+
     def publish(self, message: Prediction | Status | GoingAway) -> None:
         """Hand the message to every subscriber."""
         text = message.encode()
