@@ -67,8 +67,13 @@ class Connection:
         counts = self.line.monitor.counts if self.line else Counts()
         if self.quarantine is not None:
             detail = f"gone; while it was here: {self.quarantine}" if self.gone else self.quarantine
-        elif state is State.LIVE and layout is not None:
-            detail = layout.describe()
+        elif state is State.LIVE and self.line is not None:
+            detail = self.line.layout.describe()
+            if (unseen := self.line.monitor.unseen_seconds) is not None:
+                detail += (
+                    "; its stamps jitter, as if made on sending: a loss of less than "
+                    f"{unseen * 1e3:.0f} ms cannot be seen"
+                )
         else:
             detail = _DETAILS[state]
         return Headset(

@@ -68,6 +68,11 @@ class Monitor:
         self._after_gap = False
         self._seq = 0
 
+    @property
+    def unseen_seconds(self) -> float | None:
+        """The longest loss that the stream's jittering stamps would hide; None for none."""
+        return self._timeline.unseen_seconds
+
     def feed(
         self,
         samples: NDArray[np.floating],

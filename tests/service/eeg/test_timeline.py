@@ -166,3 +166,88 @@ def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]):
         assert runs[-1].stop == stop - start
         found += [(start + run.start, run.missing) for run in runs if run.missing is not None]
     assert found == sorted(gaps.items())
+
+
+# -- senders that stamp on sending -------------------------------------------------------------
+
+
+def stamps_on_sending(seconds: float, sfreq: float, chunk: int, jitter: float) -> NDArray:
+    """Chunks whose last sample is stamped when they are sent, up to `jitter` seconds late."""
+    chunks = round(seconds * sfreq / chunk)
+    late = np.random.default_rng(11).uniform(0.0, jitter, chunks)
+    last = (np.arange(1, chunks + 1) * chunk - 1) / sfreq + late
+    return (last[:, np.newaxis] - np.arange(chunk)[::-1] / sfreq).ravel() + 1000.0
+
+
+def starts_of_segments(timeline: Timeline, stamps: NDArray, sizes: int | None = None) -> list[int]:
+    """Where segments begin, and that the runs cover each chunk."""
+    found, at = [], 0
+    for chunk in np.split(stamps, range(sizes, len(stamps), sizes)) if sizes else [stamps]:
+        reached = 0
+        for run in timeline.split(chunk):
+            assert run.start == reached
+            reached = run.stop
+            if run.missing is not None:
+                found.append(at + run.start)
+        assert reached == len(chunk)
+        at += len(chunk)
+    return found
+
+
+@pytest.mark.parametrize(("sfreq", "chunk"), [(128.0, 8), (256.0, 16), (500.0, 25), (512.0, 32)])
+def test_stamps_made_on_sending_are_recognised_and_break_nothing_from_then_on(
+    sfreq: float, chunk: int
+) -> None:
+    timeline = Timeline(sfreq, 10.0)
+    assert timeline.unseen_seconds is None
+    breaks = starts_of_segments(timeline, stamps_on_sending(120.0, sfreq, chunk, 0.02))
+    assert breaks
+    assert breaks[-1] < 15.0 * sfreq
+    assert timeline.unseen_seconds is not None
+    assert 1.5 / sfreq <= timeline.unseen_seconds <= 0.1
+
+
+def test_a_sender_that_loses_samples_again_and_again_is_never_taken_for_a_jittering_one() -> None:
+    kept = np.ones(128 * 60, dtype=bool)
+    kept[::100] = kept[1::300] = False
+    stamps = np.arange(128 * 60)[kept] / 128 + 50.0
+    timeline = Timeline(128.0, 10.0)
+    breaks = starts_of_segments(timeline, stamps)
+    assert len(breaks) == np.count_nonzero(np.diff(np.flatnonzero(kept)) > 1)
+    assert timeline.unseen_seconds is None
+
+
+def test_a_loss_longer_than_the_tolerance_is_a_gap_on_a_jittering_stream_too() -> None:
+    stamps = stamps_on_sending(60.0, 128.0, 8, 0.02)
+    stamps[40 * 128 :] += 0.2
+    timeline = Timeline(128.0, 10.0)
+    breaks = starts_of_segments(timeline, stamps)
+    assert breaks[-1] == 40 * 128
+    (run,) = [run for run in _runs_of(stamps) if run.missing is not None and run.start == 40 * 128]
+    assert run.missing == pytest.approx(0.2 * 128, abs=0.02 * 128 + 1)
+
+
+def _runs_of(stamps: NDArray) -> list[Run]:
+    return list(Timeline(128.0, 10.0).split(stamps))
+
+
+def test_a_jittering_device_slightly_off_its_nominal_rate_stays_contiguous() -> None:
+    stamps = stamps_on_sending(300.0, 128.0, 8, 0.02)
+    stamps = 1000.0 + (stamps - 1000.0) * 1.0005  # 500 ppm, 150 ms over the recording
+    timeline = Timeline(128.0, 10.0)
+    assert starts_of_segments(timeline, stamps)[-1] < 15 * 128
+
+
+@pytest.mark.parametrize("sizes", [1, 7, 8, 100])
+def test_chunk_borders_do_not_matter_for_jittering_stamps(sizes: int) -> None:
+    stamps = stamps_on_sending(40.0, 128.0, 8, 0.02)
+    whole, cut = Timeline(128.0, 10.0), Timeline(128.0, 10.0)
+    assert starts_of_segments(whole, stamps) == starts_of_segments(cut, stamps, sizes)
+    assert whole.unseen_seconds == cut.unseen_seconds
+
+
+def test_a_stamp_that_is_no_number_on_a_jittering_stream_breaks_once_and_is_forgotten() -> None:
+    stamps = stamps_on_sending(60.0, 128.0, 8, 0.02)
+    stamps[40 * 128] = np.nan
+    breaks = starts_of_segments(Timeline(128.0, 10.0), stamps)
+    assert breaks[-1] in (40 * 128, 40 * 128 + 1)
