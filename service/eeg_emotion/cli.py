@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.logs import configure_logging
 from eeg_emotion.recordings.recording import Recording, RecordingError
+
+if TYPE_CHECKING:
+    from eeg_emotion.inference.model import Model
 
 app = typer.Typer(
     name="eeg-emotion",
@@ -123,9 +126,12 @@ def serve(
         lsl_scope=lsl_scope,
     )
 
-    def announce(address: str) -> None:
+    def announce(address: str, model: Model) -> None:
         # The first line is read by programs, the demo among them.
         typer.echo(f"ready {address}")
+        contract = model.contract
+        simulated = ", trained on simulated people" if contract.trained_on.simulated else ""
+        typer.echo(f"model      {contract.name} {contract.version}{simulated}")
         typer.echo(f"page       {address}")
         typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream")
         typer.echo(f"REST       {address}docs")
@@ -182,6 +188,11 @@ def replay(
         assert file is not None  # noqa: S101 - one of the two was named, see above
         recording = _open_file(file, trials=trials, baseline=baseline, stream=stream)
     lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    if not as_json:
+        typer.echo(
+            f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
+            "waiting for a listener; 'eeg-emotion serve' is one"
+        )
     stop = threading.Event()
     _on_signals(lambda number, frame: stop.set())
     report = Replayer(recording, speed=speed, loop=loop).run(stop)
@@ -217,13 +228,18 @@ def _trial_range(text: str | None) -> range | None:
 
 
 @app.command()
-def doctor(session_id: _Session = None, lsl_scope: _Scope = None, as_json: _Json = False) -> None:
+def doctor(
+    model: _ModelFile = None,
+    session_id: _Session = None,
+    lsl_scope: _Scope = None,
+    as_json: _Json = False,
+) -> None:
     """Look at LSL, the streams in sight, and how each fits the model."""
     from eeg_emotion.doctor import examine
     from eeg_emotion.headset import lsl
 
     lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
-    findings = examine()
+    findings = examine(model)
     typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else findings.to_text())
     raise typer.Exit(0 if findings.good else 1)
 

@@ -39,6 +39,8 @@ class Connection:
         Why no line is run for it, with the remedy; None where nothing speaks against it.
     gone
         True where the streams are no longer in sight.
+    trouble
+        Why the last attempt to open the stream failed.
     line
         Set once the stream was opened and its metadata accepted.
     """
@@ -52,13 +54,16 @@ class Connection:
         self.quarantine: str | None = None
         self.line: Line | None = None
         self.simulated = False
+        self.trouble: str | None = None
         self.gone = False
 
     def state(self, now: float) -> State:
         """Tell where it stands."""
         if self.gone:
             return State.LOST
-        return State.QUARANTINED if self.quarantine is not None else self.link.state(now)
+        if self.quarantine is not None:
+            return State.QUARANTINED
+        return State.CONNECTING if self.line is None else self.link.state(now)
 
     def describe(self, now: float) -> Headset:
         """Say all that subscribers may know of it."""
@@ -74,6 +79,8 @@ class Connection:
                     "; its stamps jitter, as if made on sending: a loss of less than "
                     f"{unseen * 1e3:.0f} ms cannot be seen"
                 )
+        elif self.line is None and self.trouble is not None:
+            detail = self.trouble
         else:
             detail = _DETAILS[state]
         return Headset(

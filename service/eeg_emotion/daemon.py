@@ -14,13 +14,14 @@ from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
+from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet import Fleet
 from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway
-from eeg_emotion.settings import Settings
+from eeg_emotion.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class PortError(EegEmotionError):
     """The address cannot be listened on."""
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Parameters
@@ -40,7 +41,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     settings
         What to serve, and where.
     announce
-        Called with the page's address once it answers.
+        Called with the page's address and the model once it answers.
 
     Raises
     ------
@@ -48,10 +49,11 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         If the model, the port or Lab Streaming Layer is not as it must be.
     """
     model = load_for_service(settings)
+    path = _live_path(settings, model)
     listener = _listen(settings.host, settings.port)
     with listener:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_serve(settings, model, listener, announce))
+        asyncio.run(_serve(path, model, listener, announce))
 
 
 def load_for_service(settings: Settings) -> Model:
@@ -67,12 +69,26 @@ def load_for_service(settings: Settings) -> Model:
     return model
 
 
-async def _serve(
-    settings: Settings, model: Model, listener: socket.socket, announce: Callable[[str], None]
-) -> None:
+def _live_path(settings: Settings, model: Model) -> PathSettings:
+    """Give the model's signal path with the hop that is asked for."""
     path = model.contract.path
-    if settings.hop_seconds is not None:
-        path = replace(path, hop_seconds=settings.hop_seconds)
+    if settings.hop_seconds is None:
+        return path
+    try:
+        return replace(path, hop_seconds=settings.hop_seconds)
+    except ValueError as error:
+        raise SettingsError(
+            f"found hop_seconds = {settings.hop_seconds:g}, expected a multiple of 0.25 and at "
+            f"most the model's window of {path.window_seconds:g} s: {error}"
+        ) from error
+
+
+async def _serve(
+    path: PathSettings,
+    model: Model,
+    listener: socket.socket,
+    announce: Callable[[str, Model], None],
+) -> None:
     bus, metrics = Bus(), Metrics()
     metrics.show_model(
         name=model.contract.name, version=model.contract.version, sha256=model.sha256
@@ -89,7 +105,7 @@ async def _serve(
         following = tasks.create_task(fleet.run())
         await server.answering.wait()
         host, port = listener.getsockname()[:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/", model)
         await stop.wait()
         logger.info("stopping")
         service.draining = True

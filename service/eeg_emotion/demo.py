@@ -105,7 +105,8 @@ def run_demo(*, seconds: float | None, host: str, port: int, console: Console) -
 
 async def _run(seconds: float | None, host: str, port: int, console: Console) -> Summary:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # A closed terminal ends it too: its parts are in sessions of their own and would live on.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
     daemon = ["serve", "--quiet", "--host", host, "--port", str(port), *session]

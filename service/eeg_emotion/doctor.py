@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pylsl
 
 import eeg_emotion
-from eeg_emotion.eeg.layout import plan_layout
+from eeg_emotion.admission import admit
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.inlet import HeadsetInlet, headset_id
 from eeg_emotion.inference.contract import Contract
@@ -72,11 +73,11 @@ class Findings:
         return "\n".join(lines)
 
 
-def examine() -> Findings:
-    """Look for two seconds at the streams in sight, and hold each against the demo's contract."""
+def examine(model_path: Path | None = None) -> Findings:
+    """Look for two seconds at the streams in sight, and hold each against the model's contract."""
     contract: Contract | None = None
     try:
-        contract = load_model(demo_model_path()).contract
+        contract = load_model(model_path or demo_model_path()).contract
         model = f"{contract.name} {contract.version}: digest, contract and graph agree"
     except EegEmotionError as error:
         model = str(error)
@@ -86,14 +87,8 @@ def examine() -> Findings:
         if contract is not None:
             try:
                 inlet = HeadsetInlet(info)
-                stream = inlet.description
                 inlet.close()
-                verdict = plan_layout(
-                    stream.labels,
-                    stream.units,
-                    channels=contract.path.channels,
-                    max_interpolated=contract.path.max_interpolated,
-                ).describe()
+                verdict = admit(inlet.description, contract.path).describe()
                 fits = True
             except EegEmotionError as error:
                 verdict = str(error)

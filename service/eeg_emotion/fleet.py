@@ -19,17 +19,17 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from eeg_emotion.admission import StreamRefused, admit
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.connection import Connection, Line
-from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError, plan_layout
+from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings, SignalPath
-from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.discovery import Discovery
 from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetUnreachableError, headset_id
 from eeg_emotion.headset.link import State
 from eeg_emotion.headset.poller import Poller
 from eeg_emotion.inference.model import Model
-from eeg_emotion.monitor import Monitor
+from eeg_emotion.monitor import ClockError, Monitor
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Headset, Prediction, Status
 
@@ -38,13 +38,9 @@ logger = logging.getLogger(__name__)
 _ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
 _COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
 _FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
-_FORGET_ENDED_SECONDS = 60.0  # discovery may report a dead stream for some seconds
-# Below the lower one the resampler takes away from gamma: from 100 Hz 20 dB at 45 Hz, measured.
-_LOWEST_SFREQ, _HIGHEST_SFREQ = 120.0, 2048.0
-
-
-class RateRefused(EegEmotionError):
-    """The stream's rate cannot be brought to the model's."""
+# Discovery reports a dead stream for up to 3 s more; one that is still there then is opened anew.
+_IGNORE_CLOSED_SECONDS = 4.0
+_IGNORE_SUPERSEDED_SECONDS = 60.0  # a frozen process that wakes up again stays out of the way
 
 
 class Fleet:
@@ -123,13 +119,16 @@ class Fleet:
             if current and len(streams) > 1 and current.state(now) in (State.STALE, State.LOST):
                 # The old source has fallen silent, and its successor is here.
                 for uid in current.uids & streams.keys():
-                    self._ended[uid] = now
+                    self._ended[uid] = now + _IGNORE_SUPERSEDED_SECONDS
                     del streams[uid]
-            if current and (current.uids == streams.keys() or not streams) and not current.gone:
+            same = current and not current.gone and current.uids == streams.keys()
+            # A source that closed the connection and is still in sight is opened anew.
+            if not streams or (same and current and not current.link.closed):
                 continue
+            connection = Connection(list(streams.values()), now)
             if current:
                 self._disconnect(current)
-            connection = Connection(list(streams.values()), now)
+                connection.trouble = current.trouble
             self._connections[identifier] = connection
             if len(streams) > 1:
                 connection.quarantine = _describe_doubles(identifier, list(streams.values()))
@@ -141,17 +140,25 @@ class Fleet:
         """Open the stream, check it, and start its line."""
         try:
             inlet = await asyncio.to_thread(HeadsetInlet, connection.info)
+            if self._connections.get(connection.id) is not connection:
+                inlet.close()
+                return
+            self._start(connection, inlet)
         except HeadsetUnreachableError as error:
             logger.warning("headset %s: %s", connection.id, error)
+            connection.trouble = str(error)
             connection.uids = frozenset()  # the next round takes it for new and tries again
-            return
-        if self._connections.get(connection.id) is not connection:
-            inlet.close()
-            return
-        connection.simulated = inlet.description.simulated
+        except Exception as error:  # told below: one headset's trouble must not end the others'
+            logger.exception("opening headset %s failed", connection.id)
+            self.fail(connection, error)
+
+    def _start(self, connection: Connection, inlet: HeadsetInlet) -> None:
+        """Hold the stream's metadata against the contract, and run its line."""
+        stream = inlet.description
+        connection.simulated = stream.simulated
         try:
-            path = self._check(inlet)
-        except (LayoutError, RateRefused) as error:
+            layout = admit(stream, self._settings)
+        except (LayoutError, StreamRefused) as error:
             inlet.close()
             connection.quarantine = str(error)
             self._tell()
@@ -159,38 +166,17 @@ class Fleet:
         monitor = Monitor(
             headset=connection.id,
             epoch=secrets.token_hex(8),
-            path=path,
+            path=SignalPath(
+                self._settings, layout, stream.sfreq, normaliser=self._model.contract.normaliser
+            ),
             model=self._model,
             clock=pylsl.local_clock,
             utc_offset=lambda: time.time() - pylsl.local_clock(),
+            ahead=stream.replay_speed > 1.0,
         )
-        connection.line = Line(inlet=inlet, layout=path.layout, monitor=monitor)
+        connection.line = Line(inlet=inlet, layout=layout, monitor=monitor)
         listener = _Listener(self, connection, connection.line, asyncio.get_running_loop())
-        self._poller.add(inlet.description.uid, inlet, listener)
-
-    def _check(self, inlet: HeadsetInlet) -> SignalPath:
-        """Hold the stream's metadata against the contract."""
-        stream = inlet.description
-        if not _LOWEST_SFREQ <= stream.sfreq <= _HIGHEST_SFREQ:
-            raise RateRefused(
-                f"found a nominal rate of {stream.sfreq:g} Hz, expected {_LOWEST_SFREQ:g} to "
-                f"{_HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
-                "that makes the outlet"
-            )
-        if not stream.labels:
-            raise ChannelsMissing(
-                "found no channel labels in the stream's metadata, expected one for each channel "
-                "under desc/channels/channel/label; set them in the program that makes the outlet"
-            )
-        layout = plan_layout(
-            stream.labels,
-            stream.units,
-            channels=self._settings.channels,
-            max_interpolated=self._settings.max_interpolated,
-        )
-        return SignalPath(
-            self._settings, layout, stream.sfreq, normaliser=self._model.contract.normaliser
-        )
+        self._poller.add(stream.uid, inlet, listener)
 
     # What the lines tell, in the event loop's thread.
 
@@ -206,16 +192,22 @@ class Fleet:
 
     def lost(self, connection: Connection) -> None:
         """Take note that a headset closed its connection."""
-        connection.link.closed()
+        connection.link.close()
         self._disconnect(connection)
+        self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
         self._tell()
 
     def fail(self, connection: Connection, error: Exception) -> None:
         """Quarantine a headset whose line failed, so that the others go on."""
-        connection.quarantine = (
+        self.quarantine(
+            connection,
             f"an error in the service itself: {type(error).__name__}: {error}; see its log, and "
-            "start the headset's stream again to try again"
+            "start the headset's stream again to try again",
         )
+
+    def quarantine(self, connection: Connection, why: str) -> None:
+        """Follow a headset no longer, and say why."""
+        connection.quarantine = why
         self._disconnect(connection)
         self._tell()
 
@@ -223,16 +215,13 @@ class Fleet:
         if connection.line is not None:
             self._poller.remove(connection.line.inlet.description.uid)
             connection.line.inlet.close()
-        if connection.quarantine is None:
-            now = self._clock()
-            if connection.link.state(now) is State.LOST:
-                self._ended.update(dict.fromkeys(connection.uids, now))
 
     def _forget(self, visible: set[str], now: float) -> None:
-        for uid in [u for u, since in self._ended.items() if now - since > _FORGET_ENDED_SECONDS]:
+        for uid in [uid for uid, until in self._ended.items() if now > until]:
             del self._ended[uid]
         for identifier, connection in list(self._connections.items()):
-            if connection.quarantine is not None and connection.uids.isdisjoint(visible):
+            never_followed = connection.quarantine is not None or connection.line is None
+            if never_followed and connection.uids.isdisjoint(visible):
                 connection.gone = True
             if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
                 connection.state(now) is State.LOST
@@ -275,6 +264,9 @@ class _Listener:
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         try:
             prediction = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
+        except ClockError as error:
+            self.loop.call_soon_threadsafe(self.fleet.quarantine, self.connection, str(error))
+            return
         except Exception as error:  # told below: one headset's trouble must not end the others'
             logger.exception("the line of headset %s failed", self.connection.id)
             self.loop.call_soon_threadsafe(self.fleet.fail, self.connection, error)

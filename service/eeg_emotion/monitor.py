@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.path import SignalPath, Window
 from eeg_emotion.eeg.timeline import Timeline
+from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.link import STALE_SECONDS
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
 
-_NO_SCORE = Score(probability=None, label=None)
+_FUTURE_SECONDS = 5.0  # two clocks that LSL compares are within milliseconds of each other
+NO_SCORE = Score(probability=None, label=None)
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Counts:
     missing: int = 0
     gaps: int = 0
     superseded: int = 0
+
+
+class ClockError(EegEmotionError):
+    """The stream's stamps are not by the clock that LSL asks for."""
 
 
 class Monitor:
@@ -42,6 +48,8 @@ class Monitor:
         This machine's LSL clock, seconds.
     utc_offset
         Gives the seconds to add to that clock to have Unix time.
+    ahead
+        True where the stamps are meant to run ahead of the clock: a recording played fast.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class Monitor:
         model: Model,
         clock: Callable[[], float],
         utc_offset: Callable[[], float],
+        ahead: bool = False,
     ) -> None:
         self.headset = headset
         self.epoch = epoch
@@ -61,6 +70,7 @@ class Monitor:
         self._model = model
         self._clock = clock
         self._utc_offset = utc_offset
+        self._ahead = ahead
         # A window's raw samples, those that the resampler still holds, and the largest chunk.
         keep = path.settings.window_seconds + path.resampler_delay_seconds + 3.0
         self._timeline = Timeline(path.sfreq, keep)
@@ -92,8 +102,19 @@ class Monitor:
             `(samples,)` seconds by the source's clock, untouched: gaps are judged on them.
         clock_offset
             Seconds to add to them to have them in this machine's LSL clock.
+
+        Raises
+        ------
+        ClockError
+            If a stamp lies in the future.
         """
         arrived = self._clock()
+        if not self._ahead and stamps[-1] + clock_offset - arrived > _FUTURE_SECONDS:
+            raise ClockError(
+                f"found time stamps {stamps[-1] + clock_offset - arrived:.0f} s ahead of this "
+                "machine's LSL clock, expected the time at which the samples were taken; let the "
+                "program that makes the outlet stamp with LSL's local_clock, not with Unix time"
+            )
         newest: tuple[Window, float, float] | None = None
         self.counts.received += len(stamps)
         for run in self._timeline.split(stamps):
@@ -161,7 +182,7 @@ def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
 def scores_of(model: Model, window: Window, reasons: tuple[Reason, ...]) -> tuple[Score, Score]:
     """Estimate arousal and valence, unless there is a reason not to."""
     if reasons:
-        return _NO_SCORE, _NO_SCORE
+        return NO_SCORE, NO_SCORE
     chances = model.predict(window.features[np.newaxis])
     return _score(chances["arousal"][0]), _score(chances["valence"][0])
 

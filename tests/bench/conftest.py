@@ -1,4 +1,4 @@
-"""What the benches share: they print each figure beside its aim, and judge at the end."""
+"""What the benches share: they print each figure beside its aim, and whether it was met."""
 
 from __future__ import annotations
 

@@ -89,6 +89,18 @@ async def test_a_port_in_use_is_named_with_the_remedy(start: Start) -> None:
     assert "Traceback" not in said
 
 
+async def test_a_hop_longer_than_the_window_is_refused_before_the_port_is_taken(
+    start: Start,
+) -> None:
+    process, _ = await start("--port", "0", "--hop-seconds", "6")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    said = " ".join(errors.decode().split())
+    assert "found hop_seconds = 6" in said
+    assert "the model's window of 5 s" in said
+    assert "Traceback" not in said
+
+
 async def test_a_model_that_is_not_there_is_named(start: Start) -> None:
     process, _ = await start("--port", "0", "--model", "nowhere/model.onnx")
     _, errors = await process.communicate()

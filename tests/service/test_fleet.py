@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -21,13 +22,14 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet import Fleet
+from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError
 from eeg_emotion.headset.link import State
 from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway, Prediction, Reason, Status
 from eeg_emotion.recordings.recording import Recording, Stretch
-from eeg_emotion.recordings.simulation import SimulatedPerson
+from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
 SETTLE_AND_WINDOW_SECONDS = 8.0
 
@@ -207,12 +209,10 @@ async def test_a_killed_and_restarted_headset_predicts_again_in_time_under_a_new
         async with headset_process(lsl_session):
             await bus.until(lambda: any(p.valid for p in bus.predictions), 30)
             (before,) = {prediction.epoch for prediction in bus.predictions}
-        marked = len(bus.messages)
         await bus.until_state(State.LOST, 2.0, since=0)
         assert fleet.headsets()[0].state is State.LOST
-        async with headset_process(lsl_session):
-            await bus.until_state(State.LIVE, 15.0, since=marked)
-            # It is live, so it has started: the promise counts from here at the latest.
+        # From here its outlet is there.
+        with playing(simulated_recording(2026, 3)):
             await bus.until(
                 lambda: any(p.valid and p.epoch != before for p in bus.predictions),
                 SETTLE_AND_WINDOW_SECONDS + 2.0,
@@ -304,7 +304,7 @@ async def test_a_stream_without_labels_is_quarantined(
     outlet = pylsl.StreamOutlet(info)
     async with running(model) as (_, bus):
         status = await bus.until_state(State.QUARANTINED, 10.0)
-    assert "no channel labels" in status.headset.detail
+    assert "found 0 channel labels" in status.headset.detail
     del outlet
 
 
@@ -421,3 +421,52 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
             while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
+
+
+async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
+    lsl_session: str, model: Model, source_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking = threading.Event()
+    pull = HeadsetInlet.pull
+
+    def fragile(inlet: HeadsetInlet) -> tuple:
+        if breaking.is_set():
+            breaking.clear()
+            raise HeadsetLostError("the network went away for a moment")
+        return pull(inlet)
+
+    monkeypatch.setattr(HeadsetInlet, "pull", fragile)
+    async with running(model) as (_, bus):
+        with playing(recording_of(source_id, signal_of(60.0))):
+            await bus.until_state(State.LIVE, 10.0)
+            breaking.set()
+            await bus.until_state(State.LOST, 5.0)
+            marked = len(bus.messages)
+            again = await bus.until_state(State.LIVE, 10.0, since=marked)
+            epochs = {m.headset.epoch for m in bus.messages if isinstance(m, Status)} - {None}
+    assert len(epochs) == 2
+    assert again.headset.epoch in epochs
+
+
+async def test_a_sender_that_stamps_with_unix_time_is_quarantined(
+    lsl_session: str, model: Model, source_id: str
+) -> None:
+    async with running(model) as (_, bus):
+        with playing(recording_of(source_id, signal_of(30.0)), clock=time.time):
+            status = await bus.until_state(State.QUARANTINED, 10.0)
+    assert "let the program that makes the outlet stamp with LSL's local_clock" in (
+        status.headset.detail
+    )
+    assert bus.predictions == []
+
+
+async def test_a_stream_of_text_is_quarantined(
+    lsl_session: str, model: Model, source_id: str
+) -> None:
+    info = pylsl.StreamInfo("Text", "EEG", 32, 128.0, "string", source_id)
+    info.set_channel_labels(list(DEAP32))
+    outlet = pylsl.StreamOutlet(info)
+    async with running(model) as (_, bus):
+        status = await bus.until_state(State.QUARANTINED, 10.0)
+    del outlet
+    assert "found a stream of text, expected numbers" in status.headset.detail

@@ -14,7 +14,7 @@ from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.headset.link import STALE_SECONDS
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.monitor import Monitor
+from eeg_emotion.monitor import ClockError, Monitor
 from eeg_emotion.publish.messages import Prediction, Reason
 from eeg_emotion.recordings.simulation import simulated_recording
 
@@ -63,6 +63,7 @@ class Desk:
         labels: tuple[str, ...] = DEAP32,
         hop_seconds: float = 1.0,
         late: float = 0.01,
+        ahead: bool = False,
     ) -> None:
         contract = model().contract
         settings = replace(contract.path, hop_seconds=hop_seconds)
@@ -82,6 +83,7 @@ class Desk:
             model=model(),
             clock=self.clock,
             utc_offset=lambda: UTC_OFFSET,
+            ahead=ahead,
         )
 
     def feed(self, samples: Array, stamps: Array) -> Prediction | None:
@@ -314,6 +316,17 @@ def test_a_backlog_older_than_stale_gives_no_score():
     stale = Desk(late=STALE_SECONDS + 0.1).run(*person())
     assert all(p.reasons[0] == Reason.STALE for p in stale)
     assert scores(stale) == [(None, None)] * len(stale)
+
+
+def test_stamps_in_the_future_are_refused_with_the_remedy():
+    Desk(late=-4.0).run(*person(seconds=2))
+    with pytest.raises(ClockError, match=r"ahead of this machine's LSL clock.*not with Unix time"):
+        Desk(late=-6.0).run(*person(seconds=2))
+
+
+def test_a_recording_played_fast_may_run_ahead():
+    samples, stamps = person(seconds=12)
+    assert valid(Desk(late=-6.0, ahead=True).run(samples, stamps))
 
 
 # Bad samples

@@ -83,6 +83,8 @@ class FileCheck:
     rms_uv
         Median over trials and EEG channels of the standard deviation, in the file's own unit,
         which must be µV.
+    shape, lowest, highest
+        The data's shape as text, and the range of the ratings; empty and NaN where unreadable.
     simulated
         True where the file carries the simulator's watermark.
     problem
@@ -95,6 +97,9 @@ class FileCheck:
     rms_uv: float
     simulated: bool
     problem: str | None
+    shape: str = ""
+    lowest: float = float("nan")
+    highest: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ class CheckReport:
         if self.ratings:
             lines.append(f"  participant_ratings: {self.ratings}")
         lines += [
-            f"  {item.file}  {item.rms_uv:6.2f} µV  {'simulated  ' * item.simulated}{item.sha256}"
+            f"  {item.file}  data {item.shape}  ratings {item.lowest:g} to {item.highest:g}  "
+            f"{item.rms_uv:6.2f} µV  {'simulated  ' * item.simulated}{item.sha256}"
             for item in self.files
             if item.sha256
         ]
@@ -227,7 +233,17 @@ def _check_person(person: DeapPerson, file: str) -> FileCheck:
             f"{file}: found an EEG amplitude of {rms_uv:.3g}, expected {low:g} to {high:g} µV; the "
             "file is in another unit or holds no signal: get another copy"
         )
-    return FileCheck(person.number, file, person.sha256, rms_uv, person.simulated, problem)
+    return FileCheck(
+        number=person.number,
+        file=file,
+        sha256=person.sha256,
+        rms_uv=rms_uv,
+        simulated=person.simulated,
+        problem=problem,
+        shape=" x ".join(map(str, person.data.shape)),
+        lowest=float(person.labels.min()),
+        highest=float(person.labels.max()),
+    )
 
 
 def _report(

@@ -133,4 +133,5 @@ def export(
 
     contract = write_export(run, out, version)
     targets = " and ".join(target.name for target in contract.targets)
-    typer.echo(f"wrote {out}.onnx for {targets}, its card {out}.md, and its line in SHA256SUMS")
+    path = out.with_name(contract.name)
+    typer.echo(f"wrote {path}.onnx for {targets}, its card {path}.md, and its line in SHA256SUMS")

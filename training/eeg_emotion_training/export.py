@@ -28,7 +28,7 @@ def export(runs: Sequence[Path], out: Path, version: str) -> Contract:
     runs
         Folders of `fit`, one for each target.
     out
-        Where, without a suffix. Its last part is the model's name.
+        Where; its last part, without `.onnx`, is the model's name.
     version
         The model's version.
 
@@ -37,6 +37,7 @@ def export(runs: Sequence[Path], out: Path, version: str) -> Contract:
     RunError, ExportError
         If a folder is no run, or the runs do not belong together.
     """
+    out = out.with_suffix("") if out.suffix == ".onnx" else out
     loaded = [load_run(folder) for folder in runs]
     records = [run for run, _ in loaded]
     contract = _contract(records, out.name, version)

@@ -15,7 +15,8 @@ from eeg_emotion.api.problems import responses
 from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
-from eeg_emotion.monitor import reasons_of, scores_of
+from eeg_emotion.headset.link import State
+from eeg_emotion.monitor import NO_SCORE, reasons_of, scores_of
 from eeg_emotion.publish.messages import Headset, Message, ModelCard, Prediction, Reason, Score
 
 _MOST_WINDOWS = 4  # some 40 ms of work; a client with more sends more requests
@@ -31,7 +32,9 @@ class PredictRequest(BaseModel):
     """Windows of EEG to be judged.
 
     `windows` is `(windows, channels, samples)` in µV at the model's rate. Each has settle and
-    window seconds of contiguous signal: the filters need the first part to come to rest.
+    window seconds of contiguous signal: the filters need the first part to come to rest. For a
+    model of 3 s and 5 s at 128 Hz that is 1024 samples for each channel. A request has at most
+    1 MiB: one window with all its digits, or four with two decimals.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -94,13 +97,25 @@ def rest_router(service: Service) -> APIRouter:
     @router.get("/v1/headsets/{identifier}/prediction", tags=["headsets"], responses=responses(404))
     async def prediction(identifier: str) -> Prediction:
         """Give the headset's newest prediction, valid or not; its window tells its age."""
-        await headset(identifier)
+        found = await headset(identifier)
         last = service.bus.last_prediction(identifier)
-        if last is None:
+        if found.state is not State.LIVE and last is not None:
+            # True of then, not of now: the window stays, the scores do not.
+            reasons = (Reason.STALE, *(r for r in last.reasons if r is not Reason.STALE))
+            return last.model_copy(
+                update={
+                    "valid": False,
+                    "reasons": reasons,
+                    "arousal": NO_SCORE,
+                    "valence": NO_SCORE,
+                }
+            )
+        if last is None or last.epoch != found.epoch:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND,
                 f"headset {identifier!r} has completed no window yet; a window takes "
-                f"{service.model.contract.path.window_seconds:g} s",
+                f"{service.model.contract.path.window_seconds:g} s. It is {found.state}: "
+                f"{found.detail}",
             )
         return last
 

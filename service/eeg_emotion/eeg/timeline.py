@@ -116,10 +116,10 @@ class Timeline:
             self._line = stamp
             return self._samples_in(step - self._period)
         departure = stamp - self._line
-        if abs(departure) <= self._tolerance:
-            return None
         if not np.isfinite(stamp):
             return 0
+        if abs(departure) <= self._tolerance:
+            return None if np.isfinite(self._last) else 0
         self._line = stamp
         if abs(departure) < _LARGEST_TOLERANCE_SECONDS:
             self._tolerance = min(_LARGEST_TOLERANCE_SECONDS, 1.5 * abs(departure))
@@ -165,6 +165,8 @@ class Timeline:
 
     def _next_departure(self, stamps: NDArray[np.float64], start: int, tolerance: float) -> int:
         """Find where stamps leave the line, moving it along."""
+        if not np.isfinite(stamps[start]):
+            return start + 1
         for index in range(start + 1, len(stamps)):
             stamp = float(stamps[index])
             if not abs(stamp - self._line) <= tolerance:

@@ -33,18 +33,30 @@ class HeadsetUnreachableError(EegEmotionError):
 class StreamDescription:
     """A stream's metadata as its source states them.
 
-    `labels` and `units` are empty where the source states none. `uid` changes with every outlet,
-    `source_id` stays with the device.
+    Attributes
+    ----------
+    uid
+        Changes with every outlet.
+    channel_count, labels, units
+        There may be fewer labels than channels; a unit that is not stated is empty.
+    sfreq
+        The nominal rate in Hz; 0 for an irregular stream.
+    is_text
+        True where the channels hold text.
+    simulated
+        True where the source says that no person's brain made the signal.
+    replay_speed
+        Above 1 where the source is a recording whose stamps run ahead of the clock.
     """
 
     uid: str
-    name: str
-    source_id: str
-    hostname: str
+    channel_count: int
     labels: tuple[str, ...]
     units: tuple[str, ...]
     sfreq: float
+    is_text: bool
     simulated: bool
+    replay_speed: float
 
 
 def headset_id(info: pylsl.StreamInfo) -> str:
@@ -64,6 +76,7 @@ class HeadsetInlet:
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
         """Open the stream; this waits, so call it off the event loop."""
+        self._closed = False
         self._inlet = pylsl.StreamInlet(
             info, max_buflen=_BUFFER_SECONDS, recover=False, as_numpy=True
         )
@@ -107,8 +120,11 @@ class HeadsetInlet:
         Raises
         ------
         HeadsetLostError
-            If the source closed the connection.
+            If the source closed the connection, or `close` was called.
         """
+        if self._closed:
+            # liblsl would open the stream again without a word.
+            raise HeadsetLostError("the connection was closed from this side")
         try:
             samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most)
         except pylsl.util.LostError as error:
@@ -117,6 +133,7 @@ class HeadsetInlet:
 
     def close(self) -> None:
         """Close the connection."""
+        self._closed = True
         self._inlet.close_stream()
 
 
@@ -124,13 +141,14 @@ def _describe(info: pylsl.StreamInfo) -> StreamDescription:
     count = info.channel_count()
     labels = [label or "" for label in info.get_channel_labels() or []]
     units = [unit or "" for unit in info.get_channel_units() or []]
+    speed = info.desc().child("replay").child_value("speed")
     return StreamDescription(
         uid=info.uid(),
-        name=info.name(),
-        source_id=info.source_id(),
-        hostname=info.hostname(),
-        labels=tuple(labels) if len(labels) == count else (),
+        channel_count=count,
+        labels=tuple(labels) if any(labels) else (),
         units=tuple(units) if len(units) == count else ("",) * count,
         sfreq=info.nominal_srate(),
+        is_text=info.channel_format() == pylsl.cf_string,
         simulated=info.desc().child_value("simulated").lower() == "true",
+        replay_speed=float(speed) if speed else 1.0,
     )

@@ -40,9 +40,14 @@ class Link:
         self._last = now
         self._heard = True
 
-    def closed(self) -> None:
+    def close(self) -> None:
         """Note that the connection was closed from the other side."""
         self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether it was."""
+        return self._closed
 
     def state(self, now: float) -> State:
         """Tell the state at a time."""

@@ -57,8 +57,9 @@ class Score(Message):
 class Latency(Message):
     """Where the time went between the window's last sample and this message, milliseconds.
 
-    `resampler` and `filter` are the fixed delays of the signal path: what the window shows is
-    older than its last sample by that much. They are not part of `total`.
+    `total` is the window's age: `arrival`, `path` and `inference` together. `resampler` is how long
+    the resampler withholds a window's last samples, and a part of `arrival`. `filter` is how much
+    older than its stamps the activity is that the window shows, and no part of `total`.
     """
 
     resampler: float

@@ -24,6 +24,7 @@ _BROKEN = (
     ImportError,
     IndexError,
     KeyError,
+    MemoryError,
     OverflowError,
     TypeError,
     ValueError,

@@ -61,6 +61,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         manufacturer = _text(desc, "manufacturer") or _text(
             _child(desc, "acquisition"), "manufacturer"
         )
+        simulated = _text(desc, "simulated").lower() == "true"  # our own replayer says it so
     segments = contiguous(stamps, sfreq)
     return Recording(
         name=path.name,
@@ -69,7 +70,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         units=units,
         sfreq=sfreq,
         manufacturer=manufacturer or "unknown",
-        simulated=False,
+        simulated=simulated,
         stretches=lambda: blocks(
             segments, markers, sfreq, lambda start, stop: samples[:, start:stop]
         ),

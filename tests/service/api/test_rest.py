@@ -89,6 +89,7 @@ def live(service: Service, window: NDArray[np.float64], channels: Sequence[str])
         model=service.model,
         clock=lambda: 0.0,
         utc_offset=lambda: 0.0,
+        ahead=True,
     )
     stamps = np.arange(SAMPLES) / SFREQ
     predictions = [
@@ -175,6 +176,33 @@ async def test_the_newest_prediction_is_given_and_before_it_a_problem(
     service.bus.publish(prediction("h2", seq=5))
     response = await client.get("/v1/headsets/h1/prediction")
     assert (response.status_code, response.text) == (200, newest.encode())
+
+
+@pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED, State.CONNECTING])
+async def test_the_scores_of_a_headset_that_is_not_live_are_not_repeated(
+    client: httpx.AsyncClient,
+    service: Service,
+    prediction: Callable[..., Prediction],
+    state: State,
+) -> None:
+    service.headsets.add("h1", state)
+    last = prediction(seq=4)
+    assert last.valid
+    service.bus.publish(last)
+    answer = (await client.get("/v1/headsets/h1/prediction")).json()
+    assert (answer["valid"], answer["reasons"]) == (False, ["stale"])
+    assert answer["arousal"] == answer["valence"] == {"probability": None, "label": None}
+    assert (answer["seq"], answer["window"]["end"]) == (4, last.window.end)
+
+
+async def test_a_prediction_of_an_earlier_connection_is_not_given(
+    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    service.bus.publish(prediction(epoch="before"))
+    response = await client.get("/v1/headsets/h1/prediction")
+    assert response.status_code == 404
+    assert "no window yet" in response.json()["detail"]
 
 
 async def test_a_number_that_is_not_finite_is_null(

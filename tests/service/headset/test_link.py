@@ -64,7 +64,7 @@ def test_a_connection_that_never_brings_a_sample_is_given_up_too():
 
 def test_a_closed_connection_is_lost_at_once_and_for_good():
     link = heard()
-    link.closed()
+    link.close()
     assert link.state(OPENED) is State.LOST
     link.heard(OPENED + 1.0)  # samples that were still on their way
     assert link.state(OPENED + 1.0) is State.LOST

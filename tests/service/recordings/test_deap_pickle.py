@@ -113,3 +113,14 @@ def test_pickle_of_something_else_is_refused(content):
 def test_size_is_that_of_deaps_files(deap_file: Path):
     samples = 40 * 40 * 8064 * 8
     assert samples < deap_file.stat().st_size < samples + 2000
+
+
+def test_a_pickle_that_asks_for_absurd_memory_is_refused():
+    asking = (
+        b"cnumpy\nndarray\n(I17592186044416\ntI00\n"  # the shape is never given to NumPy
+        b"0R."
+    )
+    huge = b"(dS'data'\ncnumpy\nndarray\n((I17592186044416\nttRs."
+    for content in (asking, huge):
+        with pytest.raises(RecordingError):
+            read_pickle(io.BytesIO(content), "s01.dat")

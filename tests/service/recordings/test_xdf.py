@@ -268,3 +268,11 @@ def test_a_clock_that_is_set_back_splits_the_stream() -> None:
 
 def test_a_drifting_clock_does_not_split_the_stream() -> None:
     assert contiguous(STEADY[0] + (STEADY - STEADY[0]) * 1.001, 256.0) == [(0, 2000)]
+
+
+def test_a_recording_of_the_simulator_stays_simulated(tmp_path: Path) -> None:
+    channels = "".join(
+        f"<channel><label>{label}</label><unit>uV</unit></channel>" for label in ("Fp1", "T7")
+    )
+    desc = f"<simulated>true</simulated><channels>{channels}</channels>"
+    assert read_recording(xdf(tmp_path / "lab.xdf", [stream(desc=desc)])).simulated

@@ -86,11 +86,11 @@ export function showEstimate({ current, silent, why, newest, lastValid, ageSecon
   write("seq", newest === null ? "–" : String(newest.seq));
 }
 
-function latencyParts({ arrival, path, inference, resampler, filter }) {
+function latencyParts({ arrival, path, inference, filter }) {
   const whole = (milliseconds) => Math.round(milliseconds);
   return (
     `arrival ${whole(arrival)}, path ${whole(path)}, inference ${whole(inference)}; ` +
-    `the signal path shows what was ${whole(resampler + filter)} ms earlier`
+    `the signal path shows what was ${whole(filter)} ms earlier`
   );
 }
 
