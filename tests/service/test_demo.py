@@ -147,7 +147,10 @@ def test_a_port_that_is_taken_is_named_with_the_remedy() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_with_a_summary_and_leaves_no_process() -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"]
+)
+def test_it_ends_with_a_summary_and_leaves_no_process(number: signal.Signals) -> None:
     """Ctrl-C while it runs.
 
     1. Start it, wait for its first prediction.
@@ -169,7 +172,7 @@ def test_ctrl_c_ends_it_with_a_summary_and_leaves_no_process() -> None:
             assert seen is not None
             parts = psutil.Process(demo.pid).children(recursive=True)
             assert {"serve", "replay"} <= {word for part in parts for word in part.cmdline()}
-            demo.send_signal(signal.SIGINT)
+            demo.send_signal(number)
             output, errors = demo.communicate(timeout=30)
             assert (demo.returncode, errors) == (0, "")
             found = json.loads(output.splitlines()[-1])

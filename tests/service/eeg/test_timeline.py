@@ -249,7 +249,7 @@ def test_chunk_borders_do_not_matter_for_jittering_stamps(sizes: int) -> None:
 def test_a_stamp_that_is_no_number_on_a_jittering_stream_breaks_once_and_is_forgotten() -> None:
     stamps = stamps_on_sending(60.0, 128.0, 8, 0.02)
     stamps[40 * 128] = np.nan
-    timeline = Timeline(128.0, 10.0)
+    timeline = Timeline(128.0, 30.0)
     breaks = starts_of_segments(timeline, stamps)
     assert breaks[-1] == 40 * 128 + 1
     # No segment that goes on has it in it.
