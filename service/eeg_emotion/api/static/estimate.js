@@ -16,8 +16,9 @@ const JITTER_SECONDS = 0.5;
  */
 export function judge(headset, { connected, model, serviceSeconds, steadySeconds }) {
   const { newest = null, lastValid = null, arrivedAt = null } = headset ?? {};
-  const silent =
-    newest === null || isSilent(newest, arrivedAt, model, serviceSeconds, steadySeconds);
+  // What an earlier connection of the headset gave says nothing of the present one.
+  const none = newest === null || newest.epoch !== headset.info.epoch;
+  const silent = none || isSilent(newest, arrivedAt, model, serviceSeconds, steadySeconds);
   const why = [];
 
   if (WITHHELD_STATES.includes(headset?.info.state)) why.push(stateSentence(headset.info.state));
@@ -27,7 +28,7 @@ export function judge(headset, { connected, model, serviceSeconds, steadySeconds
     if (!connected) why.push("No connection to the service.");
     else if (headset === null) why.push("No headset has been found yet.");
     else if (why.length === 0) {
-      why.push(newest === null ? "No window has been scored yet." : "No new window has arrived.");
+      why.push(none ? "No window has been scored yet." : "No new window has arrived.");
     }
   } else if (!isScored(newest)) {
     // That a headset is stale is told once, by its state.
