@@ -151,10 +151,10 @@ def test_a_port_that_is_taken_is_named_with_the_remedy() -> None:
     "number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"]
 )
 def test_it_ends_with_a_summary_and_leaves_no_process(number: signal.Signals) -> None:
-    """Ctrl-C while it runs.
+    """Ctrl-C, or a terminal that is closed, while it runs.
 
     1. Start it, wait for its first prediction.
-    2. Send SIGINT to the demo alone.
+    2. Send the signal to the demo alone.
 
     Result: exit 0 and a summary, and the daemon and the headset are gone with it.
     """
