@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from eeg_emotion.eeg.layout import ChannelsMissing, Layout, plan_layout
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.inlet import StreamDescription
-
-# Below the lower one the resampler takes away from gamma: from 100 Hz 20 dB at 45 Hz, measured.
-_LOWEST_SFREQ, _HIGHEST_SFREQ = 120.0, 2048.0
 
 
 class StreamRefused(EegEmotionError):
@@ -28,10 +26,10 @@ def admit(stream: StreamDescription, settings: PathSettings) -> Layout:
             "found a stream of text, expected numbers; set a numeric channel format in the "
             "program that makes the outlet, or its type to Markers"
         )
-    if not _LOWEST_SFREQ <= stream.sfreq <= _HIGHEST_SFREQ:
+    if not LOWEST_SFREQ <= stream.sfreq <= HIGHEST_SFREQ:
         raise StreamRefused(
-            f"found a nominal rate of {stream.sfreq:g} Hz, expected {_LOWEST_SFREQ:g} to "
-            f"{_HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
+            f"found a nominal rate of {stream.sfreq:g} Hz, expected {LOWEST_SFREQ:g} to "
+            f"{HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
             "that makes the outlet"
         )
     if len(stream.labels) != stream.channel_count:

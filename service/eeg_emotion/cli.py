@@ -132,6 +132,8 @@ def serve(
         contract = model.contract
         simulated = ", trained on simulated people" if contract.trained_on.simulated else ""
         typer.echo(f"model      {contract.name} {contract.version}{simulated}")
+        if contract.needs_rest:
+            typer.echo(f"needs      {contract.needs_rest}")
         typer.echo(f"page       {address}")
         typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream")
         typer.echo(f"REST       {address}docs")
@@ -264,6 +266,8 @@ def verify_model(
         f"trained on {contract.trained_on.dataset}, {contract.trained_on.people} people",
         f"label rule: {contract.label_policy.text}",
         *(f"{result.target}: {result.describe()}" for result in contract.held_out),
+        *(f"{target.name}: {target.calibration.describe()}" for target in contract.targets),
+        *([f"needs {contract.needs_rest}"] if contract.needs_rest else []),
         "digest listed, contract valid, graph agrees with it",
     ]
     typer.echo("\n".join(lines))

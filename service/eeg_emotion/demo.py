@@ -153,6 +153,9 @@ async def _listen(socket: websockets.ClientConnection, summary: Summary, console
                     summary.model = f"{message.model.name} {message.model.version}"
                     trained_on = message.model.trained_on
                     console.print(f"model      {summary.model}: {trained_on}", soft_wrap=True)
+                    for target, result in message.model.held_out.items():
+                        line = f"held out   {target}: {result}"
+                        console.print(line, markup=False, soft_wrap=True)
                 case Status(headset=headset):
                     line = f"headset    {headset.name}: {headset.state}, {headset.detail}"
                     if line != told:
@@ -186,13 +189,13 @@ def _line(prediction: Prediction, latency_ms: float) -> str:
     if prediction.valid:
         scores = f"arousal {_score(prediction.arousal)}  valence {_score(prediction.valence)}"
     else:
-        scores = f"[dim]no score: {', '.join(prediction.reasons):<29}[/dim]"
+        scores = f"[dim]no score: {', '.join(prediction.reasons):<30}[/dim]"
     return f"{clock}  {scores}  quality {prediction.quality:.2f}  {latency_ms:5.1f} ms"
 
 
 def _score(score: Score) -> str:
-    style = "bold" if score.label == "high" else "dim"
-    return f"{score.probability:.2f} [{style}]{score.label:<4}[/{style}]"
+    style = {"high": "bold", "low": "dim"}.get(score.label or "", "italic")
+    return f"{score.probability:.2f} [{style}]{score.label:<6}[/{style}]"
 
 
 async def _await_samples(address: str, summary: Summary) -> None:

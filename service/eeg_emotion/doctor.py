@@ -40,6 +40,8 @@ class Findings:
     liblsl: int
     model: str
     model_good: bool
+    held_out: tuple[str, ...]
+    needs_rest: str | None
     streams: tuple[StreamFinding, ...]
 
     @property
@@ -58,6 +60,9 @@ class Findings:
             f"liblsl      {self.liblsl // 100}.{self.liblsl % 100}",
             f"model       {self.model}",
         ]
+        lines += [f"held out    {result}" for result in self.held_out]
+        if self.needs_rest is not None:
+            lines.append(f"needs       {self.needs_rest}")
         for stream in self.streams:
             mark = "fits" if stream.fits else "DOES NOT FIT"
             lines.append(
@@ -109,5 +114,11 @@ def examine(model_path: Path | None = None) -> Findings:
         liblsl=pylsl.library_version(),
         model=model,
         model_good=contract is not None,
+        held_out=(
+            tuple(f"{result.target}: {result.describe()}" for result in contract.held_out)
+            if contract
+            else ()
+        ),
+        needs_rest=contract.needs_rest if contract else None,
         streams=tuple(streams),
     )

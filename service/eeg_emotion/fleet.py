@@ -167,7 +167,10 @@ class Fleet:
             headset=connection.id,
             epoch=secrets.token_hex(8),
             path=SignalPath(
-                self._settings, layout, stream.sfreq, normaliser=self._model.contract.normaliser
+                self._settings,
+                layout,
+                stream.sfreq,
+                normaliser=self._model.contract.training_normaliser,
             ),
             model=self._model,
             clock=pylsl.local_clock,

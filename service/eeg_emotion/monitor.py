@@ -12,6 +12,7 @@ from eeg_emotion.eeg.path import SignalPath, Window
 from eeg_emotion.eeg.timeline import Timeline
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.link import STALE_SECONDS
+from eeg_emotion.inference.calibration import is_unsure
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
 
@@ -41,7 +42,8 @@ class Monitor:
     headset, epoch
         The headset's id, and the random name of this connection.
     path
-        The signal path for the stream's layout and rate, with the model's normaliser.
+        The signal path for the stream's layout and rate, with the model's
+        normaliser or the person's own; without one no window bears a score.
     model
         The model.
     clock
@@ -137,7 +139,11 @@ class Monitor:
 
     def _predict(self, window: Window, start: float, end: float, *, arrived: float) -> Prediction:
         prepared = self._clock()
-        reasons = reasons_of(window, after_gap=self._after_gap)
+        reasons = reasons_of(
+            window,
+            after_gap=self._after_gap,
+            has_normaliser=self._path.normaliser is not None,
+        )
         if prepared - end - self._path.resampler_delay_seconds > STALE_SECONDS:
             # A backlog after an outage: true of then, not of now.
             reasons = (Reason.STALE, *reasons)
@@ -169,13 +175,15 @@ class Monitor:
         return prediction
 
 
-def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
+def reasons_of(window: Window, *, after_gap: bool, has_normaliser: bool) -> tuple[Reason, ...]:
     """Say why a window can bear no scores; empty where it can."""
     reasons = [Reason(fault) for fault in window.quality.faults]
     if not window.settled:
         reasons.insert(0, Reason.WARMING_UP)
         if after_gap:
             reasons.insert(0, Reason.GAP)
+    if not has_normaliser:
+        reasons.append(Reason.NO_BASELINE)
     return tuple(reasons)
 
 
@@ -184,11 +192,17 @@ def scores_of(model: Model, window: Window, reasons: tuple[Reason, ...]) -> tupl
     if reasons:
         return NO_SCORE, NO_SCORE
     chances = model.predict(window.features[np.newaxis])
-    return _score(chances["arousal"][0]), _score(chances["valence"][0])
+    bands = {target.name: target.calibration.unsure for target in model.contract.targets}
+    return (
+        _score(chances["arousal"][0], bands["arousal"]),
+        _score(chances["valence"][0], bands["valence"]),
+    )
 
 
-def _score(probability: float) -> Score:
+def _score(probability: float, unsure: tuple[float, float]) -> Score:
     rounded = round(float(probability), 6)
+    if is_unsure(rounded, unsure):
+        return Score(probability=rounded, label="unsure")
     return Score(probability=rounded, label="high" if rounded > 0.5 else "low")
 
 

@@ -19,7 +19,7 @@ import tf2onnx
 
 from eeg_emotion.inference.contract import INPUT_NAME
 from eeg_emotion_training.fused import fused_graph
-from eeg_emotion_training.network import build_bn_gru
+from eeg_emotion_training.networks import build_network
 
 UNITS = 64
 ROUNDS = 7
@@ -47,7 +47,7 @@ def milliseconds(call: Callable[[], object], seconds: float = 0.6) -> float:
 def test_inference(report, name: str, shape: tuple[int, int]) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    network = build_bn_gru(*shape, UNITS)
+    network = build_network("bn-gru", *shape, UNITS)
     graph_call = tf.function(
         lambda x: network(x, training=False),
         input_signature=[tf.TensorSpec((None, *shape), tf.float32, name=INPUT_NAME)],

@@ -8,14 +8,19 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 import eeg_emotion
 from eeg_emotion.cli import _trial_range
-from eeg_emotion.inference.model import SUMS_NAME, demo_model_path
+from eeg_emotion.inference.model import SUMS_NAME, demo_model_path, load_model
+
+ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
+REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -71,6 +76,9 @@ def test_the_demo_model_is_verified_and_called_simulated() -> None:
     assert "arousal: " in done.stdout
     assert "valence: " in done.stdout
     assert "people held out" in done.stdout
+    for target in load_model(demo_model_path()).contract.targets:
+        assert f"{target.name}: {target.calibration.describe()}\n" in done.stdout
+    assert "needs" not in done.stdout
     assert done.stdout.endswith("digest listed, contract valid, graph agrees with it\n")
 
 
@@ -78,6 +86,19 @@ def test_the_contract_is_printed_as_json(model: Path) -> None:
     done = run("verify-model", model, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["trained_on"]["simulated"] is True
+
+
+def test_it_is_told_that_a_model_needs_each_persons_rest(model_file: ModelFile) -> None:
+    done = run("verify-model", model_file(lambda fields: fields.update(normaliser=REST)))
+    assert done.returncode == 0
+    assert "\nneeds each person's own rest, 20 to 60 s of it; until" in done.stdout
+
+
+def test_a_model_of_the_first_release_is_refused_with_the_remedy(model_file: ModelFile) -> None:
+    old = model_file(lambda fields: fields.update(schema_version=1))
+    remedy = "export the model with the trainer of this release, or run the service it was made for"
+    for verb in (("verify-model", old), ("serve", "--port", "0", "--model", old)):
+        assert_refused(run(*verb), 1, "schema version 1, expected 2", remedy)
 
 
 def test_a_tampered_model_is_refused(model: Path) -> None:
@@ -157,3 +178,30 @@ def test_without_a_stream_the_doctor_is_content_and_says_so() -> None:
     assert found["model_good"] is True
     assert "digest, contract and graph agree" in found["model"]
     assert found["liblsl"] >= 117
+    assert found["needs_rest"] is None
+    contract = load_model(demo_model_path()).contract
+    assert found["held_out"] == [f"{r.target}: {r.describe()}" for r in contract.held_out]
+
+
+def test_the_doctor_tells_the_held_out_results_and_what_the_model_needs(
+    model_file: ModelFile,
+) -> None:
+    session = ("--session-id", f"test-{uuid.uuid4().hex}")
+    plain = run("doctor", *session)
+    assert plain.returncode == 0
+    assert "\nheld out    arousal: balanced accuracy " in plain.stdout
+    assert "\nheld out    valence: balanced accuracy " in plain.stdout
+    assert "\nneeds " not in plain.stdout
+    needy = model_file(lambda fields: fields.update(normaliser=REST))
+    done = run("doctor", "--model", needy, *session)
+    assert done.returncode == 0
+    assert "\nneeds       each person's own rest, 20 to 60 s of it; until" in done.stdout
+
+
+def test_the_doctor_tells_why_a_model_cannot_be_used(model: Path) -> None:
+    model.write_bytes(b"")
+    done = run("doctor", "--model", model, "--session-id", f"test-{uuid.uuid4().hex}", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert (found["good"], found["model_good"]) == (False, False)
+    assert (found["held_out"], found["needs_rest"]) == ([], None)

@@ -9,13 +9,19 @@ import signal
 import socket
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import websockets
 
 Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+
+
+ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 
 
 @pytest.fixture
@@ -106,6 +112,56 @@ async def test_a_model_that_is_not_there_is_named(start: Start) -> None:
     _, errors = await process.communicate()
     assert process.returncode == 1
     assert "cannot read the model nowhere/model.onnx" in " ".join(errors.decode().split())
+
+
+@pytest.mark.slow
+async def test_an_unsure_estimate_is_served_with_its_probability_and_valid(
+    start: Start, model_file: ModelFile
+) -> None:
+    """Over LSL and real sockets: a model that is always unsure of arousal and never of valence."""
+
+    def change(fields: dict[str, Any]) -> None:
+        for target in fields["targets"]:
+            always = target["name"] == "arousal"
+            target["calibration"]["unsure"] = [0.0, 1.0] if always else [0.5, 0.5]
+
+    session = ("--session-id", secrets.token_hex(8))
+    model = str(model_file(change))
+    _, line = await start("--port", "0", "--model", model, *session)
+    address = line.split()[1]
+    headset = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eeg_emotion", "replay", "--simulate", "7", *session, stdout=DEVNULL
+    )
+    try:
+        async with (
+            asyncio.timeout(60),
+            websockets.connect(f"{address.replace('http', 'ws', 1)}v1/stream") as subscriber,
+            httpx.AsyncClient(base_url=address) as client,
+        ):
+            told = {}
+            while not told.get("valid"):
+                told = json.loads(await subscriber.recv())
+            answer = await client.get(f"v1/headsets/{told['headset']}/prediction")
+    finally:
+        headset.kill()
+        await headset.wait()
+    for prediction in (told, answer.json()):
+        assert (prediction["valid"], prediction["reasons"]) == (True, [])
+        assert prediction["arousal"]["label"] == "unsure"
+        assert 0 < prediction["arousal"]["probability"] < 1
+        side = "high" if prediction["valence"]["probability"] > 0.5 else "low"
+        assert prediction["valence"]["label"] == side
+
+
+async def test_at_its_start_it_says_that_the_model_needs_each_persons_rest(
+    start: Start, model_file: ModelFile
+) -> None:
+    rest = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
+    model = str(model_file(lambda fields: fields.update(normaliser=rest)))
+    process, line = await start("--port", "0", "--model", model)
+    assert line.startswith("ready ")
+    said = [(await process.stdout.readline()).decode() for _ in range(2)]
+    assert said[1].startswith("needs      each person's own rest, 20 to 60 s of it; until")
 
 
 async def test_the_service_process_imports_no_tensorflow_and_no_training() -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 import psutil
 import pytest
+from rich.text import Text
 
-from eeg_emotion.demo import Summary
+from eeg_emotion.demo import Summary, _line
+from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
 
 
 def environment() -> dict[str, str]:
@@ -97,6 +99,42 @@ def test_without_a_prediction_there_is_no_latency() -> None:
     assert json.loads(Summary().to_json())["latency_ms"] == {"p50": None, "p99": None}
 
 
+# -- its lines ---------------------------------------------------------------------------------
+
+
+def line(arousal: Score, valence: Score, *reasons: Reason) -> str:
+    """What the demo prints of a prediction, as it looks on a terminal."""
+    latency = Latency(resampler=0, filter=17, arrival=4, path=1, inference=0, total=5)
+    prediction = Prediction(
+        headset="h",
+        epoch="e",
+        seq=0,
+        window=WindowSpan(start=0.0, end=5.0),
+        arousal=arousal,
+        valence=valence,
+        valid=not reasons,
+        reasons=reasons,
+        quality=1.0,
+        latency_ms=latency,
+        model="m 1",
+    )
+    return Text.from_markup(_line(prediction, 5.0)).plain
+
+
+def test_every_label_is_printed_whole_and_in_its_column() -> None:
+    low, high = Score(probability=0.1, label="low"), Score(probability=0.9, label="high")
+    unsure, none = Score(probability=0.5, label="unsure"), Score(probability=None, label=None)
+    assert "arousal 0.50 unsure  valence 0.90 high  " in line(unsure, high)
+    lines = [
+        line(low, high),
+        line(unsure, unsure),
+        line(none, none, Reason.NO_BASELINE),
+        line(none, none, Reason.WARMING_UP, Reason.NO_BASELINE),
+    ]
+    assert len({text.index("quality") for text in lines}) == 1
+    assert "no score: no_baseline " in lines[2]
+
+
 # -- the processes -----------------------------------------------------------------------------
 
 
@@ -111,6 +149,8 @@ def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample() -> None:
     assert "The person is simulated" in lines[2]
     assert any("arousal 0." in line and "valence 0." in line for line in lines)
     assert any("no score: warming_up" in line for line in lines)
+    for target in ("arousal", "valence"):
+        assert any(line.startswith(f"held out   {target}: balanced accuracy ") for line in lines)
     found = json.loads(lines[-1])
     assert found.keys() == {
         "predictions",

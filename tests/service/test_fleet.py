@@ -26,6 +26,7 @@ from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError
 from eeg_emotion.headset.link import State
 from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
+from eeg_emotion.monitor import NO_SCORE
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway, Prediction, Reason, Status
 from eeg_emotion.recordings.recording import Recording, Stretch
@@ -175,7 +176,7 @@ async def test_live_windows_and_predictions_equal_the_offline_ones(
         source_id, samples, channels=channels, units=("uV",) * len(channels), sfreq=sfreq
     )
     layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
-    path = SignalPath(model.contract.path, layout, sfreq, model.contract.normaliser)
+    path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
     watched = WatchedModel(model, [])
     async with running(watched) as (_, bus):
@@ -241,6 +242,21 @@ async def test_a_frozen_headset_is_stale_in_time_and_nothing_is_repeated(
         assert frozen - len([m for m in bus.messages[:marked] if isinstance(m, Prediction)]) <= 1
     ends = [prediction.window.end for prediction in bus.predictions]
     assert len(set(ends)) == len(ends)
+
+
+async def test_a_model_that_needs_rest_follows_a_headset_and_scores_it_not(
+    lsl_session: str, adapted: Callable[..., Model], source_id: str
+) -> None:
+    async with running(adapted(rest=True)) as (fleet, bus):
+        with playing(recording_of(source_id, signal_of(12.0)), speed=4.0):
+            await bus.until(lambda: len(bus.predictions) >= 7, 20)
+            assert [headset.state for headset in fleet.headsets()] == [State.LIVE]
+    for prediction in bus.predictions:
+        assert not prediction.valid
+        assert prediction.arousal == prediction.valence == NO_SCORE
+    reasons = [prediction.reasons for prediction in bus.predictions[:7]]
+    assert reasons[:3] == [(Reason.WARMING_UP, Reason.NO_BASELINE)] * 3
+    assert reasons[3:] == [(Reason.NO_BASELINE,)] * 4
 
 
 async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.headset.link import STALE_SECONDS
+from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.monitor import ClockError, Monitor
 from eeg_emotion.publish.messages import Prediction, Reason
@@ -42,6 +43,18 @@ def person(sfreq: float = 128.0, seconds: int = 40) -> tuple[Array, Array]:
     return samples, stamps
 
 
+@dataclass(frozen=True)
+class Saying:
+    """A model that says what a test wants it to, of every window."""
+
+    contract: Contract
+    arousal: float
+    valence: float
+
+    def predict(self, features: NDArray[np.float32]) -> dict[str, Array]:
+        return {"arousal": np.array([self.arousal]), "valence": np.array([self.valence])}
+
+
 class Clock:
     """This machine's clock, set by hand; it moves on a little with each look."""
 
@@ -64,8 +77,10 @@ class Desk:
         hop_seconds: float = 1.0,
         late: float = 0.01,
         ahead: bool = False,
+        served: Model | Saying | None = None,
     ) -> None:
-        contract = model().contract
+        served = served or model()
+        contract = served.contract
         settings = replace(contract.path, hop_seconds=hop_seconds)
         layout = plan_layout(
             labels,
@@ -73,14 +88,14 @@ class Desk:
             channels=settings.channels,
             max_interpolated=settings.max_interpolated,
         )
-        self.path = SignalPath(settings, layout, sfreq, normaliser=contract.normaliser)
+        self.path = SignalPath(settings, layout, sfreq, normaliser=contract.training_normaliser)
         self.clock = Clock()
         self.late = late
         self.monitor = Monitor(
             headset="a",
             epoch="e1",
             path=self.path,
-            model=model(),
+            model=served,
             clock=self.clock,
             utc_offset=lambda: UTC_OFFSET,
             ahead=ahead,
@@ -160,12 +175,15 @@ def test_the_first_windows_warm_up_and_the_rest_of_a_good_signal_is_valid(sfreq:
     warming, settled = predictions[:3], predictions[3:]
     assert all(p.reasons == (Reason.WARMING_UP,) for p in warming)
     assert scores(warming) == [(None, None)] * 3
+    bands = {target.name: target.calibration.unsure for target in model().contract.targets}
     for prediction in settled:
         assert prediction.valid
         assert prediction.reasons == ()
-        for score in (prediction.arousal, prediction.valence):
+        for target in ("arousal", "valence"):
+            score, (low, high) = getattr(prediction, target), bands[target]
             assert score.probability is not None
-            assert score.label == ("high" if score.probability > 0.5 else "low")
+            side = "high" if score.probability > 0.5 else "low"
+            assert score.label == ("unsure" if low <= score.probability <= high else side)
     assert len(set(scores(settled))) == len(settled)
 
 
@@ -178,6 +196,93 @@ def test_the_scores_are_the_models_for_the_signal_paths_windows():
         chances = model().predict(window.features[np.newaxis])
         assert prediction.arousal.probability == pytest.approx(chances["arousal"][0], abs=1e-6)
         assert prediction.valence.probability == pytest.approx(chances["valence"][0], abs=1e-6)
+
+
+# What is unsure
+
+NEVER, ALWAYS = (0.5, 0.5), (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("probability", "unsure", "label"),
+    [
+        (0.43, (0.43, 0.57), "unsure"),
+        (0.57, (0.43, 0.57), "unsure"),
+        (0.5, (0.43, 0.57), "unsure"),
+        (0.429999, (0.43, 0.57), "low"),
+        (0.570001, (0.43, 0.57), "high"),
+        (0.5, (0.5, 0.57), "unsure"),
+        (0.499999, (0.5, 0.57), "low"),
+        (0.5, (0.43, 0.5), "unsure"),
+        (0.500001, (0.43, 0.5), "high"),
+        (0.5, NEVER, "low"),
+        (0.499999, NEVER, "low"),
+        (0.500001, NEVER, "high"),
+        (0.0, ALWAYS, "unsure"),
+        (1.0, ALWAYS, "unsure"),
+        (0.0, (0.43, 0.57), "low"),
+        (1.0, (0.43, 0.57), "high"),
+    ],
+)
+def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_same(
+    adapted: Callable[..., Model], probability: float, unsure: tuple[float, float], label: str
+):
+    contract = adapted(bands={"arousal": unsure, "valence": NEVER}).contract
+    predictions = Desk(served=Saying(contract, probability, 0.9)).run(*person(seconds=10))
+    (told,) = {(p.arousal, p.valence, p.valid, p.reasons) for p in valid(predictions)}
+    assert (told[0].probability, told[0].label) == (probability, label)
+    # The other target has a band of its own.
+    assert (told[1].probability, told[1].label) == (0.9, "high")
+    assert told[2:] == (True, ())
+
+
+def test_the_bands_change_labels_and_nothing_else(adapted: Callable[..., Model]):
+    plain, vague = (
+        Desk(served=adapted(bands={"arousal": band, "valence": band})).run(*person())
+        for band in (NEVER, ALWAYS)
+    )
+    assert scores(plain) == scores(vague)
+    assert [p.valid for p in plain] == [p.valid for p in vague]
+    for sure, unsure in zip(valid(plain), valid(vague), strict=True):
+        for target in ("arousal", "valence"):
+            score = getattr(sure, target)
+            assert score.label == ("high" if score.probability > 0.5 else "low")
+            assert getattr(unsure, target).label == "unsure"
+    assert {(p.arousal.label, p.valence.label) for p in vague[:3]} == {(None, None)}
+
+
+# A model that needs a person's rest
+
+
+@pytest.mark.parametrize("sfreq", [128.0, 500.0])
+def test_without_the_persons_rest_no_window_is_scored_and_that_is_the_only_reason_once_settled(
+    adapted: Callable[..., Model], sfreq: float
+):
+    predictions = Desk(sfreq=sfreq, served=adapted(rest=True)).run(*person(sfreq))
+    assert scores(predictions) == [(None, None)] * len(predictions)
+    assert {(p.arousal.label, p.valence.label) for p in predictions} == {(None, None)}
+    assert not any(p.valid for p in predictions)
+    assert {p.reasons for p in predictions[:3]} == {(Reason.WARMING_UP, Reason.NO_BASELINE)}
+    assert {p.reasons for p in predictions[3:]} == {(Reason.NO_BASELINE,)}
+    # The rest of what is told is as ever.
+    usual = Desk(sfreq=sfreq).run(*person(sfreq))
+    assert [(p.quality, p.window) for p in predictions] == [(p.quality, p.window) for p in usual]
+
+
+def test_a_missing_baseline_does_not_hide_what_else_is_wrong(adapted: Callable[..., Model]):
+    samples, stamps = person()
+    still = np.broadcast_to(samples[:, :1], samples.shape)
+    predictions = Desk(served=adapted(rest=True)).run(still, stamps)
+    assert {p.reasons for p in predictions[3:]} == {(Reason.NOT_WORN, Reason.NO_BASELINE)}
+
+
+def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
+    adapted: Callable[..., Model],
+):
+    desk = Desk(served=adapted(rest=True))
+    # Any of the right width will do: here the demo model's.
+    desk.path.normaliser = model().contract.training_normaliser
+    assert scores(desk.run(*person())) == scores(Desk().run(*person()))
 
 
 def test_the_size_of_the_chunks_does_not_matter():

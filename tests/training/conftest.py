@@ -1,18 +1,52 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.representation import FOUR_BANDS, BandPower
+from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion_training.simulate import write_people
+from eeg_emotion_training.sources import PersonSignal
 from eeg_emotion_training.windows import PersonWindows
 
 if TYPE_CHECKING:
     from eeg_emotion_training.fit import FitSettings
+
+# Windows of 1 s and 3 channels: `(4, 12)`.
+PATH = PathSettings(
+    channels=("Fz", "Cz", "Pz"),
+    window_seconds=1.0,
+    hop_seconds=0.5,
+    representation=BandPower(bands=FOUR_BANDS),
+)
+
+
+@dataclass
+class FakeSource:
+    """A data set in memory; it notes who was read."""
+
+    digests: Mapping[str, str]
+    signals: Mapping[str, PersonSignal] = field(default_factory=dict)
+    name: str = "simulated people in memory"
+    simulated: bool = True
+    labels: tuple[str, ...] = ("valence", "arousal")
+    label_policy: LabelPolicy = field(
+        default_factory=lambda: LabelPolicy(id="high-above-5/1", text="high = rating > 5.0")
+    )
+    notes: tuple[str, ...] = ()
+    baseline_seconds: float | None = 3.0
+    reads: list[str] = field(default_factory=list)
+
+    def read(self, person: str) -> PersonSignal:
+        self.reads.append(person)
+        return self.signals[person]
 
 
 @pytest.fixture(scope="session")
@@ -24,37 +58,58 @@ def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def make_source() -> Callable[..., FakeSource]:
+    """Makes a data set in memory, of which nothing but its digests must be given."""
+    return FakeSource
+
+
+@pytest.fixture(scope="session")
 def people() -> list[PersonWindows]:
     """Ten people, 8 trials of 3 windows of `(4, 12)`, half of the trials high.
 
-    The first four features rise with arousal, the last four with valence. Windows of one trial
+    The first four measures rise with arousal, the last four with valence. Windows of one trial
     differ as much as trials do, and people differ in their level.
     """
     rng = np.random.default_rng(8)
     made = []
     for number in range(1, 11):
-        ratings = np.full((8, 4), 3.0)
-        ratings[:4, 0] = ratings[::2, 1] = 7.0
-        ratings = ratings[rng.permutation(8)]
-        features = rng.normal(rng.normal(size=12), 1.0, size=(8, 3, 4, 12))
-        features[..., 8:] += 3.0 * (ratings[:, 0] > 5.0)[:, None, None, None]
-        features[..., :4] += 3.0 * (ratings[:, 1] > 5.0)[:, None, None, None]
+        high = np.zeros((8, 2), dtype=np.bool_)
+        high[:4, 0] = high[::2, 1] = True
+        high = high[rng.permutation(8)]
+        level = rng.normal(size=12)
+        measures = rng.normal(level, 1.0, size=(8, 3, 4, 12))
+        measures[..., 8:] += 3.0 * high[:, 0, None, None, None]
+        measures[..., :4] += 3.0 * high[:, 1, None, None, None]
+        rest = rng.normal(level + 1.0, 1.5, size=(30, 4, 12))
         made.append(
-            PersonWindows(number, features.astype(np.float32), ratings, True, f"{number:064x}")
+            PersonWindows(
+                person=f"s{number:02d}",
+                measures=measures.reshape(24, 4, 12).astype(np.float32),
+                trial=np.repeat(np.arange(8, dtype=np.int32), 3),
+                scorable=np.ones(24, dtype=np.bool_),
+                high=high,
+                stimuli=tuple(f"video {trial + 1}" for trial in range(8)),
+                rest=fit_normaliser([rest], PATH.representation, "rest-baseline"),
+            )
         )
     return made
 
 
 @pytest.fixture(scope="session")
+def source(people: list[PersonWindows]) -> FakeSource:
+    """The data set of `people`."""
+    return FakeSource({one.person: one.person[1:] * 32 for one in people})
+
+
+@pytest.fixture(scope="session")
 def make_settings() -> Callable[..., FitSettings]:
-    """Settings of a fit of some seconds, over windows of three channels and 1 s."""
+    """Settings of a fit of some seconds to `people`."""
     from eeg_emotion_training.fit import FitSettings
+    from eeg_emotion_training.trainer import TrainSettings
 
-    path = PathSettings(channels=("Fz", "Cz", "Pz"), window_seconds=1.0, hop_seconds=0.5)
-
-    def make(**changes: Any) -> FitSettings:
-        chosen = {"target": "valence", "units": 4, "epochs": 3, "batch_size": 8, "seed": 3}
-        return FitSettings(path=path, **(chosen | changes))
+    def make(target: str = "valence", normaliser: Any = "training", **changes: Any) -> FitSettings:
+        chosen = {"network": "bn-gru", "units": 4, "steps": 30, "batch_size": 8, "seed": 3}
+        return FitSettings(target, PATH, TrainSettings(**(chosen | changes)), normaliser)
 
     return make
 
@@ -62,6 +117,7 @@ def make_settings() -> Callable[..., FitSettings]:
 @pytest.fixture(scope="session")
 def make_run(
     people: list[PersonWindows],
+    source: FakeSource,
     make_settings: Callable[..., FitSettings],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
@@ -75,7 +131,7 @@ def make_run(
         settings = make_settings(**changes)
         if settings not in made:
             out = folder / f"run{len(made)}"
-            fit(people, settings, out, lambda _: None)
+            fit(people, source, settings, out, lambda _: None)
             made[settings] = out
         return made[settings]
 

@@ -4,23 +4,29 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.model import load_model
+from eeg_emotion_training import cli
 from eeg_emotion_training.cli import app
 
 runner = CliRunner()
 # What the console script of pyproject.toml does.
 MAIN = "from eeg_emotion_training.cli import main; main()"
+MakeRun = Callable[..., Path]
 
 
-def run_main(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_main(*arguments: str | Path, program: str = MAIN) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
-        [sys.executable, "-c", MAIN, *map(str, arguments)],
+        [sys.executable, "-c", program, *map(str, arguments)],
         check=False,
         capture_output=True,
         text=True,
@@ -29,27 +35,79 @@ def run_main(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_lists_the_four_verbs() -> None:
-    result = runner.invoke(app, ["--help"], env={"NO_COLOR": "1", "COLUMNS": "200"})
+def invoke(*arguments: str | Path) -> Result:
+    return runner.invoke(app, list(map(str, arguments)), env={"NO_COLOR": "1", "COLUMNS": "200"})
+
+
+def refused(*arguments: str | Path) -> str:
+    """What the command says where it fails with one message."""
+    result = invoke(*arguments)
+    assert isinstance(result.exception, EegEmotionError), result.output
+    text = str(result.exception)
+    assert "\n" not in text
+    return text
+
+
+def test_help_lists_the_verbs_in_the_order_of_their_use() -> None:
+    result = invoke("--help")
     assert result.exit_code == 0
     verbs = re.findall(r"^\W*(\w+)  +[A-Z]", result.stdout.split("Commands")[1], re.MULTILINE)
-    assert verbs == ["simulate", "check", "fit", "export"]
+    assert verbs == ["simulate", "check", "fit", "study", "export"]
+
+
+@pytest.mark.parametrize("verb", ["simulate", "check", "fit", "study", "export"])
+def test_every_verb_explains_itself(verb: str) -> None:
+    result = invoke(verb, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_help_and_mistakes_do_not_wait_for_keras() -> None:
+    program = (
+        "import sys\nfrom eeg_emotion_training.cli import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    heavy = {'keras', 'tensorflow', 'onnx', 'matplotlib', 'mne', 'distributed'}\n"
+        "    print('loaded', sorted(heavy & set(sys.modules)))"
+    )
+    fit = ["fit", "people", "--target", "valence", "--out", "run"]
+    for arguments in (["fit", "--help"], [*fit, "--network", "rnn"]):
+        result = run_main(*arguments, program=program)
+        assert "Traceback" not in result.stderr
+        assert result.stdout.splitlines()[-1] == "loaded []"
 
 
 def test_check_of_an_empty_folder_fails_with_the_reason(tmp_path: Path) -> None:
-    result = runner.invoke(app, ["check", str(tmp_path)])
+    result = invoke("check", tmp_path)
     assert result.exit_code == 1
     assert f"{tmp_path}: not DEAP - refused" in result.stdout
     assert "found no s01.dat or s01.mat, expected DEAP's preprocessed files" in result.stdout
 
 
-def test_check_says_of_what_simulate_wrote_that_it_is_simulated(tmp_path: Path) -> None:
-    folder = tmp_path / "people"
-    written = runner.invoke(app, ["simulate", str(folder), "--subjects", "1", "--seed", "5"])
+@pytest.mark.parametrize("verb", ["check", "fit"])
+def test_a_folder_that_is_not_there_is_called_so(tmp_path: Path, verb: str) -> None:
+    more = ["--target", "valence", "--out", tmp_path / "run"] if verb == "fit" else []
+    said = refused(verb, tmp_path / "deep", *more)
+    assert said.startswith(f"found nothing at {tmp_path / 'deep'}, expected a folder of DEAP's")
+    assert "correct the name, or make simulated people with" in said
+
+
+def test_check_says_of_what_simulate_wrote_that_it_is_simulated(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrote: list[tuple[Any, ...]] = []
+
+    def write(folder: Path, subjects: int, seed: int, tell: Callable[[int, int], None]) -> None:
+        wrote.append((folder, subjects, seed))
+        tell(1, subjects)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("eeg_emotion_training.simulate.write_people", write)
+        written = invoke("simulate", tmp_path / "people", "--subjects", "1", "--seed", "5")
     assert (written.exit_code, written.stdout) == (0, "wrote simulated person 1 of 1\n")
-    checked = runner.invoke(app, ["check", str(folder)])
+    assert wrote == [(tmp_path / "people", 1, 5)]
+    checked = invoke("check", simulated_folder)
     assert checked.exit_code == 0
-    assert f"{folder}: simulated\n" in checked.stdout
+    assert f"{simulated_folder}: simulated\n" in checked.stdout
     assert "no person's brain made these signals" in checked.stdout
 
 
@@ -59,32 +117,167 @@ def test_fit_with_too_few_people_is_one_message_and_not_a_traceback(
     out = tmp_path / "run"
     result = run_main("fit", simulated_folder, "--target", "valence", "--out", out)
     assert result.returncode == 1
-    assert result.stdout == "read s01.dat: 40 trials\n"
+    assert result.stdout == "read s01: 40 trials, 480 windows\n"
     assert result.stderr.splitlines()[-1] == (
-        "eeg-emotion-train: found 1 people, expected at least 3: one to train, one to choose the "
-        "epoch, one to test"
+        "eeg-emotion-train: the data set: found 1 people, expected at least 3 to hold some apart; "
+        "add data, leave the person out, or choose another protocol"
     )
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
+FIT = ("--target", "valence", "--out", "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--network", "rnn"], "found the network 'rnn', expected one of gru, bn-gru, lstm, bn-l"),
+        (["--representation", "fft"], "found the representation 'fft', expected one of raw, band"),
+        (["--montage", "cap64"], "found the montage 'cap64', expected some of deap32, ten-twenty"),
+        (["--montage", "deap32,muse4"], "found the montages deap32, muse4, expected 1"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_list(options: list[str], said: str) -> None:
+    assert refused("fit", "people", *FIT, *options).startswith(said)
+
+
+def test_an_unknown_target_is_refused_before_people_are_read(
+    simulated_folder: Path, tmp_path: Path
+) -> None:
+    result = invoke("fit", simulated_folder, "--target", "mood", "--out", tmp_path / "run")
+    assert str(result.exception) == (
+        "found the target 'mood', expected one of valence, arousal, dominance, liking, the labels "
+        "of simulated people in DEAP's format"
+    )
+    assert result.stdout == ""
+
+
 def test_fit_refuses_an_earlier_run_before_it_reads_anything(tmp_path: Path) -> None:
-    arguments = ["fit", str(tmp_path / "none"), "--target", "valence", "--out", str(tmp_path)]
-    result = runner.invoke(app, arguments)
-    assert isinstance(result.exception, EegEmotionError)
-    assert "already there, expected a new folder" in str(result.exception)
+    said = refused("fit", tmp_path / "none", "--target", "valence", "--out", tmp_path)
+    assert "already there, expected a new folder" in said
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["fit", "people", "--target", "mood", "--out", "run"],
         ["fit", "people", "--target", "valence"],
-        ["fit", "people", "--target", "valence", "--out", "run", "--seed", "-1"],
-        ["fit", "people", "--target", "valence", "--out", "run", "--seed", str(2**32)],
+        ["fit", "people", "--out", "run"],
+        ["fit", "people", *FIT, "--seed", "-1"],
+        ["fit", "people", *FIT, "--seed", str(2**32)],
+        ["fit", "people", *FIT, "--normaliser", "own"],
+        ["fit", "people", *FIT, "--dataset", "hdf"],
+        ["fit", "people", *FIT, "--steps", "0"],
         ["simulate", "people", "--subjects", "33"],
+        ["study", "--out", "study"],
+        ["study", "people", "--out", "study", "--quick"],
         ["export", "--out", "model"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
-    assert runner.invoke(app, arguments).exit_code == 2
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_export_of_something_that_is_no_run_says_what_to_name(tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "mine-simulated")
+    said = refused("export", "--run", tmp_path / "nothing", *out)
+    assert said == (
+        f"{tmp_path / 'nothing'} is no run of 'eeg-emotion-train fit', or not a whole one: found "
+        "no such folder; name the folder that its --out named, or fit again with this release"
+    )
+    (tmp_path / "photos").mkdir()
+    said = refused("export", "--run", tmp_path / "photos", *out)
+    assert "not a whole one: found no run.json; name the folder" in said
+    (tmp_path / "photos" / "run.json").write_text('{"epochs": 3}', encoding="utf-8")
+    said = refused("export", "--run", tmp_path / "photos", *out)
+    assert "run.json is of another form at target: Field required, and 17 more places;" in said
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["photos"]
+
+
+def test_export_says_what_it_wrote(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [("--run", make_run(target=target)) for target in ("arousal", "valence")]
+    result = invoke("export", *runs[0], *runs[1], "--out", tmp_path / "my-simulated.onnx")
+    model = tmp_path / "my-simulated"
+    assert result.stdout == (
+        f"wrote {model}.onnx for arousal and valence, its card {model}.md, and its line in "
+        "SHA256SUMS\n"
+    )
+    assert load_model(tmp_path / "my-simulated.onnx").contract.version == "1"
+
+
+CHANNELS = ("Fz", "Cz", "Pz", "Oz")
+
+
+def table_of(folder: Path, people: int) -> Path:
+    """A table over recordings of 4 channels at 128 Hz: rest, and four trials of 10 s for each."""
+    mne = pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
+    rng = np.random.default_rng(1)
+    rows = ["file,person,trial,start,stop,mood"]
+    for number in range(people):
+        signal = rng.normal(0.0, 1e-5, (4, 70 * 128))
+        info = mne.create_info(list(CHANNELS), 128.0, "eeg")
+        name = f"p{number}_raw.fif"
+        mne.io.RawArray(signal, info, verbose="ERROR").save(folder / name, verbose="ERROR")
+        rows.append(f"{name},p{number},rest,0,26,")
+        rows += [
+            f"{name},p{number},t{trial},{26 + 11 * trial},{36 + 11 * trial},"
+            f"{'low' if trial % 2 else 'high'}"
+            for trial in range(4)
+        ]
+    path = folder / "trials.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+TABLE = ("--dataset", "csv", "--montage", ",".join(CHANNELS), "--target", "mood")
+
+
+def test_a_table_of_fewer_than_three_people_is_refused_kindly(tmp_path: Path) -> None:
+    path = table_of(tmp_path, 2)
+    said = refused("fit", path, *TABLE, "--out", tmp_path / "run")
+    assert said.startswith("the data set: found 2 people, expected at least 3 to hold some apart;")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> None:
+    path = table_of(tmp_path, 3)
+    small = ("--normaliser", "rest-baseline", "--network", "gru", "--representation", "bands4")
+    size = ("--units", "4", "--steps", "10", "--batch-size", "4")
+    out = tmp_path / "run"
+    fitted = invoke("fit", path, *TABLE, *small, *size, "--out", out)
+    assert fitted.exit_code == 0, fitted.output
+    lines = fitted.stdout.splitlines()
+    assert lines[0] == "read p0: 4 trials, 8 windows"
+    assert lines[3].startswith("mood: 1 people train (8 windows), 1 choose the step, 1 are held")
+    assert lines[-2].startswith("held out: mood: balanced accuracy 0.")
+    assert lines[-1] == f"wrote {out}; TensorBoard: tensorboard --logdir {out / 'logs'}"
+    exported = invoke("export", "--run", out, "--out", tmp_path / "mine")
+    assert exported.exit_code == 0, exported.output
+    contract = load_model(tmp_path / "mine.onnx").contract
+    assert contract.path.channels == CHANNELS
+    assert contract.normaliser.kind == "rest-baseline"
+    assert [target.name for target in contract.targets] == ["mood"]
+
+
+def test_rest_that_is_missing_is_said(tmp_path: Path) -> None:
+    path = table_of(tmp_path, 3)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r".*,rest,.*\n", "", text), encoding="utf-8")
+    more = ("--normaliser", "rest-baseline", "--out", tmp_path / "run")
+    said = refused("fit", path, *TABLE, *more)
+    assert said.startswith("p0: found too little clean rest for a rest baseline, expected 20 s")
+
+
+def test_an_error_of_ours_is_red_text_and_exit_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise EegEmotionError("found [a] thing")
+
+    monkeypatch.setattr(cli, "app", fail)
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "eeg-emotion-train: found [a] thing\n"

@@ -5,15 +5,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from eeg_emotion.inference.contract import Contract
-from eeg_emotion.inference.model import ModelError, load_model
+from eeg_emotion.inference.contract import Contract, RestBaseline
+from eeg_emotion.inference.model import ModelError, load_model, open_model
 from eeg_emotion_training.export import ExportError, export
-from eeg_emotion_training.run import RunError, load_run
+from eeg_emotion_training.network_names import NETWORKS
+from eeg_emotion_training.run import Run, RunError, load_run
 
 MakeRun = Callable[..., Path]
 
@@ -66,6 +68,12 @@ def test_contract_states_what_the_runs_state(
     assert load_model(path).contract == contract
 
 
+def calibrated(run: Run, network: Any, windows: np.ndarray) -> np.ndarray:
+    """What the network says of windows, its log-odds divided by the run's temperature."""
+    low, high = network.predict(windows, verbose=0).astype(np.float64).T
+    return 1.0 / (1.0 + (low / high) ** (1.0 / run.target.calibration.temperature))
+
+
 def test_the_service_loads_the_model_and_says_what_the_networks_say(
     exported: tuple[Path, Contract], runs: list[Path]
 ) -> None:
@@ -75,8 +83,46 @@ def test_the_service_loads_the_model_and_says_what_the_networks_say(
     assert list(said) == ["arousal", "valence"]
     for folder in runs:
         run, network = load_run(folder)
-        expected = network.predict(windows, verbose=0)[:, 1]
-        np.testing.assert_allclose(said[run.target.name], expected, atol=1e-5)
+        np.testing.assert_allclose(
+            said[run.target.name], calibrated(run, network, windows), atol=1e-5
+        )
+        assert np.ptp(said[run.target.name]) > 0.05
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_of_the_four_networks_is_served_as_it_was_trained(
+    make_run: MakeRun, tmp_path: Path, name: str
+) -> None:
+    folder = make_run(network=name)
+    export([folder], tmp_path / "one-simulated", "1")
+    data = (tmp_path / "one-simulated.onnx").read_bytes()
+    model = open_model(data, hashlib.sha256(data).hexdigest())
+    run, network = load_run(folder)
+    assert run.network == name
+    assert model.contract.targets == (run.target,)
+    assert run.target.calibration.temperature != 1.0
+    windows = 3.0 * np.random.default_rng(2).normal(size=(50, 4, 12)).astype(np.float32)
+    said = model.predict(windows)["valence"]
+    np.testing.assert_allclose(said, calibrated(run, network, windows), atol=1e-5)
+    assert np.ptp(said) > 0.01
+    card = (tmp_path / "one-simulated.md").read_text(encoding="utf-8")
+    assert f"- valence: {name.upper()}, 4 units" in card
+
+
+def test_targets_may_have_different_networks(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(target="arousal"), make_run(network="lstm")]
+    export(runs, tmp_path / "mixed-simulated", "1")
+    kinds = [n.op_type for n in onnx.load(tmp_path / "mixed-simulated.onnx").graph.node]
+    assert (kinds.count("GRU"), kinds.count("LSTM")) == (1, 1)
+
+
+def test_a_model_of_rest_baselines_has_no_statistics(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(target=name, normaliser="rest-baseline") for name in ("arousal", "valence")]
+    export(runs, tmp_path / "rest-simulated", "1")
+    model = load_model(tmp_path / "rest-simulated.onnx")
+    assert model.contract.normaliser == RestBaseline(most_seconds=60, least_seconds=20)
+    assert model.contract.training_normaliser is None
+    assert '"mean"' not in model.contract.to_json()
 
 
 def test_the_same_runs_give_the_same_bytes(
@@ -85,31 +131,6 @@ def test_the_same_runs_give_the_same_bytes(
     export(runs, tmp_path / "again" / "tiny-simulated", "2.1")
     again = tmp_path / "again" / "tiny-simulated.onnx"
     assert again.read_bytes() == exported[0].read_bytes()
-
-
-def test_card_says_simulated_and_the_held_out_figures(exported: tuple[Path, Contract]) -> None:
-    path, contract = exported
-    text = path.with_suffix(".md").read_text(encoding="utf-8")
-    _, header, body = text.split("---\n", 2)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert header.splitlines() == [
-        "name: tiny-simulated",
-        "version: 2.1",
-        "file: tiny-simulated.onnx",
-        f"sha256: {digest}",
-        "trained_on: simulated people in DEAP's format",
-        "simulated: true",
-        "targets: [arousal, valence]",
-    ]
-    assert "**Trained on simulated people.**" in body
-    for result in contract.held_out:
-        row = (
-            f"| {result.target} | {result.balanced_accuracy:.3f} | {result.accuracy:.3f} | "
-            f"{result.majority_accuracy:.3f} | {result.auroc:.3f} | 2 | 16 | 48 |"
-        )
-        assert row in body
-    assert f"Protocol: {contract.held_out[0].protocol}" in body
-    assert "Not for diagnosis" in body
 
 
 def test_digest_is_added_to_the_list_and_replaces_only_its_own_line(
@@ -168,6 +189,7 @@ def test_a_model_of_people_has_any_name_and_no_such_warning(
     card = (tmp_path / "mine.md").read_text(encoding="utf-8")
     assert "simulated: false" in card
     assert "simulated people" not in card
+    assert "Trained on simulated" not in card
 
 
 def test_two_runs_of_one_target_are_refused(runs: list[Path], tmp_path: Path) -> None:
@@ -183,6 +205,25 @@ def test_runs_with_another_normaliser_are_refused(
     with pytest.raises(ExportError, match="found runs that differ in their normaliser"):
         export([runs[0], make_run(seed=4)], tmp_path / "tiny-simulated", "1")
     assert files(tmp_path) == []
+
+
+def test_a_rest_baseline_beside_statistics_is_refused(
+    make_run: MakeRun, runs: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="found runs that differ in their normaliser"):
+        export([runs[0], make_run(normaliser="rest-baseline")], tmp_path / "tiny-simulated", "1")
+    assert files(tmp_path) == []
+
+
+def test_runs_of_another_signal_path_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    other = shutil.copytree(runs[1], tmp_path / "other")
+    text = (other / "run.json").read_text(encoding="utf-8")
+    assert text.count('"hop_seconds": 0.5') == 1
+    changed = text.replace('"hop_seconds": 0.5', '"hop_seconds": 1.0')
+    (other / "run.json").write_text(changed, encoding="utf-8")
+    with pytest.raises(ExportError, match="found runs that differ in their path"):
+        export([runs[0], other], tmp_path / "tiny-simulated", "1")
+    assert files(tmp_path) == ["other"]
 
 
 def test_runs_on_other_data_are_refused(runs: list[Path], tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""The command `eeg-emotion-train`: simulate, check, fit, export."""
+"""The command `eeg-emotion-train`: simulate, check, study, fit, export."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,17 @@ import typer
 from rich.console import Console
 
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.eeg.representation import BandPower, RawSignal
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion_training.choices import (
+    listed,
+    montages,
+    most_interpolated,
+    network_name,
+    representation_of,
+)
+from eeg_emotion_training.deap_source import SimulatedSource, open_deap, refuse_missing
+from eeg_emotion_training.sources import Source
+from eeg_emotion_training.table_source import TableSource
 
 app = typer.Typer(
     name="eeg-emotion-train",
@@ -22,23 +32,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+class DatasetKind(StrEnum):
+    """What a data set is read from."""
+
+    DEAP = "deap"
+    CSV = "csv"
+
+
+class Normalisation(StrEnum):
+    """Whose statistics normalise a person's features."""
+
+    TRAINING = "training"
+    REST_BASELINE = "rest-baseline"
+
+
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with sXX.dat or sXX.mat.")]
-
-
-class TargetName(StrEnum):
-    """DEAP's four ratings."""
-
-    VALENCE = "valence"
-    AROUSAL = "arousal"
-    DOMINANCE = "dominance"
-    LIKING = "liking"
-
-
-class RepresentationName(StrEnum):
-    """What the network sees."""
-
-    BANDS = "bands"
-    RAW = "raw"
+_Data = Annotated[
+    Path, typer.Argument(metavar="DIR", help="DEAP's folder, or a table with --dataset csv.")
+]
+_Dataset = Annotated[DatasetKind, typer.Option(help="DEAP's files, or a table of recordings.")]
+_Montage = Annotated[
+    str,
+    typer.Option(help="deap32, ten-twenty19, emotiv14, muse4, or electrodes such as Fp1,Fp2,Cz."),
+]
+_Units = Annotated[int, typer.Option(min=1, help="Units of the recurrent layer.")]
+_BatchSize = Annotated[int, typer.Option(min=1, help="Windows in an optimiser step.")]
+_Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the weights and the batches.")
+]
 
 
 def main() -> None:
@@ -47,6 +69,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # oneDNN's other order of operations would give other last digits on other processors.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    # Stated, so that results can say which backend made them.
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         app()
     except EegEmotionError as error:
@@ -76,6 +100,7 @@ def check(folder: _Folder) -> None:
     """Say what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
     from eeg_emotion_training.check import check_folder
 
+    refuse_missing(folder)
     report = check_folder(folder)
     typer.echo(report.text())
     raise typer.Exit(0 if report.ok else 1)
@@ -83,43 +108,131 @@ def check(folder: _Folder) -> None:
 
 @app.command()
 def fit(
-    folder: _Folder,
-    target: Annotated[TargetName, typer.Option(help="Which rating to learn.")],
+    folder: _Data,
+    target: Annotated[str, typer.Option(help="Which label to learn, such as arousal.")],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
+    dataset: _Dataset = DatasetKind.DEAP,
+    network: Annotated[str, typer.Option(help="gru, bn-gru, lstm or bn-lstm.")] = "bn-gru",
     representation: Annotated[
-        RepresentationName, typer.Option(help="bands, or raw as in the paper.")
-    ] = RepresentationName.BANDS,
-    units: Annotated[int, typer.Option(min=1, help="Units of the recurrent layer.")] = 64,
-    epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 40,
-    batch_size: Annotated[int, typer.Option(min=1)] = 64,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the weights and the batches.")
-    ] = 1,
+        str, typer.Option(help="bands, bands4, tangent, or raw as in the paper.")
+    ] = "bands",
+    normaliser: Annotated[
+        Normalisation, typer.Option(help="By training people, or by each person's own rest.")
+    ] = Normalisation.TRAINING,
+    montage: _Montage = "deap32",
+    units: _Units = 64,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps, at most.")] = 2000,
+    batch_size: _BatchSize = 64,
+    seed: _Seed = 1,
 ) -> None:
-    """Train BN-GRU on people kept apart from those it is tested on."""
+    """Train one network for use, on people kept apart from those it is tested on."""
+    chosen = montages(montage, most=1)
+    (channels,) = chosen.values()
+    path = PathSettings(
+        channels=channels,
+        representation=representation_of(representation),
+        max_interpolated=most_interpolated(channels),
+    )
+    name = network_name(network)
     from eeg_emotion_training.run import refuse_existing
 
     refuse_existing(out)  # before minutes of work
-    from eeg_emotion_training.fit import FitSettings
+    (source,) = open_sources(folder, dataset, chosen).values()
+    from eeg_emotion_training.fit import FitSettings, read_people, refuse_unknown
     from eeg_emotion_training.fit import fit as run_fit
-    from eeg_emotion_training.windows import read_windows
+    from eeg_emotion_training.trainer import TrainSettings
 
-    path = PathSettings(
-        representation=(BandPower() if representation is RepresentationName.BANDS else RawSignal())
-    )
-    people = read_windows(folder, path, typer.echo)
+    refuse_unknown(target, source)
     settings = FitSettings(
-        target=target.value,
+        target=target,
         path=path,
-        units=units,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
+        training=TrainSettings(name, units, steps, batch_size, seed),
+        normaliser=normaliser.value,
     )
-    run = run_fit(people, settings, out, typer.echo)
+    run = run_fit(read_people(source, path, typer.echo), source, settings, out, typer.echo)
     simulated = " (simulated people)" if run.trained_on.simulated else ""
     typer.echo(f"held out{simulated}: {target}: {run.held_out.describe()}")
     typer.echo(f"wrote {out}; TensorBoard: tensorboard --logdir {out / 'logs'}")
+
+
+@app.command()
+def study(
+    out: Annotated[Path, typer.Option(help="Folder of the study; a rerun goes on in it.")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Data set; none with --quick.")
+    ] = None,
+    dataset: _Dataset = DatasetKind.DEAP,
+    protocol: Annotated[
+        str, typer.Option(help="Some of paper,segment,trial,loso,stimulus.")
+    ] = "paper,segment,trial,loso",
+    networks: Annotated[
+        str,
+        typer.Option(help="Some of gru,bn-gru,lstm,bn-lstm and majority,person-majority,logistic."),
+    ] = "gru,bn-gru,lstm,bn-lstm,majority,person-majority,logistic",
+    targets: Annotated[str, typer.Option(help="Labels to learn.")] = "arousal,valence",
+    representation: Annotated[
+        str, typer.Option(help="Some of bands,bands4,tangent,raw; raw is the paper's.")
+    ] = "bands",
+    normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
+    montage: _Montage = "deap32",
+    units: _Units = 64,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; the paper's 10k.")] = 10_000,
+    batch_size: _BatchSize = 64,
+    seed: _Seed = 1,
+    shuffle_labels: Annotated[
+        bool, typer.Option("--shuffle-labels", help="Control: labels permuted by trial.")
+    ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="4 simulated people, no DIR; paper and trial, bands, 30 steps."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; as many as cores if not given.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler instead of processes.")
+    ] = None,
+    fold_index: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts, for a job array.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where to keep windows; OUT/cache if not given.")
+    ] = None,
+) -> None:
+    """Run the paper's study and the honest ones beside it, and write a report."""
+    from eeg_emotion_training.running import run_study
+    from eeg_emotion_training.study import StudySettings, plan_study
+
+    chosen = montages(montage)
+    sources: Mapping[str, Source]
+    if quick:
+        if folder is not None:
+            raise typer.BadParameter("found a folder beside --quick, which simulates its people")
+        protocol, representation, steps = "paper,trial", "bands", 30
+        sources = {name: SimulatedSource(4, 1, channels) for name, channels in chosen.items()}
+    elif folder is None:
+        raise typer.BadParameter("found no data set, expected a folder, or --quick")
+    else:
+        sources = open_sources(folder, dataset, chosen)
+    settings = StudySettings.model_validate(
+        {
+            "protocols": listed(protocol),
+            "networks": listed(networks),
+            "targets": listed(targets),
+            "montages": chosen,
+            "representations": listed(representation),
+            "normalisers": listed(normaliser),
+            "units": units,
+            "steps": steps,
+            "batch_size": batch_size,
+            "seed": seed,
+            "labels": "shuffled" if shuffle_labels else "true",
+        }
+    )
+    planned = plan_study(sources, settings, out, cache or out / "cache", typer.echo)
+    run_study(planned, workers=workers, dask=dask, fold_index=fold_index, console=Console())
 
 
 @app.command()
@@ -135,3 +248,12 @@ def export(
     targets = " and ".join(target.name for target in contract.targets)
     path = out.with_name(contract.name)
     typer.echo(f"wrote {path}.onnx for {targets}, its card {path}.md, and its line in SHA256SUMS")
+
+
+def open_sources(
+    place: Path, kind: DatasetKind, chosen: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, Source]:
+    """Open a data set as it is seen with each montage."""
+    if kind is DatasetKind.CSV:
+        return {name: TableSource(place, channels) for name, channels in chosen.items()}
+    return open_deap(place, chosen)

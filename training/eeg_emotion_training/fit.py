@@ -1,4 +1,4 @@
-"""Fits one network to one target, on people kept apart from those it is tested on."""
+"""Fits one network to one target for use, on people kept apart from those it is tested on."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-import eeg_emotion
-from eeg_emotion.eeg.normaliser import Normaliser, fit_normaliser
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.inference.contract import HeldOut, LabelPolicy, Target, TrainedOn
-from eeg_emotion.recordings.deap import HIGH_ABOVE_5, LABELS
-from eeg_emotion_training.network import build_bn_gru
-from eeg_emotion_training.run import Run, refuse_existing, save_run
-from eeg_emotion_training.split import PeopleSplit, split_people
-from eeg_emotion_training.windows import DataError, PersonWindows, digest
-
-PROTOCOL = (
-    "people held out, 5 s windows without overlap; other held-out people chose the epoch; the "
-    "normaliser was fitted on training people only"
+from eeg_emotion.inference.calibration import scale
+from eeg_emotion.inference.contract import Calibration, HeldOut, RestBaseline, Target, TrainedOn
+from eeg_emotion_training.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    unsure_band,
 )
-_PATIENCE_EPOCHS = 8
+from eeg_emotion_training.code_version import code_version
+from eeg_emotion_training.normalising import fit_to_training, normalised
+from eeg_emotion_training.protocols import FOR_USE, Fold, WindowIndex, index_of
+from eeg_emotion_training.results import Point
+from eeg_emotion_training.run import Run, refuse_existing, save_run
+from eeg_emotion_training.scalars import scalars
+from eeg_emotion_training.scores import Predictions, by_trial, summarise
+from eeg_emotion_training.sources import DataError, Source, digest_of
+from eeg_emotion_training.trainer import Trained, TrainSettings, train
+from eeg_emotion_training.windows import PersonWindows, cut_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,167 +37,160 @@ class FitSettings:
 
     target: str
     path: PathSettings
-    units: int = 64
-    epochs: int = 40
-    batch_size: int = 64
-    seed: int = 1
+    training: TrainSettings
+    normaliser: NormaliserKind = "training"
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Windows of one part: `(windows, steps, features)` and 0 or 1 for each."""
-
-    features: NDArray[np.float32]
-    high: NDArray[np.int64]
-    trials: int
+def read_people(
+    source: Source, path: PathSettings, announce: Callable[[str], None]
+) -> list[PersonWindows]:
+    """Cut everyone's trials into windows, without those that the service would refuse to score."""
+    people = []
+    for person in sorted(source.digests):
+        windows = cut_person(person, source.read(person), path)
+        people.append(windows.only_scorable())
+        left_out = len(windows.trial) - len(people[-1].trial)
+        announce(
+            f"read {person}: {len(windows.high)} trials, {len(windows.trial)} windows"
+            + (f", {left_out} of them left out for their signal" if left_out else "")
+        )
+    return people
 
 
 def fit(
     people: Sequence[PersonWindows],
+    source: Source,
     settings: FitSettings,
     out: Path,
     announce: Callable[[str], None],
 ) -> Run:
-    """Fit, test on people never seen, and write the run's folder.
+    """Fit, calibrate, test on people never seen, and write the run's folder.
 
-    The best epoch is the one with the lowest loss on validation people; test people choose
-    nothing.
+    The step with the lowest loss on validation people is taken, and their windows choose the
+    temperature and what is unsure; test people choose nothing.
 
     Raises
     ------
     SplitError, DataError, RunError
-        If there are too few people, a part has one class only, a feature does not vary, or `out`
-        exists.
+        If there are too few people, a part has one class only, the training windows cannot be
+        normalised, or `out` exists.
     """
     refuse_existing(out)
+    refuse_unknown(settings.target, source)
     out.parent.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    split = split_people([person.number for person in people], seed=settings.seed)
-    by_number = {person.number: person for person in people}
-    training = [by_number[number] for number in split.training]
-    steps, width = training[0].features.shape[2:]
-    try:
-        normaliser = fit_normaliser(
-            np.concatenate([person.features.reshape(-1, width) for person in training])
-        )
-    except ValueError as error:
-        raise DataError(f"the training people cannot be normalised: {error}") from error
-    parts = {
-        name: _join([by_number[number] for number in numbers], normaliser, settings.target, name)
-        for name, numbers in (
-            ("training", split.training),
-            ("validation", split.validation),
-            ("test", split.test),
-        )
-    }
+    index = index_of(people, source.labels.index(settings.target))
+    (fold,) = FOR_USE.folds(index, settings.training.seed)
+    parts = {"training": fold.training, "validation": fold.validation, "test": fold.test}
+    for name, part in parts.items():
+        _refuse_one_class(index.high[part], settings.target, name)
+    who = {name: tuple(np.unique(index.person[part]).tolist()) for name, part in parts.items()}
+    representation = settings.path.representation
+    features = normalised(people, fold.training, representation, settings.normaliser)
     announce(
-        f"{settings.target}: {len(split.training)} people train "
-        f"({len(parts['training'].high)} windows), {len(split.validation)} choose the epoch, "
-        f"{len(split.test)} are held out ({', '.join(f's{n:02d}' for n in split.test)})"
+        f"{settings.target}: {len(who['training'])} people train ({len(fold.training)} windows), "
+        f"{len(who['validation'])} choose the step, {len(who['test'])} are held out "
+        f"({', '.join(who['test'])})"
     )
-    network = build_bn_gru(steps, width, settings.units)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".unfinished-") as scratch:
         unfinished = Path(scratch) / out.name
-        best_epoch = _train(network, parts, settings, unfinished / "logs", announce)
+        with scalars(unfinished / "logs") as write:
+
+            def follow(point: Point) -> None:
+                write(point)
+                announce(
+                    f"step {point.step}: loss {point.training_loss:.4f}, accuracy "
+                    f"{point.training_accuracy:.3f}; validation people: loss "
+                    f"{point.validation_loss:.4f}"
+                )
+
+            trained = train(features, index.high, fold, settings.training, follow)
+        calibration = _calibrate(trained, index, fold, len(who["validation"]))
         run = Run(
-            target=Target(name=settings.target),
+            target=Target(name=settings.target, calibration=calibration),
+            network=settings.training.network,
             path=settings.path,
-            normaliser=normaliser,
-            label_policy=LabelPolicy(id=HIGH_ABOVE_5.id, text=HIGH_ABOVE_5.text),
-            trained_on=_describe_training(training, len(parts["training"].high)),
-            training_people=split.training,
-            validation_people=split.validation,
-            test_people=split.test,
-            held_out=_test(network, parts, split, settings.target),
-            units=settings.units,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-            best_epoch=best_epoch,
-            seed=settings.seed,
-            code_version=eeg_emotion.__version__,
+            normaliser=(
+                RestBaseline()
+                if settings.normaliser == "rest-baseline"
+                else fit_to_training(people, fold.training, representation)
+            ),
+            label_policy=source.label_policy,
+            trained_on=TrainedOn(
+                dataset=source.name,
+                simulated=source.simulated,
+                people=len(who["training"]),
+                windows=len(fold.training),
+                digest=digest_of({name: source.digests[name] for name in who["training"]}),
+            ),
+            training_people=who["training"],
+            validation_people=who["validation"],
+            test_people=who["test"],
+            held_out=_test(trained, index, fold, settings.target, calibration),
+            units=settings.training.units,
+            batch_size=settings.training.batch_size,
+            steps=settings.training.steps,
+            best_step=trained.best_step,
+            curve=trained.curve,
+            seed=settings.training.seed,
+            code_version=code_version(),
         )
-        save_run(out, run, network, unfinished)
+        save_run(out, run, trained.network, unfinished)
     return run
 
 
-def _train(
-    network: Any,
-    parts: dict[str, _Part],
-    settings: FitSettings,
-    logs: Path,
-    announce: Callable[[str], None],
-) -> int:
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=_PATIENCE_EPOCHS, restore_best_weights=True
-    )
-
-    def tell(epoch: int, results: dict[str, float]) -> None:
-        announce(
-            f"epoch {epoch + 1}/{settings.epochs}: loss {results['loss']:.4f}, accuracy "
-            f"{results['accuracy']:.3f}; validation people: loss {results['val_loss']:.4f}, "
-            f"accuracy {results['val_accuracy']:.3f}"
-        )
-
-    network.fit(
-        parts["training"].features,
-        parts["training"].high,
-        validation_data=(parts["validation"].features, parts["validation"].high),
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        verbose=0,
-        callbacks=[
-            stopping,
-            keras.callbacks.TensorBoard(log_dir=str(logs)),
-            keras.callbacks.LambdaCallback(on_epoch_end=tell),
-        ],
-    )
-    return int(stopping.best_epoch) + 1
-
-
-def _join(people: Sequence[PersonWindows], normaliser: Normaliser, target: str, name: str) -> _Part:
-    features, high = [], []
-    for person in people:
-        trials, windows = person.features.shape[:2]
-        flat = person.features.reshape(trials * windows, *person.features.shape[2:])
-        features.append(normaliser.apply(flat.astype(np.float64)))
-        column = HIGH_ABOVE_5.high(person.ratings[:, LABELS.index(target)])
-        high.append(np.repeat(column.astype(np.int64), windows))
-    joined = np.concatenate(high)
-    if len(np.unique(joined)) < 2:
+def refuse_unknown(target: str, source: Source) -> None:
+    """Refuse a target that is none of the data set's labels."""
+    if target not in source.labels:
         raise DataError(
-            f"found only {'high' if joined[0] else 'low'} {target} among the {name} people, "
-            "expected both; add people or choose another seed"
+            f"found the target {target!r}, expected one of {', '.join(source.labels)}, the labels "
+            f"of {source.name}"
         )
-    trials = sum(len(person.ratings) for person in people)
-    return _Part(np.concatenate(features), joined, trials)
 
 
-def _test(network: Any, parts: dict[str, _Part], split: PeopleSplit, target: str) -> HeldOut:
-    part = parts["test"]
-    high = network.predict(part.features, batch_size=256, verbose=0)[:, 1]
-    said = high > 0.5
-    # The majority is taken from the training people: the test people choose nothing.
-    majority = parts["training"].high.mean() > 0.5
+def _calibrate(trained: Trained, index: WindowIndex, fold: Fold, people: int) -> Calibration:
+    high = index.high[fold.validation]
+    temperature = fit_temperature(trained.validation, high)
+    probability = scale(trained.validation, temperature)
+    return Calibration(
+        temperature=temperature,
+        unsure=unsure_band(probability, high),
+        windows=len(high),
+        people=people,
+        ece_before=round(expected_calibration_error(trained.validation, high), 4),
+        ece_after=round(expected_calibration_error(probability, high), 4),
+    )
+
+
+def _test(
+    trained: Trained, index: WindowIndex, fold: Fold, target: str, calibration: Calibration
+) -> HeldOut:
+    said = Predictions(
+        index.person[fold.test],
+        index.trial[fold.test].astype(np.int64),
+        index.high[fold.test],
+        scale(trained.test, calibration.temperature),
+    )
+    windows, trials = summarise(said), summarise(by_trial(said))
+    of_trials = trials.scores["balanced_accuracy"]
     return HeldOut(
         target=target,
-        protocol=PROTOCOL,
-        people=len(split.test),
-        trials=part.trials,
-        windows=len(part.high),
-        accuracy=round(float(accuracy_score(part.high, said)), 4),
-        balanced_accuracy=round(float(balanced_accuracy_score(part.high, said)), 4),
-        auroc=round(float(roc_auc_score(part.high, high)), 4),
-        majority_accuracy=round(float((part.high == majority).mean()), 4),
+        protocol=FOR_USE.text,
+        people=windows.people,
+        trials=windows.trials,
+        windows=windows.windows,
+        accuracy=round(windows.scores["accuracy"].value, 4),
+        balanced_accuracy=round(windows.scores["balanced_accuracy"].value, 4),
+        auroc=round(windows.scores["auroc"].value, 4),
+        majority_accuracy=round(windows.majority_accuracy, 4),
+        ece=round(windows.scores["ece"].value, 4),
+        trial_balanced_accuracy=round(of_trials.value, 4),
+        trial_interval=(round(of_trials.low, 4), round(of_trials.high, 4)),
     )
 
 
-def _describe_training(people: Sequence[PersonWindows], windows: int) -> TrainedOn:
-    simulated = people[0].simulated
-    return TrainedOn(
-        dataset="simulated people in DEAP's format" if simulated else "DEAP",
-        simulated=simulated,
-        people=len(people),
-        windows=windows,
-        digest=digest(people),
-    )
+def _refuse_one_class(high: NDArray[np.bool_], target: str, part: str) -> None:
+    if len(np.unique(high)) < 2:
+        raise DataError(
+            f"found only {'high' if high[0] else 'low'} {target} among the {part} people, "
+            "expected both; add people or choose another seed"
+        )

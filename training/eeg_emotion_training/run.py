@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
-from zipfile import BadZipFile
 
 import keras
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.inference.contract import HeldOut, LabelPolicy, Target, TrainedOn
+from eeg_emotion.inference.contract import (
+    HeldOut,
+    LabelPolicy,
+    RestBaseline,
+    Target,
+    TrainedOn,
+)
+from eeg_emotion_training.network_names import NetworkName
+from eeg_emotion_training.results import Point
 
 _NETWORK = "network.keras"
 _RECORD = "run.json"
@@ -29,18 +36,20 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Target
+    network: NetworkName
     path: PathSettings
-    normaliser: Normaliser
+    normaliser: Normaliser | RestBaseline
     label_policy: LabelPolicy
     trained_on: TrainedOn
-    training_people: tuple[int, ...]
-    validation_people: tuple[int, ...]
-    test_people: tuple[int, ...]
+    training_people: tuple[str, ...]
+    validation_people: tuple[str, ...]
+    test_people: tuple[str, ...]
     held_out: HeldOut
     units: int
     batch_size: int
-    epochs: int
-    best_epoch: Annotated[int, Field(ge=1)]
+    steps: int
+    best_step: Annotated[int, Field(ge=1)]
+    curve: tuple[Point, ...]
     seed: int
     code_version: str
 
@@ -76,8 +85,24 @@ def load_run(folder: Path) -> tuple[Run, Any]:
         text = (folder / _RECORD).read_text(encoding="utf-8")
         run = Run.model_validate_json(text)
         network = keras.models.load_model(folder / _NETWORK)
-    except (BadZipFile, OSError, ValidationError, ValueError) as error:
-        raise RunError(
-            f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {error}"
+    except FileNotFoundError as error:
+        raise _no_run(folder, f"found no {Path(error.filename or _NETWORK).name}") from error
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        more = f", and {len(others)} more places" if others else ""
+        raise _no_run(
+            folder, f"{_RECORD} is of another form at {place}: {first['msg']}{more}"
         ) from error
+    except Exception as error:  # Keras and the formats below it share no error of their own
+        raise _no_run(folder, str(error)) from error
     return run, network
+
+
+def _no_run(folder: Path, why: str) -> RunError:
+    if not folder.is_dir():
+        why = "found no such folder"
+    return RunError(
+        f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {why}; name the "
+        "folder that its --out named, or fit again with this release"
+    )

@@ -1,29 +1,18 @@
-"""DEAP trials through the service's own signal path, to windows of features."""
+"""A person's trials through the service's own signal path, to windows of measures."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.eeg.layout import identity_layout
-from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath
-from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.recordings.deap import (
-    BASELINE_SAMPLES,
-    SFREQ_HZ,
-    DeapPerson,
-    find_people,
-    read_person,
-)
-
-
-class DataError(EegEmotionError):
-    """The data cannot be trained on."""
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
+from eeg_emotion.eeg.rest import MOST_REST_SECONDS, RestError, fit_rest, rest_path
+from eeg_emotion_training.sources import DataError, PersonSignal, Rest, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,88 +21,127 @@ class PersonWindows:
 
     Attributes
     ----------
-    number
-        The person's number in the data set.
-    features
-        `(trials, windows, steps, features)` float32, not yet normalised.
-    ratings
-        `(trials, 4)`: valence, arousal, dominance, liking, 1 to 9.
-    simulated
-        True where no person's brain made the signal.
-    sha256
-        Digest of the source file.
+    person
+        Their name in the data set.
+    measures
+        `(windows, steps, measures)` float32, before any normaliser.
+    trial
+        `(windows,)`: for each window its trial's index, rising.
+    scorable
+        `(windows,)`: False where the service would refuse to score, for the signal's quality.
+    high
+        `(trials, labels)`: whether each label is high.
+    stimuli
+        `(trials,)`: what was shown.
+    rest
+        The normaliser of the person's own rest; None where there is too little of it.
     """
 
-    number: int
-    features: NDArray[np.float32]
-    ratings: NDArray[np.float64]
-    simulated: bool
-    sha256: str
+    person: str
+    measures: NDArray[np.float32]
+    trial: NDArray[np.int32]
+    scorable: NDArray[np.bool_]
+    high: NDArray[np.bool_]
+    stimuli: tuple[str, ...]
+    rest: Normaliser | None
+
+    def only_scorable(self) -> PersonWindows:
+        """Leave out the windows that the service would refuse to score."""
+        if self.scorable.all():
+            return self
+        return replace(
+            self,
+            measures=self.measures[self.scorable],
+            trial=self.trial[self.scorable],
+            scorable=self.scorable[self.scorable],
+        )
 
 
-def read_windows(
-    folder: Path, settings: PathSettings, announce: Callable[[str], None]
-) -> list[PersonWindows]:
-    """Read all people of a folder and cut their trials.
+def cut_person(
+    person: str, signal: PersonSignal, settings: PathSettings, baseline: bool = False
+) -> PersonWindows:
+    """Cut each trial into windows that touch but do not overlap.
+
+    Parameters
+    ----------
+    person
+        The name.
+    signal
+        The trials and the rest.
+    settings
+        The model's signal path; its hop does not matter here.
+    baseline
+        True cuts from the first sample that a trial comes with, its baseline inside, as the paper
+        did; the filters then have no time to settle. False cuts from the trial's onset, and what
+        comes before it only settles the filters.
 
     Raises
     ------
-    RecordingError
-        If a file is not in DEAP's format.
     DataError
-        If simulated and other people are mixed, or settings do not fit DEAP.
+        If not one whole window fits.
     """
-    people = []
-    for number, path in sorted(find_people(folder).items()):
-        person = read_person(path)
-        people.append(cut_person(number, person, settings))
-        announce(f"read {path.name}: {people[-1].features.shape[0]} trials")
-    if len({person.simulated for person in people}) > 1:
-        raise DataError(
-            f"{folder}: found simulated people beside others, expected only one kind; keep them "
-            "in folders of their own"
-        )
-    return people
-
-
-def cut_person(number: int, person: DeapPerson, settings: PathSettings) -> PersonWindows:
-    """Cut each trial into windows that touch but do not overlap.
-
-    The 3 s before the video settle the filters, so that the first window begins with the video;
-    each trial is a contiguous segment of its own.
-    """
-    if settings.sfreq != SFREQ_HZ:
-        raise DataError(f"found a model rate of {settings.sfreq} Hz, expected DEAP's {SFREQ_HZ}")
-    if settings.settle_samples > BASELINE_SAMPLES:
-        raise DataError(
-            f"found filters that settle in {settings.settle_seconds:g} s, expected at most the "
-            f"{BASELINE_SAMPLES / SFREQ_HZ:g} s of baseline before each video"
-        )
-    # The finest hop, then every window's length: the path's own grid, whatever its hop live.
+    if baseline:
+        settings = replace(settings, settle_seconds=0.0)
     path = SignalPath(
+        # The finest hop, then every window's length: the path's own grid, whatever its hop live.
         replace(settings, hop_seconds=GRID_SECONDS),
-        identity_layout(settings.channels),
-        settings.sfreq,
+        signal.layout,
+        signal.sfreq,
     )
-    trials = []
-    for trial in person.eeg(baseline=True):
-        windows = [
-            window.features
-            for window in path.segment().feed(trial)
-            if window.first_sample >= BASELINE_SAMPLES
-            and (window.first_sample - BASELINE_SAMPLES) % settings.window_samples == 0
-        ]
-        trials.append(np.stack(windows))
+    measures, trial_of, scorable = [], [], []
+    for number, trial in enumerate(signal.trials):
+        for window in _of_trial(path, trial, 0 if baseline else trial.onset):
+            measures.append(window.features)
+            trial_of.append(number)
+            scorable.append(not window.quality.faults)
+    if not measures:
+        raise DataError(
+            f"{person}: found no trial that holds a whole window of "
+            f"{settings.window_seconds:g} s, expected longer trials; choose a shorter window"
+        )
     return PersonWindows(
-        number=number,
-        features=np.stack(trials),
-        ratings=np.asarray(person.labels, dtype=np.float64),
-        simulated=person.simulated,
-        sha256=person.sha256,
+        person=person,
+        measures=np.stack(measures),
+        trial=np.array(trial_of, dtype=np.int32),
+        scorable=np.array(scorable, dtype=np.bool_),
+        high=np.stack([trial.high for trial in signal.trials]),
+        stimuli=tuple(trial.stimulus for trial in signal.trials),
+        rest=_fit_rest(signal, settings),
     )
 
 
-def digest(people: Sequence[PersonWindows]) -> str:
-    """Give one digest for a set of people, whatever their order."""
-    lines = sorted(f"{person.number}:{person.sha256}" for person in people)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _of_trial(path: SignalPath, trial: Trial, start: int) -> Iterator[Window]:
+    settings = path.settings
+    per_sample = path.sfreq / settings.sfreq
+    # The first place on the path's grid at which the trial has begun and the filters have settled.
+    first = max(start / per_sample, settings.settle_samples) / settings.block_samples
+    expected = math.ceil(round(first, 6)) * settings.block_samples
+    for window in path.segment().feed(trial.samples):
+        if window.last_sample >= trial.end:
+            break
+        # Compared at the stream's rate, where the path rounded: backwards it would round again.
+        if window.first_sample == round(expected * per_sample):
+            yield window
+            expected += settings.window_samples
+
+
+def _fit_rest(signal: PersonSignal, settings: PathSettings) -> Normaliser | None:
+    path = SignalPath(replace(rest_path(settings), settle_seconds=0.0), signal.layout, signal.sfreq)
+    pieces: list[NDArray[np.float32]] = []
+    for rest in signal.rest:
+        if len(pieces) >= MOST_REST_SECONDS:
+            break
+        pieces += _rest_pieces(path, rest)
+    try:
+        return fit_rest(pieces, settings)
+    except RestError:
+        # Only a study that wants rest baselines needs one; it says who has none.
+        return None
+
+
+def _rest_pieces(path: SignalPath, rest: Rest) -> list[NDArray[np.float32]]:
+    return [
+        window.features
+        for window in path.segment().feed(rest.samples)
+        if window.first_sample >= rest.skip_seconds * path.sfreq and not window.quality.faults
+    ]

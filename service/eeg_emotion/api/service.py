@@ -48,6 +48,7 @@ class Service:
                 f"{contract.trained_on.windows} windows"
             ),
             held_out={result.target: result.describe() for result in contract.held_out},
+            calibration={target.name: target.calibration.describe() for target in contract.targets},
             label_rule=contract.label_policy.text,
             targets=tuple(target.name for target in contract.targets),
             channels=contract.path.channels,
@@ -56,6 +57,7 @@ class Service:
             hop_seconds=self.hop_seconds,
             settle_seconds=contract.path.settle_seconds,
             representation=contract.path.representation.kind,
+            normaliser=contract.normaliser.kind,
         )
 
     def welcome(self) -> Welcome:

@@ -7,7 +7,7 @@ from their neighbours and which are dropped, and it refuses a stream that cannot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,36 @@ def plan_layout(
     )
 
 
+def cap_layout(labels: Sequence[str], units: Sequence[str], channels: tuple[str, ...]) -> Layout:
+    """Give the layout of a cap for a model with fewer channels, which may lie between its own.
+
+    Channels that the cap has are taken as they are; each other one is filled in from all of the
+    cap's electrodes. A model for a small headset can so be trained on recordings of a large cap.
+
+    Raises
+    ------
+    ChannelsMissing, UnitSuspect
+        As `plan_layout`, and if the cap has fewer electrodes than the model has channels.
+    """
+    spelling = {montage.normalise_label(name): name for name in montage.places()}
+    known = [spelling.get(montage.normalise_label(label)) for label in labels]
+    cap = tuple(name for name in known if name is not None)
+    if set(channels) <= set(cap):
+        return plan_layout(labels, units, channels=channels, max_interpolated=0)
+    if len(cap) < len(channels):
+        raise ChannelsMissing(
+            f"found {len(cap)} electrodes of known place among {_shorten(labels)}, expected at "
+            f"least the model's {len(channels)}; choose a smaller montage"
+        )
+    layout = plan_layout(labels, units, channels=cap, max_interpolated=0)
+    return replace(
+        layout,
+        channels=channels,
+        interpolated=tuple(name for name in channels if name not in cap),
+        matrix=_spline_matrix(channels, cap),
+    )
+
+
 def identity_layout(channels: tuple[str, ...]) -> Layout:
     """Give the layout of data that already have the model's channels, order and unit."""
     return plan_layout(channels, ["uV"] * len(channels), channels=channels, max_interpolated=0)
@@ -150,6 +180,8 @@ def _spline_matrix(channels: tuple[str, ...], measured: tuple[str, ...]) -> NDAr
     spline = interpolation_matrix(montage.positions(measured), montage.positions(channels))
     # A measured channel stays exactly what was measured.
     for column, name in enumerate(measured):
+        if name not in channels:
+            continue
         row = channels.index(name)
         spline[row] = 0.0
         spline[row, column] = 1.0

@@ -1,4 +1,4 @@
-"""The electrodes by name: the 32 of DEAP, their places on the head, and older spellings.
+"""The electrodes by name: montages, their places on the head, and older spellings.
 
 Channels are always found by label, never by position in a stream.
 """
@@ -15,8 +15,31 @@ DEAP32: tuple[str, ...] = (
 )  # fmt: skip
 """DEAP's 32 EEG channels in the Geneva order of its preprocessed files."""
 
+TEN_TWENTY19: tuple[str, ...] = (
+    "Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz",
+    "P4", "P8", "O1", "O2",
+)  # fmt: skip
+"""The 19 scalp channels of the 10-20 system, by their names in the 10-10 system."""
+
+EMOTIV14: tuple[str, ...] = (
+    "AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4",
+)  # fmt: skip
+"""The channels of an Emotiv EPOC, in the order of its files."""
+
+MUSE4: tuple[str, ...] = ("TP9", "AF7", "AF8", "TP10")
+"""The channels of a Muse headband."""
+
+MONTAGES: dict[str, tuple[str, ...]] = {
+    "deap32": DEAP32,
+    "ten-twenty19": TEN_TWENTY19,
+    "emotiv14": EMOTIV14,
+    "muse4": MUSE4,
+}
+"""The montages that a model can be made for by name."""
+
 # BioSemi's cap coordinates for 32 electrodes: inclination from the vertex and azimuth from the
-# right ear, degrees (the same table as MNE's `biosemi32`).
+# right ear, degrees (the same table as MNE's `biosemi32`), and the Muse's four by the same rule:
+# 23 degrees of inclination or 18 of azimuth for each tenth.
 _ANGLES: dict[str, tuple[float, float]] = {
     "Fp1": (-92, -72), "AF3": (-74, -65), "F7": (-92, -36), "F3": (-60, -51), "FC1": (-32, -45),
     "FC5": (-72, -21), "T7": (-92, 0), "C3": (-46, 0), "CP1": (-32, 45), "CP5": (-72, 21),
@@ -25,6 +48,7 @@ _ANGLES: dict[str, tuple[float, float]] = {
     "CP6": (72, -21), "CP2": (32, -45), "C4": (46, 0), "T8": (92, 0), "FC6": (72, 21),
     "FC2": (32, 45), "F4": (60, 51), "F8": (92, 36), "AF4": (74, 65), "Fp2": (92, 72),
     "Fz": (46, 90), "Cz": (0, 0),
+    "AF7": (-92, -54), "AF8": (92, 54), "TP9": (-115, 18), "TP10": (115, -18),
 }  # fmt: skip
 
 # The 10-20 system's names before the 10-10 system renamed them (ACNS guideline 2).
@@ -48,6 +72,11 @@ def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
         ],
         axis=1,
     )
+
+
+def places() -> tuple[str, ...]:
+    """Name the electrodes whose places on the head are known."""
+    return tuple(_ANGLES)
 
 
 def has_place(channel: str) -> bool:

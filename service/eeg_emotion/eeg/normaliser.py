@@ -1,52 +1,101 @@
-"""Brings features to zero mean and unit spread by statistics that travel with the model."""
+"""Brings a window's measures to what the network sees: recentred, of zero mean and unit spread.
+
+The statistics come from the training people and travel with the model, or from a person's own
+rest before use. They never come from windows that are scored.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.eeg.representation import Reference, Representation
+
 _SMALLEST_SD = 1e-6
+
+NormaliserKind = Literal["training", "rest-baseline"]
 
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """Mean and standard deviation of each feature over the training people's windows.
+    """Statistics of each feature, and the reference that they were taken about.
 
     Attributes
     ----------
-    kind
-        ``training``: the statistics come from training people only.
     mean, sd
-        One value per feature, in the representation's unit (µV or dB).
+        One value per feature, in the representation's unit.
+    kind
+        ``training``: from training people only. ``rest-baseline``: from one person's own rest,
+        to be applied to nobody else.
+    reference
+        What `Representation.recentre` needs; empty for most.
     """
 
     mean: tuple[float, ...]
     sd: tuple[float, ...]
-    kind: Literal["training"] = "training"
+    kind: NormaliserKind = "training"
+    reference: Reference = ()
 
-    def apply(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Normalise `(..., features)`."""
-        return np.asarray((rows - np.array(self.mean)) / np.array(self.sd), dtype=np.float32)
+    def apply(
+        self, windows: NDArray[np.floating], representation: Representation
+    ) -> NDArray[np.float32]:
+        """Turn `(..., steps, measures)` into the network's `(..., steps, features)`."""
+        features = representation.recentre(windows, self.reference)
+        return np.asarray((features - np.array(self.mean)) / np.array(self.sd), dtype=np.float32)
 
 
-def fit_normaliser(rows: NDArray[np.floating]) -> Normaliser:
-    """Fit to `(rows, features)` of training people.
+def fit_normaliser(
+    parts: Sequence[NDArray[np.floating]],
+    representation: Representation,
+    kind: NormaliserKind = "training",
+) -> Normaliser:
+    """Fit to windows of training people, or of one person's rest.
+
+    Parameters
+    ----------
+    parts
+        `(..., steps, measures)` each: windows, as many at once as there is memory for in double
+        precision. How they are divided does not matter but for rounding.
+    representation
+        What made them.
+    kind
+        Whose windows they are.
 
     Raises
     ------
     ValueError
         If a feature is not finite or does not vary: the model could not see it.
     """
-    mean = rows.mean(axis=0, dtype=np.float64)
-    sd = rows.std(axis=0, dtype=np.float64)
-    if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
-        raise ValueError("found features that are not finite, expected finite ones")
+    mean_row, _ = _moments(part.reshape(-1, part.shape[-1]) for part in parts)
+    reference = representation.reference(mean_row[np.newaxis])
+    features = (representation.recentre(part, reference) for part in parts)
+    mean, sd = _moments(part.reshape(-1, part.shape[-1]) for part in features)
     if (sd < _SMALLEST_SD).any():
         raise ValueError(
             f"found {int((sd < _SMALLEST_SD).sum())} features that do not vary, expected none; "
-            "look for dead channels in the training data"
+            "look for dead channels in the data"
         )
-    return Normaliser(mean=tuple(mean.tolist()), sd=tuple(sd.tolist()))
+    return Normaliser(tuple(mean.tolist()), tuple(sd.tolist()), kind, reference)
+
+
+def _moments(
+    parts: Iterable[NDArray[np.floating]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give mean and standard deviation of each column over all rows of all parts."""
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        rows = part.astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise ValueError("found features that are not finite, expected finite ones")
+        # Chan, Golub, LeVeque 1983: squares about the mean, since sums of squares cancel.
+        step = rows.mean(axis=0) - mean
+        total = count + len(rows)
+        squares = squares + ((rows - rows.mean(axis=0)) ** 2).sum(axis=0)
+        squares = squares + step**2 * (count * len(rows) / total)
+        mean = mean + step * (len(rows) / total)
+        count = total
+    return mean, np.sqrt(squares / max(count, 1))

@@ -21,7 +21,7 @@ from eeg_emotion.eeg import filters, montage, resampling
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.quality import QualityLimits, WindowQuality, judge
-from eeg_emotion.eeg.representation import BandPower, RawSignal
+from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
 from eeg_emotion.eeg.windows import WindowCutter
 
 GRID_SECONDS = 0.25
@@ -62,7 +62,7 @@ class PathSettings:
     notch_q: float = 30.0
     reference: Literal["average"] = "average"
     max_interpolated: int = 13
-    representation: RawSignal | BandPower = field(default_factory=BandPower)
+    representation: RawSignal | BandPower | Tangent = field(default_factory=BandPower)
 
     def __post_init__(self) -> None:
         block = self.sfreq * GRID_SECONDS
@@ -86,6 +86,7 @@ class PathSettings:
                 f"found steps of {self.step_samples} samples, expected them to divide "
                 f"{self.block_samples}"
             )
+        self.representation.feature_steps(self.measures_shape[0])  # refuses what it cannot use
 
     @property
     def block_samples(self) -> int:
@@ -108,10 +109,16 @@ class PathSettings:
         return round(self.settle_seconds * self.sfreq)
 
     @property
+    def measures_shape(self) -> tuple[int, int]:
+        """The shape of a window before its normaliser, `(steps, measures)`."""
+        width = len(self.representation.measures(self.channels))
+        return self.window_samples // self.step_samples, width
+
+    @property
     def window_shape(self) -> tuple[int, int]:
         """The shape of a window of features, `(steps, features)`."""
-        width = len(self.representation.features(self.channels))
-        return self.window_samples // self.step_samples, width
+        steps, width = self.measures_shape
+        return self.representation.feature_steps(steps), width
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class Window:
     Attributes
     ----------
     features
-        `(steps, features)` float32, normalised if the path has a normaliser.
+        `(steps, features)` float32; of a path without a normaliser `(steps, measures)`.
     first_sample, last_sample
         The raw samples that it covers, counted from the segment's first, at the stream's rate.
     settled
@@ -147,7 +154,7 @@ class SignalPath:
     sfreq
         The stream's rate in Hz.
     normaliser
-        Applied to each window; None gives the features as they are, for fitting one.
+        Applied to each window; None gives the measures as they are, for fitting one.
     limits
         Thresholds of the quality judgement.
     """
@@ -197,7 +204,7 @@ class Segment:
         self._blocks = 0
         self._last_bad_block = -np.inf
         block = settings.block_samples
-        steps, width = settings.window_shape
+        steps, width = settings.measures_shape
         self._rows = WindowCutter(
             length=steps,
             hop=round(settings.hop_seconds * settings.sfreq) // settings.step_samples,
@@ -300,7 +307,7 @@ class Segment:
             features=(
                 features.astype(np.float32)
                 if path.normaliser is None
-                else path.normaliser.apply(features)
+                else path.normaliser.apply(features, settings.representation)
             ),
             first_sample=round(first * per_sample),
             last_sample=round((first + settings.window_samples - 1) * per_sample),

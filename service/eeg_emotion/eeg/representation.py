@@ -1,32 +1,62 @@
 """What of the filtered signal the network sees: rows of features, one row a step.
 
-Each representation is a causal, pure transform. It takes whole blocks of samples and gives rows
-`(steps, features)`; it carries its own filter state, so chunk borders never matter.
+Each representation is a causal, pure transform in two parts. Its extractor takes whole blocks of
+samples and gives rows of measures `(steps, measures)`; it carries its own filter state, so chunk
+borders never matter. `recentre` then turns a window's measures into features, about a reference
+where the representation has one: a person's rest, or the mean of the training people. The two are
+apart so that measures can be kept on disk before any reference is known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.eeg import covariance
 from eeg_emotion.eeg.filters import CausalFilter, bandpass
 
 _POWER_FLOOR_UV2 = 1e-4  # of no consequence beside EEG, keeps the logarithm of silence finite
+
+
+Reference = tuple[tuple[float, ...], ...]
+"""Covariances about which a window is seen, one for each band; empty where none is needed.
+
+Each is the upper triangle of `(channels, channels)`, µV², row by row.
+"""
 
 
 class Extractor(Protocol):
     """The running form of a representation, for one contiguous segment."""
 
     def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn `(channels, samples)`, µV, whole steps, into `(steps, features)`."""
+        """Turn `(channels, samples)`, µV, whole steps, into `(steps, measures)`."""
         ...
 
 
+class _AsMeasured:
+    """What representations share whose features are their measures."""
+
+    __slots__ = ()
+
+    def feature_steps(self, steps: int) -> int:
+        """Give how many rows of features a window of so many rows of measures has: as many."""
+        return steps
+
+    def reference(self, rows: NDArray[np.floating]) -> Reference:
+        """Take the reference from `(rows, measures)`: there is none."""
+        return ()
+
+    def recentre(self, windows: NDArray[np.floating], reference: Reference) -> NDArray[np.floating]:
+        """Turn `(..., steps, measures)` into `(..., steps, features)`: they are the same."""
+        return windows
+
+
 @dataclass(frozen=True, slots=True)
-class RawSignal:
+class RawSignal(_AsMeasured):
     """The paper's representation: the samples themselves, `(samples, channels)`, µV."""
 
     kind: Literal["raw"] = "raw"
@@ -35,8 +65,8 @@ class RawSignal:
         """Give the samples that one row stands for."""
         return 1
 
-    def features(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the features of a row."""
+    def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the measures, and so the features, of a row."""
         return channels
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
@@ -58,30 +88,44 @@ class Band:
     high_hz: float
 
 
+FOUR_BANDS = (
+    Band("theta", 4.0, 8.0),
+    Band("alpha", 8.0, 13.0),
+    Band("beta", 13.0, 30.0),
+    Band("gamma", 30.0, 45.0),
+)
+"""The classical bands within DEAP's 4-45 Hz: below 4 Hz DEAP's files hold only roll-off."""
+
+SEVEN_BANDS = (
+    Band("lower theta", 4.0, 6.0),
+    Band("upper theta", 6.0, 8.0),
+    Band("lower alpha", 8.0, 10.0),
+    Band("upper alpha", 10.0, 13.0),
+    Band("lower beta", 13.0, 20.0),
+    Band("upper beta", 20.0, 30.0),
+    Band("gamma", 30.0, 45.0),
+)
+"""The same range, more finely."""
+
+
 @dataclass(frozen=True, slots=True)
-class BandPower:
+class BandPower(_AsMeasured):
     """Log-power of causal bands per channel, in dB re 1 µV², one row a step.
 
-    The row's order is band by band, channels in order within each. The default bands are theta,
-    alpha, beta and gamma within DEAP's 4-45 Hz: below 4 Hz DEAP's files hold only roll-off.
+    The row's order is band by band, channels in order within each.
     """
 
     kind: Literal["bands"] = "bands"
     step_seconds: float = 0.25
     order: int = 2
-    bands: tuple[Band, ...] = (
-        Band("theta", 4.0, 8.0),
-        Band("alpha", 8.0, 13.0),
-        Band("beta", 13.0, 30.0),
-        Band("gamma", 30.0, 45.0),
-    )
+    bands: tuple[Band, ...] = SEVEN_BANDS
 
     def step_samples(self, sfreq: float) -> int:
         """Give the samples that one row stands for."""
         return round(self.step_seconds * sfreq)
 
-    def features(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the features of a row."""
+    def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the measures, and so the features, of a row."""
         return tuple(f"{channel} {band.name}" for band in self.bands for channel in channels)
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
@@ -89,22 +133,136 @@ class BandPower:
         return _BandExtractor(self, channels, sfreq)
 
 
+class _BandPasses:
+    """A bank of causal band-passes over the same channels."""
+
+    def __init__(self, bands: tuple[Band, ...], order: int, channels: int, sfreq: float) -> None:
+        self._filters = [
+            CausalFilter(bandpass(band.low_hz, band.high_hz, order=order, sfreq=sfreq), channels)
+            for band in bands
+        ]
+
+    def process(self, block: NDArray[np.float64], step: int) -> Iterator[NDArray[np.float64]]:
+        """Give `(steps, channels, step)` for each band from `(channels, samples)`."""
+        channels = len(block)
+        for band in self._filters:
+            yield band.process(block).reshape(channels, -1, step).transpose(1, 0, 2)
+
+
 class _BandExtractor:
     def __init__(self, spec: BandPower, channels: int, sfreq: float) -> None:
         self._step = spec.step_samples(sfreq)
-        self._filters = [
-            CausalFilter(
-                bandpass(band.low_hz, band.high_hz, order=spec.order, sfreq=sfreq), channels
-            )
-            for band in spec.bands
-        ]
+        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq)
 
     def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        channels, samples = block.shape
-        steps = samples // self._step
-        rows = []
-        for band in self._filters:
-            squares = band.process(block) ** 2
-            power = squares.reshape(channels, steps, self._step).mean(axis=2)
-            rows.append(10.0 * np.log10(power.T + _POWER_FLOOR_UV2))
+        rows = [
+            10.0 * np.log10((filtered**2).mean(axis=2) + _POWER_FLOOR_UV2)
+            for filtered in self._bands.process(block, self._step)
+        ]
         return np.concatenate(rows, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tangent:
+    """How the channels of each band vary together, seen from a reference: its tangent space.
+
+    A row's measures are the covariances of one step. A window's features at a step are those of
+    its covariance so far, whitened by the reference covariance, shrunk towards the identity (few
+    samples of a narrow band say little), and their matrix logarithm: zero where the signal is as
+    at the reference. Off-diagonal entries count twice, as the metric has it, hence their sqrt(2).
+
+    Source: Barachant, Bonnet, Congedo, Jutten 2012, *Multiclass brain-computer interface
+    classification by Riemannian geometry*, IEEE TBME 59(4), 920-928; recentring at a person's
+    rest after Zanini et al. 2018, IEEE TBME 65(5), 1107-1116.
+
+    Attributes
+    ----------
+    step_seconds, order, bands
+        As for `BandPower`.
+    every
+        Every how many rows of measures there is a row of features.
+    shrinkage
+        The weight of the identity, between 0 and 1. At 0 a second of a narrow band, which has
+        fewer independent samples than there are channels, would have no logarithm.
+    """
+
+    kind: Literal["tangent"] = "tangent"
+    step_seconds: float = 0.25
+    order: int = 2
+    bands: tuple[Band, ...] = SEVEN_BANDS
+    every: int = 4
+    shrinkage: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"found every = {self.every}, expected at least 1")
+        if not 0.0 < self.shrinkage < 1.0:
+            raise ValueError(f"found shrinkage = {self.shrinkage}, expected one between 0 and 1")
+
+    def step_samples(self, sfreq: float) -> int:
+        """Give the samples that one row stands for."""
+        return round(self.step_seconds * sfreq)
+
+    def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the measures of a row, each band's upper triangle, and so the features."""
+        pairs = [(a, b) for i, a in enumerate(channels) for b in channels[i:]]
+        return tuple(
+            f"{a} {band.name}" if a == b else f"{a}-{b} {band.name}"
+            for band in self.bands
+            for a, b in pairs
+        )
+
+    def feature_steps(self, steps: int) -> int:
+        """Give how many rows of features a window of so many rows of measures has.
+
+        Raises
+        ------
+        ValueError
+            If the window's newest rows would be in no row of features.
+        """
+        if steps < 1 or steps % self.every:
+            raise ValueError(
+                f"found windows of {steps} rows of measures, expected a multiple of {self.every}"
+            )
+        return steps // self.every
+
+    def reference(self, rows: NDArray[np.floating]) -> Reference:
+        """Take the reference from `(rows, measures)`: the mean covariance of each band, µV²."""
+        mean = rows.mean(axis=0, dtype=np.float64).reshape(len(self.bands), -1)
+        return tuple(tuple(band) for band in mean.tolist())
+
+    def recentre(self, windows: NDArray[np.floating], reference: Reference) -> NDArray[np.floating]:
+        """Turn `(..., steps, measures)` into `(..., steps // every, features)`."""
+        *leading, rows, width = windows.shape
+        steps = self.feature_steps(rows)
+        # Summed before it is widened: a data set's measures in double precision may not fit.
+        added = windows.reshape(*leading, steps, self.every, width).sum(axis=-2, dtype=np.float64)
+        so_far = added.cumsum(axis=-2)
+        so_far /= self.every * np.arange(1, steps + 1)[:, np.newaxis]
+        bands = so_far.reshape(*leading, steps, len(self.bands), -1)
+        vectors = [
+            covariance.tangent_vectors(bands[..., band, :], np.array(about), self.shrinkage)
+            for band, about in enumerate(reference)
+        ]
+        return np.concatenate(vectors, axis=-1)
+
+    def extractor(self, channels: int, sfreq: float) -> Extractor:
+        """Start at the beginning of a segment."""
+        return _CovarianceExtractor(self, channels, sfreq)
+
+
+class _CovarianceExtractor:
+    def __init__(self, spec: Tangent, channels: int, sfreq: float) -> None:
+        self._step = spec.step_samples(sfreq)
+        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq)
+
+    def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = []
+        for filtered in self._bands.process(block, self._step):
+            # Step by step, so that the rounding does not depend on how many come at once.
+            products = [step @ step.T / self._step for step in np.ascontiguousarray(filtered)]
+            rows.append(covariance.to_rows(np.stack(products)))
+        return np.concatenate(rows, axis=1)
+
+
+Representation = RawSignal | BandPower | Tangent

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eeg_emotion.eeg.layout import LayoutError, identity_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath
+from eeg_emotion.eeg.rest import LEAST_REST_SECONDS, MOST_REST_SECONDS, rest_path
 from eeg_emotion.errors import EegEmotionError
 
 METADATA_KEY = "eeg_emotion_contract"
@@ -22,10 +24,10 @@ METADATA_KEY = "eeg_emotion_contract"
 INPUT_NAME = "features"
 """The graph's one input, `(batch, steps, features)` float32, normalised."""
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
-
-TargetName = Literal["arousal", "valence", "dominance", "liking"]
+TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+"""A target's name, which is also the graph's output: arousal, valence, or a label of one's own."""
 
 
 class ContractError(EegEmotionError):
@@ -36,11 +38,66 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Calibration(_Part):
+    """How the graph's probabilities become honest ones, chosen on validation windows.
+
+    The log-odds are divided by `temperature` (Guo et al. 2017, *On Calibration of Modern Neural
+    Networks*). A probability from the lower to the upper of `unsure` is called neither high nor
+    low, since there estimates were right too seldom; two equal ones leave nothing unsure.
+    """
+
+    temperature: Annotated[float, Field(gt=0)]
+    unsure: tuple[Annotated[float, Field(ge=0, le=0.5)], Annotated[float, Field(ge=0.5, le=1)]]
+    windows: Annotated[int, Field(gt=0)]
+    people: Annotated[int, Field(gt=0)]
+    ece_before: float
+    ece_after: float
+    """The expected calibration error on the windows that chose the temperature."""
+
+    def describe(self) -> str:
+        """Say in one sentence what was done and how much better it made the probabilities."""
+        low, high = self.unsure
+        unsure = f"unsure from {low:.2f} to {high:.2f}" if low < high else "never unsure"
+        return (
+            f"temperature {self.temperature:.2f}; calibration error {self.ece_before:.3f} before "
+            f"and {self.ece_after:.3f} after, on {self.windows} windows of {self.people} "
+            f"validation people; {unsure}"
+        )
+
+
 class Target(_Part):
     """One thing that is estimated. The graph's output of this name is `(batch, classes)`."""
 
     name: TargetName
     classes: tuple[Literal["low"], Literal["high"]] = ("low", "high")
+    calibration: Calibration
+
+
+class RestBaseline(_Part):
+    """The normaliser is made of a person's own rest before use, by `eeg_emotion.eeg.rest`.
+
+    Until a headset has one, its windows bear no score.
+    """
+
+    kind: Literal["rest-baseline"] = "rest-baseline"
+    most_seconds: Annotated[int, Field(gt=0)] = MOST_REST_SECONDS
+    least_seconds: Annotated[int, Field(gt=0)] = LEAST_REST_SECONDS
+
+    @model_validator(mode="after")
+    def _agree(self) -> RestBaseline:
+        if self.least_seconds > self.most_seconds:
+            raise ValueError(
+                f"found at least {self.least_seconds} s of rest and at most {self.most_seconds} "
+                "s, expected no more at least than at most"
+            )
+        return self
+
+    def describe(self) -> str:
+        """Say in one sentence what the model needs before it can score."""
+        return (
+            f"each person's own rest, {self.least_seconds} to {self.most_seconds} s of it; until a "
+            "headset has one, its windows bear no score (no_baseline)"
+        )
 
 
 class LabelPolicy(_Part):
@@ -72,12 +129,19 @@ class HeldOut(_Part):
     balanced_accuracy: float
     auroc: float
     majority_accuracy: float
+    ece: float
+    trial_balanced_accuracy: float
+    trial_interval: tuple[float, float]
+    """95 %, from drawing whole trials."""
 
     def describe(self) -> str:
         """Say the result in one sentence, with its protocol."""
+        low, high = self.trial_interval
         return (
-            f"balanced accuracy {self.balanced_accuracy:.3f}, accuracy {self.accuracy:.3f} "
-            f"(majority {self.majority_accuracy:.3f}), AUROC {self.auroc:.3f}; {self.protocol}, "
+            f"balanced accuracy {self.trial_balanced_accuracy:.3f} over trials (95 % "
+            f"{low:.3f}-{high:.3f}), {self.balanced_accuracy:.3f} over windows; accuracy "
+            f"{self.accuracy:.3f} (each person's majority {self.majority_accuracy:.3f}), AUROC "
+            f"{self.auroc:.3f}, calibration error {self.ece:.3f}; {self.protocol}; "
             f"{self.people} people, {self.trials} trials, {self.windows} windows"
         )
 
@@ -85,12 +149,12 @@ class HeldOut(_Part):
 class Contract(_Part):
     """All that a model states about itself."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: str
     version: str
     targets: tuple[Target, ...]
     path: PathSettings
-    normaliser: Normaliser
+    normaliser: Normaliser | RestBaseline
     label_policy: LabelPolicy
     trained_on: TrainedOn
     held_out: tuple[HeldOut, ...]
@@ -102,7 +166,11 @@ class Contract(_Part):
         names = [target.name for target in self.targets]
         if len(set(names)) != len(names) or not names:
             raise ValueError(f"found targets {names}, expected each once and at least one")
+        if isinstance(self.normaliser, RestBaseline):
+            return self
         width = self.path.window_shape[1]
+        if self.normaliser.kind != "training":
+            raise ValueError("found one person's normaliser, expected statistics of many")
         if len(self.normaliser.mean) != width or len(self.normaliser.sd) != width:
             raise ValueError(
                 f"found a normaliser for {len(self.normaliser.mean)} features, expected {width}"
@@ -110,6 +178,16 @@ class Contract(_Part):
         if not all(sd > 0 for sd in self.normaliser.sd):
             raise ValueError("found a normaliser with a spread of 0, expected positive spreads")
         return self
+
+    @property
+    def training_normaliser(self) -> Normaliser | None:
+        """The normaliser that comes with the model; None where each person needs their own."""
+        return None if isinstance(self.normaliser, RestBaseline) else self.normaliser
+
+    @property
+    def needs_rest(self) -> str | None:
+        """What rest each person must give before the model can score them; None for none."""
+        return self.normaliser.describe() if isinstance(self.normaliser, RestBaseline) else None
 
     def to_json(self) -> str:
         """Write the contract for the ONNX file."""
@@ -155,11 +233,26 @@ def parse_contract(text: str) -> Contract:
         SignalPath(
             contract.path, identity_layout(contract.path.channels), contract.path.sfreq
         ).segment()
+        _run_normaliser(contract)
     except (LayoutError, ValueError) as error:
         raise ContractError(
             f"the contract's signal path cannot be run: {error}; export the model anew"
         ) from error
     return contract
+
+
+def _run_normaliser(contract: Contract) -> None:
+    settings = contract.path
+    normaliser = contract.training_normaliser
+    if normaliser is None:
+        rest_path(settings)  # refuses a representation that no second of rest can be read by
+        return
+    try:
+        normaliser.apply(np.zeros(settings.measures_shape), settings.representation)
+    except ValueError as error:
+        raise ValueError(
+            f"the normaliser's reference is not of this representation: {error}"
+        ) from error
 
 
 def _missing_fields(known: object, stated: object, place: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import eeg_emotion
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.calibration import scale
 from eeg_emotion.inference.contract import (
     INPUT_NAME,
     METADATA_KEY,
@@ -48,7 +49,7 @@ class Model:
     _session: onnxruntime.InferenceSession
 
     def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """Estimate the probability of "high" for each target.
+        """Estimate the calibrated probability of "high" for each target.
 
         Parameters
         ----------
@@ -63,8 +64,8 @@ class Model:
         names = [target.name for target in self.contract.targets]
         outputs = self._session.run(names, {INPUT_NAME: features})
         return {
-            name: output[:, 1].astype(np.float64)
-            for name, output in zip(names, outputs, strict=True)
+            target.name: scale(output[:, 1], target.calibration.temperature)
+            for target, output in zip(self.contract.targets, outputs, strict=True)
         }
 
 

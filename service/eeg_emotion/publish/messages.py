@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.headset.link import State
 
 PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
@@ -48,7 +49,11 @@ class WindowSpan(Message):
 
 
 class Score(Message):
-    """One target's estimate. Both fields are null where the window is not valid."""
+    """One target's estimate. Both fields are null where the window is not valid.
+
+    `probability` is that of "high", calibrated. `label` is "unsure" where estimates like it were
+    right too seldom for either side; the window is valid all the same.
+    """
 
     probability: Annotated[float, Field(ge=0, le=1)] | None
     label: Literal["low", "high", "unsure"] | None
@@ -125,6 +130,8 @@ class ModelCard(Message):
     trained_on: str
     held_out: dict[str, str]
     """For each target its held-out result in words, with the protocol."""
+    calibration: dict[str, str]
+    """For each target how its probabilities were calibrated, and what is called unsure."""
     label_rule: str
     targets: tuple[str, ...]
     channels: tuple[str, ...]
@@ -133,6 +140,8 @@ class ModelCard(Message):
     hop_seconds: float
     settle_seconds: float
     representation: str
+    normaliser: NormaliserKind
+    """For `rest-baseline` a headset needs its person's own rest before it can be scored."""
 
 
 class Welcome(Message):

@@ -13,7 +13,7 @@ import signal
 import sys
 import uuid
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,10 +32,12 @@ NOW = """({
   reason: document.getElementById("reason").textContent,
   arousal: document.getElementById("arousal-value").textContent,
   valence: document.getElementById("valence-value").textContent,
+  labels: ["arousal", "valence"].map((t) => document.getElementById(`${t}-label`).textContent),
   region: document.getElementById("quadrant").textContent,
   seq: document.getElementById("seq").textContent,
   plane: document.getElementById("plane").ariaLabel,
 })"""
+ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 PROBABILITY = re.compile(r"[01]\.\d\d")
 
 
@@ -293,6 +295,102 @@ async def test_the_page_shows_the_present_and_never_the_past_as_the_present(page
     asked = [urlsplit(url) for url in page.addresses]
     assert {url.netloc for url in asked if url.scheme not in {"data", "blob", "about"}} == {own}
     assert "/v1/stream" in {url.path for url in asked}
+
+
+@pytest.mark.timeout(180)
+async def test_what_is_unsure_is_called_so_in_no_sides_colour_and_in_no_region(
+    page: Page, model_file: ModelFile
+) -> None:
+    """A model that is always unsure of arousal and never of valence."""
+
+    def change(fields: dict[str, Any]) -> None:
+        for target in fields["targets"]:
+            always = target["name"] == "arousal"
+            target["calibration"]["unsure"] = [0.0, 1.0] if always else [0.5, 0.5]
+
+    async with headset_and_daemon(model_file(change)) as address:
+        await page.open(address)
+        now = await page.until("now.current", seconds=60)
+        assert_shown(now)
+        assert now["labels"][0] == "unsure"
+        assert now["labels"][1] in {"high", "low"}
+        assert now["region"] == "none: unsure"
+        await page.until('now.plane.includes("none: unsure")')
+        for name in ("excited", "tense", "calm", "sad"):
+            assert name not in now["plane"]
+
+        assert await colours(page, "arousal-score") == await named(page, "unsure", "unsure")
+        assert await colours(page, "valence-score") == await named(page, "text", "valence")
+        point = "document.getElementById('plane').data[1].marker.color"
+        unsure = await page.value(
+            "getComputedStyle(document.documentElement).getPropertyValue('--unsure').trim()"
+        )
+        assert unsure
+        assert await page.value(point) == unsure
+
+        told = await page.value('document.getElementById("model-calibration").textContent')
+        assert re.search(
+            r"arousal temperature \d\.\d\d; .*unsure from 0\.00 to 1\.00; valence", told
+        )
+        assert told.endswith("never unsure")
+        assert await page.value('document.getElementById("model-need").textContent') == ""
+        assert page.complaints == []
+
+
+@pytest.mark.timeout(180)
+async def test_what_a_model_that_needs_rest_waits_for_is_said_in_words(
+    page: Page, model_file: ModelFile
+) -> None:
+    rest = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
+    async with headset_and_daemon(
+        model_file(lambda fields: fields.update(normaliser=rest))
+    ) as address:
+        await page.open(address)
+        needs = "This model needs this person's rest baseline before it can score."
+        now = await page.until(f"now.reason === 'No current estimate. ' + {needs!r}", seconds=60)
+        assert now["state"] == "live"
+        assert_withheld(now)
+        assert await page.value('document.getElementById("model-need").textContent') == (
+            "It needs each person's rest baseline before it can score."
+        )
+        assert page.complaints == []
+
+
+@contextlib.asynccontextmanager
+async def headset_and_daemon(model: Path) -> AsyncIterator[str]:
+    """Run both with this model; gives the page's address."""
+    session = ("--session-id", f"page-{uuid.uuid4().hex}")
+    serve = ("serve", "--quiet", "--port", "0", "--model", str(model), *session)
+    async with part(*serve, stdout=PIPE) as daemon:
+        async with asyncio.timeout(60):
+            address = await _line(daemon.stdout, "ready ")
+        async with part("replay", "--simulate", "7", *session, stdout=DEVNULL):
+            yield address
+
+
+async def colours(page: Page, identifier: str) -> list[str]:
+    """The colours of an element's text and of its border, as the browser draws them."""
+    found: list[str] = await page.value(
+        f"""(() => {{
+            const style = getComputedStyle(document.getElementById({identifier!r}));
+            return [style.color, style.borderLeftColor];
+        }})()"""
+    )
+    return found
+
+
+async def named(page: Page, *names: str) -> list[str]:
+    """Colours of style.css, as the browser draws them."""
+    found: list[str] = await page.value(
+        f"""{list(names)!r}.map((name) => {{
+            const probe = document.body.appendChild(document.createElement("i"));
+            probe.style.color = `var(--${{name}})`;
+            const colour = getComputedStyle(probe).color;
+            probe.remove();
+            return colour;
+        }})"""
+    )
+    return found
 
 
 def assert_shown(now: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.publish.messages import PROTOCOL, Reason, State
 
 STATIC = Path(str(files("eeg_emotion.api"))) / "static"
@@ -125,6 +127,19 @@ def test_every_state_has_a_sentence() -> None:
 
 def test_every_reason_has_a_sentence() -> None:
     assert table("REASONS").keys() == {reason.value for reason in Reason}
+
+
+def test_every_region_is_one_of_two_sure_labels() -> None:
+    text = (STATIC / "sentences.js").read_text("utf-8")
+    body = re.search(r"^const REGIONS = {\n(.*?)^};$", text, re.MULTILINE | re.DOTALL)
+    assert body is not None
+    keys = re.findall(r'^\s*"(\w+ \w+)": "', body[1], re.MULTILINE)
+    assert sorted(keys) == ["high high", "high low", "low high", "low low"]
+
+
+def test_the_page_knows_the_normaliser_that_asks_something_of_the_wearer() -> None:
+    assert 'normaliser === "rest-baseline"' in (STATIC / "sentences.js").read_text("utf-8")
+    assert "rest-baseline" in get_args(NormaliserKind)
 
 
 def test_the_page_speaks_the_protocol_of_the_service() -> None:

@@ -22,6 +22,7 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.headset.link import State
+from eeg_emotion.inference.model import Model
 from eeg_emotion.monitor import Monitor
 from eeg_emotion.publish.messages import Prediction, Reason
 from eeg_emotion.recordings.simulation import simulated_recording
@@ -85,7 +86,7 @@ def live(service: Service, window: NDArray[np.float64], channels: Sequence[str])
     monitor = Monitor(
         headset="h",
         epoch="e",
-        path=SignalPath(contract.path, layout, SFREQ, normaliser=contract.normaliser),
+        path=SignalPath(contract.path, layout, SFREQ, normaliser=contract.training_normaliser),
         model=service.model,
         clock=lambda: 0.0,
         utc_offset=lambda: 0.0,
@@ -227,8 +228,21 @@ async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
     assert card["sha256"] == service.model.sha256
     assert tuple(card["channels"]) == DEAP32
     assert (card["sfreq"], card["window_seconds"], card["settle_seconds"]) == (128.0, 5.0, 3.0)
+    stated = {target.name: target for target in service.model.contract.targets}
     for target in ("arousal", "valence"):
         assert "people held out" in card["held_out"][target]
+        calibration = stated[target].calibration
+        assert card["calibration"][target] == calibration.describe()
+        assert f"temperature {calibration.temperature:.2f}" in card["calibration"][target]
+        assert "validation people" in card["calibration"][target]
+    assert card["normaliser"] == "training"
+
+
+async def test_the_model_says_that_it_needs_each_persons_rest(
+    client: httpx.AsyncClient, service: Service, adapted: Callable[..., Model]
+) -> None:
+    service.model = adapted(rest=True)
+    assert (await client.get("/v1/model")).json()["normaliser"] == "rest-baseline"
 
 
 # -- predict -----------------------------------------------------------------------------------
@@ -247,6 +261,55 @@ async def test_windows_are_judged_as_live(
     assert_same(first, live(service, sent[0], DEAP32))
     assert_same(second, live(service, sent[1], DEAP32))
     assert first != second
+
+
+async def test_within_its_band_an_estimate_is_unsure_and_valid_and_at_its_ends_too(
+    client: httpx.AsyncClient,
+    service: Service,
+    adapted: Callable[..., Model],
+    signal: NDArray[np.float64],
+) -> None:
+    never = {"arousal": (0.5, 0.5), "valence": (0.5, 0.5)}
+
+    async def ask(bands: dict[str, tuple[float, float]]) -> dict[str, Any]:
+        service.model = adapted(bands=never | bands)
+        response = await client.post("/v1/predict", json=body(windows(signal, 0)))
+        (found,) = response.json()["predictions"]
+        assert (found["valid"], found["reasons"]) == (True, [])
+        return found
+
+    sure = await ask({})
+    for target in ("arousal", "valence"):
+        probability = sure[target]["probability"]
+        high = probability > 0.5
+        assert sure[target]["label"] == ("high" if high else "low")
+        # The band that ends with this very probability still holds it; the next smaller does not.
+        for beyond, label in [(0.0, "unsure"), (1e-6, sure[target]["label"])]:
+            end = (0.5, probability - beyond) if high else (probability + beyond, 0.5)
+            found = await ask({target: end})
+            assert found[target] == {"probability": probability, "label": label}
+            (other,) = {"arousal", "valence"} - {target}
+            assert found[other] == sure[other]
+
+
+async def test_a_model_that_needs_rest_scores_no_window_that_is_sent_and_says_why(
+    client: httpx.AsyncClient,
+    service: Service,
+    adapted: Callable[..., Model],
+    signal: NDArray[np.float64],
+) -> None:
+    service.model = adapted(rest=True)
+    sent = windows(signal, 0, 1000)
+    sent[1] = 0.0
+    response = await client.post("/v1/predict", json=body(sent))
+    assert response.status_code == 200
+    good, flat = response.json()["predictions"]
+    assert good["reasons"] == [Reason.NO_BASELINE]
+    assert flat["reasons"] == [Reason.NOT_WORN, Reason.NO_BASELINE]
+    for found in (good, flat):
+        assert found["valid"] is False
+        assert found["arousal"] == found["valence"] == {"probability": None, "label": None}
+    assert good["quality"] == 1.0
 
 
 async def test_the_order_of_the_channels_does_not_matter(
@@ -587,6 +650,18 @@ async def test_the_openapi_document_names_every_path_and_its_references_resolve(
         target: Any = document
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]
+
+
+async def test_the_openapi_document_names_every_label_reason_and_normaliser(
+    client: httpx.AsyncClient,
+) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    labels = schemas["Score"]["properties"]["label"]["anyOf"][0]["enum"]
+    assert set(labels) == {"low", "high", "unsure"}
+    assert set(schemas["Reason"]["enum"]) == {reason.value for reason in Reason}
+    card = schemas["ModelCard"]
+    assert set(card["properties"]["normaliser"]["enum"]) == {"training", "rest-baseline"}
+    assert {"normaliser", "calibration"} <= set(card["required"])
 
 
 async def test_the_openapi_document_says_that_errors_are_problems(

@@ -4,7 +4,17 @@ import mne
 import numpy as np
 import pytest
 
-from eeg_emotion.eeg.montage import DEAP32, has_place, normalise_label, positions
+from eeg_emotion.eeg.montage import (
+    DEAP32,
+    EMOTIV14,
+    MONTAGES,
+    MUSE4,
+    TEN_TWENTY19,
+    has_place,
+    normalise_label,
+    places,
+    positions,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,18 +45,76 @@ def test_places_are_those_of_the_biosemi_cap():
     np.testing.assert_allclose(positions(DEAP32), expected, rtol=0.0, atol=1e-6)
 
 
+def test_the_muses_places_are_those_of_the_ten_ten_system():
+    # MNE's name for what older releases call standard_1005: places on an average head.
+    head = mne.channels.make_standard_montage("colin27_1005").get_positions()["ch_pos"]
+    known = np.array([head[name] for name in DEAP32])
+    # The centre of the sphere that fits the electrodes best.
+    system = np.hstack([2.0 * known, np.ones((len(known), 1))])
+    centre = np.linalg.lstsq(system, (known**2).sum(axis=1))[0][:3]
+    expected = np.array([head[name] for name in MUSE4]) - centre
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    apart = np.degrees(np.arccos((positions(MUSE4) * expected).sum(axis=1)))
+    # The electrodes of BioSemi's cap differ by as much.
+    assert apart.max() < 8.0
+
+
+def test_the_muses_places_mirror_each_other():
+    left_ear, left_brow, right_brow, right_ear = positions(MUSE4)
+    assert left_ear[0] < left_brow[0] < 0.0
+    np.testing.assert_allclose(left_ear * [-1, 1, 1], right_ear, atol=1e-12)
+    np.testing.assert_allclose(left_brow * [-1, 1, 1], right_brow, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "count"),
+    [
+        ("deap32", DEAP32, 32),
+        ("ten-twenty19", TEN_TWENTY19, 19),
+        ("emotiv14", EMOTIV14, 14),
+        ("muse4", MUSE4, 4),
+    ],
+)
+def test_a_named_montage_is_the_devices_and_every_channel_has_a_place(
+    name: str, channels: tuple[str, ...], count: int
+):
+    assert MONTAGES[name] == channels
+    assert len({normalise_label(channel) for channel in channels}) == len(channels) == count
+    assert all(has_place(channel) for channel in channels)
+
+
+def test_the_ten_twenty_system_is_the_guidelines_by_its_newer_names():
+    kept = {name for name in TEN_TWENTY19 if name not in ("T7", "T8", "P7", "P8")}
+    assert kept | {"T3", "T4", "T5", "T6"} == {
+        *("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8"),
+        *("T3", "T4", "T5", "T6", "Fz", "Cz", "Pz"),
+    }
+    assert set(TEN_TWENTY19) <= set(DEAP32)
+
+
+def test_the_emotivs_channels_are_symmetric_and_in_deaps():
+    assert set(EMOTIV14) <= set(DEAP32)
+    left, right = positions(EMOTIV14[:7]), positions(EMOTIV14[:6:-1])
+    np.testing.assert_allclose(left * [-1, 1, 1], right, atol=1e-12)
+
+
 def test_places_lie_on_the_unit_sphere_with_right_front_and_up_positive():
-    places = dict(zip(DEAP32, positions(DEAP32), strict=True))
-    np.testing.assert_allclose(np.linalg.norm(list(places.values()), axis=1), 1.0, atol=1e-12)
-    assert places["T8"][0] > 0.9 > -0.9 > places["T7"][0]
-    assert places["Fz"][1] > 0.5 > -0.5 > places["Pz"][1]
-    np.testing.assert_allclose(places["Cz"], [0.0, 0.0, 1.0], atol=1e-12)
+    at = dict(zip(DEAP32, positions(DEAP32), strict=True))
+    np.testing.assert_allclose(np.linalg.norm(list(at.values()), axis=1), 1.0, atol=1e-12)
+    assert at["T8"][0] > 0.9 > -0.9 > at["T7"][0]
+    assert at["Fz"][1] > 0.5 > -0.5 > at["Pz"][1]
+    np.testing.assert_allclose(at["Cz"], [0.0, 0.0, 1.0], atol=1e-12)
 
 
 def test_positions_follow_the_order_asked_for():
     order = ("O2", "Fp1", "Cz")
     expected = [positions((name,))[0] for name in order]
     np.testing.assert_array_equal(positions(order), expected)
+
+
+def test_every_electrode_of_a_known_place_is_told():
+    assert set(places()) == {*DEAP32, *MUSE4}
+    assert len(positions(places())) == 36
 
 
 def test_an_electrode_without_a_known_place_is_told_apart():

@@ -16,13 +16,15 @@ from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import Fault
-from eeg_emotion.eeg.representation import BandPower, RawSignal
+from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.rest import fit_rest, rest_path
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
 Samples = NDArray[np.floating]
 
 BANDS = PathSettings()
 RAW = PathSettings(representation=RawSignal())
+TANGENT = PathSettings(representation=Tangent())
 MISSING = ("Cz", "O1", "F8")
 
 
@@ -76,16 +78,25 @@ def assert_same(found: list[Window], expected: list[Window]) -> None:
         assert one.quality.faults == other.quality.faults
 
 
+@cache
+def own_rest(spec: PathSettings, missing: tuple[str, ...] = ()) -> Normaliser:
+    """The simulated person's own normaliser, as their headset measures them."""
+    labels, rows = without(*missing)
+    windows = run(path(spec=rest_path(spec), labels=labels), eeg(seconds=40.0)[rows])
+    return fit_rest([window.features for window in windows if window.settled], spec)
+
+
 # Chunks
 
 
-@pytest.mark.parametrize("spec", [BANDS, RAW], ids=["bands", "raw"])
+@pytest.mark.parametrize("rest", [False, True], ids=["measures", "features"])
+@pytest.mark.parametrize("spec", [BANDS, RAW, TANGENT], ids=["bands", "raw", "tangent"])
 @pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
 @pytest.mark.parametrize("sfreq", [128.0, 500.0, 250.0])
 @given(data=st.data())
 @settings(max_examples=6, deadline=None)
 def test_chunk_borders_never_matter(
-    sfreq: float, missing: tuple[str, ...], spec: PathSettings, data: st.DataObject
+    sfreq: float, missing: tuple[str, ...], spec: PathSettings, rest: bool, data: st.DataObject
 ):
     labels, rows = without(*missing)
     samples = eeg(sfreq, 8.0)[rows].copy()
@@ -99,7 +110,8 @@ def test_chunk_borders_never_matter(
     for row, first, length, value in data.draw(st.lists(bursts, max_size=3)):
         samples[row, first : first + length] = value
     cuts = data.draw(st.sets(st.integers(1, count - 1), max_size=25))
-    line = path(sfreq, spec=spec, labels=labels)
+    normaliser = own_rest(spec, missing) if rest else None
+    line = path(sfreq, spec=spec, labels=labels, normaliser=normaliser)
     assert_same(run(line, samples, cuts), run(line, samples))
 
 
@@ -169,13 +181,21 @@ def test_windows_that_begin_before_the_filters_settled_are_told_apart():
     assert all(window.settled for window in run(path(spec=PathSettings(settle_seconds=0)), eeg()))
 
 
-@pytest.mark.parametrize("spec", [BANDS, RAW], ids=["bands", "raw"])
-def test_windows_have_the_settings_shape(spec: PathSettings):
-    windows = run(path(spec=spec), eeg())
-    assert {window.features.shape for window in windows} == {spec.window_shape}
-    assert {window.features.dtype for window in windows} == {np.dtype(np.float32)}
-    assert BANDS.window_shape == (20, 4 * 32)
-    assert RAW.window_shape == (640, 32)
+@pytest.mark.parametrize("spec", [BANDS, RAW, TANGENT], ids=["bands", "raw", "tangent"])
+def test_windows_have_the_settings_shapes(spec: PathSettings):
+    measures = run(path(spec=spec), eeg())
+    features = run(path(spec=spec, normaliser=own_rest(spec)), eeg())
+    assert {window.features.shape for window in measures} == {spec.measures_shape}
+    assert {window.features.shape for window in features} == {spec.window_shape}
+    for windows in (measures, features):
+        assert {window.features.dtype for window in windows} == {np.dtype(np.float32)}
+
+
+def test_shapes_follow_from_the_representation():
+    assert BANDS.window_shape == BANDS.measures_shape == (20, 7 * 32)
+    assert RAW.window_shape == RAW.measures_shape == (640, 32)
+    assert TANGENT.measures_shape == (20, 7 * 32 * 33 // 2)
+    assert TANGENT.window_shape == (5, 7 * 32 * 33 // 2)
 
 
 def test_overlapping_windows_hold_the_same_rows():
@@ -256,11 +276,35 @@ def test_mains_hum_is_taken_out():
 
 def test_the_normaliser_is_applied_to_every_window():
     rng = np.random.default_rng(0)
-    mean, sd = rng.normal(0.0, 5.0, 128), rng.uniform(1.0, 4.0, 128)
+    mean, sd = rng.normal(0.0, 5.0, 224), rng.uniform(1.0, 4.0, 224)
     normaliser = Normaliser(mean=tuple(mean.tolist()), sd=tuple(sd.tolist()))
     plain, normalised = run(path(), eeg()), run(path(normaliser=normaliser), eeg())
     np.testing.assert_allclose(stack(normalised), (stack(plain) - mean) / sd, rtol=1e-4, atol=1e-4)
     assert {window.features.dtype for window in normalised} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
+def test_a_person_at_rest_is_near_the_origin(missing: tuple[str, ...]):
+    labels, rows = without(*missing)
+    line = path(spec=TANGENT, labels=labels, normaliser=own_rest(TANGENT, missing))
+    settled = [window for window in run(line, eeg(seconds=40.0)[rows]) if window.settled]
+    # The first row of features is one of a second, and so is a piece of rest.
+    first = stack(settled)[:, 0]
+    assert np.abs(first.mean(axis=0)).max() < 0.5
+    assert 0.8 < first.std() < 1.2
+
+
+def test_tangent_features_of_a_stream_do_not_depend_on_its_unit_or_offset():
+    normaliser = own_rest(TANGENT)
+    expected, found = (
+        [
+            window
+            for window in run(path(spec=TANGENT, unit=unit, normaliser=normaliser), samples)
+            if window.settled
+        ]
+        for unit, samples in (("uV", eeg()), ("mV", (eeg() + 7000.0) * 1e-3))
+    )
+    np.testing.assert_allclose(stack(found), stack(expected), rtol=0.0, atol=1e-3)
 
 
 # Layout and units
@@ -329,8 +373,8 @@ def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: st
     samples[:, round(6.1 * sfreq)] = value
     samples[9] = value  # one channel from the beginning to the end
     samples[10, 0] = value
-    for spec in (BANDS, RAW):
-        windows = run(path(sfreq, spec=spec, unit=unit), samples)
+    for spec, normaliser in ((BANDS, None), (RAW, None), (TANGENT, own_rest(TANGENT))):
+        windows = run(path(sfreq, spec=spec, unit=unit, normaliser=normaliser), samples)
         assert np.isfinite(stack(windows)).all()
         assert np.isfinite([window.quality.overall for window in windows]).all()
         assert np.isfinite(np.stack([window.quality.scores for window in windows])).all()
@@ -468,6 +512,11 @@ def test_steps_that_do_not_divide_a_block_are_refused(step_seconds: float):
         PathSettings(representation=BandPower(step_seconds=step_seconds))
 
 
+def test_a_window_that_the_representation_cannot_divide_is_refused():
+    with pytest.raises(ValueError, match=r"found windows of 18 rows of measures, .* multiple of 4"):
+        PathSettings(representation=Tangent(), window_seconds=4.5)
+
+
 @pytest.mark.parametrize("sfreq", [0.0, -128.0, 125.0, 126.5])
 def test_a_rate_without_whole_blocks_is_refused(sfreq: float):
     with pytest.raises(ValueError, match=rf"found sfreq = {sfreq}, expected"):
@@ -478,7 +527,7 @@ def test_settings_count_samples_at_the_models_rate():
     spec = PathSettings(sfreq=256.0, window_seconds=2.0, settle_seconds=1.5)
     assert spec.block_samples == round(GRID_SECONDS * 256)
     assert (spec.window_samples, spec.settle_samples) == (512, 384)
-    assert spec.window_shape == (8, 128)
+    assert spec.window_shape == (8, 224)
 
 
 def test_another_model_rate_and_montage_serve():
@@ -487,5 +536,5 @@ def test_another_model_rate_and_montage_serve():
     line = SignalPath(spec, identity_layout(channels), 200.0)
     rows = [DEAP32.index(name) for name in channels]
     windows = run(line, eeg(200.0, 8.0)[rows])
-    assert stack(windows).shape == (7, 8, 16)
+    assert stack(windows).shape == (7, 8, 28)
     assert np.isfinite(stack(windows)).all()

@@ -8,13 +8,15 @@ import pytest
 
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.eeg.representation import RawSignal
+from eeg_emotion.eeg.representation import RawSignal, Tangent
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import (
+    Calibration,
     Contract,
     ContractError,
     HeldOut,
     LabelPolicy,
+    RestBaseline,
     Target,
     TrainedOn,
     parse_contract,
@@ -22,17 +24,32 @@ from eeg_emotion.inference.contract import (
 
 Fields = dict[str, Any]
 
+CALIBRATION = Calibration(
+    temperature=1.25, unsure=(0.4, 0.6), windows=960, people=2, ece_before=0.09, ece_after=0.04
+)
+# Three channels' covariances in seven bands: as if every channel went its own way.
+TANGENT = PathSettings(channels=("Cz", "Pz", "Oz"), representation=Tangent())
+REFERENCE = ((1.0, 0.0, 0.0, 1.0, 0.0, 1.0),) * 7
 
-def contract(path: PathSettings | None = None) -> Contract:
+
+def contract(
+    path: PathSettings | None = None, normaliser: Normaliser | RestBaseline | None = None
+) -> Contract:
     path = path or PathSettings()
     width = path.window_shape[1]
     return Contract(
         name="tested",
         version="3",
-        targets=(Target(name="arousal"), Target(name="valence")),
+        targets=(
+            Target(name="arousal", calibration=CALIBRATION),
+            Target(name="valence", calibration=CALIBRATION),
+        ),
         path=path,
-        normaliser=Normaliser(
-            mean=tuple(0.1 * i for i in range(width)), sd=tuple(1.0 + i for i in range(width))
+        normaliser=normaliser
+        or Normaliser(
+            mean=tuple(0.1 * i for i in range(width)),
+            sd=tuple(1.0 + i for i in range(width)),
+            reference=REFERENCE if path is TANGENT else (),
         ),
         label_policy=LabelPolicy(id="above-5", text="high is a rating above 5"),
         trained_on=TrainedOn(dataset="made up", simulated=True, people=2, windows=9, digest="d1"),
@@ -47,6 +64,9 @@ def contract(path: PathSettings | None = None) -> Contract:
                 balanced_accuracy=0.7,
                 auroc=0.8,
                 majority_accuracy=0.55,
+                ece=0.065,
+                trial_balanced_accuracy=0.72,
+                trial_interval=(0.61, 0.83),
             ),
         ),
         seeds=(1, 2),
@@ -54,9 +74,9 @@ def contract(path: PathSettings | None = None) -> Contract:
     )
 
 
-def refused(change: Callable[[Fields], object]) -> str:
+def refused(change: Callable[[Fields], object], stated: Contract | None = None) -> str:
     """The message with which a changed contract is refused."""
-    fields = json.loads(contract().to_json())
+    fields = json.loads((stated or contract()).to_json())
     change(fields)
     with pytest.raises(ContractError) as caught:
         parse_contract(json.dumps(fields))
@@ -65,19 +85,29 @@ def refused(change: Callable[[Fields], object]) -> str:
 
 @pytest.mark.parametrize(
     "path",
-    [PathSettings(), PathSettings(representation=RawSignal()), PathSettings(channels=("Cz", "Pz"))],
+    [
+        PathSettings(),
+        PathSettings(representation=RawSignal()),
+        PathSettings(channels=("Cz", "Pz")),
+        TANGENT,
+    ],
 )
-def test_a_contract_survives_the_way_through_json(path: PathSettings):
-    stated = contract(path)
+@pytest.mark.parametrize("normaliser", [None, RestBaseline(most_seconds=40, least_seconds=30)])
+def test_a_contract_survives_the_way_through_json(
+    path: PathSettings, normaliser: RestBaseline | None
+):
+    stated = contract(path, normaliser)
     read = parse_contract(stated.to_json())
     assert read == stated
     assert type(read.path.representation) is type(path.representation)
+    assert type(read.normaliser) is type(stated.normaliser)
 
 
 def test_all_that_the_signal_path_needs_is_written_out():
     fields = json.loads(contract().to_json())
     assert set(fields["path"]) == set(PathSettings.__dataclass_fields__)
-    assert fields["schema_version"] == 1
+    assert fields["schema_version"] == 2
+    assert fields["targets"][0]["calibration"]["temperature"] == 1.25
 
 
 @pytest.mark.parametrize("text", ["", "{", "contract", '{"name": }', "{'name': 1}"])
@@ -88,15 +118,30 @@ def test_text_that_is_no_json_is_refused(text: str):
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"text"'])
 def test_json_that_is_no_object_is_refused(text: str):
-    with pytest.raises(ContractError, match=r"schema version None, expected 1"):
+    with pytest.raises(ContractError, match=r"schema version None, expected 2"):
         parse_contract(text)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_an_unknown_schema_version_is_refused_with_the_remedy(version: object):
     message = refused(lambda fields: fields.update(schema_version=version))
-    assert f"found a contract of schema version {version!r}, expected 1" in message
+    assert f"found a contract of schema version {version!r}, expected 2" in message
     assert "export the model with the trainer of this release" in message
+
+
+def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_its_fields():
+    def as_of_schema_1(fields: Fields) -> None:
+        fields["schema_version"] = 1
+        for target in fields["targets"]:
+            del target["calibration"]
+        for name in ("ece", "trial_balanced_accuracy", "trial_interval"):
+            del fields["held_out"][0][name]
+
+    message = refused(as_of_schema_1)
+    assert message == (
+        "found a contract of schema version 1, expected 2; export the model with the trainer of "
+        "this release, or run the service it was made for"
+    )
 
 
 def test_a_missing_schema_version_is_refused():
@@ -123,10 +168,32 @@ def test_a_missing_setting_of_the_representation_is_refused_by_name(name: str):
     assert f"path.representation.{name}" in message
 
 
+@pytest.mark.parametrize("name", ["mean", "sd", "kind", "reference"])
+def test_a_missing_part_of_the_normaliser_is_refused_by_name(name: str):
+    message = refused(lambda fields: fields["normaliser"].pop(name))
+    assert "normaliser." in message
+    assert f".{name}" in message
+
+
+@pytest.mark.parametrize("name", ["kind", "most_seconds", "least_seconds"])
+def test_a_missing_part_of_the_rest_baseline_is_refused_by_name(name: str):
+    message = refused(
+        lambda fields: fields["normaliser"].pop(name), contract(normaliser=RestBaseline())
+    )
+    assert f"normaliser.{name}" in message
+
+
+@pytest.mark.parametrize("name", list(HeldOut.model_fields))
+def test_a_missing_part_of_a_result_is_refused_by_name(name: str):
+    message = refused(lambda fields: fields["held_out"][0].pop(name))
+    assert f"held_out.0.{name}: Field required" in message
+
+
 @pytest.mark.parametrize(
     "place",
     [(), ("path",), ("path", "representation"), ("path", "representation", "bands", 2),
-     ("normaliser",), ("targets", 0), ("label_policy",), ("trained_on",), ("held_out", 0)],
+     ("normaliser",), ("targets", 0), ("targets", 0, "calibration"), ("label_policy",),
+     ("trained_on",), ("held_out", 0)],
     ids=lambda place: ".".join(map(str, place)) or "top",
 )  # fmt: skip
 def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]):
@@ -142,7 +209,7 @@ def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]):
 def test_a_normaliser_of_another_width_is_refused(field: str):
     message = refused(lambda fields: fields["normaliser"][field].pop())
     assert "found a normaliser for" in message
-    assert "expected 128" in message
+    assert "expected 224" in message
 
 
 @pytest.mark.parametrize("spread", [0.0, -1.0])
@@ -154,7 +221,9 @@ def test_a_normaliser_without_spread_is_refused(spread: float):
 @pytest.mark.parametrize(
     "place",
     [("normaliser", "mean", 0), ("normaliser", "sd", 0), ("path", "sfreq"),
-     ("path", "settle_seconds"), ("path", "notch_q"), ("held_out", 0, "auroc")],
+     ("path", "settle_seconds"), ("path", "notch_q"), ("held_out", 0, "auroc"),
+     ("held_out", 0, "trial_interval", 0), ("targets", 0, "calibration", "temperature"),
+     ("targets", 1, "calibration", "unsure", 0), ("targets", 1, "calibration", "ece_after")],
     ids=lambda place: ".".join(map(str, place)),
 )  # fmt: skip
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -208,18 +277,134 @@ def test_settings_that_no_signal_path_can_have_are_refused_before_a_headset_come
 
 @pytest.mark.parametrize("names", [[], ["arousal", "arousal"]])
 def test_targets_are_named_once_and_there_is_one(names: list[str]):
-    classes = ["low", "high"]
     message = refused(
-        lambda fields: fields.update(targets=[{"name": n, "classes": classes} for n in names])
+        lambda fields: fields.update(targets=[fields["targets"][0] | {"name": n} for n in names])
     )
     assert f"found targets {names}, expected each once and at least one" in message
 
 
-def test_an_unknown_target_and_other_classes_are_refused():
-    assert "targets.0.name" in refused(lambda fields: fields["targets"][0].update(name="joy"))
+@pytest.mark.parametrize("name", ["joy", "mental_workload", "d2"])
+def test_a_target_may_have_a_name_of_its_own(name: str):
+    fields = json.loads(contract().to_json())
+    fields["targets"][0]["name"] = name
+    assert [target.name for target in parse_contract(json.dumps(fields)).targets] == [
+        name,
+        "valence",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "Joy", "2d", "_joy", "joy of life", "joy-", "jöy", "joy\n"])
+def test_a_name_that_could_not_be_an_output_and_a_key_is_refused(name: str):
+    assert "targets.0.name" in refused(lambda fields: fields["targets"][0].update(name=name))
+
+
+def test_other_classes_are_refused():
     assert "targets.1.classes" in refused(
         lambda fields: fields["targets"][1].update(classes=["high", "low"])
     )
+
+
+# Calibration
+
+
+@pytest.mark.parametrize("name", list(Calibration.model_fields))
+def test_a_missing_part_of_the_calibration_is_refused_by_name(name: str):
+    message = refused(lambda fields: fields["targets"][1]["calibration"].pop(name))
+    assert f"targets.1.calibration.{name}: Field required" in message
+
+
+def test_a_target_without_a_calibration_is_refused():
+    message = refused(lambda fields: fields["targets"][1].pop("calibration"))
+    assert "targets.1.calibration: Field required" in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("temperature", 0.0, "temperature"),
+        ("temperature", -1.0, "temperature"),
+        ("temperature", "hot", "temperature"),
+        ("unsure", [0.51, 0.6], "unsure.0"),
+        ("unsure", [-0.01, 0.6], "unsure.0"),
+        ("unsure", [0.4, 0.49], "unsure.1"),
+        ("unsure", [0.4, 1.01], "unsure.1"),
+        ("unsure", [0.6, 0.4], "unsure.0"),
+        ("unsure", [0.4], "unsure.1"),
+        ("unsure", [0.4, 0.5, 0.6], "unsure"),
+        ("unsure", None, "unsure"),
+        ("windows", 0, "windows"),
+        ("people", 0, "people"),
+        ("people", 1.5, "people"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_refused_by_name(field: str, value: object, place: str):
+    message = refused(lambda fields: fields["targets"][0]["calibration"].update({field: value}))
+    assert f"targets.0.calibration.{place}: " in message
+
+
+def test_a_calibration_is_told_with_what_it_was_chosen_on():
+    assert CALIBRATION.describe() == (
+        "temperature 1.25; calibration error 0.090 before and 0.040 after, on 960 windows of 2 "
+        "validation people; unsure from 0.40 to 0.60"
+    )
+    never = CALIBRATION.model_copy(update={"unsure": (0.5, 0.5)})
+    assert never.describe().endswith("; never unsure")
+
+
+# Rest
+
+
+def test_a_model_that_needs_rest_brings_no_normaliser_and_says_what_it_needs():
+    ready, needy = contract(), contract(normaliser=RestBaseline())
+    assert ready.training_normaliser == ready.normaliser
+    assert ready.needs_rest is None
+    assert needy.training_normaliser is None
+    assert needy.needs_rest is not None
+    assert needy.needs_rest.startswith("each person's own rest, 20 to 60 s of it; ")
+
+
+@pytest.mark.parametrize("path", [PathSettings(), TANGENT])
+def test_one_persons_normaliser_is_refused(path: PathSettings):
+    message = refused(
+        lambda fields: fields["normaliser"].update(kind="rest-baseline"), contract(path)
+    )
+    assert "found one person's normaliser, expected statistics of many" in message
+
+
+def test_more_rest_at_least_than_at_most_is_refused():
+    message = refused(
+        lambda fields: fields["normaliser"].update(least_seconds=61),
+        contract(normaliser=RestBaseline()),
+    )
+    assert "found at least 61 s of rest and at most 60 s" in message
+
+
+@pytest.mark.parametrize("name", ["least_seconds", "most_seconds"])
+def test_no_rest_at_all_is_refused(name: str):
+    message = refused(
+        lambda fields: fields["normaliser"].update({name: 0}), contract(normaliser=RestBaseline())
+    )
+    assert f"{name}: Input should be greater than 0" in message
+
+
+def test_a_representation_that_no_second_of_rest_can_be_read_by_is_refused_before_a_headset_comes():
+    coarse = PathSettings(channels=("Cz", "Pz", "Oz"), representation=Tangent(every=20))
+    message = refused(lambda fields: None, contract(coarse, RestBaseline()))
+    assert "the contract's signal path cannot be run: found windows of 4 rows" in message
+    # Training people's statistics are not read from seconds, so there it is of no consequence.
+    width = coarse.window_shape[1]
+    many = Normaliser((0.0,) * width, (1.0,) * width, reference=REFERENCE)
+    assert parse_contract(contract(coarse, many).to_json()).path == coarse
+
+
+@pytest.mark.parametrize("reference", [[], [[1.0]] * 7, [list(REFERENCE[0])] * 6])
+def test_a_reference_of_another_representation_is_refused_before_a_headset_comes(
+    reference: list[list[float]],
+):
+    message = refused(
+        lambda fields: fields["normaliser"].update(reference=reference), contract(TANGENT)
+    )
+    assert "the normaliser's reference is not of this representation" in message
 
 
 def test_all_problems_are_told_at_once():
@@ -234,7 +419,17 @@ def test_all_problems_are_told_at_once():
 
 def test_a_result_is_never_told_without_its_protocol():
     told = contract().held_out[0].describe()
-    for part in ("0.700", "0.750", "0.550", "0.800", "people held out", "4 people", "160 trials"):
+    for part in (
+        "balanced accuracy 0.720 over trials (95 % 0.610-0.830)",
+        "0.700 over windows",
+        "accuracy 0.750",
+        "majority 0.550",
+        "AUROC 0.800",
+        "calibration error 0.065",
+        "people held out",
+        "4 people",
+        "160 trials",
+    ):
         assert part in told
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from scipy.special import expit, logit
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import INPUT_NAME, METADATA_KEY, ContractError
@@ -24,6 +25,7 @@ from eeg_emotion.inference.model import (
 )
 
 DEMO = demo_model_path()
+WIDTH = 224  # the demo model's features: seven bands of 32 channels
 
 
 def contract_fields() -> dict[str, Any]:
@@ -47,14 +49,20 @@ def with_contract(change: Callable[[dict[str, Any]], object]) -> bytes:
 def small_graph(
     *,
     inputs: tuple[str, ...] = (INPUT_NAME,),
-    shape: tuple[int | str, ...] = ("batch", 20, 128),
+    shape: tuple[int | str, ...] = ("batch", 20, WIDTH),
     kind: int = TensorProto.FLOAT,
     outputs: tuple[str, ...] = ("arousal", "valence"),
     classes: int = 2,
+    gain: float = 1.0,
+    temperature: float | None = None,
 ) -> bytes:
     """A graph that agrees with the demo model's contract, but for what is asked for."""
+    fields = contract_fields()
+    if temperature is not None:
+        for target in fields["targets"]:
+            target["calibration"]["temperature"] = temperature
     dtype = helper.tensor_dtype_to_np_dtype(kind)
-    weights = np.random.default_rng(0).normal(0.0, 0.1, (shape[-1], classes)).astype(dtype)
+    weights = np.random.default_rng(0).normal(0.0, 0.1 * gain, (shape[-1], classes)).astype(dtype)
     nodes = [
         helper.make_node("ReduceMean", [inputs[0]], ["mean"], axes=[1], keepdims=0),
         helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
@@ -68,7 +76,7 @@ def small_graph(
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(contract_fields())})
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(fields)})
     return model.SerializeToString()
 
 
@@ -95,8 +103,15 @@ def demo() -> Model:
     return load_model(DEMO)
 
 
+def graph_outputs(model: Model, windows: int) -> dict[str, np.ndarray]:
+    """What the graph itself says, `(windows, 2)` for each target, in double precision."""
+    names = [target.name for target in model.contract.targets]
+    outputs = model._session.run(names, {INPUT_NAME: features(windows)})
+    return {name: out.astype(np.float64) for name, out in zip(names, outputs, strict=True)}
+
+
 def features(windows: int) -> np.ndarray:
-    return np.random.default_rng(8).normal(0.0, 1.0, (windows, 20, 128)).astype(np.float32)
+    return np.random.default_rng(8).normal(0.0, 1.0, (windows, 20, WIDTH)).astype(np.float32)
 
 
 # Estimates
@@ -118,13 +133,59 @@ def test_each_target_gets_a_probability_for_each_window(demo: Model):
         assert len(set(chances.tolist())) == 7  # it looks at the window
 
 
-def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told(demo: Model):
-    names = [target.name for target in demo.contract.targets]
-    both = demo._session.run(names, {INPUT_NAME: features(5)})
-    for name, chances in zip(names, both, strict=True):
+def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told():
+    plain = opened(small_graph(temperature=1.0))
+    told = plain.predict(features(5))
+    for name, chances in graph_outputs(plain, 5).items():
         np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-6)
-        np.testing.assert_array_equal(demo.predict(features(5))[name], chances[:, 1])
-    assert {target.classes for target in demo.contract.targets} == {("low", "high")}
+        # To rounding: the graph's two sum to 1 in single precision only.
+        np.testing.assert_allclose(told[name], chances[:, 1], atol=1e-7)
+    assert {target.classes for target in plain.contract.targets} == {("low", "high")}
+
+
+# Calibration
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 1.7, 9.0])
+def test_the_log_odds_are_divided_by_the_temperature_and_nothing_else(temperature: float):
+    def cool(fields: dict[str, Any]) -> None:
+        for target in fields["targets"]:
+            target["calibration"]["temperature"] = temperature
+
+    model = opened(with_contract(cool))
+    told = model.predict(features(50))
+    for name, chances in graph_outputs(model, 50).items():
+        high = chances[:, 1].astype(np.float64)
+        np.testing.assert_allclose(told[name], expit(logit(high) / temperature), rtol=1e-9)
+
+
+def test_each_target_has_the_temperature_that_it_states():
+    model = opened(
+        with_contract(lambda fields: fields["targets"][1]["calibration"].update(temperature=1e6))
+    )
+    first, second = (target.name for target in model.contract.targets)
+    told, demos = model.predict(features(9)), load_model(DEMO).predict(features(9))
+    np.testing.assert_array_equal(told[first], demos[first])
+    np.testing.assert_allclose(told[second], 0.5, atol=1e-4)
+
+
+def test_a_very_sure_graph_is_as_sure_as_single_precision_can_tell():
+    model = opened(small_graph(gain=40.0, temperature=10.0))
+    told = model.predict(features(50))
+    for name, chances in graph_outputs(model, 50).items():
+        assert chances.min() < 1e-9
+        np.testing.assert_allclose(told[name].min(), expit(logit(1e-7) / 10.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 1.0, 20.0])
+def test_probabilities_of_exactly_0_and_1_stay_finite_and_on_their_side(temperature: float):
+    model = opened(small_graph(gain=1e6, temperature=temperature))
+    told = model.predict(features(20))
+    for name, chances in graph_outputs(model, 20).items():
+        assert set(chances.ravel().tolist()) == {0.0, 1.0}
+        assert np.isfinite(told[name]).all()
+        assert ((told[name] >= 0.0) & (told[name] <= 1.0)).all()
+        np.testing.assert_array_equal(told[name] > 0.5, chances[:, 1] == 1.0)
 
 
 def test_the_same_window_always_gives_the_same(demo: Model):
@@ -144,7 +205,7 @@ def test_a_batch_gives_what_its_windows_give_singly(demo: Model):
 
 
 def test_outputs_are_told_under_their_own_names():
-    data = small_graph(outputs=("valence", "arousal"))
+    data = small_graph(outputs=("valence", "arousal"), temperature=1.0)
     swapped = opened(data)
     assert set(swapped.predict(features(1))) == {"arousal", "valence"}
     graph = onnx.load_model_from_string(data)
@@ -247,7 +308,7 @@ def test_a_file_without_a_contract_is_refused_with_the_remedy():
 
 def test_a_broken_contract_is_refused():
     assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
-    assert "schema version 9, expected 1" in refused(
+    assert "schema version 9, expected 2" in refused(
         with_contract(lambda fields: fields.update(schema_version=9))
     )
 
@@ -267,28 +328,28 @@ def test_a_graph_that_agrees_with_its_contract_is_taken():
             f"['{INPUT_NAME}']",
         ),
         (
-            lambda: small_graph(shape=("batch", 16, 128)),
-            "['batch', 16, 128]",
-            "(batch, 20, 128)",
+            lambda: small_graph(shape=("batch", 16, WIDTH)),
+            "['batch', 16, 224]",
+            "(batch, 20, 224)",
         ),
-        (lambda: small_graph(shape=("batch", 20, 64)), "['batch', 20, 64]", "(batch, 20, 128)"),
+        (lambda: small_graph(shape=("batch", 20, 64)), "['batch', 20, 64]", "(batch, 20, 224)"),
         (
-            lambda: small_graph(shape=("batch", "steps", 128)),
-            "['batch', 'steps', 128]",
-            "(batch, 20, 128)",
+            lambda: small_graph(shape=("batch", "steps", WIDTH)),
+            "['batch', 'steps', 224]",
+            "(batch, 20, 224)",
         ),
         (lambda: small_graph(kind=TensorProto.DOUBLE), "tensor(double)", "tensor(float)"),
         (lambda: small_graph(outputs=("arousal",)), "{'arousal': ['batch', 2]}", "'valence'"),
         (lambda: small_graph(classes=3), "['batch', 3]", "(batch, 2)"),
         (
             lambda: with_contract(lambda fields: fields["path"].update(window_seconds=4.0)),
-            "['batch', 20, 128]",
-            "(batch, 16, 128)",
+            "['batch', 20, 224]",
+            "(batch, 16, 224)",
         ),
         (
             lambda: with_contract(
                 lambda fields: fields["targets"].append(
-                    {"name": "liking", "classes": ["low", "high"]}
+                    fields["targets"][0] | {"name": "liking"}
                 )
             ),
             "'valence': ['batch', 2]",

@@ -73,9 +73,10 @@ def headset(**changes: object) -> Headset:
 def welcome() -> Welcome:
     card = ModelCard(
         name="m", version="1", sha256="0" * 64, simulated=True, trained_on="made up",
-        held_out={"arousal": "0.7"}, label_rule="above 5", targets=("arousal",), channels=("Cz",),
-        sfreq=128.0, window_seconds=5.0, hop_seconds=1.0, settle_seconds=3.0,
-        representation="bands",
+        held_out={"arousal": "0.7"}, calibration={"arousal": "temperature 1.30"},
+        label_rule="above 5", targets=("arousal",), channels=("Cz",), sfreq=128.0,
+        window_seconds=5.0, hop_seconds=1.0, settle_seconds=3.0,
+        representation="bands", normaliser="rest-baseline",
     )  # fmt: skip
     return Welcome(service="0.1.0", model=card, headsets=(headset(),))
 

@@ -1,7 +1,7 @@
 // The page's text: connection, banner, numbers, headset and model. Reads state, writes the DOM.
 
 import { clockOffset, steadySeconds } from "./clock.js";
-import { ageText, regionOf, stateSentence } from "./sentences.js";
+import { ageText, needSentence, regionOf, stateSentence } from "./sentences.js";
 
 const element = (id) => document.getElementById(id);
 
@@ -38,12 +38,17 @@ export function showSimulated(model, headset) {
 
 export function showModel(model) {
   if (model === null) return;
-  const heldOut = Object.entries(model.held_out).map(([target, result]) => `${target} ${result}`);
+  const each = (sentences) =>
+    Object.entries(sentences)
+      .map(([target, sentence]) => `${target} ${sentence}`)
+      .join("; ") || "none stated";
   element("model").hidden = false;
   write("model-name", model.name);
   write("model-version", model.version);
   write("model-trained-on", model.trained_on);
-  write("model-held-out", heldOut.join("; ") || "none stated");
+  write("model-held-out", each(model.held_out));
+  write("model-calibration", each(model.calibration));
+  write("model-need", needSentence(model.normaliser));
   write(
     "meaning",
     `Probability from 0 to 1 that it is high (${model.label_rule}), judged over ` +
@@ -76,6 +81,7 @@ export function showEstimate({ current, silent, why, newest, lastValid, ageSecon
     const score = current ? newest[target] : null;
     write(`${target}-value`, score === null ? "–" : score.probability.toFixed(2));
     write(`${target}-label`, score === null ? "" : score.label ?? "");
+    element(`${target}-score`).dataset.label = score?.label ?? "";
     const last = current || lastValid === null ? null : lastValid[target].probability;
     write(`${target}-last`, last === null ? "" : `was ${last.toFixed(2)}, ${ago}`);
   }

@@ -44,12 +44,16 @@ function trailTrace(trail, current, theme) {
   };
 }
 
-/** Filled while it is the present; hollow, grey and dated afterwards; gone once the trail is. */
+/**
+ * Filled while it is the present, neutral if a label is unsure; hollow, grey and dated afterwards;
+ * gone once the trail is.
+ */
 function pointTrace(verdict, theme) {
   const { current, lastValid, ageSeconds } = verdict;
   const shown = lastValid !== null && (current || ageSeconds < TRAIL_SECONDS);
+  const present = shown && isUnsure(lastValid) ? theme.unsure : theme.point;
   const look = current
-    ? { color: theme.point, line: { color: theme.text, width: 2 } }
+    ? { color: present, line: { color: theme.text, width: 2 } }
     : { color: theme.card, line: { color: theme.stale, width: 2 } };
   return {
     type: "scatter",
@@ -109,5 +113,7 @@ function describe({ current, newest, why }) {
     `arousal ${arousal.probability.toFixed(2)}, ${region}`
   );
 }
+
+const isUnsure = ({ arousal, valence }) => [arousal.label, valence.label].includes("unsure");
 
 const clamp = (value) => Math.min(1, Math.max(0, value));

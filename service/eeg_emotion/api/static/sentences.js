@@ -18,7 +18,7 @@ const REASONS = {
   unit_suspect: "The signal's size does not fit its unit; it may not be in microvolts.",
   out_of_range: "The signal is outside the range the model can judge, as in strong movement.",
   not_worn: "The headset does not seem to be worn.",
-  no_baseline: "This model needs a resting baseline of the wearer, and there is none yet.",
+  no_baseline: "This model needs this person's rest baseline before it can score.",
 };
 
 // A newer service may know codes this page does not: say the code rather than nothing.
@@ -33,10 +33,14 @@ const REGIONS = {
   "low low": "sad · bored",
 };
 
-/** Name the quadrant; where a label is "unsure", say so instead of choosing a side. */
+/** Name the quadrant, unless a label is "unsure": then no side is chosen, so there is none. */
 export function regionOf(arousalLabel, valenceLabel) {
-  return REGIONS[`${arousalLabel} ${valenceLabel}`] ?? "between regions (unsure)";
+  return REGIONS[`${arousalLabel} ${valenceLabel}`] ?? "none: unsure";
 }
+
+// Keys are the values of a model's normaliser; only what asks something of the reader is said.
+export const needSentence = (normaliser) =>
+  normaliser === "rest-baseline" ? "It needs each person's rest baseline before it can score." : "";
 
 export function ageText(seconds) {
   if (seconds < 1) return "just now";

@@ -13,6 +13,7 @@ export function readTheme() {
     arousal: colour("arousal"),
     valence: colour("valence"),
     point: colour("point"),
+    unsure: colour("unsure"),
     stale: colour("stale"),
     font: getComputedStyle(document.body).fontFamily,
   };

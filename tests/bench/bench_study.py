@@ -1,0 +1,26 @@
+"""The quick study, from nothing to its report, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+AIM_SECONDS = 300.0
+
+
+def test_quick_study(report, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    command = [Path(sys.executable).with_name("eeg-emotion-train"), "study", "--quick"]
+    started = time.perf_counter()
+    subprocess.run([*command, "--out", study], check=True, capture_output=True)
+    seconds = time.perf_counter() - started
+    assert (study / "report.html").exists()
+    report(
+        f"study --quick on {os.cpu_count()} cores: {len(list((study / 'results').iterdir()))} folds",
+        f"{seconds:.0f} s",
+        f"aim at most {AIM_SECONDS:.0f} s",
+        seconds <= AIM_SECONDS,
+    )

@@ -1,0 +1,87 @@
+"""What can be named on the command line, and what the names stand for."""
+
+from __future__ import annotations
+
+from eeg_emotion.eeg import montage
+from eeg_emotion.eeg.representation import (
+    FOUR_BANDS,
+    BandPower,
+    RawSignal,
+    Representation,
+    Tangent,
+)
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion_training.baselines import BASELINES
+from eeg_emotion_training.network_names import NETWORKS, NetworkName
+
+REPRESENTATIONS: dict[str, Representation] = {
+    "raw": RawSignal(),
+    "bands": BandPower(),
+    "bands4": BandPower(bands=FOUR_BANDS),
+    "tangent": Tangent(),
+}
+MODELS = (*NETWORKS, *BASELINES)
+"""All that can be compared: the paper's networks, and what they must beat."""
+
+
+class ChoiceError(EegEmotionError):
+    """A name stands for nothing."""
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read names that are separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def network_name(text: str) -> NetworkName:
+    """Read a network's name."""
+    for name in NETWORKS:
+        if name == text:
+            return name
+    raise ChoiceError(f"found the network {text!r}, expected one of {', '.join(NETWORKS)}")
+
+
+def representation_of(text: str) -> Representation:
+    """Read a representation's name."""
+    if text not in REPRESENTATIONS:
+        raise ChoiceError(
+            f"found the representation {text!r}, expected one of {', '.join(REPRESENTATIONS)}"
+        )
+    return REPRESENTATIONS[text]
+
+
+def montages(text: str, most: int | None = None) -> dict[str, tuple[str, ...]]:
+    """Read names of montages, or the electrodes of one.
+
+    Parameters
+    ----------
+    text
+        Names separated by commas: all of montages, or all of electrodes.
+    most
+        How many montages there may be.
+
+    Returns
+    -------
+    dict
+        For each montage's name its channels.
+    """
+    names = listed(text)
+    chosen = {name: montage.MONTAGES[name] for name in names if name in montage.MONTAGES}
+    if len(chosen) < len(names) or not names:
+        spelling = {montage.normalise_label(name): name for name in montage.places()}
+        keys = [montage.normalise_label(name) for name in names]
+        unknown = [name for name, key in zip(names, keys, strict=True) if key not in spelling]
+        if chosen or unknown or len(set(keys)) < max(2, len(keys)):
+            raise ChoiceError(
+                f"found the montage {text!r}, expected some of {', '.join(montage.MONTAGES)}, or "
+                "two or more different electrodes by their 10-20 names, such as Fp1,Fp2,Cz"
+            )
+        chosen = {"custom": tuple(spelling[key] for key in keys)}
+    if most is not None and len(chosen) > most:
+        raise ChoiceError(f"found the montages {', '.join(chosen)}, expected {most}")
+    return chosen
+
+
+def most_interpolated(channels: tuple[str, ...]) -> int:
+    """Give how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
+    return len(channels) * 13 // 32
