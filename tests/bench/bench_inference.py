@@ -18,8 +18,8 @@ import tensorflow as tf
 import tf2onnx
 
 from eeg_emotion.inference.contract import INPUT_NAME
-from eeg_emotion_training.fused import fused_graph
-from eeg_emotion_training.networks import build_network
+from eeg_emotion_training.model.fused import fused_graph
+from eeg_emotion_training.networks.recurrent import build_network
 
 UNITS = 64
 ROUNDS = 7

@@ -18,8 +18,9 @@ def test_quick_study(report, tmp_path: Path) -> None:
     subprocess.run([*command, "--out", study], check=True, capture_output=True)
     seconds = time.perf_counter() - started
     assert (study / "report.html").exists()
+    folds = len(list((study / "results").iterdir()))
     report(
-        f"study --quick on {os.cpu_count()} cores: {len(list((study / 'results').iterdir()))} folds",
+        f"study --quick on {os.cpu_count()} cores, {folds} folds",
         f"{seconds:.0f} s",
         f"aim at most {AIM_SECONDS:.0f} s",
         seconds <= AIM_SECONDS,

@@ -34,7 +34,7 @@ def rate(step, seconds=4.0):
 """
 OURS = """
 import numpy as np
-from eeg_emotion_training.networks import build_network, reset, resident
+from eeg_emotion_training.networks.recurrent import build_network, reset, resident
 
 rng = np.random.default_rng(0)
 windows = 1024

@@ -12,12 +12,12 @@ from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.representation import FOUR_BANDS, BandPower
 from eeg_emotion.inference.contract import LabelPolicy
-from eeg_emotion_training.simulate import write_people
-from eeg_emotion_training.sources import PersonSignal
-from eeg_emotion_training.windows import PersonWindows
+from eeg_emotion_training.data.simulate import write_people
+from eeg_emotion_training.data.sources import PersonSignal
+from eeg_emotion_training.data.windows import PersonWindows
 
 if TYPE_CHECKING:
-    from eeg_emotion_training.fit import FitSettings
+    from eeg_emotion_training.model.fit import FitSettings
 
 # Windows of 1 s and 3 channels: `(4, 12)`.
 PATH = PathSettings(
@@ -104,8 +104,8 @@ def source(people: list[PersonWindows]) -> FakeSource:
 @pytest.fixture(scope="session")
 def make_settings() -> Callable[..., FitSettings]:
     """Settings of a fit of some seconds to `people`."""
-    from eeg_emotion_training.fit import FitSettings
-    from eeg_emotion_training.trainer import TrainSettings
+    from eeg_emotion_training.model.fit import FitSettings
+    from eeg_emotion_training.networks.trainer import TrainSettings
 
     def make(target: str = "valence", normaliser: Any = "training", **changes: Any) -> FitSettings:
         chosen = {"network": "bn-gru", "units": 4, "steps": 30, "batch_size": 8, "seed": 3}
@@ -122,7 +122,7 @@ def make_run(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
     """Fit to `people` and give the run's folder; the same settings are fitted once."""
-    from eeg_emotion_training.fit import fit
+    from eeg_emotion_training.model.fit import fit
 
     folder = tmp_path_factory.mktemp("runs")
     made: dict[FitSettings, Path] = {}

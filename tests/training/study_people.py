@@ -12,8 +12,8 @@ import numpy as np
 
 from eeg_emotion.eeg.layout import cap_layout
 from eeg_emotion.inference.contract import LabelPolicy
-from eeg_emotion_training.sources import PersonSignal, Rest, Trial
-from eeg_emotion_training.study import Study, StudySettings, plan_study
+from eeg_emotion_training.data.sources import PersonSignal, Rest, Trial
+from eeg_emotion_training.study.plan import Study, StudySettings, plan_study
 
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 SFREQ_HZ = 128

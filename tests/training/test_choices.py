@@ -17,7 +17,7 @@ from eeg_emotion_training.choices import (
     network_name,
     representation_of,
 )
-from eeg_emotion_training.network_names import NETWORKS
+from eeg_emotion_training.networks.names import NETWORKS
 
 
 def test_a_list_is_names_between_commas() -> None:

@@ -101,7 +101,7 @@ def test_check_says_of_what_simulate_wrote_that_it_is_simulated(
         tell(1, subjects)
 
     with monkeypatch.context() as patch:
-        patch.setattr("eeg_emotion_training.simulate.write_people", write)
+        patch.setattr("eeg_emotion_training.data.simulate.write_people", write)
         written = invoke("simulate", tmp_path / "people", "--subjects", "1", "--seed", "5")
     assert (written.exit_code, written.stdout) == (0, "wrote simulated person 1 of 1\n")
     assert wrote == [(tmp_path / "people", 1, 5)]

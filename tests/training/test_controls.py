@@ -14,11 +14,11 @@ from eeg_emotion.eeg.layout import cap_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion.recordings.simulation import Effect, SimulatedPerson
-from eeg_emotion_training.executors import run_tasks
-from eeg_emotion_training.results import load_result
-from eeg_emotion_training.scores import Predictions, Score, by_trial, summarise
-from eeg_emotion_training.sources import PersonSignal, Rest, Trial
-from eeg_emotion_training.study import Study, StudySettings, plan_study
+from eeg_emotion_training.data.sources import PersonSignal, Rest, Trial
+from eeg_emotion_training.evaluation.scores import Predictions, Score, by_trial, summarise
+from eeg_emotion_training.study.executors import run_tasks
+from eeg_emotion_training.study.plan import Study, StudySettings, plan_study
+from eeg_emotion_training.study.results import load_result
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 from tests.training.study_people import made_people, plan
 
-from eeg_emotion_training import executors, running
-from eeg_emotion_training.executors import ExecutorError
-from eeg_emotion_training.results import Record
+from eeg_emotion_training import running
 from eeg_emotion_training.running import part_of, run_study
-from eeg_emotion_training.study import Study, StudyError
-from eeg_emotion_training.task import Task, run_task
+from eeg_emotion_training.study import executors
+from eeg_emotion_training.study.executors import ExecutorError
+from eeg_emotion_training.study.plan import Study, StudyError
+from eeg_emotion_training.study.results import Record
+from eeg_emotion_training.study.task import Task, run_task
 
 
 @pytest.fixture(autouse=True)

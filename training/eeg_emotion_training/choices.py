@@ -11,8 +11,8 @@ from eeg_emotion.eeg.representation import (
     Tangent,
 )
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion_training.baselines import BASELINES
-from eeg_emotion_training.network_names import NETWORKS, NetworkName
+from eeg_emotion_training.networks.baselines import BASELINES
+from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 
 REPRESENTATIONS: dict[str, Representation] = {
     "raw": RawSignal(),

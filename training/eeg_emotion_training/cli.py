@@ -21,9 +21,9 @@ from eeg_emotion_training.choices import (
     network_name,
     representation_of,
 )
-from eeg_emotion_training.deap_source import SimulatedSource, open_deap, refuse_missing
-from eeg_emotion_training.sources import Source
-from eeg_emotion_training.table_source import TableSource
+from eeg_emotion_training.data.deap_source import SimulatedSource, open_deap, refuse_missing
+from eeg_emotion_training.data.sources import Source
+from eeg_emotion_training.data.table_source import TableSource
 
 app = typer.Typer(
     name="eeg-emotion-train",
@@ -87,7 +87,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
 ) -> None:
     """Write simulated people as files in DEAP's exact format, 103 MB each."""
-    from eeg_emotion_training.simulate import write_people
+    from eeg_emotion_training.data.simulate import write_people
 
     def tell(done: int, of: int) -> None:
         typer.echo(f"wrote simulated person {done} of {of}")
@@ -98,7 +98,7 @@ def simulate(
 @app.command()
 def check(folder: _Folder) -> None:
     """Say what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
-    from eeg_emotion_training.check import check_folder
+    from eeg_emotion_training.data.check import check_folder
 
     refuse_missing(folder)
     report = check_folder(folder)
@@ -134,13 +134,13 @@ def fit(
         max_interpolated=most_interpolated(channels),
     )
     name = network_name(network)
-    from eeg_emotion_training.run import refuse_existing
+    from eeg_emotion_training.model.run import refuse_existing
 
     refuse_existing(out)  # before minutes of work
     (source,) = open_sources(folder, dataset, chosen).values()
-    from eeg_emotion_training.fit import FitSettings, read_people, refuse_unknown
-    from eeg_emotion_training.fit import fit as run_fit
-    from eeg_emotion_training.trainer import TrainSettings
+    from eeg_emotion_training.model.fit import FitSettings, read_people, refuse_unknown
+    from eeg_emotion_training.model.fit import fit as run_fit
+    from eeg_emotion_training.networks.trainer import TrainSettings
 
     refuse_unknown(target, source)
     settings = FitSettings(
@@ -203,7 +203,7 @@ def study(
 ) -> None:
     """Run the paper's study and the honest ones beside it, and write a report."""
     from eeg_emotion_training.running import run_study
-    from eeg_emotion_training.study import StudySettings, plan_study
+    from eeg_emotion_training.study.plan import StudySettings, plan_study
 
     chosen = montages(montage)
     sources: Mapping[str, Source]
@@ -242,7 +242,7 @@ def export(
     version: Annotated[str, typer.Option(help="The model's version.")] = "1",
 ) -> None:
     """Join runs into one ONNX file with its contract, its card and its digest."""
-    from eeg_emotion_training.export import export as write_export
+    from eeg_emotion_training.model.export import export as write_export
 
     contract = write_export(run, out, version)
     targets = " and ".join(target.name for target in contract.targets)

@@ -11,11 +11,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from eeg_emotion_training.executors import dask_cluster, processes, run_tasks
-from eeg_emotion_training.report import write_report
-from eeg_emotion_training.results import Record
-from eeg_emotion_training.study import Study, StudyError
-from eeg_emotion_training.task import Task
+from eeg_emotion_training.report.report import write_report
+from eeg_emotion_training.study.executors import dask_cluster, processes, run_tasks
+from eeg_emotion_training.study.plan import Study, StudyError
+from eeg_emotion_training.study.results import Record
+from eeg_emotion_training.study.task import Task
 
 _PART = re.compile(r"(\d+)/(\d+)")
 _LINES = 20  # of progress, where there is no terminal to draw a bar on

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eeg_emotion.recordings.deap import load_person
+from eeg_emotion.recordings.deap_pickle import write_python2_pickle
+from eeg_emotion_training.data import check
+from eeg_emotion_training.data.check import Counts, Verdict, check_folder, count_high, judge_labels
+
+Labels = dict[int, np.ndarray]
+
+
+def genuine_labels() -> Labels:
+    """Made-up ratings with the four facts by which DEAP's are known."""
+    rows = np.full((1280, 4), 5.0)
+    rows[:439, :2] = 7.0, 6.5
+    rows[439:708, :2] = 6.0, 3.0
+    rows[708:1006, :2] = 4.0, 8.5
+    rows[1006:, :2] = 2.0, 5.0  # a tie is low
+    rows[0] = 7.71, 7.60, 6.90, 7.83
+    return {number + 1: table for number, table in enumerate(rows.reshape(32, 40, 4))}
+
+
+def inverted(labels: Labels) -> Labels:
+    copies = {}
+    for number, table in labels.items():
+        both = (table[:, :2] > 5.0).all(axis=1)
+        copies[number] = table.copy()
+        copies[number][both, :2] = 9.0 - table[both, :2]
+    return copies
+
+
+def part(labels: Labels, *numbers: int) -> Labels:
+    return {number: labels[number] for number in numbers}
+
+
+def write_dat(path: Path, labels: np.ndarray, amplitude: float = 10.0) -> None:
+    noise = np.random.default_rng(2).normal(0.0, amplitude, 8064)
+    data = np.broadcast_to(noise, (40, 40, 8064))
+    with path.open("wb") as file:
+        write_python2_pickle(file, {"labels": labels, "data": data})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder whose files, 103 MB each, go when the test is over."""
+    yield tmp_path
+    for path in tmp_path.glob("*.dat"):
+        path.unlink()
+
+
+def test_genuine_counts_are_genuine():
+    judgement = judge_labels(genuine_labels())
+    assert (judgement.verdict, judgement.ok) == (Verdict.GENUINE, True)
+    assert count_high(genuine_labels()) == Counts(1280, 708, 737, 439)
+
+
+def test_inverted_copy_is_named_and_refused():
+    labels = inverted(genuine_labels())
+    assert count_high(labels) == Counts(1280, 269, 298, 0)
+    judgement = judge_labels(labels)
+    assert (judgement.verdict, judgement.ok) == (Verdict.INVERTED, False)
+    assert "valence 269, arousal 298" in judgement.reason
+    assert "inverted copy" in judgement.reason
+
+
+def test_part_of_the_inverted_copy_is_known_by_its_first_row():
+    assert judge_labels(part(inverted(genuine_labels()), 1, 2)).verdict is Verdict.INVERTED
+
+
+def test_part_of_the_inverted_copy_is_known_by_ratings_below_1():
+    labels = part(genuine_labels(), 3)
+    labels[3] = labels[3].copy()
+    labels[3][0, 0] = 8.2
+    assert judge_labels(inverted(labels)).verdict is Verdict.INVERTED
+
+
+@pytest.mark.parametrize("numbers", [(1,), (2, 3), tuple(range(1, 32))])
+def test_part_is_partial_and_says_that_nothing_is_proved(numbers):
+    judgement = judge_labels(part(genuine_labels(), *numbers))
+    assert (judgement.verdict, judgement.ok) == (Verdict.PARTIAL, True)
+    assert f"{len(numbers)} of 32 people" in judgement.reason
+    assert "prove nothing" in judgement.reason
+
+
+def test_other_counts_are_refused_with_the_counts():
+    labels = genuine_labels()
+    labels[32] = labels[32].copy()
+    labels[32][5, 0] = 5.01
+    judgement = judge_labels(labels)
+    assert (judgement.verdict, judgement.ok) == (Verdict.NOT_DEAP, False)
+    assert "found high valence 709, arousal 737, both 439 of 1280" in judgement.reason
+    assert "expected valence 708" in judgement.reason
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), tuple(range(1, 33))])
+def test_another_first_row_is_refused(numbers):
+    labels = part(genuine_labels(), *numbers)
+    labels[1] = labels[1].copy()
+    labels[1][0] = 7.71, 7.60, 6.90, 7.80
+    judgement = judge_labels(labels)
+    assert (judgement.verdict, judgement.ok) == (Verdict.NOT_DEAP, False)
+    assert "first ratings of s01" in judgement.reason
+
+
+def test_ratings_outside_the_scale_and_a_33rd_person_are_refused():
+    labels = part(genuine_labels(), 2)
+    outside = {2: labels[2] + 3.0}
+    assert "expected 1 to 9" in judge_labels(outside).reason
+    too_many = {33: labels[2]}
+    assert "found person 33" in judge_labels(too_many).reason
+    assert not judge_labels(outside).ok
+    assert not judge_labels(too_many).ok
+
+
+def test_whole_set_is_judged_from_its_files(tmp_path, simulated_folder, monkeypatch):
+    """Thirty-two files of which only one is real: the reader gives it under every name."""
+    labels = genuine_labels()
+    real = load_person(simulated_folder / "s01.dat")
+    for number in labels:
+        (tmp_path / f"s{number:02d}.dat").touch()
+
+    def read(path: Path):
+        number = int(path.stem[1:])
+        return check.DeapPerson(number, real.data, labels[number], False, path, real.sha256)
+
+    monkeypatch.setattr(check, "load_person", read)
+    report = check_folder(tmp_path)
+    assert (report.verdict, report.ok) == (Verdict.GENUINE, True)
+    assert report.counts == Counts(1280, 708, 737, 439)
+    assert len(report.files) == 32
+
+    labels = inverted(labels)
+    report = check_folder(tmp_path)
+    assert (report.verdict, report.ok) == (Verdict.INVERTED, False)
+    assert "refused" in report.text()
+
+
+def test_simulated_people_are_called_simulated(simulated_folder):
+    told = []
+    report = check_folder(simulated_folder, lambda done, found: told.append((done, found)))
+    assert (report.verdict, report.ok) == (Verdict.SIMULATED, True)
+    assert told == [(1, 1)]
+    (file,) = report.files
+    assert file.simulated
+    assert file.problem is None
+    digest = hashlib.sha256((simulated_folder / "s01.dat").read_bytes()).hexdigest()
+    assert file.sha256 == digest
+    text = report.text()
+    assert text.splitlines()[0] == f"{simulated_folder}: simulated"
+    assert f"{file.rms_uv:.2f} µV  simulated  {digest}" in text
+    assert "high-above-5/1" in text
+
+
+def test_simulated_and_other_people_do_not_mix(folder, simulated_folder):
+    shutil.copy(simulated_folder / "s01.dat", folder)
+    write_dat(folder / "s02.dat", genuine_labels()[2])
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "1 simulated people among 2" in report.text()
+
+
+def test_partial_folder_with_its_table_of_ratings(folder):
+    labels = genuine_labels()[2]
+    write_dat(folder / "s02.dat", labels)
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.PARTIAL, True)
+    assert "participant_ratings: not checked: no such file here" in report.text()
+
+    (folder / "participant_ratings.xls").touch()
+    assert "not checked: only .csv is read" in check_folder(folder).text()
+
+    header = "Participant_id,Experiment_id,Valence,Arousal,Dominance,Liking\n"
+    rows = [f"2,{video},{','.join(map(str, row))}\n" for video, row in enumerate(labels, 1)]
+    table = folder / "participant_ratings.csv"
+    table.write_text(header + "".join(rows))
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.PARTIAL, True)
+    assert report.ratings == "agrees with every label"
+
+    table.write_text(header + "".join(rows).replace("7.0,6.5", "2.0,2.5"))
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "the labels were altered" in report.text()
+
+    table.write_text("nothing of the kind\n")
+    assert not check_folder(folder).ok
+
+
+def test_volts_are_refused(folder):
+    write_dat(folder / "s02.dat", genuine_labels()[2], amplitude=1e-5)
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "expected 0.3 to 300 µV" in report.text()
+
+
+@pytest.mark.parametrize("rating", [9.5, np.nan])
+def test_impossible_ratings_are_refused(folder, rating):
+    labels = genuine_labels()[2].copy()
+    labels[0, 3] = rating
+    write_dat(folder / "s02.dat", labels)
+    report = check_folder(folder)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "s02.dat: found ratings from" in report.text()
+
+
+def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path):
+    trace = tmp_path / "executed"
+    (tmp_path / "s01.dat").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
+    (tmp_path / "s02.dat").write_bytes(b"cut")
+    report = check_folder(tmp_path)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "s01.dat: found a pickle that names os.system" in report.text()
+    assert "s02.dat: found something that is not a whole pickle" in report.text()
+    assert not trace.exists()
+
+
+def test_folder_without_people_is_not_deap(tmp_path):
+    report = check_folder(tmp_path)
+    assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
+    assert "found no s01.dat" in report.text()

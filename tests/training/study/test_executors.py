@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.training.study_people import made_people, plan
+
+from eeg_emotion_training.data.sources import DataError
+from eeg_emotion_training.study import executors
+from eeg_emotion_training.study.executors import ExecutorError, dask_cluster, processes, run_tasks
+from eeg_emotion_training.study.plan import Study
+from eeg_emotion_training.study.results import Record, ResultError, load_result
+from eeg_emotion_training.study.task import Task, run_task
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    # What `processes` sets is undone after the test.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """Eight tasks of some milliseconds."""
+    return plan(made_people(1), tmp_path)
+
+
+class Told:
+    """Keeps what it was told of progress."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Record, int, int, float]] = []
+
+    def __call__(self, record: Record, done: int, of: int, seconds_left: float) -> None:
+        self.all.append((record, done, of, seconds_left))
+
+
+def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
+    told = Told()
+    with processes(2) as executor:
+        run_tasks(study.tasks, executor, told)
+        assert executor.submit(os.getenv, "TF_NUM_INTRAOP_THREADS").result() == "1"
+        # Spawned, not forked: TensorFlow does not survive a fork.
+        kinds = {type(worker).__name__ for worker in multiprocessing.active_children()}
+        assert kinds == {"SpawnProcess"}
+        assert executor.submit(os.getpid).result() != os.getpid()
+    assert not study.unfinished()
+    assert [(done, of) for _, done, of, _ in told.all] == [(n, 8) for n in range(1, 9)]
+    assert {record.spec.digest for record, *_ in told.all} == {t.spec.digest for t in study.tasks}
+
+
+def test_a_worker_that_is_killed_costs_only_what_was_running(study: Study, tmp_path: Path) -> None:
+    # The third task reads its windows' manifest from a pipe that nobody writes to, until its worker
+    # is killed: then it is known to be in the middle of its work.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    stuck = study.tasks[2]
+    stuck = replace(stuck, people=tuple(replace(one, manifest=pipe) for one in stuck.people))
+    tasks = [*study.tasks[:2], stuck, *study.tasks[3:]]
+
+    def kill_when_it_reads() -> None:
+        with pipe.open("wb"):  # waits until the worker has opened it
+            for worker in multiprocessing.active_children():
+                assert worker.pid is not None
+                os.kill(worker.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_when_it_reads, daemon=True)
+    killer.start()
+    told = Told()
+    with (
+        processes(1) as executor,
+        pytest.raises(
+            ExecutorError,
+            match=r"a worker process died .*; 2 of 8 tasks are finished and kept: run the same "
+            "command again to go on, with fewer --workers",
+        ),
+    ):
+        run_tasks(tasks, executor, told)
+    killer.join()
+    assert [done for _, done, _, _ in told.all] == [1, 2]
+    assert study.unfinished() == list(study.tasks[2:])
+    with processes(1) as executor:
+        run_tasks(study.unfinished(), executor, told)
+    assert not study.unfinished()
+
+
+class DiesWhileTakingTasks(Executor):
+    """Its worker dies at the third task, as one does that runs out of memory when it starts."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.taken += 1
+        if self.taken == 3:
+            raise BrokenProcessPool("a child process terminated abruptly")
+        future: Future[Any] = Future()
+        if self.taken == 1:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_a_worker_that_dies_while_tasks_are_handed_out_is_said_too(study: Study) -> None:
+    with pytest.raises(ExecutorError, match=r"a worker process died .*; 1 of 8 tasks are finish"):
+        run_tasks(study.tasks, DiesWhileTakingTasks(), Told())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (
+            ZeroDivisionError("by zero"),
+            ExecutorError,
+            "trial p1-3 majority valence failed: ZeroDivisionError: by zero; 2 of 8 tasks are "
+            "finished and kept: run the same command again to go on",
+        ),
+        (
+            DataError("found no windows"),
+            ExecutorError,
+            "trial p1-3 majority valence: found no windows; 2 of 8 tasks are finished and kept: "
+            "run the same command again to go on",
+        ),
+        (ResultError("the disk is full"), ResultError, "the disk is full"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_task_that_fails_is_named(
+    error: Exception,
+    raised: type[Exception],
+    message: str,
+    study: Study,
+    one_thread: Executor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def third_fails(task: Task) -> Record:
+        if (task.spec.fold, task.spec.network) == ("p1-3", "majority"):
+            raise error
+        return run_task(task)
+
+    monkeypatch.setattr(executors, "run_task", third_fails)
+    with pytest.raises(raised) as caught:
+        run_tasks(study.tasks, one_thread, Told())
+    assert str(caught.value) == message
+    assert {task.spec.network for task in study.tasks[:4]} == {"majority"}
+
+
+def test_an_interrupted_run_starts_no_more_and_the_next_goes_on(
+    study: Study, one_thread: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = threading.Event()
+    ran: list[Task] = []
+
+    def fourth_waits(task: Task) -> Record:
+        ran.append(task)
+        if len(ran) == 4:
+            assert interrupted.wait(60)
+        return run_task(task)
+
+    def interrupt(record: Record, done: int, of: int, seconds_left: float) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(executors, "run_task", fourth_waits)
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(study.tasks, one_thread, interrupt)
+    interrupted.set()
+    one_thread.shutdown()
+    assert ran == list(study.tasks[:4])
+    assert study.unfinished() == list(study.tasks[4:])
+    with ThreadPoolExecutor(1) as executor:
+        run_tasks(study.unfinished(), executor, Told())
+    assert not study.unfinished()
+    assert ran == list(study.tasks)
+
+
+def test_the_time_that_is_left_follows_from_the_pace(study: Study, one_thread: Executor) -> None:
+    told = Told()
+    seconds = iter(range(100, 200, 10))  # 10 s for each task
+    run_tasks(study.tasks, one_thread, told, clock=lambda: float(next(seconds)))
+    assert [left for *_, left in told.all] == [70, 60, 50, 40, 30, 20, 10, 0]
+
+
+def test_a_dask_cluster_runs_a_study(study: Study) -> None:
+    distributed = pytest.importorskip("distributed")
+    told = Told()
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            protocol="tcp",
+            host="127.0.0.1",
+        ) as cluster,
+        dask_cluster(cluster.scheduler_address) as executor,
+    ):
+        run_tasks(study.tasks, executor, told)
+        pids = {executor.submit(os.getpid).result() for _ in range(2)}
+        assert os.getpid() not in pids
+    assert not study.unfinished()
+    for task in study.tasks:
+        assert load_result(task.results, task.spec) is not None
+    assert [done for _, done, _, _ in told.all] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://127.0.0.1:8786"])
+def test_an_address_without_a_scheduler_is_said(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    client = distributed.Client
+
+    def impatient(address: str, **options: Any) -> Any:
+        return client(address, **(options | {"timeout": 0.5}))
+
+    monkeypatch.setattr(distributed, "Client", impatient)
+    with (
+        pytest.raises(ExecutorError, match=f"no Dask scheduler at {address}, .*'dask scheduler'"),
+        dask_cluster(address),
+    ):
+        pytest.fail("there is a scheduler")
+
+
+_KILLED_STUDY = """
+import os, signal
+from eeg_emotion_training.study.executors import processes
+
+if __name__ == "__main__":
+    with processes(1) as executor:
+        print(executor.submit(os.getpid).result(), flush=True)
+        executor.submit(signal.pause)
+        signal.pause()
+"""
+
+
+def test_workers_of_a_killed_study_end_too(tmp_path: Path) -> None:
+    script = tmp_path / "killed_study.py"
+    script.write_text(_KILLED_STUDY, encoding="utf-8")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running()

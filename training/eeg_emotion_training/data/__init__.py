@@ -1,0 +1,1 @@
+"""Labelled EEG: where it comes from, and its windows."""

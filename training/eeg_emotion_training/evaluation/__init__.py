@@ -1,0 +1,1 @@
+"""Protocols, scores and tests."""

@@ -1,0 +1,108 @@
+"""A run: one fitted network with all that must be known of it, as a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.contract import (
+    HeldOut,
+    LabelPolicy,
+    RestBaseline,
+    Target,
+    TrainedOn,
+)
+from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.names import NetworkName
+
+_NETWORK = "network.keras"
+_RECORD = "run.json"
+
+
+class RunError(EegEmotionError):
+    """A run's folder is not there, not whole, or in the way."""
+
+
+class Run(BaseModel):
+    """What a run was made of and what came out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Target
+    network: NetworkName
+    path: PathSettings
+    normaliser: Normaliser | RestBaseline
+    label_policy: LabelPolicy
+    trained_on: TrainedOn
+    training_people: tuple[str, ...]
+    validation_people: tuple[str, ...]
+    test_people: tuple[str, ...]
+    held_out: HeldOut
+    units: int
+    batch_size: int
+    steps: int
+    best_step: Annotated[int, Field(ge=1)]
+    curve: tuple[Point, ...]
+    seed: int
+    code_version: str
+
+
+def save_run(folder: Path, run: Run, network: Any, unfinished: Path) -> None:
+    """Complete the folder `unfinished`, which holds the logs, and give it its name.
+
+    It must lie on the file system of `folder`: a run is there whole or not at all.
+    """
+    network.save(unfinished / _NETWORK)
+    (unfinished / _RECORD).write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse to write over an earlier run."""
+    if folder.exists():
+        raise RunError(
+            f"found {folder} already there, expected a new folder; name another with --out, or "
+            "remove it"
+        )
+
+
+def load_run(folder: Path) -> tuple[Run, Any]:
+    """Read a run and its network.
+
+    Raises
+    ------
+    RunError
+        If the folder is no whole run.
+    """
+    try:
+        text = (folder / _RECORD).read_text(encoding="utf-8")
+        run = Run.model_validate_json(text)
+        network = keras.models.load_model(folder / _NETWORK)
+    except FileNotFoundError as error:
+        raise _no_run(folder, f"found no {Path(error.filename or _NETWORK).name}") from error
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        more = f", and {len(others)} more places" if others else ""
+        raise _no_run(
+            folder, f"{_RECORD} is of another form at {place}: {first['msg']}{more}"
+        ) from error
+    except Exception as error:  # Keras and the formats below it share no error of their own
+        raise _no_run(folder, str(error)) from error
+    return run, network
+
+
+def _no_run(folder: Path, why: str) -> RunError:
+    if not folder.is_dir():
+        why = "found no such folder"
+    return RunError(
+        f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {why}; name the "
+        "folder that its --out named, or fit again with this release"
+    )

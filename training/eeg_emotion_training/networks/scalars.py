@@ -1,0 +1,27 @@
+"""A training's curve as TensorBoard's scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tensorboard.summary import Writer
+
+from eeg_emotion_training.networks.curve import Point
+
+
+@contextmanager
+def scalars(folder: Path) -> Iterator[Callable[[Point], None]]:
+    """Open a folder for TensorBoard, and give what writes a point of the curve into it."""
+    writer = Writer(str(folder))
+
+    def write(point: Point) -> None:
+        for name, value in point.model_dump(exclude={"step", "seconds"}).items():
+            if value is not None:
+                writer.add_scalar(name, value, point.step)
+
+    try:
+        yield write
+    finally:
+        writer.close()

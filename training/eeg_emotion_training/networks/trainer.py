@@ -1,0 +1,216 @@
+"""Trains one network on one fold: fixed steps, or the step that validation windows choose."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss
+
+from eeg_emotion_training.evaluation.protocols import Fold
+from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.names import NetworkName
+from eeg_emotion_training.networks.recurrent import build_network, reset, resident
+
+_POINTS = 50  # how often a training is looked at
+_FEWEST_STEPS = 10  # between two looks
+_PATIENCE = 15  # looks without a lower validation loss, before training ends early
+_LOOKED_AT = 512  # training windows whose loss is followed: a look must not cost more than a step
+_BATCH = 256  # of windows that are only predicted
+# One compiled network serves all folds of about as many windows.
+_CAPACITY = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """What may be chosen about a training.
+
+    Attributes
+    ----------
+    network
+        One of the paper's four.
+    units
+        Of the recurrent layer.
+    steps
+        Optimiser steps; with a validation part at most so many.
+    batch_size
+        Windows in a step.
+    seed
+        Of the first weights and the order of the batches.
+    """
+
+    network: NetworkName
+    units: int = 64
+    steps: int = 10_000
+    batch_size: int = 64
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, and what it says.
+
+    Attributes
+    ----------
+    network
+        The Keras network over `(batch, steps, features)`. It is the caller's until the next
+        training in this process.
+    validation, test
+        Its probabilities of high, one for each window of the part.
+    best_step
+        The step whose weights it has.
+    curve
+        How training went.
+    """
+
+    network: Any
+    validation: NDArray[np.float64]
+    test: NDArray[np.float64]
+    best_step: int
+    curve: tuple[Point, ...]
+
+
+def train(
+    features: NDArray[np.float32],
+    high: NDArray[np.bool_],
+    fold: Fold,
+    settings: TrainSettings,
+    follow: Callable[[Point], None],
+) -> Trained:
+    """Train on the fold's training windows.
+
+    With a validation part, the weights are those of the lowest loss on it, and training ends when
+    that has not fallen for a while. Without one, training runs its full length: the test part
+    chooses nothing, here or anywhere.
+
+    Parameters
+    ----------
+    features
+        `(windows, steps, features)`, normalised, all parts together.
+    high
+        `(windows,)` labels.
+    fold
+        Which windows are in which part.
+    settings
+        What to train.
+    follow
+        Told of each point of the curve as it comes.
+    """
+    windows, steps, width = features.shape
+    capacity = -(-windows // _CAPACITY) * _CAPACITY
+    network, model = _compiled(settings.network, steps, width, settings.units, capacity)
+    reset(model, settings.seed)
+    model.get_layer("resident").put(features)
+    rng = np.random.default_rng(settings.seed)
+    looked_at = rng.permutation(fold.training)[:_LOOKED_AT]
+    labels = high.astype(np.int32)
+    every = max(_FEWEST_STEPS, settings.steps // _POINTS)
+    curve: list[Point] = []
+    best_step, best_loss, best_weights = settings.steps, np.inf, None
+    started = time.perf_counter()
+    batches = _batches(fold.training, settings.batch_size, rng)
+    for step in range(1, settings.steps + 1):
+        batch = next(batches)
+        model.train_on_batch(batch, labels[batch])
+        if step % every and step != settings.steps:
+            continue
+        point = _look(model, step, time.perf_counter() - started, high, fold, looked_at)
+        curve.append(point)
+        follow(point)
+        if point.validation_loss is None:
+            continue
+        if point.validation_loss < best_loss:
+            best_step, best_loss = step, point.validation_loss
+            best_weights = network.get_weights()
+        elif len(curve) - 1 - _place(curve, best_step) >= _PATIENCE:
+            break
+    if best_weights is not None:
+        network.set_weights(best_weights)
+    return Trained(
+        network=network,
+        validation=predict(model, fold.validation),
+        test=predict(model, fold.test),
+        best_step=best_step,
+        curve=tuple(curve),
+    )
+
+
+def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Give the probability of high for some of the resident windows, `(windows,)`."""
+    if not len(windows):
+        return np.empty(0)
+    padded = np.resize(windows, -(-len(windows) // _BATCH) * _BATCH).astype(np.int32)
+    said = [np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)]
+    return np.concatenate(said)[: len(windows)].astype(np.float64)
+
+
+def _look(
+    model: Any,
+    step: int,
+    seconds: float,
+    high: NDArray[np.bool_],
+    fold: Fold,
+    looked_at: NDArray[np.intp],
+) -> Point:
+    training = predict(model, looked_at)
+    validated = len(fold.validation) > 0
+    return Point(
+        step=step,
+        seconds=round(seconds, 3),
+        training_loss=_loss(high[looked_at], training),
+        training_accuracy=_accuracy(high[looked_at], training),
+        validation_loss=(
+            _loss(high[fold.validation], predict(model, fold.validation)) if validated else None
+        ),
+        test_accuracy=(
+            None if validated else _accuracy(high[fold.test], predict(model, fold.test))
+        ),
+    )
+
+
+def _place(curve: list[Point], step: int) -> int:
+    return next(place for place, point in enumerate(curve) if point.step == step)
+
+
+def _batches(
+    windows: NDArray[np.intp], size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int32]]:
+    """Give batches of equal size for ever: every window comes once before any comes again."""
+    waiting = np.empty(0, dtype=np.int32)
+    while True:
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, rng.permutation(windows).astype(np.int32)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def _loss(high: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return float(log_loss(high, probability, labels=[False, True]))
+
+
+def _accuracy(high: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return float(((probability > 0.5) == high).mean())
+
+
+# By what it was compiled for; only the newest, since each holds its windows.
+_newest: dict[tuple[object, ...], tuple[Any, Any]] = {}
+
+
+def _compiled(
+    name: NetworkName, steps: int, width: int, units: int, capacity: int
+) -> tuple[Any, Any]:
+    key = (name, steps, width, units, capacity)
+    if key not in _newest:
+        # The one before is let go of first: two tables of raw windows are gigabytes.
+        _newest.clear()
+        keras.backend.clear_session()
+        gc.collect()
+        network = build_network(name, steps, width, units)
+        _newest[key] = network, resident(network, capacity)
+    return _newest[key]

@@ -1,0 +1,168 @@
+"""What a study found, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from eeg_emotion_training.evaluation.protocols import PROTOCOLS
+from eeg_emotion_training.evaluation.significance import least_p
+from eeg_emotion_training.networks.names import NETWORKS
+from eeg_emotion_training.report.cells import NAMES, interval, label, p_value
+from eeg_emotion_training.report.markdown import listed, plain
+from eeg_emotion_training.report.rows import BALANCED, Key, Leak, Row, Tested, varying
+from eeg_emotion_training.study.plan import StudyRecord
+from eeg_emotion_training.study.results import Result
+
+_LEVEL = 0.05
+_EXPECTED = (
+    "What to expect on DEAP itself: near 85 % under the paper's protocol, which leaks, and from "
+    "near chance to the low sixties under honest ones."
+)
+
+
+def words(
+    record: StudyRecord,
+    results: Sequence[Result],
+    rows: Sequence[Row],
+    tests: Mapping[Key, Tested],
+    found: Sequence[Leak],
+) -> str:
+    """Say what was found, a sentence each, as a list."""
+    honest = [row for row in rows if not (PROTOCOLS[row.key.protocol].leaks or row.key.constant)]
+    sentences = [
+        _which_leak(record, rows),
+        *_how_much(found),
+        *_above_chance(honest, tests),
+        *_best(record, honest),
+        *_calibration(honest),
+        _counted(record, results),
+    ]
+    if "DEAP" in record.dataset:
+        sentences.append(_EXPECTED)
+    return "\n".join(f"- {plain(sentence)}" for sentence in sentences)
+
+
+def _which_leak(record: StudyRecord, rows: Sequence[Row]) -> str:
+    shares: dict[bool, list[str]] = {True: [], False: []}
+    for protocol in record.settings.protocols:
+        of = [row for row in rows if row.key.protocol == protocol]
+        if of:
+            weights = [row.windows.windows for row in of]
+            share = np.average([row.leak_share for row in of], weights=weights)
+            shares[PROTOCOLS[protocol].leaks].append(f"{protocol} ({share:.1%})")
+    leaky, honest = shares[True], shares[False]
+    first = f"Leaky: {listed(leaky)}. " if leaky else "No protocol of this study leaks. "
+    second = f"Honest: {listed(honest)}. " if honest else "No honest protocol was run. "
+    return (
+        f"{first}{second}In brackets the share of test windows of whose trial other windows were "
+        "trained on."
+    )
+
+
+def _how_much(found: Sequence[Leak]) -> Iterable[str]:
+    groups: dict[str, list[Leak]] = {}
+    for leak in found:
+        groups.setdefault(leak.key.protocol, []).append(leak)
+    for protocol, of in groups.items():
+        parts = []
+        for target in dict.fromkeys(leak.key.target for leak in of):
+            ranked = sorted(
+                (leak for leak in of if leak.key.target == target), key=lambda k: k.difference.value
+            )
+            ends = [f"{interval(k.difference, '+')} ({NAMES[k.key.network]})" for k in ranked]
+            span = ends[0] if len(ends) == 1 else f"between {ends[0]} and {ends[-1]}"
+            parts.append(f"for {target} {span}")
+        yield (
+            f"The accuracy over windows under {protocol} minus that under trial, of the same "
+            f"people and models, is {'; '.join(parts)}. In brackets 95 % intervals, bootstrap "
+            "over people."
+        )
+
+
+def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Tested]) -> Iterable[str]:
+    if not honest:
+        return
+    columns = varying(honest)
+    these = {row.key: tests[row.key] for row in honest}
+    passed = [
+        f"{label(key, columns)} ({key.protocol}, {key.target}; p = {p_value(test.holm)})"
+        for key, test in these.items()
+        if test.holm < _LEVEL
+    ]
+    over_majority = sum(test.holm_majority < _LEVEL for test in these.values())
+    shown = f"{'; '.join(passed[:3])}{'; and others' if len(passed) > 3 else ''}"
+    yield (
+        f"Under honest protocols {len(passed) or 'none'} of {len(these)} results "
+        f"{'is' if len(passed) < 2 else 'are'} above chance in balanced accuracy over trials at "
+        f"5 % after Holm{f': {shown}' if passed else ''}; in accuracy over the person's own "
+        f"majority {over_majority or 'none'}."
+    )
+    people = max(test.people for test in these.values())
+    rows = max(
+        sum(row.key.protocol == name for row in honest)
+        for name in {row.key.protocol for row in honest}
+    )
+    if not people:
+        yield "No one has trials of both classes, so nothing can be tested."
+        return
+    least = least_p(people)
+    sentence = (
+        f"The smallest p that {people} people can give is {p_value(least)}, and after Holm over "
+        f"{rows} results {p_value(min(1.0, least * rows))}"
+    )
+    if least > _LEVEL:
+        sentence += ": so few people can show nothing at 5 %, whatever the network"
+    elif least * rows > _LEVEL:
+        sentence += ": so few people can show nothing at 5 % when so many results are compared"
+    yield f"{sentence}."
+
+
+def _best(record: StudyRecord, honest: Sequence[Row]) -> Iterable[str]:
+    columns = varying(honest)
+    parts = []
+    for protocol in record.settings.protocols:
+        for target in record.settings.targets:
+            of = [
+                (row, row.trials.scores[BALANCED])
+                for row in honest
+                if row.key[:2] == (protocol, target)
+                and np.isfinite(row.trials.scores[BALANCED].value)
+            ]
+            if len(of) < 2:
+                continue
+            best, score = max(of, key=lambda pair: pair[1].value)
+            others = [other for row, other in of if row is not best]
+            overlap = sum(not other.high < score.low for other in others)
+            chance = "; its interval holds chance" if score.low <= 0.5 <= score.high else ""
+            parts.append(
+                f"{protocol}, {target}: {label(best.key, columns)} {interval(score)}, whose "
+                f"interval overlaps with {overlap} of the {len(others)} others'{chance}"
+            )
+    if parts:
+        yield f"The highest balanced accuracy over trials under {'; '.join(parts)}."
+
+
+def _calibration(honest: Sequence[Row]) -> Iterable[str]:
+    of = [row for row in honest if row.key.network in NETWORKS]
+    if not of:
+        return
+    before = np.array([row.raw_ece for row in of])
+    after = np.array([row.windows.scores["ece"].value for row in of])
+    yield (
+        f"Under honest protocols temperature scaling moved the networks' calibration error (ECE, "
+        f"windows) from {before.mean():.3f} to {after.mean():.3f} on average; it fell for "
+        f"{(after < before).sum()} of {len(of)} results."
+    )
+
+
+def _counted(record: StudyRecord, results: Sequence[Result]) -> str:
+    skips = sum(result.record.status == "skipped" for result in results)
+    if not skips and not record.left_out:
+        return f"All {len(results)} folds were run; nothing was skipped or left out."
+    cases = "1 case" if len(record.left_out) == 1 else f"{len(record.left_out)} cases"
+    return (
+        f"{skips} of {len(results)} folds were skipped and {cases} left out, "
+        "for the reasons at the end; the trials of skipped folds are missing from the tables."
+    )

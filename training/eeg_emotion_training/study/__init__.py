@@ -1,0 +1,1 @@
+"""A study as tasks that can run anywhere."""
