@@ -138,11 +138,9 @@ class HeldOut(_Part):
         """Say the result in one sentence, with its protocol."""
         low, high = self.trial_interval
         return (
-            f"balanced accuracy {self.trial_balanced_accuracy:.3f} over trials (95 % "
-            f"{low:.3f}-{high:.3f}), {self.balanced_accuracy:.3f} over windows; accuracy "
-            f"{self.accuracy:.3f} (each person's majority {self.majority_accuracy:.3f}), AUROC "
-            f"{self.auroc:.3f}, calibration error {self.ece:.3f}; {self.protocol}; "
-            f"{self.people} people, {self.trials} trials, {self.windows} windows"
+            f"balanced accuracy {self.trial_balanced_accuracy:.3f} (95 % {low:.3f}-{high:.3f}) over "
+            f"{self.trials} trials, {self.balanced_accuracy:.3f} over {self.windows} windows, AUROC "
+            f"{self.auroc:.3f}, calibration error {self.ece:.3f}; {self.people} {self.protocol}"
         )
 
 

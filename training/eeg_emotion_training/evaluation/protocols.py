@@ -373,8 +373,7 @@ STIMULUS = Protocol(
 )
 FOR_USE = Protocol(
     name="people",
-    text="a quarter of the people held out; a fifth of the others choose the step, the temperature "
-    "and what is unsure",
+    text="people held out; others chose the step, the temperature and what is unsure",
     test_apart=("windows", "trials", "people"),
     validation_apart=("windows", "trials", "people"),
     within_person=False,

@@ -33,14 +33,16 @@ def model_cells(key: Key, columns: Sequence[str]) -> list[str]:
 
 def number(value: float, sign: str = "") -> str:
     """Write three decimals, and a dash for what is undefined."""
-    return f"{value:{sign}.3f}" if math.isfinite(value) else "–"
+    # What rounds to zero has no sign.
+    return f"{round(value, 3) + 0.0:{sign}.3f}" if math.isfinite(value) else "–"
 
 
 def interval(score: Score, sign: str = "") -> str:
     """Write a value with its interval."""
     if not math.isfinite(score.low):
         return number(score.value, sign)
-    return f"{score.value:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
+    value, low, high = (number(one, sign) for one in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"
 
 
 def p_value(p: float) -> str:

@@ -15,7 +15,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.report import plots
 from eeg_emotion_training.report.drawing import Plot
 from eeg_emotion_training.report.markdown import plain
-from eeg_emotion_training.report.rows import Row, leaks, rows_of, tested
+from eeg_emotion_training.report.rows import Row, leaks, rows_of, significance_of
 from eeg_emotion_training.report.sections import (
     beside_the_paper,
     compared,
@@ -95,7 +95,7 @@ def _figures(record: StudyRecord, rows: Sequence[Row]) -> list[Plot]:
 def _compose(
     record: StudyRecord, results: Sequence[Result], rows: Sequence[Row], figures: Sequence[Plot]
 ) -> str:
-    tests, found = tested(rows), leaks(rows)
+    tests, found = significance_of(rows), leaks(rows)
     parts = [opening(record), "## In words", words(record, results, rows, tests, found)]
     parts += beside_the_paper(record, rows)
     for protocol in record.settings.protocols:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -113,10 +112,7 @@ def rows_of(record: StudyRecord, results: Iterable[Result]) -> list[Row]:
             settings.normalisers.index(key.normaliser),
         )
 
-    keys = sorted(folds, key=place)
-    # NumPy lets go of the interpreter's lock for the most part.
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(_join, keys, (folds[key] for key in keys)))
+    return [_join(key, folds[key]) for key in sorted(folds, key=place)]
 
 
 def _join(key: Key, folds: list[Result]) -> Row:
@@ -157,7 +153,7 @@ def varying(rows: Sequence[Row]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Significance:
     """Whether a row's people exceed chance at trial level; p after Holm beside the plain one."""
 
     people: int
@@ -167,13 +163,13 @@ class Tested:
     holm_majority: float
 
 
-def tested(rows: Sequence[Row]) -> dict[Key, Tested]:
+def significance_of(rows: Sequence[Row]) -> dict[Key, Significance]:
     """Test every row but the constant guesses; Holm over all rows of a protocol, for each test.
 
     The first test is of balanced accuracy against 0.5, over the people with both classes; the
     second of accuracy against the share of the person's own larger class.
     """
-    found: dict[Key, Tested] = {}
+    found: dict[Key, Significance] = {}
     for protocol in dict.fromkeys(row.key.protocol for row in rows):
         p: dict[Key, float] = {}
         p_majority: dict[Key, float] = {}
@@ -190,7 +186,7 @@ def tested(rows: Sequence[Row]) -> dict[Key, Tested]:
             )
         holm_p, holm_majority = holm(p), holm(p_majority)
         found |= {
-            row.key: Tested(
+            row.key: Significance(
                 row.trials.people_scored,
                 p[row.key],
                 holm_p[row.key],
@@ -212,22 +208,30 @@ def over_people(differences: NDArray[np.float64]) -> Score:
     return Score(float(differences.mean()), float(low), float(high))
 
 
-def paired(one: Predictions, other: Predictions, metric: str) -> tuple[int, Score]:
-    """Give how many people have both, and the mean of their differences, one minus other."""
+class Paired(NamedTuple):
+    """Two means over the same people, and the mean of the people's differences."""
+
+    people: int
+    one: float
+    other: float
+    difference: Score
+
+
+def paired(one: Predictions, other: Predictions, metric: str) -> Paired:
+    """Compare the people who have both: one minus other."""
     left, right = per_person(one), per_person(other)
-    both = [left[person][metric] - right[person][metric] for person in left if person in right]
-    differences = np.array([value for value in both if np.isfinite(value)])
-    return len(differences), over_people(differences)
+    both = np.array([(left[who][metric], right[who][metric]) for who in left if who in right])
+    both = both.reshape(-1, 2)
+    both = both[np.isfinite(both).all(axis=1)]
+    mean, other_mean = both.mean(axis=0).tolist() if len(both) else (math.nan, math.nan)
+    return Paired(len(both), mean, other_mean, over_people(both[:, 0] - both[:, 1]))
 
 
 class Leak(NamedTuple):
     """What a leaky protocol adds to the accuracy over windows of the same people and model."""
 
     key: Key
-    people: int
-    leaky: float
-    honest: float
-    difference: Score
+    accuracy: Paired
 
 
 def leaks(rows: Sequence[Row]) -> list[Leak]:
@@ -236,9 +240,6 @@ def leaks(rows: Sequence[Row]) -> list[Leak]:
     found = []
     for row in rows:
         honest = by_key.get(row.key._replace(protocol="trial"))
-        if honest is None or row.key.constant or not PROTOCOLS[row.key.protocol].leaks:
-            continue
-        people, difference = paired(row.said, honest.said, "accuracy")
-        leaky, apart = (one.windows.scores["accuracy"].value for one in (row, honest))
-        found.append(Leak(row.key, people, leaky, apart, difference))
+        if honest and not row.key.constant and PROTOCOLS[row.key.protocol].leaks:
+            found.append(Leak(row.key, paired(row.said, honest.said, "accuracy")))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS
 from eeg_emotion_training.report.markdown import listed, markdown_table, plain
-from eeg_emotion_training.report.rows import VARIANT, Key, Leak, Row, Tested, varying
+from eeg_emotion_training.report.rows import VARIANT, Key, Leak, Row, Significance, varying
 from eeg_emotion_training.report.tables import (
     chance_table,
     comparison_table,
@@ -81,7 +81,7 @@ def beside_the_paper(record: StudyRecord, rows: Sequence[Row]) -> list[str]:
 
 
 def protocol_section(
-    record: StudyRecord, rows: Sequence[Row], tests: Mapping[Key, Tested], name: str
+    record: StudyRecord, rows: Sequence[Row], tests: Mapping[Key, Significance], name: str
 ) -> list[str]:
     """Give a protocol's tables, and what stands beneath them."""
     protocol = PROTOCOLS[name]
@@ -149,7 +149,7 @@ def compared(record: StudyRecord, rows: Sequence[Row], found: Sequence[Leak]) ->
             "difference is paired by person, its interval the bootstrap over people. Not all of it "
             "need be the leak: under trial a fifth of the other trials choose instead of train"
             ", and the paper's windows hold the baseline.",
-            markdown_table(leak_table(found)),
+            markdown_table(leak_table(found, rows)),
         ]
     by_size = sorted(settings.montages, key=lambda name: -len(settings.montages[name]))
     for field, names, title in (

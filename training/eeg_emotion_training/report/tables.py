@@ -21,11 +21,10 @@ from eeg_emotion_training.report.cells import (
 )
 from eeg_emotion_training.report.rows import (
     BALANCED,
-    VARIANT,
     Key,
     Leak,
     Row,
-    Tested,
+    Significance,
     paired,
     varying,
 )
@@ -49,7 +48,7 @@ PAPER_FIGURES = {
 """Tables II and III of the paper as printed: Smoothed, Value, Step, Relative."""
 
 _SMOOTHING = 0.6  # TensorBoard's default
-_METRIC_NAMES = ("accuracy", "balanced accuracy", "macro-F1", "AUROC", "kappa", "ECE")
+_METRIC_NAMES = ("accuracy", "balanced accuracy", "macro-F1", "AUROC", "kappa")
 
 
 class Table(NamedTuple):
@@ -110,7 +109,8 @@ def paper_table(rows: Sequence[Row]) -> Table | None:
 def score_table(rows: Sequence[Row], level: str) -> Table:
     """List the metrics of each row over its windows or over its trials."""
     columns = varying(rows)
-    before = level == "windows" and any(row.calibrated for row in rows)
+    calibrated = any(row.calibrated for row in rows)
+    before = level == "windows" and calibrated
     lines = []
     for row in rows:
         summary: Summary = getattr(row, level)
@@ -124,12 +124,13 @@ def score_table(rows: Sequence[Row], level: str) -> Table:
             cells.append(number(row.raw_ece) if row.calibrated else "–")
         lines.append((*model_cells(row.key, columns), *counts, *cells))
     accuracy, *others = _METRIC_NAMES
-    names = [accuracy, "own majority", *others, *(["ECE before scaling"] if before else [])]
+    error = "ECE after scaling" if calibrated else "ECE, not scaled"
+    names = [accuracy, "own majority", *others, error, *(["before scaling"] if before else [])]
     counted = ["people", "trials", "windows"][: 3 if level == "windows" else 2]
     return Table(("model", *columns, *counted, *names), tuple(lines))
 
 
-def chance_table(rows: Sequence[Row], tests: Mapping[Key, Tested]) -> Table:
+def chance_table(rows: Sequence[Row], tests: Mapping[Key, Significance]) -> Table:
     """List the p values of each row that is tested."""
     columns = varying(rows)
     lines = []
@@ -143,18 +144,19 @@ def chance_table(rows: Sequence[Row], tests: Mapping[Key, Tested]) -> Table:
     return Table(("model", *columns, "people with both classes", "people", *names), tuple(lines))
 
 
-def leak_table(found: Sequence[Leak]) -> Table:
+def leak_table(found: Sequence[Leak], rows: Sequence[Row]) -> Table:
     """List what each leaky row adds."""
+    columns = varying(rows)
     lines = [
         (
-            *(leak.key.protocol, leak.key.target, NAMES[leak.key.network], *leak.key[3:]),
-            *(str(leak.people), number(leak.leaky), number(leak.honest)),
-            interval(leak.difference, sign="+"),
+            *(leak.key.protocol, leak.key.target, *model_cells(leak.key, columns)),
+            *(str(leak.accuracy.people), number(leak.accuracy.one), number(leak.accuracy.other)),
+            interval(leak.accuracy.difference, sign="+"),
         )
         for leak in found
     ]
     names = ("people", "leaky", "trial", "difference")
-    return Table(("leaky protocol", "target", "model", *VARIANT, *names), tuple(lines))
+    return Table(("leaky protocol", "target", "model", *columns, *names), tuple(lines))
 
 
 def comparison_table(rows: Sequence[Row], field: str, names: Sequence[str]) -> Table | None:
@@ -169,7 +171,7 @@ def comparison_table(rows: Sequence[Row], field: str, names: Sequence[str]) -> T
     for row in rows:
         if not row.key.constant:
             groups[row.key._replace(**{field: ""})][getattr(row.key, field)] = row
-    others = [name for name in VARIANT if name != field]
+    others = [name for name in varying(rows) if name != field]
     lines = []
     for key, by_name in groups.items():
         if len(by_name) < 2:
@@ -180,7 +182,11 @@ def comparison_table(rows: Sequence[Row], field: str, names: Sequence[str]) -> T
             shown = by_name.get(name)
             line.append(interval(shown.trials.scores[BALANCED]) if shown else "–")
             if name != names[0]:
-                pair = shown and first and paired(shown.trial_said, first.trial_said, BALANCED)[1]
+                pair = (
+                    shown
+                    and first
+                    and paired(shown.trial_said, first.trial_said, BALANCED).difference
+                )
                 line.append(interval(pair, sign="+") if pair else "–")
         lines.append(tuple(line))
     header = ["protocol", "target", "model", *others, names[0]]

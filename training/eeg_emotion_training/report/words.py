@@ -11,7 +11,7 @@ from eeg_emotion_training.evaluation.significance import least_p
 from eeg_emotion_training.networks.names import NETWORKS
 from eeg_emotion_training.report.cells import NAMES, interval, label, p_value
 from eeg_emotion_training.report.markdown import listed, plain
-from eeg_emotion_training.report.rows import BALANCED, Key, Leak, Row, Tested, varying
+from eeg_emotion_training.report.rows import BALANCED, Key, Leak, Row, Significance, varying
 from eeg_emotion_training.study.plan import StudyRecord
 from eeg_emotion_training.study.results import Result
 
@@ -26,7 +26,7 @@ def words(
     record: StudyRecord,
     results: Sequence[Result],
     rows: Sequence[Row],
-    tests: Mapping[Key, Tested],
+    tests: Mapping[Key, Significance],
     found: Sequence[Leak],
 ) -> str:
     """Say what was found, a sentence each, as a list."""
@@ -34,7 +34,7 @@ def words(
     sentences = [
         _which_leak(record, rows),
         *_how_much(found),
-        *_above_chance(honest, tests),
+        _above_chance(honest, tests),
         *_best(record, honest),
         *_calibration(honest),
         _counted(record, results),
@@ -48,10 +48,12 @@ def _which_leak(record: StudyRecord, rows: Sequence[Row]) -> str:
     shares: dict[bool, list[str]] = {True: [], False: []}
     for protocol in record.settings.protocols:
         of = [row for row in rows if row.key.protocol == protocol]
+        said = "nothing could be run"
         if of:
             weights = [row.windows.windows for row in of]
             share = np.average([row.leak_share for row in of], weights=weights)
-            shares[PROTOCOLS[protocol].leaks].append(f"{protocol} ({share:.1%})")
+            said = f"{100 * share:.1f} %"
+        shares[PROTOCOLS[protocol].leaks].append(f"{protocol} ({said})")
     leaky, honest = shares[True], shares[False]
     first = f"Leaky: {listed(leaky)}. " if leaky else "No protocol of this study leaks. "
     second = f"Honest: {listed(honest)}. " if honest else "No honest protocol was run. "
@@ -69,9 +71,12 @@ def _how_much(found: Sequence[Leak]) -> Iterable[str]:
         parts = []
         for target in dict.fromkeys(leak.key.target for leak in of):
             ranked = sorted(
-                (leak for leak in of if leak.key.target == target), key=lambda k: k.difference.value
+                (leak for leak in of if leak.key.target == target),
+                key=lambda k: k.accuracy.difference.value,
             )
-            ends = [f"{interval(k.difference, '+')} ({NAMES[k.key.network]})" for k in ranked]
+            ends = [
+                f"{interval(k.accuracy.difference, '+')} ({NAMES[k.key.network]})" for k in ranked
+            ]
             span = ends[0] if len(ends) == 1 else f"between {ends[0]} and {ends[-1]}"
             parts.append(f"for {target} {span}")
         yield (
@@ -81,9 +86,9 @@ def _how_much(found: Sequence[Leak]) -> Iterable[str]:
         )
 
 
-def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Tested]) -> Iterable[str]:
+def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Significance]) -> str:
     if not honest:
-        return
+        return "No model was run under an honest protocol: nothing here is evidence of emotion."
     columns = varying(honest)
     these = {row.key: tests[row.key] for row in honest}
     passed = [
@@ -93,11 +98,11 @@ def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Tested]) -> Iterabl
     ]
     over_majority = sum(test.holm_majority < _LEVEL for test in these.values())
     shown = f"{'; '.join(passed[:3])}{'; and others' if len(passed) > 3 else ''}"
-    yield (
+    first = (
         f"Under honest protocols {len(passed) or 'none'} of {len(these)} results "
         f"{'is' if len(passed) < 2 else 'are'} above chance in balanced accuracy over trials at "
-        f"5 % after Holm{f': {shown}' if passed else ''}; in accuracy over the person's own "
-        f"majority {over_majority or 'none'}."
+        f"5 % after Holm within each protocol{f': {shown}' if passed else ''}; in accuracy over "
+        f"the person's own majority {over_majority or 'none'}."
     )
     people = max(test.people for test in these.values())
     rows = max(
@@ -105,8 +110,7 @@ def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Tested]) -> Iterabl
         for name in {row.key.protocol for row in honest}
     )
     if not people:
-        yield "No one has trials of both classes, so nothing can be tested."
-        return
+        return f"{first} No one has trials of both classes, so nothing can be tested."
     least = least_p(people)
     sentence = (
         f"The smallest p that {people} people can give is {p_value(least)}, and after Holm over "
@@ -116,7 +120,7 @@ def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Tested]) -> Iterabl
         sentence += ": so few people can show nothing at 5 %, whatever the network"
     elif least * rows > _LEVEL:
         sentence += ": so few people can show nothing at 5 % when so many results are compared"
-    yield f"{sentence}."
+    return f"{first} {sentence}."
 
 
 def _best(record: StudyRecord, honest: Sequence[Row]) -> Iterable[str]:
@@ -160,9 +164,12 @@ def _calibration(honest: Sequence[Row]) -> Iterable[str]:
 def _counted(record: StudyRecord, results: Sequence[Result]) -> str:
     skips = sum(result.record.status == "skipped" for result in results)
     if not skips and not record.left_out:
-        return f"All {len(results)} folds were run; nothing was skipped or left out."
+        return (
+            f"All {len(results)} runs (one model, one fold) were done; nothing was skipped or left "
+            "out."
+        )
     cases = "1 case" if len(record.left_out) == 1 else f"{len(record.left_out)} cases"
     return (
-        f"{skips} of {len(results)} folds were skipped and {cases} left out, "
+        f"{skips} of {len(results)} runs (one model, one fold) were skipped and {cases} left out, "
         "for the reasons at the end; the trials of skipped folds are missing from the tables."
     )
