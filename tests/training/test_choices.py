@@ -44,14 +44,14 @@ def test_what_can_be_compared_is_the_networks_and_the_baselines() -> None:
 def test_representations_are_known_by_name() -> None:
     assert {name: representation_of(name) for name in REPRESENTATIONS} == {
         "raw": RawSignal(),
-        "bands": BandPower(bands=SEVEN_BANDS),
-        "bands4": BandPower(bands=FOUR_BANDS),
+        "bands": BandPower(bands=FOUR_BANDS),
+        "bands7": BandPower(bands=SEVEN_BANDS),
         "tangent": Tangent(),
     }
 
 
 def test_an_unknown_representation_is_refused_with_the_list() -> None:
-    expected = "found the representation 'wavelets', expected one of raw, bands, bands4, tangent"
+    expected = "found the representation 'wavelets', expected one of raw, bands, bands7, tangent"
     with pytest.raises(ChoiceError, match=expected):
         representation_of("wavelets")
 

@@ -241,7 +241,7 @@ def test_a_table_of_fewer_than_three_people_is_refused_kindly(tmp_path: Path) ->
 
 def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> None:
     path = table_of(tmp_path, 3)
-    small = ("--normaliser", "rest-baseline", "--network", "gru", "--representation", "bands4")
+    small = ("--normaliser", "rest-baseline", "--network", "gru", "--representation", "bands7")
     size = ("--units", "4", "--steps", "10", "--batch-size", "4")
     out = tmp_path / "run"
     fitted = invoke("fit", path, *TABLE, *small, *size, "--out", out)

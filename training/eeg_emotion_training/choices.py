@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eeg_emotion.eeg import montage
 from eeg_emotion.eeg.representation import (
-    FOUR_BANDS,
+    SEVEN_BANDS,
     BandPower,
     RawSignal,
     Representation,
@@ -17,7 +17,7 @@ from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 REPRESENTATIONS: dict[str, Representation] = {
     "raw": RawSignal(),
     "bands": BandPower(),
-    "bands4": BandPower(bands=FOUR_BANDS),
+    "bands7": BandPower(bands=SEVEN_BANDS),
     "tangent": Tangent(),
 }
 MODELS = (*NETWORKS, *BASELINES)

@@ -114,7 +114,7 @@ def fit(
     dataset: _Dataset = DatasetKind.DEAP,
     network: Annotated[str, typer.Option(help="gru, bn-gru, lstm or bn-lstm.")] = "bn-gru",
     representation: Annotated[
-        str, typer.Option(help="bands, bands4, tangent, or raw as in the paper.")
+        str, typer.Option(help="bands, bands7, tangent, or raw as in the paper.")
     ] = "bands",
     normaliser: Annotated[
         Normalisation, typer.Option(help="By training people, or by each person's own rest.")
@@ -171,7 +171,7 @@ def study(
     ] = "gru,bn-gru,lstm,bn-lstm,majority,person-majority,logistic",
     targets: Annotated[str, typer.Option(help="Labels to learn.")] = "arousal,valence",
     representation: Annotated[
-        str, typer.Option(help="Some of bands,bands4,tangent,raw; raw is the paper's.")
+        str, typer.Option(help="Some of bands,bands7,tangent,raw; raw is the paper's.")
     ] = "bands",
     normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
     montage: _Montage = "deap32",

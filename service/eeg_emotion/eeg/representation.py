@@ -118,7 +118,7 @@ class BandPower(_AsMeasured):
     kind: Literal["bands"] = "bands"
     step_seconds: float = 0.25
     order: int = 2
-    bands: tuple[Band, ...] = SEVEN_BANDS
+    bands: tuple[Band, ...] = FOUR_BANDS
 
     def step_samples(self, sfreq: float) -> int:
         """Give the samples that one row stands for."""

@@ -192,7 +192,7 @@ def test_windows_have_the_settings_shapes(spec: PathSettings):
 
 
 def test_shapes_follow_from_the_representation():
-    assert BANDS.window_shape == BANDS.measures_shape == (20, 7 * 32)
+    assert BANDS.window_shape == BANDS.measures_shape == (20, 4 * 32)
     assert RAW.window_shape == RAW.measures_shape == (640, 32)
     assert TANGENT.measures_shape == (20, 7 * 32 * 33 // 2)
     assert TANGENT.window_shape == (5, 7 * 32 * 33 // 2)
@@ -276,7 +276,7 @@ def test_mains_hum_is_taken_out():
 
 def test_the_normaliser_is_applied_to_every_window():
     rng = np.random.default_rng(0)
-    mean, sd = rng.normal(0.0, 5.0, 224), rng.uniform(1.0, 4.0, 224)
+    mean, sd = rng.normal(0.0, 5.0, 128), rng.uniform(1.0, 4.0, 128)
     normaliser = Normaliser(mean=tuple(mean.tolist()), sd=tuple(sd.tolist()))
     plain, normalised = run(path(), eeg()), run(path(normaliser=normaliser), eeg())
     np.testing.assert_allclose(stack(normalised), (stack(plain) - mean) / sd, rtol=1e-4, atol=1e-4)
@@ -527,7 +527,7 @@ def test_settings_count_samples_at_the_models_rate():
     spec = PathSettings(sfreq=256.0, window_seconds=2.0, settle_seconds=1.5)
     assert spec.block_samples == round(GRID_SECONDS * 256)
     assert (spec.window_samples, spec.settle_samples) == (512, 384)
-    assert spec.window_shape == (8, 224)
+    assert spec.window_shape == (8, 128)
 
 
 def test_another_model_rate_and_montage_serve():
@@ -536,5 +536,5 @@ def test_another_model_rate_and_montage_serve():
     line = SignalPath(spec, identity_layout(channels), 200.0)
     rows = [DEAP32.index(name) for name in channels]
     windows = run(line, eeg(200.0, 8.0)[rows])
-    assert stack(windows).shape == (7, 8, 28)
+    assert stack(windows).shape == (7, 8, 16)
     assert np.isfinite(stack(windows)).all()

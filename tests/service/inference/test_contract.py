@@ -209,7 +209,7 @@ def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]):
 def test_a_normaliser_of_another_width_is_refused(field: str):
     message = refused(lambda fields: fields["normaliser"][field].pop())
     assert "found a normaliser for" in message
-    assert "expected 224" in message
+    assert "expected 128" in message
 
 
 @pytest.mark.parametrize("spread", [0.0, -1.0])

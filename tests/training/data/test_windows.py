@@ -72,7 +72,7 @@ def live(
     }
 
 
-@pytest.mark.parametrize(("settings", "shape"), [(BANDS, (20, 224)), (RAW, (640, 32))])
+@pytest.mark.parametrize(("settings", "shape"), [(BANDS, (20, 128)), (RAW, (640, 32))])
 def test_a_trial_of_deap_gives_twelve_windows(
     settings: PathSettings, shape: tuple[int, int]
 ) -> None:

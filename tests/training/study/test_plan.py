@@ -114,7 +114,7 @@ def test_no_settings_are_confused(tmp_path: Path) -> None:
         {"seed": 2},
         {"labels": "shuffled"},
         {"montages": {"four": (*CHANNELS[:3], "O1")}},  # other electrodes under the same name
-        {"representations": ("bands4",)},
+        {"representations": ("bands7",)},
         {"normalisers": ("rest-baseline",)},
         {"targets": ("arousal",)},
     ]
