@@ -138,9 +138,10 @@ class HeldOut(_Part):
         """Say the result in one sentence, with its protocol."""
         low, high = self.trial_interval
         return (
-            f"balanced accuracy {self.trial_balanced_accuracy:.3f} (95 % {low:.3f}-{high:.3f}) over "
-            f"{self.trials} trials, {self.balanced_accuracy:.3f} over {self.windows} windows, AUROC "
-            f"{self.auroc:.3f}, calibration error {self.ece:.3f}; {self.people} {self.protocol}"
+            f"balanced accuracy {self.trial_balanced_accuracy:.3f} (95 % {low:.3f}-{high:.3f}) "
+            f"over {self.trials} trials, {self.balanced_accuracy:.3f} over {self.windows} windows, "
+            f"AUROC {self.auroc:.3f}, calibration error {self.ece:.3f}; "
+            f"{self.people} {self.protocol}"
         )
 
 
