@@ -96,6 +96,35 @@ def test_few_people_can_show_nothing(tmp_path: Path) -> None:
     assert "so few people can show nothing at 5 %, whatever the network" in text
 
 
+def test_one_person_can_show_nothing(tmp_path: Path) -> None:
+    text = report_of(tmp_path, [result([1, 0], [0.9, 0.1])])
+
+    assert "one person can show nothing" in text
+    assert "can give" not in text
+
+
+def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: Path) -> None:
+    right, wrong = [0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]
+    results = [
+        result([1, 1, 0, 0], said, person=person, network=network, representation=seen)
+        for person in ("s01", "s02")
+        for network, seen, said in (
+            ("bn-gru", "bands", right),
+            ("logistic", "bands", wrong),
+            ("bn-gru", "tangent", wrong),
+            ("logistic", "tangent", right),
+            ("gru", "bands", right),
+        )
+    ]
+    text = report_of(tmp_path, results)
+
+    assert (
+        "BN-GRU minus the logistic regression on the same input, balanced accuracy over trials, "
+        "paired by person: trial, arousal, bands +0.500 [+0.500, +0.500]; trial, arousal, tangent "
+        "-0.500 [-0.500, -0.500]. The network is ahead beyond its interval in 1 of 2." in text
+    )
+
+
 def test_what_is_above_chance_is_named(tmp_path: Path) -> None:
     results = [result([1, 0], [0.9, 0.1], person=f"s0{number}") for number in range(1, 7)]
     text = report_of(tmp_path, results)

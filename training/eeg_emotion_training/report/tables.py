@@ -117,7 +117,7 @@ def score_table(rows: Sequence[Row], level: str) -> Table:
         counts = [str(summary.people), str(summary.trials)]
         if level == "windows":
             counts.append(str(summary.windows))
-        cells = [interval(summary.scores[metric]) for metric in METRICS]
+        cells = [_score(row, metric, summary) for metric in METRICS]
         # Beside the accuracy stands what it must beat.
         cells.insert(1, number(summary.majority_accuracy))
         if before:
@@ -128,6 +128,16 @@ def score_table(rows: Sequence[Row], level: str) -> Table:
     names = [accuracy, "own majority", *others, error, *(["before scaling"] if before else [])]
     counted = ["people", "trials", "windows"][: 3 if level == "windows" else 2]
     return Table(("model", *columns, *counted, *names), tuple(lines))
+
+
+def _score(row: Row, metric: str, summary: Summary) -> str:
+    if metric == "auroc" and row.key.constant:
+        # Constant within a fold: joined folds would rank people or folds, not windows.
+        return "–"
+    if metric == "ece":
+        # Drawing trials anew only adds to it, so its interval would lie too high.
+        return number(summary.scores[metric].value)
+    return interval(summary.scores[metric])
 
 
 def chance_table(rows: Sequence[Row], tests: Mapping[Key, Significance]) -> Table:

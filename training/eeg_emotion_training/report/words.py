@@ -11,11 +11,21 @@ from eeg_emotion_training.evaluation.significance import least_p
 from eeg_emotion_training.networks.names import NETWORKS
 from eeg_emotion_training.report.cells import NAMES, interval, label, p_value
 from eeg_emotion_training.report.markdown import listed, plain
-from eeg_emotion_training.report.rows import BALANCED, Key, Leak, Row, Significance, varying
+from eeg_emotion_training.report.rows import (
+    BALANCED,
+    Key,
+    Leak,
+    Row,
+    Significance,
+    paired,
+    varying,
+)
 from eeg_emotion_training.study.plan import StudyRecord
 from eeg_emotion_training.study.results import Result
 
 _LEVEL = 0.05
+_SHOWN = 6  # comparisons in a sentence; more are in the tables only
+_PREFERRED = ("bn-gru", *NETWORKS)  # the paper's own network speaks for all where it ran
 _EXPECTED = (
     "What to expect on DEAP itself: near 85 % under the paper's protocol, which leaks, and from "
     "near chance to the low sixties under honest ones."
@@ -36,6 +46,7 @@ def words(
         *_how_much(found),
         _above_chance(honest, tests),
         *_best(record, honest),
+        *_beside_linear(honest),
         *_calibration(honest),
         _counted(record, results),
     ]
@@ -111,6 +122,8 @@ def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Significance]) -> s
     )
     if not people:
         return f"{first} No one has trials of both classes, so nothing can be tested."
+    if people == 1:
+        return f"{first} A test over people needs several of them: one person can show nothing."
     least = least_p(people)
     sentence = (
         f"The smallest p that {people} people can give is {p_value(least)}, and after Holm over "
@@ -146,6 +159,31 @@ def _best(record: StudyRecord, honest: Sequence[Row]) -> Iterable[str]:
             )
     if parts:
         yield f"The highest balanced accuracy over trials under {'; '.join(parts)}."
+
+
+def _beside_linear(honest: Sequence[Row]) -> Iterable[str]:
+    """Compare a network with the linear model on the same input; the reader looks for that."""
+    by_key = {row.key: row for row in honest}
+    networks = [name for name in _PREFERRED if any(key.network == name for key in by_key)]
+    pairs = [
+        (key, paired(row.trial_said, by_key[linear].trial_said, BALANCED))
+        for key, row in by_key.items()
+        if key.network in networks[:1] and (linear := key._replace(network="logistic")) in by_key
+    ]
+    if not pairs:
+        return
+    columns = varying(honest)
+    shown = "; ".join(
+        ", ".join([key.protocol, key.target, *(getattr(key, name) for name in columns)])
+        + f" {interval(pair.difference, '+')}"
+        for key, pair in pairs[:_SHOWN]
+    )
+    ahead = sum(pair.difference.low > 0 for _, pair in pairs)
+    yield (
+        f"{NAMES[networks[0]]} minus the logistic regression on the same input, balanced accuracy "
+        f"over trials, paired by person: {shown}{'; and others' if len(pairs) > _SHOWN else ''}. "
+        f"The network is ahead beyond its interval in {ahead} of {len(pairs)}."
+    )
 
 
 def _calibration(honest: Sequence[Row]) -> Iterable[str]:
