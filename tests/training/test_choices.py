@@ -15,6 +15,7 @@ from eeg_emotion_training.choices import (
     montages,
     most_interpolated,
     network_name,
+    normalisers,
     representation_of,
 )
 from eeg_emotion_training.networks.names import NETWORKS
@@ -98,3 +99,10 @@ def test_as_large_a_share_as_of_deaps_channels_may_be_filled_in() -> None:
     assert most_interpolated(DEAP32) == PathSettings().max_interpolated == 13
     assert [most_interpolated(m) for m in (TEN_TWENTY19, EMOTIV14, MUSE4)] == [7, 5, 1]
     assert most_interpolated(("Cz", "Fz")) == 0
+
+
+def test_an_unknown_normaliser_is_refused_with_the_list() -> None:
+    assert normalisers("training, rest-baseline") == ("training", "rest-baseline")
+    for text in ("foo", "", "training,foo"):
+        with pytest.raises(ChoiceError, match="expected some of training, rest-baseline"):
+            normalisers(text)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from eeg_emotion.eeg import montage
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.representation import (
     SEVEN_BANDS,
     BandPower,
@@ -48,6 +51,14 @@ def representation_of(text: str) -> Representation:
             f"found the representation {text!r}, expected one of {', '.join(REPRESENTATIONS)}"
         )
     return REPRESENTATIONS[text]
+
+
+def normalisers(text: str) -> tuple[str, ...]:
+    """Read names of normalisers, separated by commas."""
+    names, known = listed(text), get_args(NormaliserKind)
+    if not names or not set(names) <= set(known):
+        raise ChoiceError(f"found the normaliser {text!r}, expected some of {', '.join(known)}")
+    return names
 
 
 def montages(text: str, most: int | None = None) -> dict[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from eeg_emotion_training.choices import (
     montages,
     most_interpolated,
     network_name,
+    normalisers,
     representation_of,
 )
 from eeg_emotion_training.data.deap_source import SimulatedSource, open_deap, refuse_missing
@@ -47,6 +48,11 @@ class Normalisation(StrEnum):
     REST_BASELINE = "rest-baseline"
 
 
+_PAPER_STEPS = 10_000
+_DEFAULT_PROTOCOLS = {
+    DatasetKind.DEAP: "paper,segment,trial,loso",
+    DatasetKind.CSV: "segment,trial,loso",
+}
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with sXX.dat or sXX.mat.")]
 _Data = Annotated[
     Path, typer.Argument(metavar="DIR", help="DEAP's folder, or a table with --dataset csv.")
@@ -163,8 +169,12 @@ def study(
     ] = None,
     dataset: _Dataset = DatasetKind.DEAP,
     protocol: Annotated[
-        str, typer.Option(help="Some of paper,segment,trial,loso,stimulus.")
-    ] = "paper,segment,trial,loso",
+        str | None,
+        typer.Option(
+            help="Some of paper,segment,trial,loso,stimulus; all but the last if not given, and "
+            "without paper where the data are not DEAP's."
+        ),
+    ] = None,
     networks: Annotated[
         str,
         typer.Option(help="Some of gru,bn-gru,lstm,bn-lstm and majority,person-majority,logistic."),
@@ -176,7 +186,9 @@ def study(
     normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
     montage: _Montage = "deap32",
     units: _Units = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; the paper's 10k.")] = 10_000,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps; the paper's 10000 if not given.")
+    ] = None,
     batch_size: _BatchSize = 64,
     seed: _Seed = 1,
     shuffle_labels: Annotated[
@@ -185,7 +197,7 @@ def study(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="4 simulated people, no DIR; paper and trial, bands, 30 steps."
+            "--quick", help="4 simulated people, no DIR; if not said: paper and trial, 30 steps."
         ),
     ] = False,
     workers: Annotated[
@@ -210,7 +222,7 @@ def study(
     if quick:
         if folder is not None:
             raise typer.BadParameter("found a folder beside --quick, which simulates its people")
-        protocol, representation, steps = "paper,trial", "bands", 30
+        protocol, steps = protocol or "paper,trial", steps or 30
         sources = {name: SimulatedSource(4, 1, channels) for name, channels in chosen.items()}
     elif folder is None:
         raise typer.BadParameter("found no data set, expected a folder, or --quick")
@@ -218,14 +230,14 @@ def study(
         sources = open_sources(folder, dataset, chosen)
     settings = StudySettings.model_validate(
         {
-            "protocols": listed(protocol),
+            "protocols": listed(protocol or _DEFAULT_PROTOCOLS[dataset]),
             "networks": listed(networks),
             "targets": listed(targets),
             "montages": chosen,
             "representations": listed(representation),
-            "normalisers": listed(normaliser),
+            "normalisers": normalisers(normaliser),
             "units": units,
-            "steps": steps,
+            "steps": steps or _PAPER_STEPS,
             "batch_size": batch_size,
             "seed": seed,
             "labels": "shuffled" if shuffle_labels else "true",

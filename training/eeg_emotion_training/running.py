@@ -59,7 +59,8 @@ def run_study(
     if len(waiting) < len(mine):
         console.print(f"{len(mine) - len(waiting)} of {len(mine)} tasks are finished already")
     if waiting:
-        count = min(workers or os.cpu_count() or 1, len(waiting))
+        # What a job array's node lends, not what the machine has.
+        count = min(workers or len(os.sched_getaffinity(0)), len(waiting))
         with (
             dask_cluster(dask) if dask else processes(count) as executor,
             _progress(console, len(waiting)) as tell,

@@ -150,7 +150,6 @@ CHANGES = {
     "label_rule": lambda data, _: setattr(
         data, "label_policy", LabelPolicy(id="high-above-6/1", text="")
     ),
-    "source": lambda data, _: setattr(data, "name", "other people"),
     "signal_path_version": lambda _, patch: patch.setattr(
         cache, "signal_path_version", lambda: "0+other"
     ),
@@ -196,7 +195,7 @@ def test_a_manifest_of_another_recipe_in_the_same_place_is_not_trusted(
 
 
 def test_every_field_of_the_recipe_is_tried() -> None:
-    assert {*CHANGES, "path", "baseline", "person"} == set(cache.Recipe.model_fields)
+    assert {*CHANGES, "source", "path", "baseline", "person"} == set(cache.Recipe.model_fields)
 
 
 def damage(item: Kept) -> None:
@@ -253,11 +252,20 @@ def test_the_manifest_is_last_so_what_was_interrupted_is_made_again(
         with pytest.raises(Interrupted):
             keep_one(tmp_path, data)
     assert done == ["p1.npy"][:renames]
-    assert [Path(name).name for name in files(tmp_path)] == ["p1.npy"]
+    assert [Path(name).name for name in files(tmp_path)] == ["p1.json", "p1.npy"]
     said: list[str] = []
     keep_one(tmp_path, data, said.append)
-    assert "converting to windows" in said[0]
+    assert "found windows of another source_sha256" in said[0]
     assert_same(item.load(), cut_person("p1", person(5), BANDS.settings))
+
+
+def test_people_of_other_data_sets_lie_apart_whatever_their_names(
+    tmp_path: Path, data: Any
+) -> None:
+    item = keep_one(tmp_path, data)
+    data.name = "other people"
+    assert keep_one(tmp_path, data).array != item.array
+    assert item.array.exists()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks import trainer
 from eeg_emotion_training.networks.curve import Point
@@ -239,3 +240,9 @@ def test_every_training_window_comes_once_before_any_comes_again(
     assert (shown[:50] != shown[50:100]).any()
     np.testing.assert_array_equal(np.concatenate(recorder.labels), data.high[shown])
     np.testing.assert_array_equal(recorder.features, data.features)
+
+
+def test_a_training_that_diverges_is_an_error_of_its_data(data: Data) -> None:
+    wild = data._replace(features=np.full_like(data.features, np.nan))
+    with pytest.raises(DataError, match="training diverged"):
+        run(wild)

@@ -125,6 +125,17 @@ def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: 
     )
 
 
+def test_a_rest_baseline_is_called_transductive(tmp_path: Path) -> None:
+    told = {
+        normaliser: report_of(
+            tmp_path / normaliser, [result([1, 0], [0.9, 0.1], normaliser=normaliser)]
+        )
+        for normaliser in ("training", "rest-baseline")
+    }
+    assert "transductive" in told["rest-baseline"]
+    assert "transductive" not in told["training"]
+
+
 def test_what_is_above_chance_is_named(tmp_path: Path) -> None:
     results = [result([1, 0], [0.9, 0.1], person=f"s0{number}") for number in range(1, 7)]
     text = report_of(tmp_path, results)

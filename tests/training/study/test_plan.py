@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tests.training.study_people import CHANNELS, MadePeople, made_people, plan
 
-from eeg_emotion_training.evaluation.protocols import SplitError
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (
     LeftOut,
@@ -68,12 +67,6 @@ def test_a_folder_without_a_study_is_said(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text('{"settings": 1}')
     with pytest.raises(StudyError, match="holds no study"):
         load_record(tmp_path)
-
-
-def test_a_study_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    (tmp_path / "study").write_text("in the way")
-    with pytest.raises(StudyError, match="name another folder with --out"):
-        plan(made_people(3), tmp_path)
 
 
 def test_a_model_comes_only_where_the_variant_makes_a_difference_to_it(tmp_path: Path) -> None:
@@ -178,7 +171,7 @@ def test_who_is_left_out_is_named_once_however_many_variants_there_are(tmp_path:
 
 
 def test_a_data_set_of_too_few_people_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SplitError, match="found 2 people, expected at least 3"):
+    with pytest.raises(StudyError, match="found 2 people, expected at least 3"):
         plan(made_people(2), tmp_path, protocols=("loso",))
 
 
@@ -329,3 +322,28 @@ def test_a_person_without_a_usable_window_is_left_out_and_named(
         ("p2", "none of the windows")
     ]
     assert "p2" not in {task.spec.fold.split("-")[0] for task in study.tasks}
+
+
+def test_a_place_that_cannot_be_a_folder_is_said_before_anything_is_converted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "study").write_text("a file", encoding="utf-8")
+    said: list[str] = []
+    with pytest.raises(StudyError, match=r"cannot make the folder .*study: .*--out"):
+        plan(made_people(1), tmp_path, said.append)
+    assert said == []
+
+
+def test_curves_of_other_settings_are_kept_apart(tmp_path: Path) -> None:
+    one, other = (plan(made_people(1), tmp_path, steps=steps) for steps in (20, 30))
+    assert not {task.logs for task in one.tasks} & {task.logs for task in other.tasks}
+
+
+def test_a_protocol_with_too_few_people_is_left_out_beside_one_that_has_enough(
+    tmp_path: Path,
+) -> None:
+    study = plan(made_people(1), tmp_path, protocols=("trial", "loso"))
+    assert {task.spec.protocol for task in study.tasks} == {"trial"}
+    (left_out,) = study.record.left_out
+    assert (left_out.protocol, left_out.who) == ("loso", "all people")
+    assert "found 1 people, expected at least 3" in left_out.reason

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,8 @@ class Recipe(BaseModel):
 
     @property
     def folder(self) -> str:
-        """A name for the kind of windows, shared by all people and all versions of the code."""
-        kind = f"{self.path}{self.baseline}".encode()
+        """A name for the kind of windows: one for all people and all versions of the code."""
+        kind = f"{self.source}{self.path}{self.baseline}".encode()
         digest = hashlib.sha256(kind).hexdigest()[:8]
         return f"{self.path.representation.kind}-{self.path.window_seconds:g}s-{digest}"
 
@@ -167,8 +168,9 @@ def _why_not(item: Kept, recipe: Recipe) -> str | None:
 
 def _convert(item: Kept, recipe: Recipe, windows: PersonWindows) -> None:
     # Names of this process's own: several jobs of an array may convert the same person at once.
-    array = item.array.with_name(f".{item.array.name}.{os.getpid()}")
-    manifest = item.manifest.with_name(f".{item.manifest.name}.{os.getpid()}")
+    mine = secrets.token_hex(4)
+    array = item.array.with_name(f".{item.array.name}.{mine}")
+    manifest = item.manifest.with_name(f".{item.manifest.name}.{mine}")
     try:
         item.array.parent.mkdir(parents=True, exist_ok=True)
         with array.open("wb") as file:
@@ -185,7 +187,6 @@ def _convert(item: Kept, recipe: Recipe, windows: PersonWindows) -> None:
             rest=windows.rest,
         )
         manifest.write_text(stated.model_dump_json(), encoding="utf-8")
-        item.manifest.unlink(missing_ok=True)
         os.replace(array, item.array)
         os.replace(manifest, item.manifest)
     except OSError as error:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
+from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks.curve import Point
 from eeg_emotion_training.networks.names import NetworkName
@@ -142,12 +143,24 @@ def train(
 
 
 def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the probability of high for some of the resident windows, `(windows,)`."""
+    """Give the probability of high for some of the resident windows, `(windows,)`.
+
+    Raises
+    ------
+    DataError
+        If training has diverged.
+    """
     if not len(windows):
         return np.empty(0)
     padded = np.resize(windows, -(-len(windows) // _BATCH) * _BATCH).astype(np.int32)
     said = [np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)]
-    return np.concatenate(said)[: len(windows)].astype(np.float64)
+    probability = np.concatenate(said)[: len(windows)].astype(np.float64)
+    if not np.isfinite(probability).all():
+        raise DataError(
+            "training diverged: found probabilities that are not finite, expected finite ones; "
+            "look for extreme values in the data"
+        )
+    return probability
 
 
 def _look(

@@ -26,6 +26,10 @@ from eeg_emotion_training.study.results import Result
 _LEVEL = 0.05
 _SHOWN = 6  # comparisons in a sentence; more are in the tables only
 _PREFERRED = ("bn-gru", *NETWORKS)  # the paper's own network speaks for all where it ran
+_TRANSDUCTIVE = (
+    "Rows normalised by a rest baseline are transductive: they use the test person's own rest, "
+    "though no label and no scored window."
+)
 _EXPECTED = (
     "What to expect on DEAP itself: near 85 % under the paper's protocol, which leaks, and from "
     "near chance to the low sixties under honest ones."
@@ -50,6 +54,8 @@ def words(
         *_calibration(honest),
         _counted(record, results),
     ]
+    if "rest-baseline" in record.settings.normalisers:
+        sentences.append(_TRANSDUCTIVE)
     if "DEAP" in record.dataset:
         sentences.append(_EXPECTED)
     return "\n".join(f"- {plain(sentence)}" for sentence in sentences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,6 +69,10 @@ def dask_cluster(address: str) -> Iterator[Executor]:
     from distributed import Client
 
     try:
+        # Asked first: a client that finds nobody goes on trying behind one's back.
+        _, _, place = address.rpartition("//")
+        host, _, port = place.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         client: Any = Client(address, timeout=10, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ExecutorError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.sources import Source
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS, Protocol, SplitError
 from eeg_emotion_training.networks.baselines import CONSTANT
-from eeg_emotion_training.networks.names import NETWORKS
+from eeg_emotion_training.networks.names import NETWORKS, backend
 from eeg_emotion_training.study.results import Spec, load_result
 from eeg_emotion_training.study.task import Task, data_digest, labelled_index, load_people
 
@@ -121,6 +122,12 @@ def plan_study(
     """
     source = next(iter(sources.values()))
     _check(settings, source)
+    try:
+        root.mkdir(parents=True, exist_ok=True)  # before minutes of conversion
+    except OSError as error:
+        raise StudyError(
+            f"cannot make the folder {root}: {error.strerror}; name another with --out"
+        ) from error
     tasks: list[Task] = []
     left_out: list[LeftOut] = []
     grid: list[tuple[_Variant, Protocol]] = []
@@ -223,7 +230,7 @@ def _check(settings: StudySettings, source: Source) -> None:
         if PROTOCOLS[name].baseline and source.baseline_seconds is None:
             raise StudyError(
                 f"found the protocol {name} for {source.name}, expected DEAP: its windows begin "
-                "with the 3 s before each video; use segment, which differs in nothing else"
+                "with the 3 s before each video; use segment"
             )
 
 
@@ -329,7 +336,7 @@ def _plan_group(
             "batch_size": settings.batch_size,
             "seed": settings.seed,
             "labels": settings.labels,
-            "backend": os.environ["KERAS_BACKEND"],
+            "backend": backend(),
             "data_sha256": data,
             "code_version": code_version(),
         }
@@ -337,10 +344,8 @@ def _plan_group(
         try:
             folds = protocol.folds(index, settings.seed)
         except SplitError as error:
-            # One person with too few trials is left out; a whole data set is refused.
-            if not protocol.within_person:
-                raise
-            who = kept[0].person
+            # The other people, or the other protocols, may have enough.
+            who = kept[0].person if protocol.within_person else "all people"
             left_out.append(
                 LeftOut(protocol=protocol.name, target=target, who=who, reason=str(error))
             )
@@ -352,7 +357,9 @@ def _plan_group(
                     {**shared, "fold": fold.name, "network": network, "split_sha256": split}
                 )
                 shown = f"{variant.montage}-{variant.representation}-{variant.normaliser}"
-                logs = root / "logs" / protocol.name / target / network / shown / fold.name
+                # Named by its digest too, lest another study's curve is drawn into this one's.
+                run = f"{fold.name}-{spec.digest[:8]}"
+                logs = root / "logs" / protocol.name / target / network / shown / run
                 representation = REPRESENTATIONS[variant.representation]
                 tasks.append(Task(spec, label, representation, kept, results_folder(root), logs))
     return tasks, left_out
@@ -360,9 +367,8 @@ def _plan_group(
 
 def _save(root: Path, record: StudyRecord) -> None:
     path = root / _RECORD
-    unfinished = root / f".{_RECORD}.{os.getpid()}"
+    unfinished = root / f".{_RECORD}.{secrets.token_hex(4)}"
     try:
-        root.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
         os.replace(unfinished, path)
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import threading
 import time
 import zlib
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ from eeg_emotion_training.evaluation.protocols import (
     leak_share,
 )
 from eeg_emotion_training.networks import baselines
-from eeg_emotion_training.networks.names import NetworkName
+from eeg_emotion_training.networks.names import NetworkName, backend
 from eeg_emotion_training.networks.scalars import scalars
 from eeg_emotion_training.study.results import (
     Record,
@@ -51,6 +52,11 @@ from eeg_emotion_training.study.results import (
 
 class TaskError(EegEmotionError):
     """A worker sees something else than the study was planned with."""
+
+
+# A process has one compiled network and one table of windows. A Dask worker has several threads by
+# default: two folds at once would train each other's weights.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,13 @@ def run_task(task: Task) -> Record:
     done = load_result(task.results, spec)
     if done is not None:
         return done.record
-    started = time.perf_counter()
-    _refuse_other(task)
-    try:
-        result = _run(task)
-    except DataError as error:
-        result = skipped(spec, str(error))
+    with _ONE_AT_A_TIME:
+        started = time.perf_counter()
+        _refuse_other(task)
+        try:
+            result = _run(task)
+        except DataError as error:
+            result = skipped(spec, str(error))
     result = _timed(result, time.perf_counter() - started)
     save_result(task.results, result)
     return result.record
@@ -211,11 +218,12 @@ def _predict(
 def _refuse_other(task: Task) -> None:
     # A worker of a cluster may have been started long ago, or elsewhere, and see other files.
     planned = task.spec
+    # Keras is imported by nothing but a task, so the first one may still choose.
+    os.environ.setdefault("KERAS_BACKEND", planned.backend.partition(" ")[0])
     found = {
         "data_sha256": data_digest(task.people),
         "code_version": code_version(),
-        # Keras is imported by nothing but a task, so the first one may still choose.
-        "backend": os.environ.setdefault("KERAS_BACKEND", planned.backend),
+        "backend": backend(),
     }
     for name, value in found.items():
         if value != getattr(planned, name):
