@@ -151,11 +151,12 @@ def test_the_linear_model_finds_both_effects(folder: Path) -> None:
         Planted(3, PLANTED),
         folder,
         "linear",
+        protocols=("trial", "loso", "stimulus"),
         targets=("valence", "arousal"),
         normalisers=("rest-baseline",),
     )
     run(study)
-    for protocol in ("trial", "loso"):
+    for protocol in ("trial", "loso", "stimulus"):
         for target in ("valence", "arousal"):
             assert balanced_accuracy(protocol, target, study).value >= 0.95
 
@@ -169,7 +170,7 @@ def test_shuffled_labels_are_found_only_where_windows_of_a_trial_are_on_both_sid
             Planted(4, FINGERPRINT, trials=16, seconds=30),
             tmp_path,
             f"shuffle-{seed}",
-            protocols=("segment", "trial", "loso"),
+            protocols=("segment", "trial", "loso", "stimulus"),
             labels="shuffled",
             seed=seed,
         )
@@ -177,7 +178,7 @@ def test_shuffled_labels_are_found_only_where_windows_of_a_trial_are_on_both_sid
     ]
     for study in studies:
         run(study)
-    for protocol in ("trial", "loso"):
+    for protocol in ("trial", "loso", "stimulus"):
         honest = balanced_accuracy(protocol, "valence", *studies)
         assert honest.low < 0.5 < honest.high
         assert honest.high - honest.low < 0.2

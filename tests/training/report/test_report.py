@@ -121,7 +121,8 @@ def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: 
     assert (
         "BN-GRU minus the logistic regression on the same input, balanced accuracy over trials, "
         "paired by person: trial, arousal, bands +0.500 [+0.500, +0.500]; trial, arousal, tangent "
-        "-0.500 [-0.500, -0.500]. The network is ahead beyond its interval in 1 of 2." in text
+        "-0.500 [-0.500, -0.500]. The network is ahead beyond its interval in 1 of 2, the "
+        "linear model in 1." in text
     )
 
 

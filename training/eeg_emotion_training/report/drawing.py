@@ -32,6 +32,7 @@ STYLE: dict[Any, Any] = {
     # Text stays text: it can be searched, and read aloud.
     "svg.fonttype": "none",
 }
+_LEAST_INCHES = 6.0
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -59,7 +60,8 @@ class Plot:
 
 def panels(titles: Sequence[str], width: float, height: float) -> tuple[Figure, list[Axes]]:
     """Make one panel beside the other, inches each."""
-    figure = Figure(figsize=(width * len(titles), height), layout="constrained")
+    # A legend has to fit beneath a single panel too.
+    figure = Figure(figsize=(max(_LEAST_INCHES, width * len(titles)), height), layout="constrained")
     made = [figure.add_subplot(1, len(titles), place + 1) for place in range(len(titles))]
     for axes, title in zip(made, titles, strict=True):
         axes.set_title(title)
@@ -73,7 +75,7 @@ def legend(figure: Figure, axes_of: Sequence[Axes]) -> None:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(name, handle)
     figure.legend(
-        list(named.values()), list(named), loc="outside lower center", ncols=min(4, len(named))
+        list(named.values()), list(named), loc="outside lower center", ncols=min(3, len(named))
     )
 
 

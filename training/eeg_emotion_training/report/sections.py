@@ -39,7 +39,8 @@ def opening(record: StudyRecord) -> str:
         )
     channels = "; ".join(f"{name}: {len(these)}" for name, these in settings.montages.items())
     facts = (
-        f"data: {plain(record.dataset)}, {len(record.people)} people",
+        f"data: {plain(record.dataset)}, "
+        f"{len(record.people)} {'person' if len(record.people) == 1 else 'people'}",
         f"labels: {plain(record.label_rule)}; {settings.labels} labels",
         f"channels: {plain(channels)}",
         f"seen as: {plain(listed(settings.representations))}; normalised by "
@@ -115,7 +116,9 @@ def _beneath(record: StudyRecord, rows: Sequence[Row], name: str) -> list[str]:
     notes = [
         "Values are means over people of each person's own metric; in brackets the 95 % interval "
         "of the bootstrap that draws trials within each person, so it is for these people and says "
-        "little of others. The interval of the ECE lies high and need not hold its value.",
+        "little of others. ECE has none: drawing trials only adds to it. Constant guesses have no "
+        "AUROC: within a fold they rank nothing. Classes that do not divide evenly into folds push "
+        "accuracy slightly below chance where nothing is learnt.",
         "A trial's prediction is the mean probability of its windows. Own majority is the share "
         "of the person's larger class, mean over people: the best constant guess, in hindsight.",
         f"p is one-sided, of Wilcoxon's signed-rank test over people at trial level; Holm over the "

@@ -164,7 +164,10 @@ def _best(record: StudyRecord, honest: Sequence[Row]) -> Iterable[str]:
                 f"interval overlaps with {overlap} of the {len(others)} others'{chance}"
             )
     if parts:
-        yield f"The highest balanced accuracy over trials under {'; '.join(parts)}."
+        yield (
+            f"The highest balanced accuracy over trials, chosen among all models, under "
+            f"{'; '.join(parts)}."
+        )
 
 
 def _beside_linear(honest: Sequence[Row]) -> Iterable[str]:
@@ -185,10 +188,12 @@ def _beside_linear(honest: Sequence[Row]) -> Iterable[str]:
         for key, pair in pairs[:_SHOWN]
     )
     ahead = sum(pair.difference.low > 0 for _, pair in pairs)
+    behind = sum(pair.difference.high < 0 for _, pair in pairs)
     yield (
         f"{NAMES[networks[0]]} minus the logistic regression on the same input, balanced accuracy "
         f"over trials, paired by person: {shown}{'; and others' if len(pairs) > _SHOWN else ''}. "
-        f"The network is ahead beyond its interval in {ahead} of {len(pairs)}."
+        f"The network is ahead beyond its interval in {ahead} of {len(pairs)}, the linear model in "
+        f"{behind}."
     )
 
 
