@@ -25,6 +25,7 @@ from eeg_emotion_training.choices import (
 from eeg_emotion_training.data.deap_source import SimulatedSource, open_deap, refuse_missing
 from eeg_emotion_training.data.sources import Source
 from eeg_emotion_training.data.table_source import TableSource
+from eeg_emotion_training.evaluation.protocols import refuse_few_people
 
 app = typer.Typer(
     name="eeg-emotion-train",
@@ -149,6 +150,7 @@ def fit(
     from eeg_emotion_training.networks.trainer import TrainSettings
 
     refuse_unknown(target, source)
+    refuse_few_people(len(source.digests))
     settings = FitSettings(
         target=target,
         path=path,

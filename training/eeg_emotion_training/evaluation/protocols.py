@@ -207,10 +207,18 @@ def _trials_of(index: WindowIndex) -> tuple[NDArray[np.int32], NDArray[np.bool_]
     return trials, index.high[first]
 
 
+def refuse_few_people(count: int) -> None:
+    """Refuse fewer people than one to train, one to choose and one to test."""
+    _refuse_fewer("the data set", "people", count, 3)
+
+
 def _refuse_few(index: WindowIndex, what: str, found: int, fewest: int) -> None:
+    alone = what in ("windows", "trials") and len(index.person) > 0
+    _refuse_fewer(str(index.person[0]) if alone else "the data set", what, found, fewest)
+
+
+def _refuse_fewer(who: str, what: str, found: int, fewest: int) -> None:
     if found < fewest:
-        alone = what in ("windows", "trials") and len(index.person)
-        who = index.person[0] if alone else "the data set"
         raise SplitError(
             f"{who}: found {found} {what}, expected at least {fewest} to hold some apart; add "
             "data, leave the person out, or choose another protocol"
