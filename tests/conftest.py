@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 
 import pytest
@@ -20,3 +21,9 @@ def lsl_session() -> str:
     session_id = uuid.uuid4().hex
     configure(session_id=session_id)
     return session_id
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the user's own profiles out of every test, and of the processes that tests start."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data-home"))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from eeg_emotion.eeg.layout import ChannelsMissing, Layout, plan_layout
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eeg_emotion.eeg.caps import Cap
+from eeg_emotion.eeg.layout import ChannelsMissing, Layout, UnitUnstated, plan_layout
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
 from eeg_emotion.errors import EegEmotionError
@@ -13,13 +19,26 @@ class StreamRefused(EegEmotionError):
     """The stream's rate or format cannot be brought to the model's."""
 
 
-def admit(stream: StreamDescription, settings: PathSettings) -> Layout:
+def admit(
+    stream: StreamDescription,
+    settings: PathSettings,
+    *,
+    cap: Cap | None = None,
+    amplitudes: NDArray[np.float64] | None = None,
+) -> Layout:
     """Check format, rate, labels and units of a stream.
+
+    Parameters
+    ----------
+    cap, amplitudes
+        As for `plan_layout`: the electrodes behind numbered labels, and `(stream channels,)`
+        amplitudes to judge a unit by that is not stated.
 
     Raises
     ------
     StreamRefused, LayoutError
-        If the stream cannot serve, with what was found, what was expected and the remedy.
+        If the stream cannot serve, with what was found, what was expected and the remedy;
+        `UnitUnstated` where amplitudes are needed.
     """
     if stream.is_text:
         raise StreamRefused(
@@ -43,4 +62,63 @@ def admit(stream: StreamDescription, settings: PathSettings) -> Layout:
         stream.units,
         channels=settings.channels,
         max_interpolated=settings.max_interpolated,
+        cap=cap,
+        amplitudes=amplitudes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A stream that was let in; its unit may still have to be judged by its amplitude.
+
+    Attributes
+    ----------
+    layout
+        How its channels become the model's; None until `weigh` gives it.
+    """
+
+    layout: Layout | None
+    _stream: StreamDescription
+    _settings: PathSettings
+    _cap: Cap | None
+
+    @classmethod
+    def of(
+        cls, stream: StreamDescription, settings: PathSettings, cap: Cap | None = None
+    ) -> Admission:
+        """Let a stream in.
+
+        Raises
+        ------
+        StreamRefused, LayoutError
+            If it cannot serve, whatever its amplitude.
+        """
+        if not stream.labels and cap is not None:
+            # Whoever names the cap says what its numbers are; without labels they are the order.
+            numbers = range(1, stream.channel_count + 1)
+            stream = replace(stream, labels=tuple(f"Ch{number}" for number in numbers))
+        try:
+            layout = admit(stream, settings, cap=cap)
+        except UnitUnstated:
+            layout = None
+        return cls(layout, stream, settings, cap)
+
+    @property
+    def sfreq(self) -> float:
+        """The stream's nominal rate in Hz."""
+        return self._stream.sfreq
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels the stream has."""
+        return self._stream.channel_count
+
+    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
+        """Judge the unit by `(channels,)` amplitudes in the stream's own numbers.
+
+        Raises
+        ------
+        UnitSuspect
+            If they speak for no unit, or for none alone.
+        """
+        return admit(self._stream, self._settings, cap=self._cap, amplitudes=amplitudes)

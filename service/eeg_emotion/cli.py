@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 import threading
@@ -17,10 +16,12 @@ import typer
 from rich.console import Console
 
 import eeg_emotion
+from eeg_emotion import cli_baseline, cli_predict
+from eeg_emotion.cli_recording import open_recording
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset.library import load_library
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.logs import configure_logging
-from eeg_emotion.recordings.recording import Recording, RecordingError
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
@@ -51,6 +52,25 @@ _Scope = Annotated[
     Scope | None,
     typer.Option(
         help="How far LSL streams are looked for; LSL has no security (default: machine)."
+    ),
+]
+_Match = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Follow only headsets whose id or name matches, such as 'ward-*'; may be repeated."
+    ),
+]
+_Cap = Annotated[
+    str | None,
+    typer.Option(
+        help="The cap behind numbered labels: biosemi32, biosemi64, openbci16, or electrodes in "
+        "the order of its numbers, such as Fp1,Fp2,C3,C4."
+    ),
+]
+_Profiles = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -90,6 +110,7 @@ def demo(
     """Run the main job: a simulated person's headset, the daemon, and a subscriber."""
     from eeg_emotion.demo import run_demo
 
+    load_library()  # its processes need it, and would end where nobody sees why
     summary = run_demo(
         seconds=seconds,
         host=host or "127.0.0.1",
@@ -108,10 +129,14 @@ def serve(
     hop_seconds: _Hop = None,
     session_id: _Session = None,
     lsl_scope: _Scope = None,
+    match: _Match = None,
+    cap: _Cap = None,
+    profiles: _Profiles = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings only.")] = False,
 ) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
+    load_library()  # before what cannot be imported without it
     from eeg_emotion import daemon
     from eeg_emotion.settings import load_settings
 
@@ -124,6 +149,9 @@ def serve(
         hop_seconds=hop_seconds,
         session_id=session_id,
         lsl_scope=lsl_scope,
+        match=match or None,
+        cap=cap,
+        profiles=profiles,
     )
 
     def announce(address: str, model: Model) -> None:
@@ -172,14 +200,27 @@ def replay(
         typer.Option(help="Times faster than true pace; stamps stay in the recording's time."),
     ] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    fault: Annotated[
+        str | None,
+        typer.Option(
+            help="What goes wrong, once: 'drop 2s @10; nan Fp1 @50'. A wrong verb lists them all."
+        ),
+    ] = None,
+    fault_file: Annotated[
+        Path | None, typer.Option(help="The same from a file: one a line, comments after #.")
+    ] = None,
     session_id: _Session = None,
     lsl_scope: _Scope = None,
     as_json: _Json = False,
 ) -> None:
     """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
+    load_library()  # before what cannot be imported without it
     from eeg_emotion.headset import lsl
+    from eeg_emotion.headset.faults import parse_faults, read_faults
     from eeg_emotion.headset.replayer import Replayer
 
+    if fault is not None and fault_file is not None:
+        raise typer.BadParameter("name either --fault or --fault-file")
     if (file is None) == (simulate is None):
         raise typer.BadParameter("name either a file or --simulate NUMBER")
     if simulate is not None:
@@ -188,7 +229,9 @@ def replay(
         recording = simulated_recording(seed, simulate, sfreq=sfreq)
     else:
         assert file is not None  # noqa: S101 - one of the two was named, see above
-        recording = _open_file(file, trials=trials, baseline=baseline, stream=stream)
+        recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
+    faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
+    replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
     lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
     if not as_json:
         typer.echo(
@@ -197,52 +240,44 @@ def replay(
         )
     stop = threading.Event()
     _on_signals(lambda number, frame: stop.set())
-    report = Replayer(recording, speed=speed, loop=loop).run(stop)
+    report = replayer.run(stop)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
-    else:
-        typer.echo(
-            f"{recording.name}: sent {report.samples} samples in {report.stretches} contiguous "
-            f"stretches, {report.seconds:.1f} s of signal"
-        )
-
-
-def _open_file(file: Path, *, trials: str | None, baseline: bool, stream: str | None) -> Recording:
-    if file.suffix.lower() in {".dat", ".mat"}:
-        from eeg_emotion.recordings.deap import deap_recording
-
-        return deap_recording(file, _trial_range(trials), baseline)
-    if trials is not None:
-        raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
-    from eeg_emotion.recordings.files import read_recording
-
-    return read_recording(file, stream=stream)
-
-
-def _trial_range(text: str | None) -> range | None:
-    """Read `3` or `1-10`, counted from 1 as DEAP counts."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
-        raise typer.BadParameter(f"found --trials {text!r}, expected a number or two as in 1-10")
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+        return
+    connections = f", {report.connections} connections" if report.connections > 1 else ""
+    killed = "; killed" if report.killed else ""
+    typer.echo(
+        f"{recording.name}: sent {report.samples} samples in {report.stretches} contiguous "
+        f"stretches, {report.seconds:.1f} s of signal{connections}{killed}"
+    )
+    if report.unreached:
+        typer.echo(f"faults that did not happen, as it ended before: {'; '.join(report.unreached)}")
 
 
 @app.command()
 def doctor(
+    seconds: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="How long to listen; 0 reads the metadata only."),
+    ] = 10.0,
     model: _ModelFile = None,
     session_id: _Session = None,
     lsl_scope: _Scope = None,
+    cap: _Cap = None,
     as_json: _Json = False,
 ) -> None:
-    """Look at LSL, the streams in sight, and how each fits the model."""
-    from eeg_emotion.doctor import examine
-    from eeg_emotion.headset import lsl
+    """Look at liblsl, the streams in sight, how each fits the model, and their signal.
 
-    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
-    findings = examine(model)
-    typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else findings.to_text())
+    Exit status: 0 if all is good, 1 otherwise. It opens every EEG stream, as a listener would: a
+    replay that waits for its first one begins.
+    """
+    from eeg_emotion.doctor import examine
+    from eeg_emotion.doctor_lines import to_text
+    from eeg_emotion.settings import load_settings
+
+    settings = load_settings(model=model, session_id=session_id, lsl_scope=lsl_scope, cap=cap)
+    findings = examine(settings, seconds)
+    typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else to_text(findings))
     raise typer.Exit(0 if findings.good else 1)
 
 
@@ -271,6 +306,11 @@ def verify_model(
         "digest listed, contract valid, graph agrees with it",
     ]
     typer.echo("\n".join(lines))
+
+
+app.command()(cli_predict.predict)
+app.command()(cli_baseline.calibrate)
+app.add_typer(cli_baseline.profiles)
 
 
 def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from random import SystemRandom
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
+from eeg_emotion.baselines import Baselines
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet import Fleet
 from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
+from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway
 from eeg_emotion.settings import Settings, SettingsError
@@ -27,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0  # for subscribers to take what waits and their close; exit within 10 s
 _RECONNECT_AFTER_MS = 1000
+_OPEN_FILES = 8192  # for the 512 headsets that one host's LSL ports allow
 
 
 class PortError(EegEmotionError):
@@ -51,9 +57,10 @@ def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
     model = load_for_service(settings)
     path = _live_path(settings, model)
     listener = _listen(settings.host, settings.port)
+    _allow_many_files()
     with listener:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_serve(path, model, listener, announce))
+        asyncio.run(_serve(settings, path, model, listener, announce))
 
 
 def load_for_service(settings: Settings) -> Model:
@@ -83,7 +90,16 @@ def _live_path(settings: Settings, model: Model) -> PathSettings:
         ) from error
 
 
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files: an LSL inlet holds some eleven, and 1024 is usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(
+    settings: Settings,
     path: PathSettings,
     model: Model,
     listener: socket.socket,
@@ -93,8 +109,17 @@ async def _serve(
     metrics.show_model(
         name=model.contract.name, version=model.contract.version, sha256=model.sha256
     )
-    fleet = Fleet(model, path, bus, metrics)
-    service = Service(model, path.hop_seconds, fleet, bus, metrics)
+    baselines = Baselines(
+        model,
+        bus,
+        ProfileStore(settings.profiles),
+        clock=time.monotonic,
+        utc=time.time,
+        random=SystemRandom(),
+    )
+    fleet = Fleet(model, path, settings.reception(), bus, metrics, baselines)
+    baselines.attach(fleet)
+    service = Service(model, path.hop_seconds, fleet, bus, metrics, baselines)
     server = make_server(create_app(service))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -13,25 +13,32 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pylsl
-from numpy.typing import NDArray
 
-from eeg_emotion.admission import StreamRefused, admit
+from eeg_emotion.admission import Admission, StreamRefused
 from eeg_emotion.api.metrics import Metrics
-from eeg_emotion.connection import Connection, Line
+from eeg_emotion.baselines import Baselines
+from eeg_emotion.connection import Connection, Line, changes_between
 from eeg_emotion.eeg.layout import LayoutError
-from eeg_emotion.eeg.path import PathSettings, SignalPath
+from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.headset.discovery import Discovery
-from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetUnreachableError, headset_id
-from eeg_emotion.headset.link import State
+from eeg_emotion.headset.inlet import (
+    HeadsetInlet,
+    HeadsetUnreachableError,
+    StreamDescription,
+    headset_id,
+)
+from eeg_emotion.headset.link import WARNED_SECONDS, State
 from eeg_emotion.headset.poller import Poller
 from eeg_emotion.inference.model import Model
-from eeg_emotion.monitor import ClockError, Monitor
+from eeg_emotion.monitor import Monitor
+from eeg_emotion.prediction import Numbered
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Headset, Prediction, Status
+from eeg_emotion.publish.messages import ChannelQuality, Headset, Quality, Status, WindowSpan
+from eeg_emotion.reading import Heard, Reading
+from eeg_emotion.reception import Reception
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +50,10 @@ _IGNORE_CLOSED_SECONDS = 4.0
 _IGNORE_SUPERSEDED_SECONDS = 60.0  # a frozen process that wakes up again stays out of the way
 
 
+# Opening one takes 0.65 s, nearly all of it waiting for the first clock offset.
+_OPENED_AT_ONCE = 32
+
+
 class Fleet:
     """Runs a line for each headset that can serve the model.
 
@@ -52,10 +63,14 @@ class Fleet:
         The model.
     settings
         Its signal path, with the hop that this service runs at.
+    reception
+        Which headsets are followed, and how their signal is judged.
     bus
         Where predictions and changes of state go.
     metrics
         What is counted.
+    baselines
+        Whose rest baseline each headset uses.
     clock
         Judges silence; seconds.
     """
@@ -64,18 +79,23 @@ class Fleet:
         self,
         model: Model,
         settings: PathSettings,
+        reception: Reception,
         bus: Bus,
         metrics: Metrics,
+        baselines: Baselines,
         clock: Callable[[], float] = pylsl.local_clock,
     ) -> None:
         self._clock = clock
         self._model = model
         self._settings = settings
+        self._reception = reception
         self._bus = bus
         self._metrics = metrics
-        self._poller = Poller()
+        self._baselines = baselines
         self._connections: dict[str, Connection] = {}
+        self._known: dict[str, StreamDescription] = {}
         self._told: dict[str, tuple[State, str]] = {}
+        self._warned: set[str] = set()
         self._counts_told = 0.0
         self._ended: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -83,19 +103,28 @@ class Fleet:
     async def run(self) -> None:
         """Find and follow headsets until cancelled."""
         discovery = Discovery()
+        self._reading = Reading(self._model, asyncio.get_running_loop(), self._take)
+        self._poller = Poller(self._reading.round_over)
+        self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
                 while True:
                     now = self._clock()
-                    visible = discovery.visible()
+                    visible = [
+                        info
+                        for info in discovery.visible()
+                        if self._reception.follows(headset_id(info), info.name())
+                    ]
                     for connection in self._plan(visible, now):
                         tasks.create_task(self._connect(connection))
                     self._forget({info.uid() for info in visible}, now)
+                    self._warn(now)
                     self._tell()
                     await asyncio.sleep(_ROUND_SECONDS)
         finally:
             self._stopping.set()
+            self._openers.shutdown(wait=False, cancel_futures=True)
 
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
@@ -106,6 +135,35 @@ class Fleet:
         """Describe one headset."""
         connection = self._connections.get(identifier)
         return connection.describe(self._clock()) if connection else None
+
+    def quality(self, identifier: str) -> Quality | None:
+        """Tell how each channel of a headset's newest window was judged."""
+        line = self.line(identifier)
+        judged = line.monitor.newest if line else None
+        if line is None or judged is None:
+            return None
+        found = judged.window.quality
+        return Quality(
+            headset=identifier,
+            epoch=line.numbered.epoch,
+            window=WindowSpan(start=judged.start, end=judged.end),
+            overall=round(found.overall, 4),
+            faults=found.faults,
+            interpolated=judged.window.interpolated,
+            channels=tuple(
+                ChannelQuality(label=label, score=round(float(score), 4), trouble=trouble)
+                for label, score, trouble in zip(
+                    line.monitor.layout.measured, found.scores, found.troubles, strict=True
+                )
+            ),
+        )
+
+    def line(self, identifier: str) -> Line | None:
+        """Give the line of a headset's present connection, if one is run."""
+        connection = self._connections.get(identifier)
+        if connection is None or connection.quarantine or connection.link.closed:
+            return None
+        return None if connection.layout is None else connection.line
 
     def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
         """Match the streams in sight with the connections; give those to be opened."""
@@ -138,8 +196,9 @@ class Fleet:
 
     async def _connect(self, connection: Connection) -> None:
         """Open the stream, check it, and start its line."""
+        loop = asyncio.get_running_loop()
         try:
-            inlet = await asyncio.to_thread(HeadsetInlet, connection.info)
+            inlet = await loop.run_in_executor(self._openers, HeadsetInlet, connection.info)
             if self._connections.get(connection.id) is not connection:
                 inlet.close()
                 return
@@ -154,44 +213,51 @@ class Fleet:
 
     def _start(self, connection: Connection, inlet: HeadsetInlet) -> None:
         """Hold the stream's metadata against the contract, and run its line."""
-        stream = inlet.description
-        connection.simulated = stream.simulated
+        stream = connection.stream = inlet.description
+        if (before := self._known.get(connection.id)) is not None:
+            connection.changes = changes_between(before, stream)
+        self._known[connection.id] = stream
         try:
-            layout = admit(stream, self._settings)
+            admission = Admission.of(stream, self._settings, self._reception.cap)
         except (LayoutError, StreamRefused) as error:
             inlet.close()
             connection.quarantine = str(error)
             self._tell()
             return
         monitor = Monitor(
-            headset=connection.id,
-            epoch=secrets.token_hex(8),
-            path=SignalPath(
-                self._settings,
-                layout,
-                stream.sfreq,
-                normaliser=self._model.contract.training_normaliser,
-            ),
-            model=self._model,
+            admission=admission,
+            settings=self._settings,
+            normaliser=self._baselines.normaliser_for(connection.id, self._model),
+            limits=self._reception.limits,
             clock=pylsl.local_clock,
             utc_offset=lambda: time.time() - pylsl.local_clock(),
             ahead=stream.replay_speed > 1.0,
         )
-        connection.line = Line(inlet=inlet, layout=layout, monitor=monitor)
-        listener = _Listener(self, connection, connection.line, asyncio.get_running_loop())
-        self._poller.add(stream.uid, inlet, listener)
+        numbered = Numbered(headset=connection.id, epoch=secrets.token_hex(8))
+        connection.line = Line(inlet=inlet, monitor=monitor, numbered=numbered)
+        self._poller.add(stream.uid, inlet, self._reading.listen(connection.id, connection.line))
 
     # What the lines tell, in the event loop's thread.
 
-    def heard(self, connection: Connection, samples: int, prediction: Prediction | None) -> None:
-        """Take what a line made of its newest samples."""
-        if self._connections.get(connection.id) is not connection or connection.quarantine:
-            return  # replaced or quarantined while this was on its way
-        connection.link.heard(self._clock())
-        self._metrics.samples.inc(samples)
-        if prediction is not None:
-            self._metrics.observe(prediction)
-            self._bus.publish(prediction)
+    def _take(self, heard: list[Heard]) -> None:
+        """Take what the lines made of a round's samples."""
+        for item in heard:
+            connection = self._connections.get(item.identifier)
+            if connection is None or connection.line is not item.line or connection.quarantine:
+                continue  # replaced or quarantined while this was on its way
+            if item.lost:
+                self.lost(connection)
+            elif item.refused is not None:
+                self.quarantine(connection, str(item.refused))
+            elif item.error is not None:
+                self.fail(connection, item.error)
+            else:
+                connection.link.heard(self._clock())
+                self._metrics.samples.inc(item.samples)
+                if item.prediction is not None:
+                    self._metrics.observe(item.prediction)
+                    self._bus.publish(item.prediction)
+                self._baselines.heard(connection.id, item.prediction)
 
     def lost(self, connection: Connection) -> None:
         """Take note that a headset closed its connection."""
@@ -211,6 +277,7 @@ class Fleet:
     def quarantine(self, connection: Connection, why: str) -> None:
         """Follow a headset no longer, and say why."""
         connection.quarantine = why
+        self._baselines.lost(connection.id)
         self._disconnect(connection)
         self._tell()
 
@@ -231,53 +298,48 @@ class Fleet:
             ):
                 self._disconnect(connection)
                 del self._connections[identifier]
+                self._known.pop(identifier, None)
                 self._told.pop(identifier, None)
                 self._bus.forget(identifier)
+                self._baselines.forget(identifier)
+
+    def _warn(self, now: float) -> None:
+        """Log each silence once, before it makes a headset stale."""
+        for connection in self._connections.values():
+            silent = connection.line is not None and (
+                connection.link.silent_seconds(now) >= WARNED_SECONDS
+            )
+            if not silent:
+                self._warned.discard(connection.id)
+            elif connection.id not in self._warned and not connection.link.closed:
+                self._warned.add(connection.id)
+                logger.warning(
+                    "headset %s: no sample has come for %g s", connection.id, WARNED_SECONDS
+                )
 
     def _tell(self) -> None:
         """Tell subscribers of new states at once, and of live headsets' counts now and then."""
-        headsets = self.headsets()
         now = self._clock()
         counts_due = now - self._counts_told >= _COUNTS_SECONDS
         if counts_due:
             self._counts_told = now
-        for headset in headsets:
-            if self._told.get(headset.id) != (headset.state, headset.detail):
-                self._told[headset.id] = headset.state, headset.detail
-                logger.info("headset %s: %s: %s", headset.id, headset.state, headset.detail)
-                self._bus.publish(Status(headset=headset))
-            elif counts_due and headset.state is State.LIVE:
-                self._bus.publish(Status(headset=headset))
-        self._metrics.show(
-            states=Counter(headset.state for headset in headsets),
-            missing=sum(headset.samples_missing for headset in headsets),
-            subscribers=self._bus.subscribers,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    """Hears the poller, in its thread, for one connection, and tells the event loop."""
-
-    fleet: Fleet
-    connection: Connection
-    line: Line
-    loop: asyncio.AbstractEventLoop
-
-    def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-        try:
-            prediction = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
-        except ClockError as error:
-            self.loop.call_soon_threadsafe(self.fleet.quarantine, self.connection, str(error))
-            return
-        except Exception as error:  # told below: one headset's trouble must not end the others'
-            logger.exception("the line of headset %s failed", self.connection.id)
-            self.loop.call_soon_threadsafe(self.fleet.fail, self.connection, error)
-            return
-        self.loop.call_soon_threadsafe(self.fleet.heard, self.connection, len(stamps), prediction)
-
-    def lost(self) -> None:
-        self.loop.call_soon_threadsafe(self.fleet.lost, self.connection)
+        states: Counter[State] = Counter()
+        missing = 0
+        for identifier in sorted(self._connections):
+            connection = self._connections[identifier]
+            state, detail = connection.state(now), connection.detail(now)
+            states[state] += 1
+            if connection.line is not None:
+                missing += connection.line.monitor.counts.missing
+            if self._told.get(identifier) != (state, detail):
+                self._told[identifier] = state, detail
+                if state is State.LOST:
+                    self._baselines.lost(identifier)
+                logger.info("headset %s: %s: %s", identifier, state, detail)
+                self._bus.publish(Status(headset=connection.describe(now)))
+            elif counts_due and state is State.LIVE:
+                self._bus.publish(Status(headset=connection.describe(now)))
+        self._metrics.show(states=states, missing=missing, subscribers=self._bus.subscribers)
 
 
 def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:

@@ -1,23 +1,30 @@
-"""One headset's line: its samples in, its predictions out. No I/O, no waiting."""
+"""One headset's line: its samples in, its windows and their reasons out. No I/O, no waiting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.eeg.path import SignalPath, Window
+from eeg_emotion.eeg import resampling
+from eeg_emotion.eeg.amplitude import AmplitudeMeter
+from eeg_emotion.eeg.layout import Layout, LayoutError
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
+from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.eeg.rate import RateMeter
+from eeg_emotion.eeg.source_clock import SourceClock
 from eeg_emotion.eeg.timeline import Timeline
-from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.link import STALE_SECONDS
-from eeg_emotion.inference.calibration import is_unsure
-from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
+from eeg_emotion.prediction import Judged, reasons_of
+from eeg_emotion.publish.messages import Reason
+from eeg_emotion.rest_collection import RestCollection
 
-_FUTURE_SECONDS = 5.0  # two clocks that LSL compares are within milliseconds of each other
-NO_SCORE = Score(probability=None, label=None)
+_LARGEST_CHUNK_SECONDS = 3.0  # stamps of a chunk are asked for after it was taken in whole
+_WEIGHED_SECONDS = 20.0  # an amplitude that speaks for no unit is measured again for this long
 
 
 @dataclass(slots=True)
@@ -30,68 +37,157 @@ class Counts:
     superseded: int = 0
 
 
-class ClockError(EegEmotionError):
-    """The stream's stamps are not by the clock that LSL asks for."""
+class Admission(Protocol):
+    """A stream that was let in."""
+
+    @property
+    def layout(self) -> Layout | None:
+        """How its channels become the model's; None where a unit must be judged first."""
+        ...
+
+    @property
+    def sfreq(self) -> float:
+        """Its nominal rate in Hz."""
+        ...
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels it has."""
+        ...
+
+    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
+        """Judge the units that are not stated; raises `LayoutError` where it cannot be."""
+        ...
 
 
 class Monitor:
-    """Runs the signal path and the model over one connection's samples.
+    """Runs the signal path over one connection's samples.
 
     Parameters
     ----------
-    headset, epoch
-        The headset's id, and the random name of this connection.
-    path
-        The signal path for the stream's layout and rate, with the model's
-        normaliser or the person's own; without one no window bears a score.
-    model
-        The model.
+    admission
+        The stream, let in.
+    settings
+        The model's signal path.
+    normaliser
+        The model's, or the person's own; without one no window bears a score.
+    limits
+        Thresholds of the quality judgement.
     clock
         This machine's LSL clock, seconds.
     utc_offset
         Gives the seconds to add to that clock to have Unix time.
     ahead
         True where the stamps are meant to run ahead of the clock: a recording played fast.
+
+    Attributes
+    ----------
+    rest
+        Where set, it is given every sample too. Any thread may set it.
+    newest
+        The newest window's verdict, valid or not.
     """
 
     def __init__(
         self,
         *,
-        headset: str,
-        epoch: str,
-        path: SignalPath,
-        model: Model,
+        admission: Admission,
+        settings: PathSettings,
+        normaliser: Normaliser | None,
+        limits: QualityLimits,
         clock: Callable[[], float],
         utc_offset: Callable[[], float],
         ahead: bool = False,
     ) -> None:
-        self.headset = headset
-        self.epoch = epoch
         self.counts = Counts()
-        self._path = path
-        self._model = model
+        self.rest: RestCollection | None = None
+        self.newest: Judged | None = None
+        self.settings = settings
+        self.sfreq = admission.sfreq
+        self.limits = limits
+        self._admission = admission
+        self._normaliser = normaliser
         self._clock = clock
         self._utc_offset = utc_offset
         self._ahead = ahead
-        # A window's raw samples, those that the resampler still holds, and the largest chunk.
-        keep = path.settings.window_seconds + path.resampler_delay_seconds + 3.0
-        self._timeline = Timeline(path.sfreq, keep)
-        self._segment = path.segment()
+        self._rate = RateMeter(self.sfreq)
+        self._source_clock = SourceClock(ahead=ahead)
         self._after_gap = False
-        self._seq = 0
+        self._waiting: list[tuple[NDArray[np.floating], NDArray[np.float64]]] = []
+        self._waiting_samples = 0
+        # A window's raw samples, those that the resampler still holds, and the largest chunk.
+        keep = settings.window_seconds + resampling.delay_seconds(self.sfreq, settings.sfreq)
+        self._timeline = Timeline(self.sfreq, keep + _LARGEST_CHUNK_SECONDS)
+        self._weighed = 0  # samples of the running segment that only served to judge the unit
+        self._weighed_in_all = 0
+        self._path: SignalPath | None = None
+        self._meter: AmplitudeMeter | None = None
+        if admission.layout is None:
+            self._meter = AmplitudeMeter(admission.channel_count, self.sfreq)
+        else:
+            self._begin(admission.layout)
+
+    def _begin(self, layout: Layout) -> None:
+        self._path = SignalPath(
+            self.settings,
+            layout,
+            self.sfreq,
+            normaliser=self._normaliser,
+            limits=self.limits,
+        )
+        self._segment = self._path.segment()
 
     @property
-    def unseen_seconds(self) -> float | None:
-        """The longest loss that the stream's jittering stamps would hide; None for none."""
-        return self._timeline.unseen_seconds
+    def weighing(self) -> bool:
+        """Tell whether the stream's unit is still being judged by its amplitude."""
+        return self._path is None
+
+    @property
+    def layout(self) -> Layout:
+        """How the stream's channels become the model's; there is none while `weighing`."""
+        return self._running.layout
+
+    @property
+    def worth(self) -> int:
+        """With how many more samples something can be completed, at least."""
+        if self._meter is not None:
+            return self._meter.needed
+        return max(1, self._segment.needed - self._waiting_samples)
+
+    @property
+    def _running(self) -> SignalPath:
+        if self._path is None:
+            raise RuntimeError("found a line whose unit is not known yet, expected one that runs")
+        return self._path
+
+    @property
+    def measured_sfreq(self) -> float | None:
+        """The rate in Hz at which samples really come; None before that is known."""
+        return self._rate.measured
+
+    def describe_time(self) -> str | None:
+        """Say what is unusual about the stream's stamps; None for nothing."""
+        parts = [self._source_clock.describe()]
+        if self._path is not None and (unseen := self._timeline.unseen_seconds) is not None:
+            parts.append(
+                "its stamps jitter, as if made on sending: a loss of less than "
+                f"{unseen * 1e3:.0f} ms cannot be seen"
+            )
+        return "; ".join(part for part in parts if part) or None
+
+    def use(self, normaliser: Normaliser | None) -> None:
+        """Apply this normaliser from the next window on."""
+        self._normaliser = normaliser
+        if self._path is not None:
+            self._path.normaliser = normaliser
 
     def feed(
         self,
         samples: NDArray[np.floating],
         stamps: NDArray[np.float64],
         clock_offset: float,
-    ) -> Prediction | None:
-        """Take the next samples; give the prediction of the newest window they complete.
+    ) -> Judged | None:
+        """Take the next samples; give the newest window that they complete.
 
         After a pause several windows may complete at once. Only the newest describes the person
         now, so the older ones are counted as superseded, not shown.
@@ -107,104 +203,108 @@ class Monitor:
 
         Raises
         ------
-        ClockError
-            If a stamp lies in the future.
+        ClockError, RateError
+            If the stamps are by no known clock, or the samples do not come at the stated rate.
+        LayoutError
+            If a unit was to be judged by its amplitude and cannot be.
         """
-        arrived = self._clock()
-        if not self._ahead and stamps[-1] + clock_offset - arrived > _FUTURE_SECONDS:
-            raise ClockError(
-                f"found time stamps {stamps[-1] + clock_offset - arrived:.0f} s ahead of this "
-                "machine's LSL clock, expected the time at which the samples were taken; let the "
-                "program that makes the outlet stamp with LSL's local_clock, not with Unix time"
-            )
-        newest: tuple[Window, float, float] | None = None
+        arrived, utc = self._clock(), self._utc_offset()
         self.counts.received += len(stamps)
-        for run in self._timeline.split(stamps):
+        if self._meter is None:
+            # Small chunks wait until they can complete a block: work costs the same for each.
+            self._waiting.append((samples, stamps))
+            self._waiting_samples += len(stamps)
+            if self._waiting_samples < self._segment.needed:
+                return None
+            samples = np.concatenate([chunk for chunk, _ in self._waiting], axis=1)
+            stamps = np.concatenate([part for _, part in self._waiting])
+            self._waiting.clear()
+            self._waiting_samples = 0
+        mapping = self._source_clock.map(float(stamps[-1]), clock_offset, arrived, utc)
+        if mapping.jumped:
+            self._rate.restart()
+        newest: tuple[Window, float, float] | None = None
+        rest = self.rest  # read once: it is set and taken away by another thread
+        for run in self._timeline.split(stamps, jumped=mapping.jumped):
+            part = samples[:, run.start : run.stop]
             if run.missing is not None:
-                self.counts.gaps += 1
-                self.counts.missing += run.missing
-                self._after_gap = True
-                self._segment = self._path.segment()
-            for window in self._segment.feed(samples[:, run.start : run.stop]):
+                self._note_gap(run.missing)
+                if rest is not None:
+                    rest.restart()
+            if self._meter is not None:
+                part = self._weigh(self._meter, part)
+            if self._meter is not None or not part.shape[1]:
+                continue
+            if rest is not None:
+                rest.feed(part)
+            for window in self._segment.feed(part):
                 if newest is not None:
                     self.counts.superseded += 1
                 start, end = (
-                    self._timeline.stamp(sample) + clock_offset
+                    self._timeline.stamp(self._weighed + sample) + mapping.seconds
                     for sample in (window.first_sample, window.last_sample)
                 )
                 newest = window, start, end
                 if window.settled:
                     self._after_gap = False
-        return None if newest is None else self._predict(*newest, arrived=arrived)
+        self._rate.feed(len(stamps), float(stamps[-1]))
+        return None if newest is None else self._judge(*newest, arrived=arrived, utc=utc)
 
-    def _predict(self, window: Window, start: float, end: float, *, arrived: float) -> Prediction:
-        prepared = self._clock()
+    def _weigh(self, meter: AmplitudeMeter, samples: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Judge the unit by its amplitude; give the samples after those that it took.
+
+        Until that is possible all are taken: a headset that is put on after its stream was begun
+        is weighed again, for a while.
+        """
+        taken = 0
+        while self._meter is not None and taken < samples.shape[1]:
+            part = samples[:, taken : taken + meter.needed]
+            meter.feed(part)
+            taken += part.shape[1]
+            self._weighed += part.shape[1]
+            self._weighed_in_all += part.shape[1]
+            if not meter.ready:
+                break
+            try:
+                self._begin(self._admission.weigh(meter.amplitudes))
+                self._meter = None
+            except LayoutError:
+                if self._weighed_in_all >= _WEIGHED_SECONDS * self.sfreq:
+                    raise
+                meter.restart()
+        return samples[:, taken:]
+
+    def _note_gap(self, missing: int) -> None:
+        self.counts.gaps += 1
+        self.counts.missing += missing
+        self._after_gap = True
+        self._rate.restart()
+        self._weighed = 0
+        if self._meter is not None:
+            self._meter.restart()
+        else:
+            self._segment = self._running.segment()
+
+    def _judge(
+        self, window: Window, start: float, end: float, *, arrived: float, utc: float
+    ) -> Judged:
+        path = self._running
         reasons = reasons_of(
             window,
             after_gap=self._after_gap,
-            has_normaliser=self._path.normaliser is not None,
+            has_normaliser=path.normaliser is not None,
         )
-        if prepared - end - self._path.resampler_delay_seconds > STALE_SECONDS:
+        if arrived - end - path.resampler_delay_seconds > STALE_SECONDS:
             # A backlog after an outage: true of then, not of now.
             reasons = (Reason.STALE, *reasons)
-        arousal, valence = scores_of(self._model, window, reasons)
-        finished = self._clock()
-        utc = self._utc_offset()
-        prediction = Prediction(
-            headset=self.headset,
-            epoch=self.epoch,
-            seq=self._seq,
-            window=WindowSpan(start=start + utc, end=end + utc),
-            arousal=arousal,
-            valence=valence,
-            valid=not reasons,
+        self.newest = Judged(
+            window=window,
             reasons=reasons,
-            quality=round(window.quality.overall, 4),
-            interpolated=self._path.layout.interpolated,
-            latency_ms=Latency(
-                resampler=_ms(self._path.resampler_delay_seconds),
-                filter=_ms(self._path.filter_delay_seconds),
-                arrival=_ms(arrived - end),
-                path=_ms(prepared - arrived),
-                inference=_ms(finished - prepared),
-                total=_ms(finished - end),
-            ),
-            model=f"{self._model.contract.name} {self._model.contract.version}",
+            start=start + utc,
+            end=end + utc,
+            resampler=path.resampler_delay_seconds,
+            filter=path.filter_delay_seconds,
+            arrival=arrived - end,
+            arrived=arrived,
         )
-        self._seq += 1
-        return prediction
-
-
-def reasons_of(window: Window, *, after_gap: bool, has_normaliser: bool) -> tuple[Reason, ...]:
-    """Say why a window can bear no scores; empty where it can."""
-    reasons = [Reason(fault) for fault in window.quality.faults]
-    if not window.settled:
-        reasons.insert(0, Reason.WARMING_UP)
-        if after_gap:
-            reasons.insert(0, Reason.GAP)
-    if not has_normaliser:
-        reasons.append(Reason.NO_BASELINE)
-    return tuple(reasons)
-
-
-def scores_of(model: Model, window: Window, reasons: tuple[Reason, ...]) -> tuple[Score, Score]:
-    """Estimate arousal and valence, unless there is a reason not to."""
-    if reasons:
-        return NO_SCORE, NO_SCORE
-    chances = model.predict(window.features[np.newaxis])
-    bands = {target.name: target.calibration.unsure for target in model.contract.targets}
-    return (
-        _score(chances["arousal"][0], bands["arousal"]),
-        _score(chances["valence"][0], bands["valence"]),
-    )
-
-
-def _score(probability: float, unsure: tuple[float, float]) -> Score:
-    rounded = round(float(probability), 6)
-    if is_unsure(rounded, unsure):
-        return Score(probability=rounded, label="unsure")
-    return Score(probability=rounded, label="high" if rounded > 0.5 else "low")
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1e3, 3)
+        return self.newest

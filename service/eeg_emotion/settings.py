@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
+from eeg_emotion.eeg.caps import CapError, cap_named
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.reception import Reception
 
 
 class SettingsError(EegEmotionError):
     """A setting is unknown or has a value that it cannot have."""
+
+
+def _profiles_folder() -> Path:
+    """Give the place in the user's own data folder, by freedesktop.org's specification."""
+    stated = Path(os.environ.get("XDG_DATA_HOME", ""))
+    # The specification has a relative path ignored.
+    data = stated if stated.is_absolute() else Path.home() / ".local" / "share"
+    return data / "eeg-emotion" / "profiles"
 
 
 class Settings(BaseSettings):
@@ -28,7 +42,9 @@ class Settings(BaseSettings):
     the TOML file.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EEG_EMOTION_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="EEG_EMOTION_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[
@@ -47,6 +63,46 @@ class Settings(BaseSettings):
     lsl_scope: Annotated[
         Scope, Field(description="How far LSL streams are looked for; LSL has no security.")
     ] = Scope.MACHINE
+    match: Annotated[
+        tuple[str, ...],
+        Field(description="Follow only headsets whose id or name matches one, such as 'ward-*'."),
+    ] = ()
+    cap: Annotated[
+        str | None,
+        Field(description="The cap behind numbered labels: its name, or its electrodes in order."),
+    ] = None
+    quality: Annotated[
+        QualityLimits, Field(description="Thresholds of the signal's judgement, a table.")
+    ] = QualityLimits()
+    profiles: Annotated[Path, Field(description="Folder of people's rest baselines.")] = Field(
+        default_factory=_profiles_folder
+    )
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _read_pairs(cls, quality: object) -> object:
+        # A pair under a name of its own in the environment comes as text.
+        if not isinstance(quality, dict):
+            return quality
+        return {
+            name: json.loads(value) if isinstance(value, str) and value[:1] == "[" else value
+            for name, value in quality.items()
+        }
+
+    @field_validator("cap")
+    @classmethod
+    def _known_cap(cls, cap: str | None) -> str | None:
+        if cap is not None:
+            try:
+                cap_named(cap)
+            except CapError as error:
+                raise ValueError(str(error)) from error
+        return cap
+
+    def reception(self) -> Reception:
+        """Say which headsets are followed, and how."""
+        cap = None if self.cap is None else cap_named(self.cap)
+        return Reception(match=self.match, cap=cap, limits=self.quality)
 
 
 def load_settings(config: Path | None = None, **options: object) -> Settings:
@@ -86,5 +142,10 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
         ) from error
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {config}: {error.strerror}") from error
+    except UnreadableSetting as error:
+        raise SettingsError(
+            f"cannot read the environment: {error}; a list or a table is JSON there, such as "
+            """EEG_EMOTION_MATCH='["ward-*"]'"""
+        ) from error
     except ValueError as error:  # the TOML file's syntax
         raise SettingsError(f"the settings file {config} is no TOML: {error}") from error

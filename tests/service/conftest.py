@@ -5,16 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import helper
 
+from eeg_emotion.eeg.layout import Layout, identity_layout
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.contract import METADATA_KEY, RestBaseline
 from eeg_emotion.inference.model import SUMS_NAME, Model, demo_model_path, load_model
+from eeg_emotion.recordings.simulation import SimulatedPerson
+from eeg_emotion.rest_collection import RestCollection
 
 Band = tuple[float, float]
 
@@ -62,3 +70,33 @@ def model_file(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]],
         return path
 
     return write
+
+
+@dataclass
+class FakeMonitor:
+    """What a headset's line lends to a collection; `used` keeps what it was told to judge by."""
+
+    settings: PathSettings
+    layout: Layout | None
+    sfreq: float = 128.0
+    limits: QualityLimits = field(default_factory=QualityLimits)
+    rest: RestCollection | None = None
+    used: list[Normaliser | None] = field(default_factory=list)
+
+    def use(self, normaliser: Normaliser | None) -> None:
+        self.used.append(normaliser)
+
+
+@pytest.fixture
+def fake_monitor() -> FakeMonitor:
+    """A running line of the demo model, without the line."""
+    path = load_model(demo_model_path()).contract.path
+    return FakeMonitor(path, identity_layout(path.channels))
+
+
+@pytest.fixture(scope="session")
+def rest_signal() -> NDArray[np.float64]:
+    """Seventy-five seconds of a simulated person at rest, `(32, samples)` µV at 128 Hz."""
+    samples = SimulatedPerson(2026, 7).run(0, 128.0).next(75 * 128, 0.0, 0.0)
+    samples.setflags(write=False)
+    return samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pylsl
 import pytest
 import typer
 
 import eeg_emotion
-from eeg_emotion.cli import _trial_range
+from eeg_emotion.cli_recording import trial_range
 from eeg_emotion.inference.model import SUMS_NAME, demo_model_path, load_model
 
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
@@ -58,12 +60,12 @@ def test_help_names_the_verbs_and_the_exit_status() -> None:
     done = run("--help")
     assert done.returncode == 0
     assert "Exit status: 0 done, 1 failed, 2 wrong usage." in done.stdout
-    for verb in ("demo", "serve", "replay", "doctor", "verify-model"):
+    for verb in ("demo", "serve", "replay", "predict", "doctor", "verify-model"):
         assert verb in done.stdout
 
 
 def test_an_unknown_verb_is_wrong_usage() -> None:
-    assert_refused(run("predict"), 2, "predict")
+    assert_refused(run("foretell"), 2, "foretell")
 
 
 # -- verify-model ------------------------------------------------------------------------------
@@ -145,6 +147,36 @@ def test_replay_wants_a_file_or_a_simulated_person(arguments: list[str]) -> None
     assert_refused(run("replay", *arguments), 2, "name either a file or --simulate NUMBER")
 
 
+def test_a_fault_that_cannot_be_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    person = ("replay", "--simulate", "3")
+    assert_refused(
+        run(*person, "--fault", "unplug Fp1 @3"), 1, "'unplug Fp1 @3'", "expected one of: drop 2s"
+    )
+    file = tmp_path / "faults.txt"
+    file.write_text("nan Fp1 @3 # kept\nnan Nz @4\n", encoding="utf-8")
+    assert_refused(run(*person, "--fault-file", file), 1, "'nan Nz @4'", "found the channel 'nz'")
+    both = ("--fault", "kill @3", "--fault-file", file)
+    assert_refused(run(*person, *both), 2, "name either --fault or --fault-file")
+
+
+def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> None:
+    arguments = ("--speed", "8", "--session-id", lsl_session, "--fault", "kill @2; drop 1s @9")
+    with subprocess.Popen(
+        [sys.executable, "-m", "eeg_emotion", "replay", "--simulate", "3", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            (found,) = pylsl.resolve_byprop("type", "EEG", timeout=30)
+            pylsl.StreamInlet(found, recover=False).open_stream(timeout=10)
+            printed, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "sent 256 samples in 1 contiguous stretches, 2.0 s of signal; killed\n" in printed
+    assert printed.endswith("faults that did not happen, as it ended before: drop 1s @9\n")
+
+
 @pytest.mark.parametrize(
     ("text", "trials"),
     [
@@ -156,13 +188,13 @@ def test_replay_wants_a_file_or_a_simulated_person(arguments: list[str]) -> None
     ],
 )
 def test_trials_are_read_as_deap_counts_them(text: str | None, trials: range | None) -> None:
-    assert _trial_range(text) == trials
+    assert trial_range(text) == trials
 
 
 @pytest.mark.parametrize("text", ["", "a", "-3", "1-b", "1-2-3", "1.5", "1,2"])
 def test_trials_that_are_no_range_are_wrong_usage(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected a number or two as in 1-10"):
-        _trial_range(text)
+        trial_range(text)
 
 
 # -- doctor ------------------------------------------------------------------------------------
@@ -177,7 +209,7 @@ def test_without_a_stream_the_doctor_is_content_and_says_so() -> None:
     assert found["version"] == eeg_emotion.__version__
     assert found["model_good"] is True
     assert "digest, contract and graph agree" in found["model"]
-    assert found["liblsl"] >= 117
+    assert re.fullmatch(r"1\.(1[7-9]|[2-9]\d)", found["liblsl"]["version"])
     assert found["needs_rest"] is None
     contract = load_model(demo_model_path()).contract
     assert found["held_out"] == [f"{r.target}: {r.describe()}" for r in contract.held_out]

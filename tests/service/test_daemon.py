@@ -17,6 +17,12 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from typer.testing import CliRunner
+
+from eeg_emotion import cli, daemon
+from eeg_emotion.eeg.caps import CAPS
+from eeg_emotion.reception import Reception
+from eeg_emotion.settings import Settings
 
 Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
 
@@ -105,6 +111,26 @@ async def test_a_hop_longer_than_the_window_is_refused_before_the_port_is_taken(
     assert "found hop_seconds = 6" in said
     assert "the model's window of 5 s" in said
     assert "Traceback" not in said
+
+
+async def test_a_cap_that_is_not_known_is_refused_before_anything_runs(start: Start) -> None:
+    process, line = await start("--port", "0", "--cap", "easycap")
+    _, errors = await process.communicate()
+    assert (line, process.returncode) == ("", 1)
+    assert "found the cap 'easycap', expected one of biosemi32" in " ".join(errors.decode().split())
+
+
+def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr(daemon, "serve", lambda settings, announce: served.append(settings))
+    monkeypatch.setattr(cli, "configure_logging", lambda *, verbose: None)
+    options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
+    assert CliRunner().invoke(cli.app, ["serve", *options]).exit_code == 0
+    assert CliRunner().invoke(cli.app, ["serve"]).exit_code == 0
+    assert served[0].reception() == Reception(("ward-*", "Muse?"), CAPS["biosemi32"])
+    assert served[1].reception() == Reception()
 
 
 async def test_a_model_that_is_not_there_is_named(start: Start) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import typer
 
 from eeg_emotion.cli import app
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.reception import Reception
 from eeg_emotion.settings import Settings, SettingsError, load_settings
 
 
@@ -60,22 +63,122 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
         ("hop_seconds", "0.75", 0.75),
         ("session_id", "lab 2", "lab 2"),
         ("lsl_scope", "link", Scope.LINK),
+        ("match", '["ward-*", "Muse?"]', ("ward-*", "Muse?")),
+        ("cap", "biosemi32", "biosemi32"),
+        ("quality", '{"flat_uv": 2.0}', QualityLimits(flat_uv=2.0)),
+        ("profiles", "/srv/profiles", Path("/srv/profiles")),
     ],
 )
 def test_every_setting_can_come_from_every_source(
     name: str, text: str, value: object, toml: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert getattr(load_settings(**{name: value}), name) == value
-    literal = text if isinstance(value, int | float) else f'"{text}"'
+    literal = f'"{text}"' if isinstance(value, str | Path) else text.replace('":', '" =')
     toml.write_text(f"{name} = {literal}\n", encoding="utf-8")
     assert getattr(load_settings(toml), name) == value
     monkeypatch.setenv(f"EEG_EMOTION_{name.upper()}", text)
     assert getattr(load_settings(), name) == value
 
 
-def test_the_test_above_knows_every_setting():
+@pytest.fixture
+def every_limit() -> dict[str, float | list[float]]:
+    """Each limit of the quality, a little off its default."""
+    limits = {}
+    for field in fields(QualityLimits):
+        if isinstance(field.default, tuple):
+            limits[field.name] = [edge * 1.5 for edge in field.default]
+        else:
+            limits[field.name] = field.default * 1.5
+    return limits
+
+
+def test_every_limit_of_the_quality_can_come_from_the_file_and_the_environment(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, every_limit: dict[str, float | list[float]]
+):
+    lines = [f"{name} = {value}" for name, value in every_limit.items()]
+    toml.write_text("\n".join(["[quality]", *lines]), encoding="utf-8")
+    expected = QualityLimits(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in every_limit.items()}
+    )
+    assert load_settings(toml).quality == expected
+    for name, value in every_limit.items():
+        monkeypatch.setenv(f"EEG_EMOTION_QUALITY__{name.upper()}", str(value))
+    assert load_settings().quality == expected
+
+
+def test_a_limit_in_the_environment_leaves_the_files_others(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+):
+    toml.write_text("[quality]\nflat_uv = 2.0\nleast_quality = 0.7\n", encoding="utf-8")
+    monkeypatch.setenv("EEG_EMOTION_QUALITY__FLAT_UV", "3.5")
+    quality = load_settings(toml).quality
+    assert quality == QualityLimits(flat_uv=3.5, least_quality=0.7)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("flat_uv = -1.0", "found flat_uv = -1.0, expected a number from 0 upwards"),
+        ("rms_uv = [150.0, 60.0]", "found rms_uv = (150.0, 60.0), expected two rising numbers"),
+        ("flat_uv = nan", "found flat_uv = nan"),
+        ("flat_mv = 1.0", "quality.flat_mv: "),
+        ("rms_uv = 3.0", "quality.rms_uv: "),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_by_name(toml: Path, table: str, words: str):
+    toml.write_text(f"[quality]\n{table}\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(toml)
+    assert words in str(caught.value)
+
+
+def test_a_cap_that_is_not_known_is_refused_with_those_that_are():
+    with pytest.raises(SettingsError, match=r"cap: .*found the cap 'easycap'.*biosemi32"):
+        load_settings(cap="easycap")
+
+
+def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch):
+    toml.write_text('match = "ward-*"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"match: .*found 'ward-\*'"):
+        load_settings(toml)
+    monkeypatch.setenv("EEG_EMOTION_MATCH", "ward-*")
+    with pytest.raises(SettingsError, match=r"environment.*match.*MATCH='\[\"ward-\*\"\]'"):
+        load_settings()
+
+
+def test_the_reception_is_what_the_settings_say():
+    assert load_settings().reception() == Reception()
+    quality = QualityLimits(flat_uv=2.0)
+    found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).reception()
+    assert found.match == ("a*",)
+    assert found.cap is not None
+    assert found.cap.sites == ("Fp1", "Fp2", "C3")
+    assert found.limits is quality or found.limits == quality
+
+
+def test_every_setting_is_known_to_the_test_of_all_sources():
     (mark,) = test_every_setting_can_come_from_every_source.pytestmark
     assert {name for name, *_ in mark.args[1]} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("data_home", "folder"),
+    [
+        ("/srv/data", "/srv/data/eeg-emotion/profiles"),
+        (None, "/home/p/.local/share/eeg-emotion/profiles"),
+        ("", "/home/p/.local/share/eeg-emotion/profiles"),
+        ("data", "/home/p/.local/share/eeg-emotion/profiles"),
+    ],
+)
+def test_profiles_are_kept_in_the_users_data_folder(
+    data_home: str | None, folder: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", "/home/p")
+    if data_home is None:
+        monkeypatch.delenv("XDG_DATA_HOME")
+    else:
+        monkeypatch.setenv("XDG_DATA_HOME", data_home)
+    assert load_settings().profiles == Path(folder)
 
 
 def test_an_unknown_key_in_the_file_is_refused_by_name(toml: Path):
@@ -160,7 +263,10 @@ def test_a_refusal_is_an_error_of_this_project():
 def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
     table = (Path(__file__).parents[2] / "service" / "README.md").read_text(encoding="utf-8")
     options = {parameter.name for parameter in typer.main.get_command(app).commands["serve"].params}
-    for name in Settings.model_fields:
+    assert "| `[quality]` | `EEG_EMOTION_QUALITY__…` |" in table
+    for limit in fields(QualityLimits):
+        assert f"`{limit.name} = " in table
+    for name in Settings.model_fields.keys() - {"quality"}:
         assert name in options
         dashed = name.replace("_", "-")
         assert f"| `--{dashed}`, `{name}` | `EEG_EMOTION_{name.upper()}` |" in table

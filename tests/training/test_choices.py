@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.montage import DEAP32, EMOTIV14, MUSE4, TEN_TWENTY19
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.representation import FOUR_BANDS, SEVEN_BANDS, BandPower, RawSignal, Tangent
@@ -13,7 +14,6 @@ from eeg_emotion_training.choices import (
     ChoiceError,
     listed,
     montages,
-    most_interpolated,
     network_name,
     normalisers,
     representation_of,

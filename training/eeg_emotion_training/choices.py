@@ -91,8 +91,3 @@ def montages(text: str, most: int | None = None) -> dict[str, tuple[str, ...]]:
     if most is not None and len(chosen) > most:
         raise ChoiceError(f"found the montages {', '.join(chosen)}, expected {most}")
     return chosen
-
-
-def most_interpolated(channels: tuple[str, ...]) -> int:
-    """Give how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
-    return len(channels) * 13 // 32

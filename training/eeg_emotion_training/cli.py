@@ -12,12 +12,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.choices import (
     listed,
     montages,
-    most_interpolated,
     network_name,
     normalisers,
     representation_of,

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import eeg_emotion
 from eeg_emotion.api import problems
+from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
 from eeg_emotion.api.rest import rest_router
 from eeg_emotion.api.service import Service
@@ -36,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
     )
     problems.install(app)
     app.include_router(rest_router(service))
+    app.include_router(baselines_router(service))
     app.include_router(stream_router(service))
 
     @app.get("/", include_in_schema=False)

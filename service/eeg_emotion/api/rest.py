@@ -16,8 +16,16 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
 from eeg_emotion.headset.link import State
-from eeg_emotion.monitor import NO_SCORE, reasons_of, scores_of
-from eeg_emotion.publish.messages import Headset, Message, ModelCard, Prediction, Reason, Score
+from eeg_emotion.prediction import NO_SCORE, reasons_of, score
+from eeg_emotion.publish.messages import (
+    Headset,
+    Message,
+    ModelCard,
+    Prediction,
+    Quality,
+    Reason,
+    Score,
+)
 
 _MOST_WINDOWS = 4  # some 40 ms of work; a client with more sends more requests
 
@@ -51,13 +59,13 @@ class WindowPrediction(Message):
     valid: bool
     reasons: tuple[Reason, ...]
     quality: float
+    interpolated: tuple[str, ...]
 
 
 class PredictResponse(Message):
     """The estimates, in the order of the windows."""
 
     model: str
-    interpolated: tuple[str, ...]
     predictions: tuple[WindowPrediction, ...]
 
 
@@ -94,6 +102,15 @@ def rest_router(service: Service) -> APIRouter:
             )
         return found
 
+    @router.get("/v1/headsets/{identifier}/quality", tags=["headsets"], responses=responses(404))
+    async def quality(identifier: str) -> Quality:
+        """Tell how each channel of the headset's newest window was judged."""
+        found = await headset(identifier)
+        judged = service.headsets.quality(identifier)
+        if judged is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))
+        return judged
+
     @router.get("/v1/headsets/{identifier}/prediction", tags=["headsets"], responses=responses(404))
     async def prediction(identifier: str) -> Prediction:
         """Give the headset's newest prediction, valid or not; its window tells its age."""
@@ -111,12 +128,7 @@ def rest_router(service: Service) -> APIRouter:
                 }
             )
         if last is None or last.epoch != found.epoch:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND,
-                f"headset {identifier!r} has completed no window yet; a window takes "
-                f"{service.model.contract.path.window_seconds:g} s. It is {found.state}: "
-                f"{found.detail}",
-            )
+            raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))
         return last
 
     @router.get("/v1/model", tags=["model"])
@@ -135,6 +147,13 @@ def rest_router(service: Service) -> APIRouter:
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _no_window(service: Service, identifier: str, found: Headset) -> str:
+    return (
+        f"headset {identifier!r} has completed no window in its present connection; a window takes "
+        f"{service.model.contract.path.window_seconds:g} s. It is {found.state}: {found.detail}"
+    )
 
 
 def _predict(service: Service, request: PredictRequest) -> PredictResponse:
@@ -163,22 +182,24 @@ def _predict(service: Service, request: PredictRequest) -> PredictResponse:
     # The finest hop, so that the last window ends with the last sample.
     finest = replace(settings, hop_seconds=GRID_SECONDS)
     path = SignalPath(finest, layout, settings.sfreq, normaliser=contract.training_normaliser)
-    predictions = []
+    judged = []
     for window in request.windows:
         *_, settled = path.segment().feed(np.array(window, dtype=np.float64))
         reasons = reasons_of(settled, after_gap=False, has_normaliser=path.normaliser is not None)
-        arousal, valence = scores_of(service.model, settled, reasons)
-        predictions.append(
+        judged.append((settled, reasons))
+    return PredictResponse(
+        model=f"{contract.name} {contract.version}",
+        predictions=tuple(
             WindowPrediction(
                 arousal=arousal,
                 valence=valence,
                 valid=not reasons,
                 reasons=reasons,
                 quality=round(settled.quality.overall, 4),
+                interpolated=settled.interpolated,
             )
-        )
-    return PredictResponse(
-        model=f"{contract.name} {contract.version}",
-        interpolated=layout.interpolated,
-        predictions=tuple(predictions),
+            for (settled, reasons), (arousal, valence) in zip(
+                judged, score(service.model, judged), strict=True
+            )
+        ),
     )

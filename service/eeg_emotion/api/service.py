@@ -8,8 +8,9 @@ from typing import Protocol
 import eeg_emotion
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.inference.model import Model
+from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Headset, ModelCard, Welcome
+from eeg_emotion.publish.messages import Baseline, Headset, ModelCard, Quality, Welcome
 
 
 class Headsets(Protocol):
@@ -23,6 +24,39 @@ class Headsets(Protocol):
         """Describe one headset."""
         ...
 
+    def quality(self, identifier: str) -> Quality | None:
+        """Tell how each channel of a headset's newest window was judged."""
+        ...
+
+
+class Baselines(Protocol):
+    """Whose rest baseline each headset uses; `eeg_emotion.baselines` says what is refused."""
+
+    @property
+    def profiles(self) -> ProfileStore:
+        """Where the baselines are kept."""
+        ...
+
+    def begin(self, identifier: str, seconds: int, profile: str | None) -> Baseline:
+        """Begin to collect clean rest."""
+        ...
+
+    def baseline(self, identifier: str) -> Baseline:
+        """Tell where a headset stands."""
+        ...
+
+    def use(self, identifier: str, profile: str) -> Baseline:
+        """Apply a stored profile."""
+        ...
+
+    def cancel(self, identifier: str) -> Baseline:
+        """End a collection, or stop using a profile."""
+        ...
+
+    def delete_profile(self, name: str) -> None:
+        """Delete a stored profile that no headset uses."""
+        ...
+
 
 @dataclass(slots=True)
 class Service:
@@ -33,6 +67,7 @@ class Service:
     headsets: Headsets
     bus: Bus
     metrics: Metrics
+    baselines: Baselines
     draining: bool = False
 
     def model_card(self) -> ModelCard:

@@ -6,15 +6,18 @@ from their neighbours and which are dropped, and it refuses a stream that cannot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg import montage
+from eeg_emotion.eeg.amplitude import UNIT_RANGES, judge_unit
+from eeg_emotion.eeg.caps import CAPS, Cap, are_numbered
 from eeg_emotion.eeg.splines import interpolation_matrix
-from eeg_emotion.eeg.units import microvolts_per
+from eeg_emotion.eeg.units import is_unstated, microvolts_per, unit_name
 from eeg_emotion.errors import EegEmotionError
 
 
@@ -27,7 +30,21 @@ class ChannelsMissing(LayoutError):
 
 
 class UnitSuspect(LayoutError):
-    """A needed channel's unit is missing or is no voltage, and it is not guessed."""
+    """No channel that is needed is in a unit of voltage, or its amplitude speaks for none."""
+
+
+class UnitUnstated(LayoutError):
+    """Needed channels state no unit: their amplitude has to be measured first.
+
+    Attributes
+    ----------
+    rows
+        The channels' indices in the stream.
+    """
+
+    def __init__(self, message: str, rows: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +60,16 @@ class Layout:
     microvolts
         `(measured,)`: factor from the stream's unit to microvolts.
     measured, interpolated, dropped
-        The model's channels found; those filled in; the stream's labels that are not used.
+        The electrodes that are used; the model's channels that are filled in from them; the
+        stream's labels that are not used.
     matrix
         `(channels, measured)` spline weights; None where every channel is measured.
+    unit
+        The unit in words, and how it is known.
+    order
+        The measured channels in the stream's own order.
+    max_interpolated
+        How many of the model's channels may be filled in.
     """
 
     channels: tuple[str, ...]
@@ -55,10 +79,39 @@ class Layout:
     interpolated: tuple[str, ...]
     dropped: tuple[str, ...]
     matrix: NDArray[np.float64] | None
+    unit: str
+    order: tuple[str, ...]
+    max_interpolated: int
+
+    def without(self, bad: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """Give the weights that do without some of the measured channels.
+
+        Parameters
+        ----------
+        bad
+            `(measured,)`, true for each channel that is not to be used.
+
+        Returns
+        -------
+        NDArray[np.float64] | None
+            `(channels, measured)`, not writable. A channel that is measured and good stays what
+            was measured, each other one is filled in from the good ones. None where nothing has
+            to be filled in.
+
+        Raises
+        ------
+        ChannelsMissing
+            If a channel that has to be filled in has no known place, or nothing good is left to
+            fill it in from.
+        """
+        return _weights(self.channels, self.measured, tuple(bad.tolist()))
 
     def describe(self) -> str:
-        """Say in one line what is used, filled in and dropped."""
-        parts = [f"{len(self.measured)} of {len(self.channels)} channels measured"]
+        """Say in one line what is used, filled in and dropped, and the unit."""
+        parts = [
+            f"{len(self.channels) - len(self.interpolated)} of {len(self.channels)} channels "
+            f"measured in {self.unit}"
+        ]
         if self.interpolated:
             parts.append(f"interpolated from their neighbours: {', '.join(self.interpolated)}")
         if self.dropped:
@@ -72,120 +125,266 @@ def plan_layout(
     *,
     channels: tuple[str, ...],
     max_interpolated: int,
+    cap: Cap | None = None,
+    amplitudes: NDArray[np.float64] | None = None,
 ) -> Layout:
     """Find the model's channels in a stream by label.
 
     Parameters
     ----------
     labels, units
-        One of each per stream channel, as the stream states them.
+        One of each per stream channel, as the stream states them. A channel in a unit that is no
+        voltage is no electrode's signal, whatever its label, and counts as not there.
     channels
         The model's channels in order.
     max_interpolated
         How many of them may be filled in.
+    cap
+        The electrodes behind numbered labels. A stream in which at least half of the model's
+        channels are found by name is taken by name.
+    amplitudes
+        `(stream channels,)` RMS between 4 and 45 Hz in the stream's numbers, NaN where not
+        measured. By it the unit of channels that state none is judged.
 
     Raises
     ------
     ChannelsMissing
         If more channels are missing than may be filled in, or a label stands twice.
+    UnitUnstated
+        If channels that are needed state no unit and their amplitude is not given.
     UnitSuspect
-        If a channel that is needed states no known unit of voltage.
+        If every channel that is needed states that it is no voltage, or the amplitude of those
+        that state no unit speaks for none.
     """
+    wanted = {montage.normalise_label(name): name for name in channels}
     places: dict[str, list[int]] = {}
-    for index, label in enumerate(labels):
-        places.setdefault(montage.normalise_label(label), []).append(index)
-    wanted = [montage.normalise_label(name) for name in channels]
-    doubled = [
-        name for name, key in zip(channels, wanted, strict=True) if len(places.get(key, ())) > 1
-    ]
+    for row, name in enumerate(_names(labels, wanted, cap)):
+        if name is not None:
+            places.setdefault(name, []).append(row)
+    voltages = {
+        name: [row for row in rows if _may_be_voltage(units[row])] for name, rows in places.items()
+    }
+    doubled = [name for name in channels if len(voltages.get(name, ())) > 1]
     if doubled:
         raise ChannelsMissing(
             f"found more than one channel labelled {', '.join(doubled)}, expected each once; "
             "give the stream's channels distinct labels"
         )
-    measured = tuple(name for name, key in zip(channels, wanted, strict=True) if key in places)
-    missing = tuple(name for name in channels if name not in measured)
-    if len(missing) > max_interpolated or not measured:
-        raise ChannelsMissing(
-            f"found {len(measured)} of the model's {len(channels)} channels "
-            f"({', '.join(measured) or 'none'}) among the labels {_shorten(labels)}; expected at "
-            f"least {len(channels) - max_interpolated}; missing: {', '.join(missing)}. "
-            "Label the stream's channels by their 10-20 names, or use a model for this montage"
-        )
-    rows = [places[montage.normalise_label(name)][0] for name in measured]
-    factors = [microvolts_per(units[row]) for row in rows]
-    unknown = [
-        f"{labels[row]}: {units[row] or 'no unit'}"
-        for row, factor in zip(rows, factors, strict=True)
-        if factor is None
+    found = {name: rows[0] for name in channels if (rows := voltages.get(name))}
+    foreign = [
+        f"{labels[row]}: {units[row].strip()}"
+        for name in channels
+        if name in places and name not in found
+        for row in places[name]
     ]
-    if unknown:
+    if foreign and not found:
         raise UnitSuspect(
-            f"found channels without a known unit of voltage ({_shorten(unknown)}), expected V, "
-            "mV, µV or nV; state the unit in the stream's metadata. It is not guessed: a wrong "
-            "guess is wrong by a factor of a thousand or a million"
+            f"found channels without a known unit of voltage ({_shorten(foreign)}), expected V, "
+            "mV, µV or nV; let the source convert its values and state the unit under "
+            "desc/channels/channel/unit"
         )
+    missing = tuple(name for name in channels if name not in found)
+    if len(missing) > max_interpolated or not found:
+        raise ChannelsMissing(
+            _missing_text(labels, channels, missing, foreign, max_interpolated, cap)
+        )
+    rows = [found[name] for name in channels if name in found]
+    factors, unit = _factors(rows, labels, units, amplitudes)
+    measured = tuple(found)
     return Layout(
         channels=channels,
         rows=np.array(rows, dtype=np.intp),
         microvolts=np.array(factors, dtype=np.float64),
         measured=measured,
         interpolated=missing,
-        dropped=tuple(label for index, label in enumerate(labels) if index not in rows),
-        matrix=_spline_matrix(channels, measured) if missing else None,
+        dropped=tuple(label for row, label in enumerate(labels) if row not in rows),
+        matrix=_weights(channels, measured, (False,) * len(measured)),
+        unit=unit,
+        order=tuple(sorted(measured, key=found.__getitem__)),
+        max_interpolated=max_interpolated,
     )
 
 
-def cap_layout(labels: Sequence[str], units: Sequence[str], channels: tuple[str, ...]) -> Layout:
+def most_interpolated(channels: tuple[str, ...]) -> int:
+    """Give how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
+    return len(channels) * 13 // 32
+
+
+def cap_layout(
+    labels: Sequence[str],
+    units: Sequence[str],
+    channels: tuple[str, ...],
+    *,
+    max_interpolated: int = 0,
+) -> Layout:
     """Give the layout of a cap for a model with fewer channels, which may lie between its own.
 
     Channels that the cap has are taken as they are; each other one is filled in from all of the
     cap's electrodes. A model for a small headset can so be trained on recordings of a large cap.
 
+    Parameters
+    ----------
+    max_interpolated
+        How many channels may be filled in besides those that lie between the electrodes.
+
     Raises
     ------
-    ChannelsMissing, UnitSuspect
+    ChannelsMissing, UnitUnstated, UnitSuspect
         As `plan_layout`, and if the cap has fewer electrodes than the model has channels.
     """
     spelling = {montage.normalise_label(name): name for name in montage.places()}
     known = [spelling.get(montage.normalise_label(label)) for label in labels]
     cap = tuple(name for name in known if name is not None)
     if set(channels) <= set(cap):
-        return plan_layout(labels, units, channels=channels, max_interpolated=0)
+        return plan_layout(labels, units, channels=channels, max_interpolated=max_interpolated)
     if len(cap) < len(channels):
         raise ChannelsMissing(
             f"found {len(cap)} electrodes of known place among {_shorten(labels)}, expected at "
             f"least the model's {len(channels)}; choose a smaller montage"
         )
     layout = plan_layout(labels, units, channels=cap, max_interpolated=0)
+    between = tuple(name for name in channels if name not in cap)
     return replace(
         layout,
         channels=channels,
-        interpolated=tuple(name for name in channels if name not in cap),
-        matrix=_spline_matrix(channels, cap),
+        interpolated=between,
+        matrix=_weights(channels, cap, (False,) * len(cap)),
+        max_interpolated=len(between) + max_interpolated,
     )
 
 
-def identity_layout(channels: tuple[str, ...]) -> Layout:
+def identity_layout(channels: tuple[str, ...], *, max_interpolated: int = 0) -> Layout:
     """Give the layout of data that already have the model's channels, order and unit."""
-    return plan_layout(channels, ["uV"] * len(channels), channels=channels, max_interpolated=0)
+    return plan_layout(
+        channels, ["uV"] * len(channels), channels=channels, max_interpolated=max_interpolated
+    )
 
 
-def _spline_matrix(channels: tuple[str, ...], measured: tuple[str, ...]) -> NDArray[np.float64]:
-    placeless = [name for name in channels if not montage.has_place(name)]
+def _names(labels: Sequence[str], wanted: Mapping[str, str], cap: Cap | None) -> list[str | None]:
+    """Give for each label the model's channel that it names; `wanted` is by normalised label."""
+    by_name = [wanted.get(montage.normalise_label(label)) for label in labels]
+    named = len(set(by_name) - {None})
+    if cap is None or 2 * named >= len(wanted):
+        return by_name
+    sites = cap.resolve(labels)
+    by_cap = [None if site is None else wanted.get(montage.normalise_label(site)) for site in sites]
+    # Two earlobes must not turn a stream of a few named electrodes into a numbered one.
+    if len(set(by_cap) - {None}) <= named:
+        return by_name
+    return [
+        name if site is None else behind
+        for name, site, behind in zip(by_name, sites, by_cap, strict=True)
+    ]
+
+
+def _may_be_voltage(unit: str) -> bool:
+    return microvolts_per(unit) is not None or is_unstated(unit)
+
+
+def _factors(
+    rows: Sequence[int],
+    labels: Sequence[str],
+    units: Sequence[str],
+    amplitudes: NDArray[np.float64] | None,
+) -> tuple[list[float], str]:
+    """Give the factor to microvolts for each row, and the units in words."""
+    stated = {row: factor for row in rows if (factor := microvolts_per(units[row])) is not None}
+    words = []
+    if stated:
+        words.append(
+            f"{' and '.join(unit_name(f) for f in sorted(set(stated.values())))}, as stated"
+        )
+    unstated = tuple(sorted(row for row in rows if row not in stated))
+    judged = 0.0
+    if unstated:
+        told = np.empty(0) if amplitudes is None else amplitudes[list(unstated)]
+        told = told[np.isfinite(told)]
+        if not len(told):
+            raise UnitUnstated(
+                "found channels without a known unit of voltage "
+                f"({_shorten([f'{labels[row]}: no unit' for row in unstated])}), expected V, mV, "
+                "µV or nV; state the unit under desc/channels/channel/unit. It is not guessed "
+                "without measuring the signal: a wrong guess is wrong by a factor of a thousand or "
+                "a million",
+                unstated,
+            )
+        amplitude = float(np.median(told))
+        name = judge_unit(amplitude)
+        factor = None if name is None else microvolts_per(name)
+        if name is None or factor is None:
+            ranges = ", ".join(
+                f"{least:g} to {most:g} ({unit})" for unit, (least, most) in UNIT_RANGES.items()
+            )
+            named = _shorten([labels[row] for row in unstated])
+            raise UnitSuspect(
+                f"found channels that state no unit ({named}), with a median amplitude of "
+                f"{amplitude:.2g} between 4 and 45 Hz, expected {ranges}; state the unit under "
+                "desc/channels/channel/unit, and see that the headset is worn"
+            )
+        judged = factor
+        words.append(f"{name}, judged by its amplitude of {amplitude:.2g} {name}")
+    return [stated.get(row, judged) for row in rows], "; ".join(words)
+
+
+def _missing_text(
+    labels: Sequence[str],
+    channels: tuple[str, ...],
+    missing: tuple[str, ...],
+    foreign: Sequence[str],
+    max_interpolated: int,
+    cap: Cap | None,
+) -> str:
+    found = [name for name in channels if name not in missing]
+    text = (
+        f"found {len(found)} of the model's {len(channels)} channels "
+        f"({', '.join(found) or 'none'}) among the labels {_shorten(labels)}; expected at "
+        f"least {max(1, len(channels) - max_interpolated)}; missing: {', '.join(missing)}. "
+    )
+    if foreign:
+        text += f"In a unit that is no voltage, and so not used: {_shorten(foreign)}. "
+    if are_numbered(labels):
+        if cap is not None:
+            return text + f"The labels are numbers and were taken for the cap {cap.name}'s"
+        return text + (
+            f"The labels are numbers: say by --cap which cap they are of ({', '.join(CAPS)}, or "
+            "its electrodes in the order of their numbers, such as Fp1,Fp2,C3,C4)"
+        )
+    return (
+        text + "Label the stream's channels by their 10-20 names, or use a model for this montage"
+    )
+
+
+@lru_cache(maxsize=512)
+def _weights(
+    channels: tuple[str, ...], measured: tuple[str, ...], bad: tuple[bool, ...]
+) -> NDArray[np.float64] | None:
+    """Give `Layout.without`'s weights; kept, as a live stream asks for the same ones again."""
+    good = [name for name, is_bad in zip(measured, bad, strict=True) if not is_bad]
+    wanting = [name for name in channels if name not in good]
+    if not wanting:
+        return None
+    placeless = [name for name in wanting if not montage.has_place(name)]
     if placeless:
         raise ChannelsMissing(
             f"cannot interpolate: the place of {', '.join(placeless)} on the head is not known"
         )
-    spline = interpolation_matrix(montage.positions(measured), montage.positions(channels))
+    sources = tuple(name for name in good if montage.has_place(name))
+    if not sources:
+        raise ChannelsMissing(
+            f"cannot interpolate {', '.join(wanting)}: no good channel of known place is left "
+            f"among {', '.join(measured)}; look at the electrodes' contact"
+        )
+    spline = interpolation_matrix(montage.positions(sources), montage.positions(tuple(wanting)))
+    weights = np.zeros((len(channels), len(measured)))
+    columns = [measured.index(name) for name in sources]
+    for name, row in zip(wanting, spline, strict=True):
+        weights[channels.index(name), columns] = row
     # A measured channel stays exactly what was measured.
-    for column, name in enumerate(measured):
-        if name not in channels:
-            continue
-        row = channels.index(name)
-        spline[row] = 0.0
-        spline[row, column] = 1.0
-    return spline
+    for name in good:
+        if name in channels:
+            weights[channels.index(name), measured.index(name)] = 1.0
+    weights.setflags(write=False)
+    return weights
 
 
 def _shorten(names: Sequence[str], limit: int = 12) -> str:

@@ -5,6 +5,8 @@ Channels are always found by label, never by position in a stream.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +56,14 @@ _ANGLES: dict[str, tuple[float, float]] = {
 # The 10-20 system's names before the 10-10 system renamed them (ACNS guideline 2).
 _OLD_NAMES = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 
+# What follows the electrode's name in files and in streams made of them: a reference that is no
+# electrode of the scalp. An ear or a mastoid follows a mark only, as `A1` and `M1` may be part of
+# a name; the average reference takes it off.
+_EAR = r"(?:[am]1(?:[-+/]?[am]2)?|[am]2(?:[-+/]?[am]1)?)"
+_REFERENCE = re.compile(
+    rf"(?<=\w)\.*(?:\s*[-:/_]\s*|\s+)\(?(?:ref|le|cle|avg|av|ar|car)\)?$|(?<=\w)\s*[-:/]\s*{_EAR}$"
+)
+
 
 def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
     """Give electrode places on the unit sphere, `(channels, 3)`: x right, y front, z up.
@@ -87,10 +97,10 @@ def has_place(channel: str) -> bool:
 def normalise_label(label: str) -> str:
     """Bring a label to the form in which two spellings of one electrode are equal.
 
-    ``EEG Fp1``, ``FP1-REF``, ``fp1`` and ``Fp1.`` all become ``fp1``; ``T3`` becomes ``t7``.
+    ``EEG Fp1``, ``FP1-REF``, ``Fp1:M1``, ``fp1`` and ``Fp1.`` all become ``fp1``; ``T3`` becomes
+    ``t7``. A derivation between two electrodes of the scalp, such as ``Fp1-F7``, stays whole.
     """
     name = label.strip().rstrip(".").lower()
-    name = name.removeprefix("eeg").lstrip(" -_")
-    for suffix in ("-ref", "-le", "-avg", " ref"):
-        name = name.removesuffix(suffix)
+    name = name.removeprefix("eeg").lstrip(" -_:")
+    name = _REFERENCE.sub("", name).rstrip(". ")
     return _OLD_NAMES.get(name, name)

@@ -10,6 +10,7 @@ rate. A gap ends a segment; the next one starts with fresh filters.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,15 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg import filters, montage, resampling
+from eeg_emotion.eeg.inspection import Inspector, Measure
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.quality import QualityLimits, WindowQuality, judge
+from eeg_emotion.eeg.quality import Fault, QualityLimits, Trouble, WindowQuality
+from eeg_emotion.eeg.repair import Repair, Verdict
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.sanitiser import Sanitiser
 from eeg_emotion.eeg.windows import WindowCutter
 
 GRID_SECONDS = 0.25
 """Blocks of this length are filtered at once; hops are multiples of it."""
 
+_FAST_HZ = 30.0  # above this, muscles show more than brains
+_TROUBLES, _FAULTS = tuple(Trouble), tuple(Fault)
 _TYPICAL_HZ = 13.0  # the filters' delay is stated for activity here, the middle of 4-45 Hz
 
 
@@ -133,6 +139,8 @@ class Window:
         The raw samples that it covers, counted from the segment's first, at the stream's rate.
     settled
         False where the filters may still ring from the segment's start.
+    interpolated
+        The model's channels that were filled in, in any part of the window.
     """
 
     features: NDArray[np.float32]
@@ -140,6 +148,7 @@ class Window:
     last_sample: int
     settled: bool
     quality: WindowQuality
+    interpolated: tuple[str, ...]
 
 
 class SignalPath:
@@ -180,6 +189,10 @@ class SignalPath:
                 ),
             ]
         )
+        fast_hz = min(_FAST_HZ, 0.8 * settings.bandpass_hz[1])
+        self.fast_sos = np.concatenate(
+            [self.sos, filters.highpass(fast_hz, order=4, sfreq=settings.sfreq)]
+        )
         self.resampler_delay_seconds = resampling.delay_seconds(sfreq, settings.sfreq)
         self.filter_delay_seconds = filters.group_delay_seconds(
             self.sos, _TYPICAL_HZ, settings.sfreq
@@ -195,28 +208,40 @@ class Segment:
 
     def __init__(self, path: SignalPath) -> None:
         settings, measured = path.settings, len(path.layout.measured)
-        self._path = path
-        self._sanitiser = _Sanitiser(measured, path.limits.largest)
-        self._resampler = resampling.Resampler(measured, path.sfreq, settings.sfreq)
-        self._filter = filters.CausalFilter(path.sos, measured)
-        self._extractor = settings.representation.extractor(len(settings.channels), settings.sfreq)
-        self._pending = np.empty((measured, 0))
-        self._blocks = 0
-        self._last_bad_block = -np.inf
         block = settings.block_samples
+        self._path = path
+        self._count = 0
+        self._sanitiser = Sanitiser(measured, path.limits.largest_uv)
+        self._inspector = Inspector(measured, path.sfreq, block * path.sfreq / settings.sfreq)
+        self._inspected: deque[NDArray[np.float64]] = deque()
+        self._resampler = resampling.Resampler(measured, path.sfreq, settings.sfreq)
+        self._pending = np.empty((measured, 0))
+        self._filter = filters.BlockFilter(
+            (path.sos, path.fast_sos), channels=measured, block=block
+        )
+        self._settle_blocks = settings.settle_samples // block
+        self._repair = Repair(path.layout, path.limits, self._settle_blocks)
+        self._extractor = settings.representation.extractor(len(settings.channels), settings.sfreq)
+        self._blocks = 0
+        self._last_fault = np.full(len(_FAULTS), -np.inf)
         steps, width = settings.measures_shape
         self._rows = WindowCutter(
             length=steps,
             hop=round(settings.hop_seconds * settings.sfreq) // settings.step_samples,
             width=width,
         )
-        # Beside each block's features go its statistics: largest, smallest and mean square of
-        # each channel, and the last block that had a bad sample.
-        self._statistics = WindowCutter(
+        # Beside each block's measures goes the verdict on it: the channels' scores, which of them
+        # were filled in, and the last block of each fault.
+        self._verdicts = WindowCutter(
             length=settings.window_samples // block,
             hop=round(settings.hop_seconds * settings.sfreq) // block,
-            width=3 * measured + 1,
+            width=(len(_TROUBLES) + 1) * measured + len(_FAULTS),
         )
+
+    @property
+    def needed(self) -> int:
+        """How many more samples it takes at least until a block is complete."""
+        return self._inspector.end_of(self._blocks) - self._count
 
     def feed(self, samples: NDArray[np.floating]) -> Iterator[Window]:
         """Take the stream's next samples, yield the windows that they complete.
@@ -227,81 +252,60 @@ class Segment:
             `(stream channels, samples)` in the stream's own units; values may be anything,
             NaN included. The iterator must be run to its end.
         """
-        settings, layout = self._path.settings, self._path.layout
+        self._count += samples.shape[1]
+        self._take(samples)
+        block, start = self._path.settings.block_samples, 0
+        while start + block <= self._pending.shape[1]:
+            yield from self._block(self._pending[:, start : start + block])
+            start += block
+        self._pending = self._pending[:, start:]
+
+    def _take(self, samples: NDArray[np.floating]) -> None:
+        """Clean, inspect and resample."""
+        layout = self._path.layout
         with np.errstate(over="ignore"):  # what overflows is infinite, and replaced below
             microvolts = samples[layout.rows].astype(np.float64) * layout.microvolts[:, None]
-        clean = self._sanitiser.process(microvolts)
+        clean, bad = self._sanitiser.process(microvolts)
+        self._inspected += self._inspector.feed(clean, bad)
         arrived = self._resampler.process(clean)
         self._pending = np.concatenate([self._pending, arrived], axis=1)
-        block = settings.block_samples
-        whole = self._pending.shape[1] // block * block
-        if not whole:
-            return
-        ready = np.ascontiguousarray(self._pending[:, :whole])
-        self._pending = self._pending[:, whole:]
-        filtered = self._filter.process(ready)
-        statistics = self._describe(ready, filtered)
-        rows = self._extractor.extract(self._rereference(filtered))
-        windows = zip(self._rows.push(rows), self._statistics.push(statistics), strict=True)
-        for (first_row, features), (first_block, described) in windows:
-            yield self._window(first_row * settings.step_samples, features, first_block, described)
 
-    def _rereference(self, filtered: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Fill in missing channels, `(measured, n)` to `(channels, n)`, then take the mean off."""
-        matrix = self._path.layout.matrix
-        if matrix is not None:
-            # Block by block: the same multiplication whatever the chunk, so the same rounding.
-            block = self._path.settings.block_samples
-            blocks = filtered.reshape(len(filtered), -1, block).transpose(1, 0, 2)
-            filtered = np.matmul(matrix, np.ascontiguousarray(blocks)).transpose(1, 0, 2)
-            filtered = np.ascontiguousarray(filtered).reshape(len(matrix), -1)
-        return np.asarray(filtered - filtered.mean(axis=0))
+    def _block(self, ready: NDArray[np.float64]) -> Iterator[Window]:
+        """Take one block at the model's rate, `(measured, block)`."""
+        settings = self._path.settings
+        both = self._filter.process(ready)
+        filtered = both[:, 0]
+        measures = self._inspected.popleft()
+        power = np.einsum("cfs,cfs->fc", both, both) / settings.block_samples
+        measures[Measure.FAST_POWER], measures[Measure.POWER] = power[1], power[0]
+        verdict = self._repair.judge(measures)
+        if verdict.matrix is not None:
+            filtered = verdict.matrix @ filtered
+        rows = self._extractor.extract(filtered - filtered.mean(axis=0))
+        windows = zip(self._rows.push(rows), self._verdicts.push(self._note(verdict)), strict=True)
+        self._blocks += 1
+        for (first_row, features), (first_block, verdicts) in windows:
+            yield self._window(first_row * settings.step_samples, features, first_block, verdicts)
 
-    def _describe(
-        self, ready: NDArray[np.float64], filtered: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Give `(blocks, 3 * measured + 1)` statistics from before and after the filters."""
-        block, measured = self._path.settings.block_samples, len(ready)
-        before = ready.reshape(measured, -1, block)
-        after = filtered.reshape(measured, -1, block)
-        count = before.shape[1]
-        samples_per_block = block * self._path.sfreq / self._path.settings.sfreq
-        bad = self._sanitiser.bad_blocks(self._blocks + count, samples_per_block)
-        last_bad = np.full(count, self._last_bad_block)
-        for number in bad:
-            last_bad[max(0, number - self._blocks) :] = number
-        self._last_bad_block = last_bad[-1]
-        self._blocks += count
-        return np.concatenate(
-            [
-                before.max(axis=2).T,
-                before.min(axis=2).T,
-                (after**2).mean(axis=2).T,
-                last_bad[:, None],
-            ],
-            axis=1,
-        )
+    def _note(self, verdict: Verdict) -> NDArray[np.float64]:
+        """Give `(1, width)` of `self._verdicts`."""
+        for fault in verdict.faults:
+            self._last_fault[_FAULTS.index(fault)] = self._blocks
+        return np.concatenate([verdict.scores.ravel(), verdict.replaced, self._last_fault])[None]
 
     def _window(
         self,
         first: int,
         features: NDArray[np.float64],
         first_block: int,
-        described: NDArray[np.float64],
+        verdicts: NDArray[np.float64],
     ) -> Window:
         path, settings = self._path, self._path.settings
         measured = len(path.layout.measured)
-        largest, smallest, power = (
-            described[:, i * measured : (i + 1) * measured] for i in range(3)
-        )
-        settle_blocks = settings.settle_samples // settings.block_samples
-        quality = judge(
-            span=largest.max(axis=0) - smallest.min(axis=0),
-            rms=np.sqrt(power.mean(axis=0)),
-            out_of_range=bool(described[-1, -1] >= first_block - settle_blocks),
-            interpolated=len(path.layout.interpolated),
-            limits=path.limits,
-        )
+        split = len(_TROUBLES) * measured
+        replaced = np.asarray(verdicts[:, split : split + measured].any(axis=0))
+        names = {path.layout.measured[index] for index in np.flatnonzero(replaced)}
+        filled = names.union(path.layout.interpolated)
         per_sample = path.sfreq / settings.sfreq
         return Window(
             features=(
@@ -312,52 +316,51 @@ class Segment:
             first_sample=round(first * per_sample),
             last_sample=round((first + settings.window_samples - 1) * per_sample),
             settled=first >= settings.settle_samples,
-            quality=quality,
+            quality=_judge_window(
+                verdicts[:, :split].mean(axis=0).reshape(-1, measured),
+                replaced,
+                len(path.layout.interpolated),
+                self._faults(first_block, verdicts[-1, split + measured :]),
+                path.limits,
+            ),
+            interpolated=tuple(name for name in settings.channels if name in filled),
         )
 
+    def _faults(self, first_block: int, last_fault: NDArray[np.float64]) -> set[Fault]:
+        """Give the faults of a window: those in it, and shortly before it."""
+        found = set()
+        for fault, last in zip(_FAULTS, last_fault, strict=True):
+            # A held value rings in the filters for as long as they take to settle. The others are
+            # told for a second longer than they last.
+            rings = self._settle_blocks if fault is Fault.OUT_OF_RANGE else 0
+            if last >= first_block - rings:
+                found.add(fault)
+        return found
 
-class _Sanitiser:
-    """Keeps values that no electrode can show out of the filters, and remembers where they were.
 
-    A single NaN would stay in a recursive filter for ever. A bad sample is replaced by the last
-    good one of its channel; the windows that it could have touched are marked by their blocks.
-
-    The first good sample of each channel is taken off all of them. The band-pass removes any
-    constant in any case; without this its ringing from an electrode's offset of some mV would
-    take seconds to fade.
-    """
-
-    def __init__(self, channels: int, largest: float) -> None:
-        self._largest = largest
-        self._offset = np.full((channels, 1), np.nan)
-        self._held = np.zeros((channels, 1))
-        self._count = 0
-        self._bad_samples: list[int] = []
-
-    def process(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Clean `(channels, samples)` in µV."""
-        # NaN compares false, so it counts as bad.
-        good = np.abs(samples) <= self._largest
-        unset = np.isnan(self._offset[:, 0]) & good.any(axis=1)
-        if unset.any():
-            firsts = good.argmax(axis=1)
-            self._offset[unset, 0] = samples[unset, firsts[unset]]
-        clean = samples - np.nan_to_num(self._offset)
-        if not good.all():
-            self._bad_samples.extend((self._count + np.flatnonzero(~good.all(axis=0))).tolist())
-            padded = np.concatenate([self._held, np.where(good, clean, 0.0)], axis=1)
-            # For each place the column of the last good value at or before it.
-            known = np.concatenate([np.ones_like(self._held, dtype=bool), good], axis=1)
-            source = np.maximum.accumulate(np.where(known, np.arange(padded.shape[1]), 0), axis=1)
-            clean = np.take_along_axis(padded, source, axis=1)[:, 1:]
-        self._count += samples.shape[1]
-        if samples.shape[1]:
-            self._held = clean[:, -1:].copy()
-        return np.asarray(clean)
-
-    def bad_blocks(self, before: int, samples_per_block: float) -> list[int]:
-        """Take the numbers of the blocks below `before` that hold a bad sample, rising."""
-        blocks = [int(sample // samples_per_block) for sample in self._bad_samples]
-        taken = [block for block in blocks if block < before]
-        del self._bad_samples[: len(taken)]
-        return sorted(set(taken))
+def _judge_window(
+    scores: NDArray[np.float64],
+    replaced: NDArray[np.bool_],
+    interpolated: int,
+    faults: set[Fault],
+    limits: QualityLimits,
+) -> WindowQuality:
+    """Sum up `(troubles, measured)`: the mean over the window's blocks, in every respect."""
+    worst = scores.argmin(axis=0)
+    lowest = scores.min(axis=0)
+    kept = lowest[~replaced]
+    filled = interpolated + int(replaced.sum())
+    overall = 0.0
+    if len(kept):
+        overall = float((kept.sum() + 0.5 * filled * kept.mean()) / (len(kept) + filled))
+    if overall < limits.least_quality and not faults:
+        faults = {Fault.POOR_CONTACT}
+    return WindowQuality(
+        scores=lowest,
+        troubles=tuple(
+            _TROUBLES[index] if low < 1.0 else None
+            for index, low in zip(worst.tolist(), lowest.tolist(), strict=True)
+        ),
+        overall=overall,
+        faults=tuple(fault for fault in _FAULTS if fault in faults),
+    )

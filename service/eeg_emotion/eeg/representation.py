@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg import covariance
-from eeg_emotion.eeg.filters import CausalFilter, bandpass
+from eeg_emotion.eeg.filters import BlockFilter, bandpass
 
 _POWER_FLOOR_UV2 = 1e-4  # of no consequence beside EEG, keeps the logarithm of silence finite
 
@@ -134,32 +134,33 @@ class BandPower(_AsMeasured):
 
 
 class _BandPasses:
-    """A bank of causal band-passes over the same channels."""
+    """A bank of causal band-passes over the same channels, step by step."""
 
-    def __init__(self, bands: tuple[Band, ...], order: int, channels: int, sfreq: float) -> None:
-        self._filters = [
-            CausalFilter(bandpass(band.low_hz, band.high_hz, order=order, sfreq=sfreq), channels)
-            for band in bands
-        ]
+    def __init__(
+        self, bands: tuple[Band, ...], order: int, channels: int, sfreq: float, step: int
+    ) -> None:
+        bank = [bandpass(band.low_hz, band.high_hz, order=order, sfreq=sfreq) for band in bands]
+        self._filter = BlockFilter(bank, channels=channels, block=step)
+        self._step = step
 
-    def process(self, block: NDArray[np.float64], step: int) -> Iterator[NDArray[np.float64]]:
-        """Give `(steps, channels, step)` for each band from `(channels, samples)`."""
-        channels = len(block)
-        for band in self._filters:
-            yield band.process(block).reshape(channels, -1, step).transpose(1, 0, 2)
+    def process(self, block: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        """Give `(channels, bands, step)` for each step of `(channels, samples)`."""
+        for start in range(0, block.shape[1], self._step):
+            yield self._filter.process(block[:, start : start + self._step])
 
 
 class _BandExtractor:
     def __init__(self, spec: BandPower, channels: int, sfreq: float) -> None:
-        self._step = spec.step_samples(sfreq)
-        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq)
+        step = spec.step_samples(sfreq)
+        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq, step)
+        self._step = step
 
     def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = [
-            10.0 * np.log10((filtered**2).mean(axis=2) + _POWER_FLOOR_UV2)
-            for filtered in self._bands.process(block, self._step)
+            (np.einsum("cbs,cbs->bc", filtered, filtered) / self._step).ravel()
+            for filtered in self._bands.process(block)
         ]
-        return np.concatenate(rows, axis=1)
+        return 10.0 * np.log10(np.stack(rows) + _POWER_FLOOR_UV2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +255,15 @@ class Tangent:
 class _CovarianceExtractor:
     def __init__(self, spec: Tangent, channels: int, sfreq: float) -> None:
         self._step = spec.step_samples(sfreq)
-        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq)
+        self._bands = _BandPasses(spec.bands, spec.order, channels, sfreq, self._step)
 
     def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = []
-        for filtered in self._bands.process(block, self._step):
-            # Step by step, so that the rounding does not depend on how many come at once.
-            products = [step @ step.T / self._step for step in np.ascontiguousarray(filtered)]
-            rows.append(covariance.to_rows(np.stack(products)))
-        return np.concatenate(rows, axis=1)
+        for filtered in self._bands.process(block):
+            bands = np.ascontiguousarray(filtered.transpose(1, 0, 2))
+            products = bands @ bands.transpose(0, 2, 1) / self._step
+            rows.append(covariance.to_rows(products).ravel())
+        return np.stack(rows)
 
 
 Representation = RawSignal | BandPower | Tangent

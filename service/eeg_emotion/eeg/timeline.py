@@ -73,11 +73,17 @@ class Timeline:
         """The longest loss that jittering stamps would hide; None where each loss shows."""
         return self._tolerance
 
-    def split(self, stamps: NDArray[np.float64]) -> Iterator[Run]:
-        """Split a chunk at its gaps, and keep its stamps run by run as they are consumed."""
+    def split(self, stamps: NDArray[np.float64], *, jumped: bool = False) -> Iterator[Run]:
+        """Split a chunk at its gaps, and keep its stamps run by run as they are consumed.
+
+        Where the source's clock has `jumped`, it cannot be known how many samples are missing in
+        the chunk's gaps.
+        """
         start = 0
         while start < len(stamps):
             missing = self._missing_before(float(stamps[start]))
+            if jumped and missing is not None:
+                missing = 0
             if missing is not None:
                 self._count = 0
             # The first sample is judged above; from it on the run goes to the next gap.
@@ -126,7 +132,8 @@ class Timeline:
         return self._samples_in(departure)
 
     def _samples_in(self, seconds: float) -> int:
-        return max(0, round(seconds / self._period)) if np.isfinite(seconds) else 0
+        periods = seconds / self._period  # infinite for what is nearly so
+        return max(0, round(periods)) if np.isfinite(periods) else 0
 
     def _weigh(self, found: _Irregularity) -> None:
         """Decide whether the last irregular steps are losses, which add up, or jitter."""
@@ -157,7 +164,7 @@ class Timeline:
 
     def _next_step(self, stamps: NDArray[np.float64], start: int) -> int:
         """Find where steps stop being one sample period."""
-        with np.errstate(invalid="ignore"):  # stamps may be anything, two infinite ones included
+        with np.errstate(invalid="ignore", over="ignore"):  # stamps may be anything
             steps = np.diff(stamps[start:])
         whole = (steps > 0) & (steps <= GAP_PERIODS * self._period)
         breaks = np.flatnonzero(~whole)

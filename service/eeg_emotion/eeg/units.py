@@ -1,21 +1,64 @@
 """Units of voltage as headsets and files spell them, as factors to microvolts.
 
-Nothing is guessed here: an unknown spelling has no factor, and whoever asks must refuse.
+Nothing is guessed here: a unit has a factor, or it says nothing, or it says that the channel is no
+voltage.
 """
 
 from __future__ import annotations
 
-_MICROVOLTS = {
-    "v": 1e6, "volt": 1e6, "volts": 1e6, "0": 1e6,
-    "mv": 1e3, "millivolt": 1e3, "millivolts": 1e3, "-3": 1e3,
-    "uv": 1.0, "µv": 1.0, "microvolt": 1.0, "microvolts": 1.0, "-6": 1.0,
-    "nv": 1e-3, "nanovolt": 1e-3, "nanovolts": 1e-3, "-9": 1e-3,
-}  # fmt: skip
-# The exponents stand for volts to that power of ten, as mne-lsl's streams state them.
+import re
+import unicodedata
 
-_GREEK_MU, _MICRO_SIGN = "\u03bc", "\u00b5"
+_PREFIXES = {"": 1e6, "m": 1e3, "u": 1.0, "n": 1e-3}
+_WORDS = {"milli": "m", "micro": "u", "nano": "n"}
+_SPELLED = re.compile(r"(?P<prefix>milli[ -]?|micro[ -]?|nano[ -]?|[mun]?)v(?:olts?)?")
+# An exponent stands for volts to that power of ten: mne-lsl's streams state the bare number, files
+# a factor with or without the V.
+_EXPONENT = re.compile(
+    r"(?P<bare>[-\u2212]?\d{1,2})"
+    r"|(?:1(?:\.0*)?e|10(?:\^|\*\*))(?P<power>[-\u2212]?\d{1,2})(?: ?v(?:olts?)?)?"
+)
+_EXPONENTS = {0: 1e6, -3: 1e3, -6: 1.0, -9: 1e-3}
+
+_UNSTATED = frozenset(
+    {
+        "",
+        *("n/a", "na", "nan", "n.a.", "none", "null", "nil"),
+        *("unknown", "undefined", "unspecified", "not specified", "not available"),
+        *("-", "--", "?", "??", "."),
+    }
+)
+
+_NAMES = {1e6: "V", 1e3: "mV", 1.0: "µV", 1e-3: "nV"}
 
 
 def microvolts_per(unit: str) -> float | None:
-    """Give the factor that turns a value in `unit` into microvolts; None for an unknown unit."""
-    return _MICROVOLTS.get(unit.strip().lower().replace(_GREEK_MU, _MICRO_SIGN))
+    """Give the factor that turns a value in `unit` into microvolts; None for no unit of voltage."""
+    text = _plain(unit)
+    if spelled := _SPELLED.fullmatch(text):
+        prefix = spelled["prefix"].rstrip(" -")
+        return _PREFIXES[_WORDS.get(prefix, prefix)]
+    if stated := _EXPONENT.fullmatch(text):
+        exponent = stated["bare"] or stated["power"]
+        return _EXPONENTS.get(int(exponent.replace("\u2212", "-")))
+    return None
+
+
+def is_unstated(unit: str) -> bool:
+    """Tell whether the text says nothing of the unit, as ``n/a`` does.
+
+    Anything else that has no factor, such as ``µS`` or ``counts``, states that it is no voltage.
+    """
+    return _plain(unit) in _UNSTATED
+
+
+def unit_name(microvolts: float) -> str:
+    """Name the unit of which one is so many microvolts: ``V``, ``mV``, ``µV`` or ``nV``."""
+    return _NAMES[microvolts]
+
+
+def _plain(unit: str) -> str:
+    # BrainVision's UTF-8 headers are often read as Latin-1: the micro sign becomes two characters.
+    # NFKC makes one of the two mu characters of the other, and takes the squared one apart.
+    text = unicodedata.normalize("NFKC", unit.replace("\u00c2\u00b5", "\u00b5"))
+    return text.strip().lower().replace("\u03bc", "u")

@@ -8,6 +8,7 @@ a new inlet, whose metadata is checked again.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from eeg_emotion.errors import EegEmotionError
 
 _OPEN_TIMEOUT_SECONDS = 5.0  # opening takes 11 ms and the first clock offset 0.6 s on loopback
 _BUFFER_SECONDS = 12  # longer than any pause of ours; overflow drops the oldest samples silently
+_ASKED_BEFORE_PULL = 16
 _LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog comes in pieces, so others get their turn
 
 
@@ -38,7 +40,7 @@ class StreamDescription:
     uid
         Changes with every outlet.
     channel_count, labels, units
-        There may be fewer labels than channels; a unit that is not stated is empty.
+        There may be fewer labels than channels, or more; a unit that is not stated is empty.
     sfreq
         The nominal rate in Hz; 0 for an irregular stream.
     is_text
@@ -93,6 +95,8 @@ class HeadsetInlet:
         self.description = _describe(full)
         rate = self.description.sfreq or 1000.0
         self._most = max(1, int(_LARGEST_PULL_SECONDS * rate))
+        self._asked = 0
+        self._nothing = np.empty((self.description.channel_count, 0)), np.empty(0)
 
     @property
     def clock_offset(self) -> float:
@@ -108,8 +112,13 @@ class HeadsetInlet:
         except pylsl.util.LostError as error:
             raise HeadsetLostError("the stream's source closed the connection") from error
 
-    def pull(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    def pull(self, worth: int = 1) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """Take what has arrived, without waiting.
+
+        Parameters
+        ----------
+        worth
+            With fewer samples than this nothing is taken, but for every so many calls.
 
         Returns
         -------
@@ -125,6 +134,11 @@ class HeadsetInlet:
         if self._closed:
             # liblsl would open the stream again without a word.
             raise HeadsetLostError("the connection was closed from this side")
+        # Asking costs a tenth of a pull; but only a pull tells of a closed connection.
+        self._asked += 1
+        if self._asked < _ASKED_BEFORE_PULL and self._inlet.samples_available() < worth:
+            return self._nothing
+        self._asked = 0
         try:
             samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most)
         except pylsl.util.LostError as error:
@@ -139,9 +153,12 @@ class HeadsetInlet:
 
 def _describe(info: pylsl.StreamInfo) -> StreamDescription:
     count = info.channel_count()
-    labels = [label or "" for label in info.get_channel_labels() or []]
-    units = [unit or "" for unit in info.get_channel_units() or []]
-    speed = info.desc().child("replay").child_value("speed")
+    desc = info.desc()
+    parent = desc.child("channels")
+    # NeuroElectrics puts the channels directly under desc, and calls a label a name.
+    channels = list(_children(desc if parent.child("channel").empty() else parent, "channel"))
+    labels = [_value(channel, "label") or _value(channel, "name") for channel in channels]
+    units = [_value(channel, "unit") for channel in channels]
     return StreamDescription(
         uid=info.uid(),
         channel_count=count,
@@ -149,6 +166,24 @@ def _describe(info: pylsl.StreamInfo) -> StreamDescription:
         units=tuple(units) if len(units) == count else ("",) * count,
         sfreq=info.nominal_srate(),
         is_text=info.channel_format() == pylsl.cf_string,
-        simulated=info.desc().child_value("simulated").lower() == "true",
-        replay_speed=float(speed) if speed else 1.0,
+        simulated=_value(desc, "simulated").lower() == "true",
+        replay_speed=_speed(_value(desc.child("replay"), "speed")),
     )
+
+
+def _children(element: pylsl.XMLElement, name: str) -> Iterator[pylsl.XMLElement]:
+    child = element.child(name)
+    while not child.empty():
+        yield child
+        child = child.next_sibling(name)
+
+
+def _value(element: pylsl.XMLElement, name: str) -> str:
+    return str(element.child_value(name)).strip()
+
+
+def _speed(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0  # not stated, or not by this project's replayer

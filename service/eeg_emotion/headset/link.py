@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+WARNED_SECONDS = 1.0
+"""After this long without a sample it is logged, and said in the headset's detail."""
+
 STALE_SECONDS = 2.0
 """Without a sample for this long the last estimate no longer describes the person."""
 

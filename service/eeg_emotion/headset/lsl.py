@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 
-import pylsl
-
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset.library import load_library
 
-# 32 ports is liblsl's default, and streams beyond the 32nd on a host cannot be found. Both sides
-# must use the same range.
-_PORT_RANGE = 512
+PORTS = range(16572, 16572 + 512)
+"""Where outlets are looked for on each known peer, TCP and UDP. It begins at liblsl's own default,
+but that has 32, and streams beyond the 32nd on a host cannot be found. Both sides must use the
+same range."""
 
 _configured: str | None = None
 
@@ -30,6 +30,11 @@ class Scope(StrEnum):
     MACHINE = "machine"
     LINK = "link"
     SITE = "site"
+
+
+def known_peers(scope: Scope) -> tuple[str, ...]:
+    """Give the hosts that are asked for streams one by one, besides by multicast."""
+    return ("127.0.0.1",) if scope is Scope.MACHINE else ()
 
 
 def configure(*, session_id: str, scope: Scope = Scope.MACHINE) -> None:
@@ -47,14 +52,20 @@ def configure(*, session_id: str, scope: Scope = Scope.MACHINE) -> None:
     LslError
         If another configuration is already in force in this process, or liblsl did not take this
         one. A silently ignored configuration would mean liblsl's default: the whole site.
+    LibraryError
+        If there is no liblsl that serves.
     """
     global _configured
     if not session_id or any(character in session_id for character in "\n\r;"):
         raise LslError(f"found session id {session_id!r}, expected one line of text without ';'")
+    load_library()
+    import pylsl  # not above: `Scope` is wanted where there is no liblsl too
+
     # liblsl reads an inline comment as part of the value, so there is none.
-    peers = "KnownPeers = {127.0.0.1}\n" if scope is Scope.MACHINE else ""
+    hosts = ", ".join(known_peers(scope))
+    peers = f"KnownPeers = {{{hosts}}}\n" if hosts else ""
     content = (
-        f"[ports]\nPortRange = {_PORT_RANGE}\nIPv6 = disable\n"
+        f"[ports]\nPortRange = {len(PORTS)}\nIPv6 = disable\n"
         f"[multicast]\nResolveScope = {scope}\n"
         f"[lab]\n{peers}SessionID = {session_id}\n"
         "[log]\nlevel = -3\n"  # its errors reach us as exceptions; only what is fatal is printed

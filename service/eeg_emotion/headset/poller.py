@@ -7,8 +7,12 @@ between reading and the model.
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,15 +20,20 @@ from numpy.typing import NDArray
 
 from eeg_emotion.headset.inlet import HeadsetLostError
 
+logger = logging.getLogger(__name__)
+
 _PERIOD_SECONDS = 0.004  # adds 2 ms on average to a window's age, for a few percent of a core
-_CLOCK_PERIODS = 1250  # 5 s: how often the clock offsets are refreshed
+# Asking an inlet costs the same whether it brings anything, so many are asked less often: 256 every
+# 32 ms.
+_INLETS_A_PERIOD = 32
+_CLOCK_SECONDS = 5.0  # how often each clock offset is refreshed
 
 
 class PolledInlet(Protocol):
     """What the poller needs of an inlet."""
 
-    def pull(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-        """Take what has arrived, without waiting."""
+    def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Take what has arrived, without waiting; fewer samples than are `worth` it may stay."""
         ...
 
     def refresh_clock_offset(self) -> None:
@@ -34,6 +43,11 @@ class PolledInlet(Protocol):
 
 class Listener(Protocol):
     """Who is told, in the poller's thread, what an inlet brings."""
+
+    @property
+    def worth(self) -> int:
+        """With how many samples something can be done."""
+        ...
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         """Take `(channels, samples)` and their stamps."""
@@ -45,16 +59,28 @@ class Listener(Protocol):
 
 
 class Poller:
-    """Reads inlets and hands what they bring to their listeners."""
+    """Reads inlets and hands what they bring to their listeners.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    round_over
+        Called in the poller's thread each time all inlets have been read once.
+    clock
+        Seconds; says when the clock offsets are due.
+    """
+
+    def __init__(
+        self, round_over: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._round_over = round_over
+        self._clock = clock
         self._lock = threading.Lock()
-        self._inlets: dict[str, tuple[PolledInlet, Listener]] = {}
+        self._inlets: dict[str, _Polled] = {}
 
     def add(self, key: str, inlet: PolledInlet, listener: Listener) -> None:
         """Read this inlet from the next round on."""
         with self._lock:
-            self._inlets[key] = inlet, listener
+            self._inlets[key] = _Polled(inlet, listener, self._clock() + _CLOCK_SECONDS)
 
     def remove(self, key: str) -> None:
         """Read it no more. A round that is under way may still hand over its samples."""
@@ -63,19 +89,33 @@ class Poller:
 
     def run(self, stop: Callable[[float], bool]) -> None:
         """Read until `stop(seconds)`, which waits that long, says so."""
-        rounds = 0
-        while not stop(_PERIOD_SECONDS):
-            rounds += 1
+        inlets: list[tuple[str, _Polled]] = []
+        while not stop(_PERIOD_SECONDS * max(1, math.ceil(len(inlets) / _INLETS_A_PERIOD))):
             with self._lock:
                 inlets = list(self._inlets.items())
-            for key, (inlet, listener) in inlets:
+            for key, polled in inlets:
                 try:
-                    if rounds % _CLOCK_PERIODS == 0:
-                        inlet.refresh_clock_offset()
-                    samples, stamps = inlet.pull()
+                    self._read(polled)
                 except HeadsetLostError:
                     self.remove(key)
-                    listener.lost()
-                    continue
-                if len(stamps):
-                    listener.samples(samples, stamps)
+                    polled.listener.lost()
+                except Exception:  # whatever it is, the others' lines go on
+                    logger.exception("reading the stream %s failed", key)
+                    self.remove(key)
+                    polled.listener.lost()
+            self._round_over()
+
+    def _read(self, polled: _Polled) -> None:
+        if self._clock() >= polled.clock_due:
+            polled.clock_due = self._clock() + _CLOCK_SECONDS
+            polled.inlet.refresh_clock_offset()
+        samples, stamps = polled.inlet.pull(polled.listener.worth)
+        if len(stamps):
+            polled.listener.samples(samples, stamps)
+
+
+@dataclass(slots=True)
+class _Polled:
+    inlet: PolledInlet
+    listener: Listener
+    clock_due: float

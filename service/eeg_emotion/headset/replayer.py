@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from eeg_emotion.eeg.timeline import GAP_PERIODS
 from eeg_emotion.eeg.units import microvolts_per
-from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
+from eeg_emotion.headset.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.headset.chunks import cut_into_chunks
+from eeg_emotion.headset.faults import Fault
+from eeg_emotion.headset.injector import Injector
+from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 
 # A stop is noticed this late while no consumer is there; liblsl cannot be woken from outside.
 _CONSUMER_POLL_SECONDS = 0.25
@@ -25,6 +32,9 @@ _CONSUMER_POLL_SECONDS = 0.25
 # that pulls at least once in this time has all.
 _LINGER_SECONDS = 1.0
 _LINGER_POLL_SECONDS = 0.05
+# How long a headset is away that reconnects: as long as its readers need for its last samples, and
+# as long again as liblsl needs to take an outlet down, which is half a second.
+_RECONNECT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,93 +46,63 @@ class ReplayReport:
     samples
         Samples per channel.
     stretches
-        Contiguous stretches, so one more than there were gaps.
+        Contiguous stretches by their stamps, so one more than there were gaps and new connections.
     seconds
         Signal sent, by the recording's clock and without the gaps.
     stopped
         True where it was stopped before its last sample.
+    connections
+        Outlets, one after the other.
+    killed
+        True where a fault ended it before its last sample.
+    unreached
+        The faults that did not happen, since the signal ended before.
     """
 
     samples: int
     stretches: int
     seconds: float
     stopped: bool
+    connections: int = 1
+    killed: bool = False
+    unreached: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What is pushed at once.
+class _Tally:
+    """Counts what is sent."""
 
-    Attributes
-    ----------
-    samples
-        `(channels, samples)` in the recording's units.
-    markers
-        Notes on its samples, counted from the chunk's first.
-    first
-        How many samples came before it.
-    gaps
-        How many gaps came before it.
-    """
+    def __init__(self) -> None:
+        self._samples: Counter[float] = Counter()
+        self._stretches = 0
+        self._connections = 1
+        self._last: tuple[float, float] | None = None
 
-    samples: NDArray[np.floating]
-    markers: tuple[Marker, ...]
-    first: int
-    gaps: int
+    def connected(self) -> None:
+        self._connections += 1
+        self._last = None
 
+    def sent(self, stamps: NDArray[np.float64], sfreq: float) -> None:
+        if self._last is None:
+            self._stretches += 1
+        else:
+            last, slower = self._last[0], min(self._last[1], sfreq)
+            if not 0 < stamps[0] - last <= GAP_PERIODS / slower:
+                self._stretches += 1
+        self._last = float(stamps[-1]), sfreq
+        self._samples[sfreq] += len(stamps)
 
-def cut_into_chunks(stretches: Iterable[Stretch], size: int) -> Iterator[Chunk]:
-    """Cut stretches into chunks of `size` samples, counted from each gap.
-
-    A stretch that follows the last one continues its grid; before a gap and at the end a chunk
-    may be shorter. No chunk spans a gap.
-    """
-    rest: Stretch | None = None
-    first = gaps = 0
-    gap = False
-    for stretch in stretches:
-        gap = gap or not stretch.follows
-        if not stretch.samples.shape[1]:
-            continue
-        block = stretch
-        if rest is not None:
-            if gap:
-                yield Chunk(rest.samples, rest.markers, first, gaps)
-                first += rest.samples.shape[1]
-            else:
-                block = _join(rest, stretch)
-        if gap and first:
-            gaps += 1
-        gap = False
-        whole = block.samples.shape[1] // size * size
-        for start in range(0, whole, size):
-            part = _part(block, start, start + size)
-            yield Chunk(part.samples, part.markers, first, gaps)
-            first += size
-        rest = _part(block, whole, block.samples.shape[1])
-        if not rest.samples.shape[1]:
-            rest = None
-    if rest is not None:
-        yield Chunk(rest.samples, rest.markers, first, gaps)
-
-
-def _join(left: Stretch, right: Stretch) -> Stretch:
-    offset = left.samples.shape[1]
-    moved = (Marker(marker.sample + offset, marker.text) for marker in right.markers)
-    return Stretch(
-        np.concatenate([left.samples, right.samples], axis=1), markers=(*left.markers, *moved)
-    )
-
-
-def _part(stretch: Stretch, start: int, stop: int) -> Stretch:
-    return Stretch(
-        stretch.samples[:, start:stop],
-        markers=tuple(
-            Marker(marker.sample - start, marker.text)
-            for marker in stretch.markers
-            if start <= marker.sample < stop
-        ),
-    )
+    def report(
+        self, injector: Injector, *, stopped: bool = False, killed: bool = False
+    ) -> ReplayReport:
+        return ReplayReport(
+            samples=self._samples.total(),
+            stretches=self._stretches,
+            seconds=sum((count / sfreq for sfreq, count in self._samples.items()), 0.0),
+            stopped=stopped,
+            connections=self._connections,
+            killed=killed,
+            unreached=tuple(fault.text for fault in injector.unreached),
+        )
 
 
 class Replayer:
@@ -138,6 +118,10 @@ class Replayer:
     Markers go out as text on a stream of their own, ``<source_id>-markers``, each with its
     sample's stamp. Nothing waits for a consumer of it.
 
+    Faults happen at their times on the stamps' scale, once, also where the recording loops. An
+    outlet that returns waits for no consumer, as no headset does. The stream of markers stays
+    while the signal's is away.
+
     Parameters
     ----------
     recording
@@ -152,10 +136,21 @@ class Replayer:
         How much is sent at once, rounded to samples.
     wait_for_consumer
         Send nothing until someone reads, so that the first sample is not lost.
+    faults
+        What goes wrong on purpose, in order of time.
     clock
         LSL's clock, seconds.
+    unix_clock
+        Unix time, seconds.
     wait
         Wait for the event at most so many seconds, and tell whether it is set.
+
+    Raises
+    ------
+    RecordingError
+        If a setting cannot be played.
+    FaultError
+        If a fault cannot happen to this recording, or not at its time.
     """
 
     def __init__(
@@ -167,7 +162,9 @@ class Replayer:
         gap_seconds: float = 2.0,
         chunk_seconds: float = 1 / 16,
         wait_for_consumer: bool = True,
+        faults: Sequence[Fault] = (),
         clock: Callable[[], float] = pylsl.local_clock,
+        unix_clock: Callable[[], float] = time.time,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         for name, value in (("speed", speed), ("chunk_seconds", chunk_seconds)):
@@ -186,7 +183,11 @@ class Replayer:
         self._size = max(1, round(recording.sfreq * chunk_seconds))
         self._wait_for_consumer = wait_for_consumer
         self._clock = clock
+        self._unix_clock = unix_clock
         self._wait = wait
+        self._form = Form(recording.channels, recording.units, recording.sfreq)
+        self._faults = faults
+        self._injector()  # refuses what cannot be, before anyone waits
 
     def run(self, stop: threading.Event) -> ReplayReport:
         """Play to the end, or until `stop` is set.
@@ -197,34 +198,62 @@ class Replayer:
             If a stretch does not fit the recording's channels or holds a marker beyond its end, or
             if the recording holds no sample.
         """
-        outlet = pylsl.StreamOutlet(self._signal_info())
+        injector = self._injector()
+        outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         notes = pylsl.StreamOutlet(self._marker_info())
-        sent: Chunk | None = None
+        tally = _Tally()
         while self._wait_for_consumer and not outlet.wait_for_consumers(_CONSUMER_POLL_SECONDS):
             if stop.is_set():
-                return self._report(sent, stopped=True)
-        begin = self._clock()
+                return tally.report(injector, stopped=True)
+        begin, unix_begin = self._clock(), self._unix_clock()
+        for action in self._actions(injector):
+            if not self._wait_until(begin + action.due / self._speed, stop):
+                return tally.report(injector, stopped=True)
+            match action:
+                case Disconnect(killed=killed):
+                    # liblsl takes the outlet down when the last reference goes.
+                    outlet = None
+                    if killed:
+                        return tally.report(injector, killed=True)
+                case Connect(form=form):
+                    outlet = pylsl.StreamOutlet(self._signal_info(form))
+                    tally.connected()
+                case Send() as sent:
+                    zero = unix_begin if sent.unix else begin
+                    for note in sent.notes:
+                        notes.push_sample([note.text], zero + note.seconds)
+                    if outlet is not None and len(sent.stamps):
+                        # A stamp for every sample: with one for the chunk, the receiver adds up
+                        # periods and its rounding errors.
+                        outlet.push_chunk(
+                            np.ascontiguousarray(sent.samples.T, dtype=np.float32),
+                            zero + sent.stamps,
+                        )
+                        tally.sent(zero + sent.stamps, sent.sfreq)
+        self._linger([notes] if outlet is None else [outlet, notes], stop)
+        return tally.report(injector)
+
+    def _injector(self) -> Injector:
+        return Injector(
+            self._form, self._faults, reconnect_seconds=_RECONNECT_SECONDS * self._speed
+        )
+
+    def _actions(self, injector: Injector) -> Iterator[Action]:
+        """Plan the sending, chunk by chunk."""
+        chunk = None
         for chunk in cut_into_chunks(self._stretches(), self._size):
-            offsets = (
+            times = (
                 chunk.gaps * self._gap_seconds
                 + np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
                 / self._recording.sfreq
             )
-            if not self._wait_until(begin + offsets[-1] / self._speed, stop):
-                return self._report(sent, stopped=True)
-            stamps = begin + offsets
-            for marker in chunk.markers:
-                notes.push_sample([marker.text], float(stamps[marker.sample]))
-            # A stamp for every sample: with one for the chunk, the receiver adds up periods and
-            # its rounding errors.
-            outlet.push_chunk(np.ascontiguousarray(chunk.samples.T, dtype=np.float32), stamps)
-            sent = chunk
-        if sent is None:
+            notes = [Note(float(times[marker.sample]), marker.text) for marker in chunk.markers]
+            yield from injector.process(chunk.samples, times, notes)
+        if chunk is None:
             raise RecordingError(
                 f"{self._recording.name}: found no sample, expected some; choose another file"
             )
-        self._linger((outlet, notes), stop)
-        return self._report(sent, stopped=False)
+        yield from injector.finish()
 
     def _stretches(self) -> Iterator[Stretch]:
         """Give the recording's stretches, over and over where it loops."""
@@ -265,26 +294,15 @@ class Replayer:
             if self._wait(stop, _LINGER_POLL_SECONDS):
                 return
 
-    def _report(self, last: Chunk | None, *, stopped: bool) -> ReplayReport:
-        if last is None:
-            return ReplayReport(samples=0, stretches=0, seconds=0.0, stopped=stopped)
-        samples = last.first + last.samples.shape[1]
-        return ReplayReport(
-            samples=samples,
-            stretches=last.gaps + 1,
-            seconds=samples / self._recording.sfreq,
-            stopped=stopped,
-        )
-
-    def _signal_info(self) -> pylsl.StreamInfo:
+    def _signal_info(self, form: Form) -> pylsl.StreamInfo:
         recording = self._recording
         # float32 whatever the unit is: it keeps 24 significant bits of volts as of microvolts,
         # as many as the best converters have, and it is what headsets send.
         info = pylsl.StreamInfo(
             recording.name,
             "EEG",
-            len(recording.channels),
-            recording.sfreq,
+            len(form.channels),
+            form.sfreq,
             "float32",
             recording.source_id,
         )
@@ -293,7 +311,7 @@ class Replayer:
         desc.append_child_value("simulated", "true" if recording.simulated else "false")
         desc.append_child("replay").append_child_value("speed", f"{self._speed:g}")
         channels = desc.append_child("channels")
-        for label, unit in zip(recording.channels, recording.units, strict=True):
+        for label, unit in zip(form.channels, form.units, strict=True):
             channel = channels.append_child("channel")
             channel.append_child_value("label", label)
             channel.append_child_value("unit", unit)

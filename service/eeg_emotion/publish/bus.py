@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eeg_emotion.publish.messages import GoingAway, Prediction, Status
+from eeg_emotion.publish.messages import Baseline, GoingAway, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
 
 
@@ -46,12 +46,14 @@ class Bus:
         """Drop the last prediction of a headset that is no longer listed."""
         self._last.pop(headset, None)
 
-    def publish(self, message: Prediction | Status | GoingAway) -> None:
+    def publish(self, message: Prediction | Status | Baseline | GoingAway) -> None:
         """Hand the message to every subscriber."""
         text = message.encode()
         match message:
             case Prediction():
                 self._last[message.headset] = message
+                headset = message.headset
+            case Baseline():
                 headset = message.headset
             case Status():
                 headset = message.headset.id

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
+from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.headset.link import State
 
 PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
@@ -93,6 +94,15 @@ class Prediction(Message):
     model: str
 
 
+class Check(StrEnum):
+    """How a stream stood the check of its metadata against the model's needs."""
+
+    ACCEPTED = "accepted"
+    INTERPOLATED = "interpolated"
+    """Accepted with channels that are filled in from their neighbours."""
+    QUARANTINED = "quarantined"
+
+
 class Headset(Message):
     """One headset: what it is, how it is doing, and what was done to its channels."""
 
@@ -101,9 +111,18 @@ class Headset(Message):
     state: State
     detail: str
     """The state in words; for a quarantined headset what was found, expected, and the remedy."""
+    check: Check | None = None
+    """None while it is under way."""
+    changes: tuple[str, ...] = ()
+    """In what its metadata differ from those of its connection before."""
     simulated: bool
     epoch: str | None
     sfreq: float
+    """The nominal rate, Hz."""
+    sfreq_measured: float | None = None
+    """The rate at which samples came over the last minute, Hz; null before that is known."""
+    unit: str | None = None
+    """The channels' unit, and whether it is stated or was judged by amplitude."""
     channels_used: tuple[str, ...] = ()
     interpolated: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -111,6 +130,27 @@ class Headset(Message):
     samples_missing: int = 0
     gaps: int = 0
     windows_superseded: int = 0
+
+
+class ChannelQuality(Message):
+    """One measured channel in one window."""
+
+    label: str
+    score: Annotated[float, Field(ge=0, le=1)]
+    trouble: Trouble | None
+    """What it suffers from most; null for a good one."""
+
+
+class Quality(Message):
+    """How the channels of a headset's newest window were judged."""
+
+    headset: str
+    epoch: str
+    window: WindowSpan
+    overall: Annotated[float, Field(ge=0, le=1)]
+    faults: tuple[Fault, ...]
+    interpolated: tuple[str, ...]
+    channels: tuple[ChannelQuality, ...]
 
 
 class Status(Message):
@@ -159,3 +199,33 @@ class GoingAway(Message):
 
     type: Literal["going_away"] = "going_away"
     reconnect_after_ms: int
+
+
+class BaselineState(StrEnum):
+    """Where a headset stands with its person's rest baseline."""
+
+    NONE = "none"
+    COLLECTING = "collecting"
+    APPLIED = "applied"
+    FAILED = "failed"
+
+
+class Baseline(Message):
+    """A headset's rest baseline: sent with each second of a collection, and at its end."""
+
+    type: Literal["baseline"] = "baseline"
+    headset: str
+    state: BaselineState
+    profile: str | None
+    """The pseudonym under which rest is collected, or whose baseline is in use."""
+    seconds: Annotated[int, Field(ge=0)]
+    """The clean rest that was asked for."""
+    clean_seconds: Annotated[int, Field(ge=0)]
+    refused: dict[str, int]
+    """For each reason the seconds that were not counted."""
+    detail: str
+    """The state in words; on failure with the remedy."""
+    before: Prediction | None
+    """The last prediction before the baseline was applied."""
+    after: Prediction | None
+    """The first prediction that was made with it."""

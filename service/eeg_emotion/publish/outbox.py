@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-Kind = Literal["prediction", "status", "going_away"]
+Kind = Literal["prediction", "status", "baseline", "going_away"]
 
 
 class Outbox:
@@ -13,7 +13,7 @@ class Outbox:
 
     A subscriber that reads slowly gets the newest state, not a growing backlog: a message that
     is still unsent when a newer one of the same headset and kind arrives is dropped and counted.
-    So the outbox never holds more than two messages a headset.
+    So the outbox never holds more than three messages a headset.
 
     Parameters
     ----------

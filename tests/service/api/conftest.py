@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,11 +19,27 @@ from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
+from eeg_emotion.baselines import Baselines
 from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
+from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Headset, Latency, Prediction, Score, WindowSpan
+from eeg_emotion.publish.messages import (
+    Headset,
+    Latency,
+    Prediction,
+    Quality,
+    Score,
+    WindowSpan,
+)
 from eeg_emotion.publish.outbox import Outbox
+
+
+@dataclass(frozen=True)
+class FakeLine:
+    """A headset's line, with whatever stands in for its monitor."""
+
+    monitor: Any
 
 
 @dataclass
@@ -28,8 +47,14 @@ class FakeHeadsets:
     """Headsets that are where a test puts them."""
 
     known: dict[str, Headset] = field(default_factory=dict)
+    lines: dict[str, FakeLine] = field(default_factory=dict)
+    qualities: dict[str, Quality] = field(default_factory=dict)
 
-    def add(self, identifier: str, state: State = State.LIVE) -> Headset:
+    def add(
+        self, identifier: str, state: State = State.LIVE, monitor: Any | None = None
+    ) -> Headset:
+        if monitor is not None:
+            self.lines[identifier] = FakeLine(monitor)
         self.known[identifier] = Headset(
             id=identifier,
             name=f"Headset {identifier}",
@@ -46,6 +71,12 @@ class FakeHeadsets:
 
     def headset(self, identifier: str) -> Headset | None:
         return self.known.get(identifier)
+
+    def quality(self, identifier: str) -> Quality | None:
+        return self.qualities.get(identifier)
+
+    def line(self, identifier: str) -> FakeLine | None:
+        return self.lines.get(identifier)
 
 
 class WatchedBus(Bus):
@@ -81,9 +112,24 @@ def model() -> Model:
 
 
 @pytest.fixture
-def service(model: Model) -> Service:
+def service(model: Model, tmp_path: Path) -> Service:
+    headsets, bus = FakeHeadsets(), WatchedBus()
+    baselines = Baselines(
+        model,
+        bus,
+        ProfileStore(tmp_path / "profiles"),
+        clock=time.monotonic,
+        utc=time.time,
+        random=Random(5),
+    )
+    baselines.attach(headsets)
     return Service(
-        model=model, hop_seconds=1.0, headsets=FakeHeadsets(), bus=WatchedBus(), metrics=Metrics()
+        model=model,
+        hop_seconds=1.0,
+        headsets=headsets,
+        bus=bus,
+        metrics=Metrics(),
+        baselines=baselines,
     )
 
 

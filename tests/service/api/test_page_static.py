@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
-from eeg_emotion.publish.messages import PROTOCOL, Reason, State
+from eeg_emotion.publish.messages import PROTOCOL, Check, Reason, State
 
 STATIC = Path(str(files("eeg_emotion.api"))) / "static"
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
@@ -123,6 +123,7 @@ def test_every_element_the_scripts_ask_for_is_in_the_page(
 
 def test_every_state_has_a_sentence() -> None:
     assert table("STATES").keys() == {state.value for state in State}
+    assert table("CHECKS").keys() == {check.value for check in Check}
 
 
 def test_every_reason_has_a_sentence() -> None:

@@ -15,16 +15,25 @@ from fastapi import HTTPException
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
+from eeg_emotion.admission import Admission
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
 from eeg_emotion.api.service import Service
-from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.eeg.quality import Fault, QualityLimits, Trouble
+from eeg_emotion.headset.inlet import StreamDescription
 from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model
 from eeg_emotion.monitor import Monitor
-from eeg_emotion.publish.messages import Prediction, Reason
+from eeg_emotion.prediction import Numbered, predict
+from eeg_emotion.publish.messages import (
+    ChannelQuality,
+    Check,
+    Prediction,
+    Quality,
+    Reason,
+    WindowSpan,
+)
 from eeg_emotion.recordings.simulation import simulated_recording
 
 SFREQ = 128
@@ -77,28 +86,33 @@ def body(windows: NDArray[np.float64], channels: Sequence[str] = DEAP32) -> dict
 def live(service: Service, window: NDArray[np.float64], channels: Sequence[str]) -> Prediction:
     """Predict as for a headset that is connected when the window begins: chunk after chunk."""
     contract = service.model.contract
-    layout = plan_layout(
-        channels,
-        ["uV"] * len(channels),
-        channels=contract.path.channels,
-        max_interpolated=contract.path.max_interpolated,
+    stream = StreamDescription(
+        uid="u",
+        channel_count=len(channels),
+        labels=tuple(channels),
+        units=("uV",) * len(channels),
+        sfreq=SFREQ,
+        is_text=False,
+        simulated=True,
+        replay_speed=1.0,
     )
     monitor = Monitor(
-        headset="h",
-        epoch="e",
-        path=SignalPath(contract.path, layout, SFREQ, normaliser=contract.training_normaliser),
-        model=service.model,
+        admission=Admission.of(stream, contract.path),
+        settings=contract.path,
+        normaliser=contract.training_normaliser,
+        limits=QualityLimits(),
         clock=lambda: 0.0,
         utc_offset=lambda: 0.0,
         ahead=True,
     )
     stamps = np.arange(SAMPLES) / SFREQ
-    predictions = [
+    judged = [
         monitor.feed(window[:, at : at + 8], stamps[at : at + 8], 0.0)
         for at in range(0, SAMPLES, 8)
     ]
-    last = predictions[-1]
-    assert last is not None
+    newest = judged[-1]
+    assert newest is not None
+    (last,) = predict(service.model, [(Numbered("h", "e"), newest)], lambda: 0.0)
     assert last.valid
     return last
 
@@ -150,7 +164,76 @@ async def test_headsets_are_listed_and_described(
     assert (response.status_code, response.json()) == (200, listed[1])
 
 
-@pytest.mark.parametrize("path", ["/v1/headsets/h9", "/v1/headsets/h9/prediction"])
+async def test_all_that_is_known_of_a_headset_is_told(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    plain = service.headsets.add("h1")
+    known = plain.model_copy(
+        update={
+            "check": Check.INTERPOLATED,
+            "changes": ("unit uV, now V", "its channels come in another order"),
+            "sfreq_measured": 127.94,
+            "unit": "V, as stated",
+            "interpolated": ("Cz",),
+            "dropped": ("EXG1",),
+            "samples_missing": 7,
+            "gaps": 2,
+            "windows_superseded": 1,
+        }
+    )
+    service.headsets.known["h1"] = known
+    told = (await client.get("/v1/headsets/h1")).json()
+    assert told == known.model_dump(mode="json")
+    assert (told["check"], told["sfreq_measured"]) == ("interpolated", 127.94)
+    assert told["changes"] == ["unit uV, now V", "its channels come in another order"]
+
+
+async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    service.headsets.add("h1")
+    service.headsets.qualities["h1"] = Quality(
+        headset="h1",
+        epoch="e0",
+        window=WindowSpan(start=1e9, end=1e9 + 5),
+        overall=0.4,
+        faults=(Fault.POOR_CONTACT,),
+        interpolated=("Cz",),
+        channels=(
+            ChannelQuality(label="Fp1", score=1.0, trouble=None),
+            ChannelQuality(label="Fp2", score=0.25, trouble=Trouble.LINE_NOISE),
+        ),
+    )
+    response = await client.get("/v1/headsets/h1/quality")
+    assert response.status_code == 200
+    assert response.json() == {
+        "headset": "h1",
+        "epoch": "e0",
+        "window": {"start": 1e9, "end": 1e9 + 5},
+        "overall": 0.4,
+        "faults": ["poor_contact"],
+        "interpolated": ["Cz"],
+        "channels": [
+            {"label": "Fp1", "score": 1.0, "trouble": None},
+            {"label": "Fp2", "score": 0.25, "trouble": "line_noise"},
+        ],
+    }
+
+
+async def test_before_the_first_window_there_is_no_quality_and_the_answer_says_why(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    service.headsets.add("h1", State.CONNECTING)
+    response = await client.get("/v1/headsets/h1/quality")
+    assert response.status_code == 404
+    assert "no window in its present connection" in response.json()["detail"]
+    assert "It is connecting: put here by a test" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/headsets/h9", "/v1/headsets/h9/prediction", "/v1/headsets/h9/quality"],
+)
 async def test_an_unknown_headset_is_answered_with_those_that_are_known(
     client: httpx.AsyncClient, service: Service, path: str
 ) -> None:
@@ -170,7 +253,7 @@ async def test_the_newest_prediction_is_given_and_before_it_a_problem(
     service.headsets.add("h1")
     response = await client.get("/v1/headsets/h1/prediction")
     assert response.status_code == 404
-    assert "no window yet; a window takes 5 s" in response.json()["detail"]
+    assert "no window in its present connection; a window takes 5 s" in response.json()["detail"]
     service.bus.publish(prediction(seq=0))
     newest = prediction(seq=1)
     service.bus.publish(newest)
@@ -203,7 +286,7 @@ async def test_a_prediction_of_an_earlier_connection_is_not_given(
     service.bus.publish(prediction(epoch="before"))
     response = await client.get("/v1/headsets/h1/prediction")
     assert response.status_code == 404
-    assert "no window yet" in response.json()["detail"]
+    assert "no window in its present connection" in response.json()["detail"]
 
 
 async def test_a_number_that_is_not_finite_is_null(
@@ -256,8 +339,8 @@ async def test_windows_are_judged_as_live(
     assert response.status_code == 200
     answer = response.json()
     assert answer["model"] == "demo-simulated 1"
-    assert answer["interpolated"] == []
     first, second = answer["predictions"]
+    assert first["interpolated"] == second["interpolated"] == []
     assert_same(first, live(service, sent[0], DEAP32))
     assert_same(second, live(service, sent[1], DEAP32))
     assert first != second
@@ -332,9 +415,9 @@ async def test_thirteen_missing_channels_are_interpolated_and_named(
     sent = windows(signal[kept], 0)
     response = await client.post("/v1/predict", json=body(sent, channels))
     assert response.status_code == 200
-    answer = response.json()
-    assert answer["interpolated"] == [name for name in DEAP32 if name in THIRTEEN]
-    (found,) = answer["predictions"]
+    (found,) = response.json()["predictions"]
+    assert tuple(found["interpolated"]) == live(service, sent[0], channels).interpolated
+    assert found["interpolated"] == [name for name in DEAP32 if name in THIRTEEN]
     assert_same(found, live(service, sent[0], channels))
     assert found["quality"] < 0.9
 
@@ -507,6 +590,19 @@ async def test_one_bad_window_does_not_spoil_the_others(
     assert_same(good, live(service, sent[1], DEAP32))
 
 
+async def test_channels_that_are_filled_in_are_named_window_by_window(
+    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+) -> None:
+    sent = windows(signal, 0, 1000, 500)
+    sent[1, DEAP32.index("Cz")] = 0.0
+    response = await client.post("/v1/predict", json=body(sent))
+    found = response.json()["predictions"]
+    assert [item["interpolated"] for item in found] == [[], ["Cz"], []]
+    for item, window in zip(found, sent, strict=True):
+        assert_same(item, live(service, window, DEAP32))
+    assert found[1]["quality"] < found[0]["quality"]
+
+
 async def test_a_flat_signal_gives_a_reason_and_no_score(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/predict", json=body(np.zeros((1, 32, SAMPLES))))
     (found,) = response.json()["predictions"]
@@ -640,6 +736,10 @@ async def test_the_openapi_document_names_every_path_and_its_references_resolve(
         "/v1/headsets",
         "/v1/headsets/{identifier}",
         "/v1/headsets/{identifier}/prediction",
+        "/v1/headsets/{identifier}/quality",
+        "/v1/headsets/{identifier}/baseline",
+        "/v1/profiles",
+        "/v1/profiles/{name}",
         "/v1/model",
         "/v1/predict",
         "/metrics",
@@ -679,7 +779,7 @@ async def test_the_openapi_document_says_that_errors_are_problems(
     for responses in operations.values():
         assert "default" in responses
         for status, response in responses.items():
-            if status != "200":
+            if not status.startswith("2"):
                 (content,) = response["content"].items()
                 assert content[0] == "application/problem+json"
                 assert {"title", "status", "detail"} <= content[1]["schema"]["properties"].keys()

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
 
-from eeg_emotion.eeg.filters import CausalFilter, bandpass, group_delay_seconds, notches
+from eeg_emotion.eeg.filters import (
+    BlockFilter,
+    CausalFilter,
+    bandpass,
+    group_delay_seconds,
+    highpass,
+    notches,
+)
 
 SFREQ = 128.0
 BAND = bandpass(4.0, 45.0, order=4, sfreq=SFREQ)
@@ -74,6 +81,66 @@ def test_without_mains_there_is_no_notch():
     none = notches((), q=30.0, sfreq=SFREQ)
     assert none.shape == (0, 6)
     np.testing.assert_array_equal(np.concatenate([none, BAND]), BAND)
+
+
+def test_a_highpass_lets_pass_what_is_above_its_edge_only():
+    sos = highpass(30.0, order=4, sfreq=SFREQ)
+    np.testing.assert_allclose(gain_db(sos, 30.0), -3.01, atol=0.05)
+    assert (np.abs(gain_db(sos, 45.0, 60.0)) < 0.5).all()
+    # 24 dB an octave, and more, as the bilinear transform has it.
+    assert (gain_db(sos, 15.0, 7.5) < [-24.0, -48.0]).all()
+    assert gain_db(sos, 0.0)[0] < -200.0
+
+
+# Blocks
+
+LINES = np.concatenate([notches((50.0, 60.0), q=30.0, sfreq=SFREQ), BAND])
+BANK = (LINES, np.concatenate([LINES, highpass(30.0, order=4, sfreq=SFREQ)]), BAND[:1])
+
+
+@pytest.mark.parametrize("block", [1, 8, 32, 64])
+def test_filters_run_by_blocks_give_what_their_sections_give(block: int):
+    rng = np.random.default_rng(1)
+    # Two minutes, with steps of an electrode's size: errors would add up in the states.
+    samples = rng.normal(0.0, 30.0, (5, block * (15360 // block)))
+    samples += np.repeat(rng.uniform(-1e4, 1e4, (5, 8)), samples.shape[1] // 8, axis=1)
+    blocks = BlockFilter(BANK, channels=5, block=block)
+    found = np.concatenate(
+        [blocks.process(part) for part in np.split(samples, samples.shape[1] // block, axis=1)],
+        axis=2,
+    )
+    assert found.shape == (5, len(BANK), samples.shape[1])
+    for number, sos in enumerate(BANK):
+        expected = CausalFilter(sos, 5).process(samples)
+        np.testing.assert_allclose(found[:, number], expected, rtol=0.0, atol=1e-9)
+
+
+def test_the_same_blocks_give_bitwise_the_same():
+    samples = np.random.default_rng(2).normal(0.0, 30.0, (32, 3200))
+    one, other = (BlockFilter(BANK, channels=32, block=32) for _ in range(2))
+    for start in range(0, 3200, 32):
+        # A view into a longer array here, memory of its own there.
+        given = one.process(samples[:, start : start + 32])
+        again = other.process(np.asfortranarray(samples[:, start : start + 32]))
+        np.testing.assert_array_equal(given, again)
+
+
+def test_what_a_block_gave_stays_as_it_is():
+    samples = np.random.default_rng(3).normal(0.0, 30.0, (4, 64))
+    filters = BlockFilter(BANK, channels=4, block=32)
+    given = filters.process(samples[:, :32])
+    kept = given.copy()
+    filters.process(samples[:, 32:])
+    np.testing.assert_array_equal(given, kept)
+
+
+def test_two_of_one_bank_do_not_share_their_state():
+    samples = np.random.default_rng(4).normal(0.0, 30.0, (3, 32))
+    first = BlockFilter(BANK, channels=3, block=32)
+    expected = first.process(samples)
+    first.process(samples)
+    fresh = BlockFilter(BANK, channels=3, block=32)
+    np.testing.assert_array_equal(fresh.process(samples), expected)
 
 
 @pytest.mark.parametrize("at_hz", [8.0, 13.0, 25.0])

@@ -18,8 +18,12 @@ from eeg_emotion.eeg.montage import (
 
 
 @pytest.mark.parametrize(
-    "label", ["Fp1", "FP1", "fp1", "EEG Fp1", "EEG FP1-REF", "Fp1-LE", "Fp1-Avg", "Fp1.", " Fp1 "]
-)
+    "label",
+    ["Fp1", "FP1", "fp1", "EEG Fp1", "EEG FP1-REF", "Fp1-LE", "Fp1-Avg", "Fp1.", " Fp1 ",
+     "EEG Fp1-Ref", "EEG FP1-LE", "EEG FP1-AR", "EEG_Fp1", "EEG-Fp1", "Fp1 ref", "Fp1 (ref)",
+     "Fp1_REF", "Fp1..", "Fp1-A1", "Fp1:M1", "Fp1/A2", "EEG Fp1-A1A2", "Fp1:M1+M2", "Fp1-A1+A2",
+     "Fp1 - A2", "Fp1-CLE"],
+)  # fmt: skip
 def test_spellings_of_one_electrode_become_one(label: str):
     assert normalise_label(label) == normalise_label("Fp1")
 
@@ -32,10 +36,27 @@ def test_an_older_name_is_the_newer_ones_electrode(old: str, new: str):
 
 def test_different_electrodes_stay_different():
     assert len({normalise_label(name) for name in DEAP32}) == len(DEAP32) == 32
+    labels = [f"EEG {name.upper()}-A1" for name in DEAP32]
+    assert [normalise_label(label) for label in labels] == [normalise_label(n) for n in DEAP32]
     # Neighbours whose names nearly agree, and reference-like endings that are part of a name.
     assert normalise_label("FCz") != normalise_label("Cz")
     assert normalise_label("P3") != normalise_label("T5")
     assert normalise_label("EXG1") != normalise_label("1")
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["Fp1-F7", "EEG Fp1-F7", "Fp1-Cz", "Fp1:Fp2", "A1-T3", "A1", "A2", "M1", "M2", "A1A2", "EXG1",
+     "Fp1h", "AFp1", "Fp1'", "Fp1-0", "Fp1-A3", "Fp1A2", "REF", "EEG", "", "-REF", "Fp1-E2"],
+)  # fmt: skip
+def test_what_is_another_electrode_or_a_derivation_is_not_taken_for_one(label: str):
+    everything = {normalise_label(name) for name in (*DEAP32, *MUSE4, "Fpz", "FCz", "AFz")}
+    assert normalise_label(label) not in everything
+
+
+def test_ears_are_electrodes_of_their_own():
+    names = ("A1", "A2", "M1", "M2", "A2-A1", "EEG A1-REF")
+    assert [normalise_label(name) for name in names] == ["a1", "a2", "m1", "m2", "a2", "a1"]
 
 
 def test_places_are_those_of_the_biosemi_cap():

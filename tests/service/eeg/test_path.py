@@ -94,7 +94,7 @@ def own_rest(spec: PathSettings, missing: tuple[str, ...] = ()) -> Normaliser:
 @pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
 @pytest.mark.parametrize("sfreq", [128.0, 500.0, 250.0])
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_chunk_borders_never_matter(
     sfreq: float, missing: tuple[str, ...], spec: PathSettings, rest: bool, data: st.DataObject
 ):
@@ -124,9 +124,11 @@ def test_one_sample_at_a_time_gives_the_same(sfreq: float):
     assert_same(run(line, samples, range(1, samples.shape[1])), run(line, samples))
 
 
-def test_empty_chunks_change_nothing():
-    samples = eeg(128.0, 8.0)
-    line = path()
+@pytest.mark.parametrize("sfreq", [128.0, 500.0])
+def test_empty_chunks_change_nothing(sfreq: float):
+    samples = eeg(sfreq, 8.0).copy()
+    samples[4] = np.nan
+    line = path(sfreq)
     segment, found = line.segment(), []
     for part in np.split(samples, 8, axis=1):
         found += [*segment.feed(part), *segment.feed(samples[:, :0])]
@@ -267,7 +269,8 @@ def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured():
 
 def test_mains_hum_is_taken_out():
     time = np.arange(eeg().shape[1]) / 128.0
-    hum = 100.0 * np.random.default_rng(0).uniform(0.5, 1.5, (32, 1)) * np.sin(100 * np.pi * time)
+    # As much as no channel is given up for.
+    hum = 80.0 * np.random.default_rng(0).uniform(0.5, 1.5, (32, 1)) * np.sin(100 * np.pi * time)
     clean = [window for window in run(path(), eeg()) if window.settled]
     hummed = [window for window in run(path(), eeg() + hum) if window.settled]
     # Only gamma, the nearest band, may show a trace, dB.
@@ -382,7 +385,7 @@ def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: st
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-@pytest.mark.parametrize("bad", [range(1500, 1501), range(1500, 1564), range(1531, 1537)])
+@pytest.mark.parametrize("bad", [range(1500, 1501), range(1531, 1537)])
 def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(value: float, bad: range):
     spec = PathSettings(hop_seconds=0.25)
     samples = eeg(128.0, 30.0).copy()
@@ -391,6 +394,7 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(value: f
     for window, clean in zip(
         run(path(spec=spec), samples), run(path(spec=spec), eeg(128.0, 30.0)), strict=True
     ):
+        assert window.interpolated == ()
         marked = Fault.OUT_OF_RANGE in window.quality.faults
         if window.last_sample < bad.start:
             assert not marked
@@ -401,6 +405,34 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(value: f
             assert not marked
             # The value that was held in its place has rung out: a hundredth of a dB.
             np.testing.assert_allclose(window.features, clean.features, rtol=0.0, atol=0.01)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30])
+def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(value: float):
+    spec = PathSettings(hop_seconds=0.25)
+    samples = eeg(128.0, 30.0).copy()
+    samples[11, 1500:1536] = value  # from within block 46 to the end of block 47
+    block = spec.block_samples
+    seen = set()
+    for window, clean in zip(
+        run(path(spec=spec), samples), run(path(spec=spec), eeg(128.0, 30.0)), strict=True
+    ):
+        first = window.first_sample // block
+        faults = set(window.quality.faults)
+        # The block in which it begins is bridged. The next one is flat, and filled in.
+        assert (Fault.OUT_OF_RANGE in faults) == (window.last_sample >= 1500 and first <= 46 + 12)
+        assert (Fault.POOR_CONTACT in faults) == (
+            window.last_sample >= 47 * block and first <= 47 + 4
+        )
+        # The last second with a flat block in it ends with block 50; three more of good signal.
+        assert (DEAP32[11] in window.interpolated) == (
+            window.last_sample >= 47 * block and first < 50 + 12
+        )
+        if first >= 50 + 12 + 4:  # the band filters have forgotten the change over
+            np.testing.assert_allclose(window.features, clean.features, rtol=0.0, atol=0.01)
+        seen.add((window.quality.faults, window.interpolated))
+    assert ((), ()) in seen
+    assert ((), (DEAP32[11],)) in seen
 
 
 def test_a_bad_sample_is_marked_at_the_headsets_own_rate():
@@ -444,15 +476,6 @@ def test_a_good_signal_has_no_fault_with_or_without_resampling():
         assert len(settled) > 5
         assert {window.quality.faults for window in settled} == {()}
         assert min(window.quality.overall for window in settled) > 0.9
-
-
-@pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_one_dead_electrode_is_poor_contact(sfreq: float):
-    samples = eeg(sfreq).copy()
-    samples[13] = 4321.0
-    windows = run(path(sfreq), samples)
-    assert all(window.quality.faults == (Fault.POOR_CONTACT,) for window in windows)
-    assert {int(window.quality.scores.argmin()) for window in windows} == {13}
 
 
 def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit():

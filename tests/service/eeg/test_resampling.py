@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.resampling import Resampler, delay_seconds
 
 MODEL_HZ = 128.0
-RATES = [120.0, 125.0, 250.0, 256.0, 300.0, 500.0, 512.0, 1000.0, 2048.0]
+RATES = [100.0, 110.0, 120.0, 125.0, 250.0, 256.0, 300.0, 500.0, 512.0, 1000.0, 2048.0]
 
 
 def sine(
@@ -19,7 +19,7 @@ def sine(
 
 
 @given(
-    sfreq=st.sampled_from([120.0, 250.0, 500.0, 512.0]),
+    sfreq=st.sampled_from([100.0, 120.0, 250.0, 500.0, 512.0]),
     chunks=st.lists(st.integers(0, 700), min_size=1, max_size=30),
     seed=st.integers(0, 99),
 )
@@ -65,8 +65,10 @@ def test_a_sine_keeps_frequency_amplitude_and_time(sfreq: float, at_hz: float):
 @pytest.mark.parametrize("sfreq", RATES)
 def test_the_band_passes_up_to_its_upper_edge(sfreq: float):
     out = Resampler(1, sfreq, MODEL_HZ).process(sine(45.0, sfreq, 6.0)[None])[0][128:]
-    # The sinc kernel begins to fall at about 0.75 of the lower rate's half.
-    assert 20 * np.log10(out.std() / (20.0 / np.sqrt(2))) == pytest.approx(0.0, abs=0.6)
+    # The sinc kernel begins to fall at about 0.75 of the lower rate's half; from 100 Hz the slower
+    # one at 0.88, which is at 44 Hz.
+    limit = 2.3 if sfreq < 110.0 else 0.6
+    assert 20 * np.log10(out.std() / (20.0 / np.sqrt(2))) == pytest.approx(0.0, abs=limit)
 
 
 def test_sample_zero_falls_onto_sample_zero():
@@ -98,7 +100,7 @@ def test_channels_do_not_mix():
 @pytest.mark.parametrize("sfreq", RATES)
 def test_the_stated_delay_is_what_the_output_lags_by(sfreq: float):
     stated = delay_seconds(sfreq, MODEL_HZ)
-    assert 0.0 < stated < 0.25
+    assert 0.0 < stated < (0.25 if sfreq >= 120.0 else 0.5)
     resampler = Resampler(1, sfreq, MODEL_HZ)
     step, out = max(1, round(sfreq / MODEL_HZ)), 0
     lags = []

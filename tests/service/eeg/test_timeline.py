@@ -94,6 +94,16 @@ def test_stamps_that_are_not_finite_break_the_segment_until_they_are(value: floa
     assert list(line.split(stamps(4, 20))) == [Run(0, 4, None)]
 
 
+@pytest.mark.parametrize("value", [1e308, -1e308, 1e300])
+def test_stamps_that_are_as_good_as_infinite_break_the_segment_and_nothing_else(value: float):
+    line = timeline()
+    chunk = stamps(20)
+    chunk[8], chunk[9] = value, -value
+    runs = list(line.split(chunk))
+    assert [(run.start, run.stop) for run in runs] == [(0, 8), (8, 9), (9, 10), (10, 20)]
+    assert list(line.split(stamps(4, 20))) == [Run(0, 4, None)]
+
+
 def test_a_stream_whose_first_stamp_is_not_finite_starts_at_the_next():
     chunk = stamps(5)
     chunk[0] = np.nan
@@ -166,6 +176,42 @@ def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]):
         assert runs[-1].stop == stop - start
         found += [(start + run.start, run.missing) for run in runs if run.missing is not None]
     assert found == sorted(gaps.items())
+
+
+# -- a clock that was set ------------------------------------------------------------------------
+
+
+def test_where_the_stamps_go_on_all_the_same_nothing_has_ended():
+    line = timeline()
+    list(line.split(stamps(8)))
+    # Not the source's clock was set, but what LSL says of it.
+    assert list(line.split(stamps(8, 8), jumped=True)) == [Run(0, 8, None)]
+    assert line.stamp(15) == stamps(16)[15]
+
+
+@pytest.mark.parametrize("by", [-3600.0, -2.0, 0.05, 10.0, 3600.0])
+def test_a_step_by_which_the_clock_was_set_is_no_count_of_missing_samples(by: float):
+    line = timeline()
+    list(line.split(stamps(8)))
+    assert list(line.split(stamps(8, 8) + by, jumped=True)) == [Run(0, 8, 0)]
+    within = stamps(8, 16) + by
+    within[5:] += by
+    assert list(line.split(within, jumped=True)) == [Run(0, 5, None), Run(5, 8, 0)]
+
+
+def test_a_clock_that_was_set_before_the_first_sample_ended_nothing():
+    assert list(timeline().split(stamps(8), jumped=True)) == [Run(0, 8, None)]
+
+
+def test_a_clock_that_is_set_ends_the_segment_of_a_jittering_stream_too() -> None:
+    line = Timeline(128.0, 10.0)
+    jittering = stamps_on_sending(60.0, 128.0, 8, 0.02)
+    starts_of_segments(line, jittering[:-80])
+    tolerance = line.unseen_seconds
+    assert tolerance is not None
+    assert list(line.split(jittering[-80:-40] + 500.0, jumped=True)) == [Run(0, 40, 0)]
+    assert list(line.split(jittering[-40:] - 500.0, jumped=True)) == [Run(0, 40, 0)]
+    assert line.unseen_seconds == tolerance
 
 
 # -- senders that stamp on sending -------------------------------------------------------------

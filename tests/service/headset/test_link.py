@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eeg_emotion.headset.link import LOST_SECONDS, STALE_SECONDS, Link, State
+from eeg_emotion.headset.link import LOST_SECONDS, STALE_SECONDS, WARNED_SECONDS, Link, State
 
 OPENED = 1000.0
 JUST_BEFORE = 1e-6
@@ -45,7 +45,13 @@ def test_silence_makes_it_stale_and_then_lost(silent: float, state: State):
 
 
 def test_the_limits_are_those_that_are_promised():
-    assert (STALE_SECONDS, LOST_SECONDS) == (2.0, 10.0)
+    assert (WARNED_SECONDS, STALE_SECONDS, LOST_SECONDS) == (1.0, 2.0, 10.0)
+
+
+def test_a_silence_is_warned_of_while_the_headset_still_is_live():
+    link = heard()
+    assert link.silent_seconds(OPENED + WARNED_SECONDS) >= WARNED_SECONDS
+    assert link.state(OPENED + WARNED_SECONDS) is State.LIVE
 
 
 @pytest.mark.parametrize("silent", [STALE_SECONDS, LOST_SECONDS])

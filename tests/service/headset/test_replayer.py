@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ import pytest
 from numpy.typing import NDArray
 from pylsl.util import LostError
 
-from eeg_emotion.headset.replayer import Chunk, Replayer, ReplayReport, cut_into_chunks
+from eeg_emotion.headset.faults import FaultError, parse_faults
+from eeg_emotion.headset.replayer import Replayer, ReplayReport
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 
 SFREQ = 128.0
@@ -63,8 +65,11 @@ def held(stretch: Stretch) -> tuple[Recording, threading.Event]:
 class Listener:
     """A real inlet that ends with its stream."""
 
-    def __init__(self, source_id: str) -> None:
-        (found,) = pylsl.resolve_byprop("source_id", source_id, timeout=10)
+    def __init__(self, source_id: str, *gone: str) -> None:
+        # One that has closed may still be announced for a moment.
+        predicate = f"source_id='{source_id}'" + "".join(f" and uid!='{uid}'" for uid in gone)
+        (found,) = pylsl.resolve_bypred(predicate, timeout=10)
+        self.uid = found.uid()
         self.inlet = pylsl.StreamInlet(found, recover=False)
         self.inlet.open_stream(timeout=10)
         self.values: list[list[float]] | list[list[str]] = []
@@ -119,57 +124,6 @@ class FakeTime:
         self.now += seconds * self._oversleep
         self.woke.append(self.now)
         return stop.is_set()
-
-
-def widths(chunks: Sequence[Chunk]) -> list[tuple[int, int, int]]:
-    return [(chunk.first, chunk.samples.shape[1], chunk.gaps) for chunk in chunks]
-
-
-# -- cutting -----------------------------------------------------------------------------------
-
-
-def test_chunks_continue_over_the_border_of_a_stretch_that_follows() -> None:
-    chunks = list(
-        cut_into_chunks([Stretch(signal(11)), Stretch(signal(10, 11), follows=True)], size=8)
-    )
-    assert widths(chunks) == [(0, 8, 0), (8, 8, 0), (16, 5, 0)]
-    np.testing.assert_array_equal(
-        np.concatenate([chunk.samples for chunk in chunks], axis=1), signal(21)
-    )
-
-
-def test_no_chunk_spans_a_gap_and_the_grid_starts_anew_behind_it() -> None:
-    chunks = list(cut_into_chunks([Stretch(signal(11)), Stretch(signal(9, 11))], size=8))
-    assert widths(chunks) == [(0, 8, 0), (8, 3, 0), (11, 8, 1), (19, 1, 1)]
-
-
-def test_stretches_shorter_than_a_chunk_are_gathered() -> None:
-    chunks = list(
-        cut_into_chunks([Stretch(signal(3, 3 * k), follows=k > 0) for k in range(7)], size=8)
-    )
-    assert widths(chunks) == [(0, 8, 0), (8, 8, 0), (16, 5, 0)]
-    np.testing.assert_array_equal(chunks[1].samples, signal(8, 8))
-
-
-def test_a_gap_at_an_empty_stretch_is_kept() -> None:
-    empty = Stretch(signal(0))
-    stretches = [
-        empty,
-        Stretch(signal(4), follows=True),
-        empty,
-        Stretch(signal(4, 4), follows=True),
-    ]
-    assert widths(list(cut_into_chunks(stretches, size=8))) == [(0, 4, 0), (4, 4, 1)]
-
-
-def test_markers_stay_at_their_samples_when_stretches_are_joined_and_cut() -> None:
-    stretches = [
-        Stretch(signal(11), markers=(Marker(0, "a"), Marker(7, "b"), Marker(10, "c"))),
-        Stretch(signal(10, 11), follows=True, markers=(Marker(0, "d"), Marker(5, "e"))),
-    ]
-    chunks = list(cut_into_chunks(stretches, size=8))
-    placed = [(chunk.first + m.sample, m.text) for chunk in chunks for m in chunk.markers]
-    assert placed == [(0, "a"), (7, "b"), (10, "c"), (11, "d"), (16, "e")]
 
 
 # -- schedule ----------------------------------------------------------------------------------
@@ -415,6 +369,181 @@ def test_a_replay_in_another_process_is_the_same(lsl_session: str) -> None:
             process.kill()
     np.testing.assert_array_equal(np.array(listener.values), np.arange(200.0).reshape(2, 100).T)
     np.testing.assert_array_equal(listener.stamps, listener.stamps[0] + np.arange(100) / 256.0)
+
+
+# -- faults ------------------------------------------------------------------------------------
+
+
+def test_faults_within_a_stream_reach_its_reader(player: Player) -> None:
+    faults = parse_faults("""
+        drop 1s @1; freeze 2s @3; nan Fp1 1s @6; flat T7 1s @6; line-noise 60uV Fp1 1s @8
+        volts silently @10; clock-jump -30s @11; unix-time @12; rate 250 silently @13
+    """)
+    played = recording(Stretch(signal(15 * 128)))
+    before = time.time()
+    future = player.play(Replayer(played, speed=20.0, faults=faults))
+    listener = Listener(played.source_id)
+    listener.pull(until=2 * 128 + 1)
+    thawed = pylsl.local_clock()
+    begin = listener.stamps[0]
+    assert thawed >= begin + 5 / 20
+    listener.pull()
+    at = np.concatenate([np.arange(128), np.arange(256, 13 * 128)]) / SFREQ
+    stamps, values = np.array(listener.stamps), np.array(listener.values).T
+    native = len(at)
+    assert len(stamps) == native + 2 * 250
+
+    expected = begin + at - 30.0 * (at >= 11)
+    unix = at >= 12
+    np.testing.assert_allclose(stamps[:native][~unix], expected[~unix], rtol=0, atol=1e-6)
+    (origin,) = set(np.round(stamps[:native][unix] - at[unix] + 30.0, 3))
+    assert before <= origin <= time.time()
+    fast = stamps[native:]
+    np.testing.assert_allclose(np.diff(fast), 1 / 250, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(fast[0], origin - 30.0 + 13.0, rtol=0, atol=1e-3)
+
+    wanted = signal(13 * 128)[:, np.round(at * SFREQ).astype(int)]
+    wanted[0, (at >= 6) & (at < 7)] = np.nan
+    wanted[1, (at >= 6) & (at < 7)] = 6 * 128 + 10_000.5
+    wanted[0] += 60 * np.sin(2 * np.pi * 50 * at) * ((at >= 8) & (at < 9))
+    wanted[:2] *= np.where(at >= 10, 1e-6, 1.0)
+    np.testing.assert_allclose(values[:, :native], wanted, rtol=1e-6)
+
+    report = future.result(timeout=30)
+    assert (report.samples, report.killed, report.connections) == (len(stamps), False, 1)
+    assert report.stretches == 4  # after the drop, the jump, and the change to Unix time
+    assert report.seconds == 12 + 2
+    assert not report.stopped
+
+
+def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: Player) -> None:
+    faults = parse_faults(
+        "swap-channels @2; volts @2; rate 250 @2; kill 8s @16; kill @30; volts @60"
+    )
+    played = recording(Stretch(signal(40 * 128), markers=(Marker(18 * 128, "away"),)))
+    future = player.play(Replayer(played, speed=8.0, faults=faults))
+    notes = Listener(f"{played.source_id}-markers")
+    first = Listener(played.source_id)
+    first.pull()
+    begin = first.stamps[0]
+    # It closed in order, so its reader has all.
+    np.testing.assert_array_equal(np.array(first.values), signal(256).T)
+
+    second = Listener(played.source_id, first.uid)
+    info = second.inlet.info(timeout=10)
+    labels = info.get_channel_labels()
+    assert info.nominal_srate() == 250.0
+    assert sorted(labels) == sorted(LABELS)
+    assert all(new != old for new, old in zip(labels, LABELS, strict=True))
+    units = dict(zip(labels, info.get_channel_units(), strict=True))
+    assert units == {"Fp1": "V", "T3": "V", "Trigger": None}
+    second.pull()
+    stamps, values = np.array(second.stamps), np.array(second.values)
+    # It was away for one true second.
+    assert begin + 2 + 8 - 1e-6 <= stamps[0]
+    assert stamps[-1] < begin + 16
+    np.testing.assert_allclose(np.diff(stamps), 1 / 250, rtol=0, atol=1e-6)
+    ramp = ((stamps - begin) * SFREQ + 0.25) * 1e-6
+    inner = (stamps - begin) < 15  # the last rest on what the resampler had not yet
+    fp1 = values[:, labels.index("Fp1")]
+    np.testing.assert_allclose(fp1[inner], ramp[inner], rtol=0, atol=2e-6)
+
+    third = Listener(played.source_id, first.uid, second.uid)
+    assert third.inlet.info(timeout=10).get_channel_labels() == labels
+    # The marker came while the signal was away.
+    notes.pull(until=1)
+    assert notes.values == [["away"]]
+    np.testing.assert_allclose(notes.stamps, [begin + 18], rtol=0, atol=1e-6)
+    third.pull()
+    assert begin + 24 - 1e-6 <= third.stamps[0]
+    report = future.result(timeout=30)
+    assert report == ReplayReport(
+        samples=2 * 128 + 6 * 250 + 6 * 250,
+        stretches=3,
+        seconds=2.0 + 6.0 + 6.0,
+        stopped=False,
+        connections=3,
+        killed=True,
+        unreached=("volts @60",),
+    )
+
+
+def test_a_frozen_replay_sends_in_one_burst_when_it_thaws(lsl_session: str) -> None:
+    time = FakeTime()
+    Replayer(
+        recording(Stretch(signal(32))),
+        faults=parse_faults("freeze 10s @0.125"),
+        wait_for_consumer=False,
+        clock=time.clock,
+        wait=time.wait,
+    ).run(threading.Event())
+    # Chunks of 8 samples: two before, and one wake for the two that were held.
+    np.testing.assert_allclose(np.array(time.woke) - 1000.0, [7 / 128, 15 / 128, 10.125], atol=1e-9)
+
+
+def test_a_reconnecting_headset_is_away_for_a_second_whatever_the_speed(lsl_session: str) -> None:
+    time = FakeTime()
+    report = Replayer(
+        recording(Stretch(signal(8 * 128))),
+        speed=4.0,
+        faults=parse_faults("swap-channels @2"),
+        wait_for_consumer=False,
+        clock=time.clock,
+        wait=time.wait,
+    ).run(threading.Event())
+    assert report == ReplayReport(
+        samples=4 * 128, stretches=2, seconds=4.0, stopped=False, connections=2
+    )
+
+
+def test_faults_happen_once_where_the_recording_loops(lsl_session: str) -> None:
+    time = FakeTime()
+    stop = threading.Event()
+
+    def wait(event: threading.Event, seconds: float) -> bool:
+        if time.now > 1011.9:
+            event.set()
+        return time.wait(event, seconds)
+
+    report = Replayer(
+        recording(Stretch(signal(4 * 128))),
+        loop=True,
+        gap_seconds=2.0,
+        faults=parse_faults("drop 1s @1; drop 1s @7"),
+        wait_for_consumer=False,
+        clock=time.clock,
+        wait=wait,
+    ).run(stop)
+    # 0-4 s and 6-10 s with a hole each, then one chunk from 12 s on.
+    assert (report.samples, report.stretches, report.stopped) == (6 * 128 + 8, 5, True)
+
+
+def test_a_stop_while_the_headset_is_away_ends_it(lsl_session: str) -> None:
+    time = FakeTime()
+
+    def wait(stop: threading.Event, seconds: float) -> bool:
+        if time.now > 1002.0:
+            stop.set()
+        return time.wait(stop, seconds)
+
+    report = Replayer(
+        recording(Stretch(signal(10 * 128))),
+        faults=parse_faults("kill 6s @1; kill @9"),
+        wait_for_consumer=False,
+        clock=time.clock,
+        wait=wait,
+    ).run(threading.Event())
+    assert report == ReplayReport(128, 1, 1.0, stopped=True, unreached=("kill @9",))
+
+
+def test_a_fault_that_cannot_be_is_refused_before_anyone_waits() -> None:
+    with pytest.raises(FaultError, match=r"'nan Oz @1': found the channel 'oz', expected some of"):
+        Replayer(recording(Stretch(signal(8))), faults=parse_faults("nan Oz @1"))
+    two = parse_faults("swap-channels @2; volts @6")
+    Replayer(recording(Stretch(signal(8))), faults=two)
+    # At this speed a reconnection takes five seconds of signal.
+    with pytest.raises(FaultError, match=r"'swap-channels @2' under way until 7 s"):
+        Replayer(recording(Stretch(signal(8))), faults=two, speed=5.0)
 
 
 # -- refusals ----------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import json
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
+    Baseline,
+    BaselineState,
     GoingAway,
     Headset,
     Latency,
@@ -43,6 +45,13 @@ def status(headset: str, state: State = State.LIVE) -> Status:
     )
 
 
+def baseline(headset: str, clean_seconds: int) -> Baseline:
+    return Baseline(
+        headset=headset, state=BaselineState.COLLECTING, profile="p07", seconds=60,
+        clean_seconds=clean_seconds, refused={}, detail="", before=None, after=None,
+    )  # fmt: skip
+
+
 def ignore() -> None:
     """Take no notice."""
 
@@ -59,6 +68,20 @@ def test_every_subscriber_gets_every_message():
     bus.publish(prediction("a", 0))
     for outbox in outboxes:
         assert received(outbox) == [("status", None), ("prediction", 0)]
+
+
+def test_of_a_baseline_each_headsets_newest_is_sent_and_takes_no_other_messages_place():
+    bus = Bus()
+    outbox = bus.subscribe(ignore)
+    bus.publish(prediction("a", 0))
+    for clean_seconds in (1, 2):
+        bus.publish(baseline("a", clean_seconds))
+    bus.publish(baseline("b", 7))
+    sent = [json.loads(text) for text in outbox.take()]
+    assert [(m["type"], m["headset"], m.get("clean_seconds")) for m in sent] == [
+        ("prediction", "a", None), ("baseline", "a", 2), ("baseline", "b", 7),
+    ]  # fmt: skip
+    assert bus.last_prediction("a").seq == 0
 
 
 def test_a_message_is_encoded_once_for_all():

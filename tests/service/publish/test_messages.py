@@ -6,16 +6,21 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
-from eeg_emotion.eeg.quality import Fault
+from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import (
     PROTOCOL,
+    Baseline,
+    BaselineState,
+    ChannelQuality,
+    Check,
     GoingAway,
     Headset,
     Latency,
     Message,
     ModelCard,
     Prediction,
+    Quality,
     Reason,
     Score,
     Status,
@@ -81,10 +86,40 @@ def welcome() -> Welcome:
     return Welcome(service="0.1.0", model=card, headsets=(headset(),))
 
 
+def baseline(**changes: object) -> Baseline:
+    stated: dict[str, object] = {
+        "headset": "a",
+        "state": BaselineState.COLLECTING,
+        "profile": "person-7f3a2c",
+        "seconds": 60,
+        "clean_seconds": 12,
+        "refused": {"warming_up": 3},
+        "detail": "d",
+        "before": None,
+        "after": None,
+    }
+    return Baseline(**{**stated, **changes})  # type: ignore[arg-type]
+
+
+def quality(**changes: object) -> Quality:
+    stated: dict[str, object] = {
+        "headset": "a",
+        "epoch": "0123456789abcdef",
+        "window": WindowSpan(start=START, end=START + 5),
+        "overall": 0.5,
+        "faults": (),
+        "interpolated": (),
+        "channels": (ChannelQuality(label="Cz", score=1.0, trouble=None),),
+    }
+    return Quality(**{**stated, **changes})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "message",
     [
         prediction(),
+        baseline(),
+        baseline(state=BaselineState.APPLIED, before=prediction(), after=prediction(seq=3)),
         prediction(
             arousal=Score(probability=None, label=None),
             valence=Score(probability=None, label=None),
@@ -93,6 +128,15 @@ def welcome() -> Welcome:
             interpolated=("Cz", "O1"),
         ),
         Status(headset=headset(dropped=("EXG1",), gaps=3)),
+        Status(
+            headset=headset(
+                check=Check.INTERPOLATED,
+                changes=("rate 128 Hz, now 250 Hz", "channels gone: Cz"),
+                sfreq_measured=249.98,
+                unit="mV, judged by its amplitude of 0.012 mV",
+                interpolated=("Cz",),
+            )
+        ),
         welcome(),
         GoingAway(reconnect_after_ms=500),
     ],
@@ -103,6 +147,32 @@ def test_a_message_survives_the_way_over_the_wire(message: Message):
     assert type(message).model_validate_json(text) == message
     assert strict(text) == message.model_dump(mode="json")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("trouble", [None, *Trouble])
+@pytest.mark.parametrize("faults", [(), tuple(Fault)])
+def test_a_quality_survives_the_way_over_the_wire(
+    trouble: Trouble | None, faults: tuple[Fault, ...]
+):
+    channel = ChannelQuality(label="Cz", score=0.25, trouble=trouble)
+    message = quality(faults=faults, interpolated=("Cz",), channels=(channel,))
+    text = message.encode()
+    assert Quality.model_validate_json(text) == message
+    assert strict(text) == message.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("value", [float("nan"), -0.001, 1.001])
+def test_an_impossible_score_of_a_channel_is_never_made_into_a_message(value: float):
+    with pytest.raises(ValidationError, match="score"):
+        ChannelQuality(label="Cz", score=value, trouble=None)
+    with pytest.raises(ValidationError, match="overall"):
+        quality(overall=value)
+
+
+def test_a_headset_of_which_nothing_is_known_yet_says_so():
+    sent = strict(Status(headset=headset()).encode())["headset"]
+    assert (sent["check"], sent["sfreq_measured"], sent["unit"]) == (None, None, None)
+    assert sent["changes"] == []
 
 
 def test_a_prediction_keeps_the_microseconds_of_its_window():
@@ -117,11 +187,12 @@ def test_each_message_names_its_kind():
         for message in (
             prediction(),
             Status(headset=headset()),
+            baseline(),
             welcome(),
             GoingAway(reconnect_after_ms=1),
         )
     }
-    assert kinds == {"prediction", "status", "welcome", "going_away"}
+    assert kinds == {"prediction", "status", "baseline", "welcome", "going_away"}
     assert strict(welcome().encode())["protocol"] == PROTOCOL
 
 

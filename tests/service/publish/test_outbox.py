@@ -61,14 +61,15 @@ def test_a_replacement_takes_the_place_of_its_own_time():
     assert box.take() == ["lost", "new"]
 
 
-def test_a_reader_that_never_reads_costs_two_messages_a_headset():
+def test_a_reader_that_never_reads_costs_three_messages_a_headset():
     box = outbox()
     for number in range(1000):
         for headset in ("a", "b", "c"):
             box.put("prediction", headset, f"p{number}")
             box.put("status", headset, f"s{number}")
-    assert box.take() == ["p999", "s999"] * 3
-    assert box.conflated == 999 * 6
+            box.put("baseline", headset, f"b{number}")
+    assert box.take() == ["p999", "s999", "b999"] * 3
+    assert box.conflated == 999 * 9
 
 
 def test_every_message_and_the_end_wake_the_reader():

@@ -29,7 +29,7 @@ WITH_BASELINE = Wanted(BANDS.settings, baseline=True)
 
 
 def person(seed: int, rest: bool = True) -> PersonSignal:
-    """Two trials of 4 s after a baseline of 3 s, one window of which has a dead channel."""
+    """Two trials of 4 s after a baseline of 3 s. In one window a channel is dead, then it returns."""
     rng = np.random.default_rng(seed)
     trials = rng.normal(0.0, 10.0, (2, 3, 896))
     trials[1, 0, 512:640] = 0.0
@@ -94,8 +94,8 @@ def test_what_is_kept_is_what_was_cut(tmp_path: Path, data: Any) -> None:
             assert_same(loaded, cut_person(item.person, signal, kind.settings, kind.baseline))
             assert (loaded.rest is None) == (item.person == "p2")
     first, _ = kept[BANDS]
-    assert first.load().scorable.tolist() == [True] * 5 + [False] + [True] * 2
-    assert first.unusable() == 1
+    assert first.load().scorable.tolist() == [True] * 5 + [False] * 2 + [True]
+    assert first.unusable() == 2
 
 
 def test_measures_stay_on_disk_until_they_are_used(tmp_path: Path, data: Any) -> None:

@@ -185,14 +185,15 @@ def test_windows_over_a_dead_channel_cannot_be_scored() -> None:
     samples[1, ONSET + LENGTH : ONSET + 3 * LENGTH] = 4.0
     signal = signal_of(samples)
     cut = cut_person("s01", signal, FEW_BANDS)
-    assert np.flatnonzero(~cut.scorable).tolist() == [1, 2]
+    # The one after begins before the channel's return has passed through the filters.
+    assert np.flatnonzero(~cut.scorable).tolist() == [1, 2, 3]
     # It is the service's own judgement.
     windows = live(samples, FEW_BANDS)
     for index, scorable in enumerate(cut.scorable):
         assert scorable == (not windows[ONSET + index * LENGTH].quality.faults)
     left = cut.only_scorable()
-    np.testing.assert_array_equal(left.measures, np.delete(cut.measures, [1, 2], axis=0))
-    assert left.trial.tolist() == [0] * 10
+    np.testing.assert_array_equal(left.measures, np.delete(cut.measures, [1, 2, 3], axis=0))
+    assert left.trial.tolist() == [0] * 9
     assert left.scorable.all()
 
 
@@ -205,7 +206,7 @@ def waves(sfreq: float, seconds: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("onset", [3.0, 3.1, 3.3, 3.5, 4.25])
-@pytest.mark.parametrize("sfreq", [120.0, 125.0, 250.0, 256.0, 300.0, 500.0, 2048.0])
+@pytest.mark.parametrize("sfreq", [100.0, 120.0, 125.0, 250.0, 256.0, 300.0, 500.0, 2048.0])
 def test_a_resampled_trial_has_the_windows_of_its_time(sfreq: float, onset: float) -> None:
     settings = replace(FEW_RAW, window_seconds=1.0)
     stop = onset + 4.3

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from eeg_emotion.eeg.layout import Layout, cap_layout
+from eeg_emotion.eeg.layout import Layout, cap_layout, most_interpolated
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion.recordings.deap import (
@@ -136,7 +136,9 @@ def open_deap(folder: Path, montages: Mapping[str, tuple[str, ...]]) -> dict[str
 
 def deap_layout(channels: tuple[str, ...]) -> Layout:
     """Give the way from DEAP's 32 channels to a model's."""
-    return cap_layout(DEAP32, ["uV"] * len(DEAP32), channels)
+    return cap_layout(
+        DEAP32, ["uV"] * len(DEAP32), channels, max_interpolated=most_interpolated(channels)
+    )
 
 
 def person_signal(person: DeapPerson, layout: Layout) -> PersonSignal:

@@ -16,8 +16,8 @@ from eeg_emotion_training.data.table_cells import cell_error
 LEAD_SECONDS = 3.0
 """What is cut before a row's start, where it is there, for the filters to settle."""
 
-# The resampler lags by at most 0.17 s, at 120 Hz; without this a trial's last window would be lost.
-_TAIL_SECONDS = 0.3
+# The resampler lags by at most 0.47 s, at 100 Hz; without this a trial's last window would be lost.
+_TAIL_SECONDS = 0.5
 # Their pauses take no time: a second is so many samples of the file. Of other files' gaps the
 # length is not known here, so that a row behind one would be cut from the wrong place.
 _WITHOUT_PAUSES = (".vhdr", ".ahdr", ".set")

@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from eeg_emotion.eeg.layout import ChannelsMissing, Layout, LayoutError, cap_layout, plan_layout
+from eeg_emotion.eeg.layout import (
+    ChannelsMissing,
+    Layout,
+    LayoutError,
+    cap_layout,
+    most_interpolated,
+    plan_layout,
+)
 from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
 from eeg_emotion.recordings.files import read_recording
 from eeg_emotion.recordings.recording import Recording, RecordingError
@@ -127,18 +134,20 @@ def _check_agree(table: str, recordings: Sequence[tuple[Sequence[Row], Recording
 
 
 def _layout(table: str, row: Row, recording: Recording, channels: tuple[str, ...]) -> Layout:
+    most = most_interpolated(channels)
     try:
         try:
             return plan_layout(
                 recording.channels,
                 recording.units,
                 channels=channels,
-                # The same part of the channels as live: 13 of 32.
-                max_interpolated=len(channels) * 13 // 32,
+                max_interpolated=most,
             )
         except ChannelsMissing as missing:
             try:
-                return cap_layout(recording.channels, recording.units, channels)
+                return cap_layout(
+                    recording.channels, recording.units, channels, max_interpolated=most
+                )
             except ChannelsMissing:
                 # What the recording lacks says more than that it is no denser cap either.
                 raise missing from None

@@ -13,10 +13,11 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion_training.choices import MODELS, REPRESENTATIONS, most_interpolated
+from eeg_emotion_training.choices import MODELS, REPRESENTATIONS
 from eeg_emotion_training.data.cache import Kept, Wanted, keep_windows
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.sources import Source

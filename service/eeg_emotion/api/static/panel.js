@@ -1,7 +1,7 @@
 // The page's text: connection, banner, numbers, headset and model. Reads state, writes the DOM.
 
 import { clockOffset, steadySeconds } from "./clock.js";
-import { ageText, needSentence, regionOf, stateSentence } from "./sentences.js";
+import { ageText, checkSentence, needSentence, regionOf, stateSentence } from "./sentences.js";
 
 const element = (id) => document.getElementById(id);
 
@@ -122,6 +122,10 @@ export function showHeadset(headset, verdict, connected) {
   // A headset that was never announced has no list and no counts: that is not "none" and not 0.
   const names = (list) => (list === undefined ? "–" : list.join(", ") || "none");
   const { samples_missing: missing, samples_received: received, gaps } = info;
+  write("check", checkSentence(info.check));
+  write("changes", info.check ? info.changes.join("; ") || "nothing" : "–");
+  write("rate", info.check ? rateText(info) : "–");
+  write("unit", info.unit ?? "–");
   write("channels-used", info.channels_used ? String(info.channels_used.length) : "–");
   write("interpolated", names(fresh ? newest.interpolated : info.interpolated));
   write("dropped", names(info.dropped));
@@ -130,6 +134,10 @@ export function showHeadset(headset, verdict, connected) {
   write("gaps", gaps === undefined ? "–" : count(gaps));
   // The counts travel with status messages only, so they need their time.
   write("counted-at", infoAt === null ? "" : `Counted ${ageText(steadySeconds() - infoAt)}.`);
+}
+
+function rateText({ sfreq, sfreq_measured: measured }) {
+  return measured === null ? `${sfreq} Hz` : `${sfreq} Hz, measured ${measured.toFixed(1)} Hz`;
 }
 
 export function showClockNote() {

@@ -1,5 +1,5 @@
 // What the wire's codes mean, in sentences for the person who looks at the page.
-// The keys are the values of State and Reason in publish/messages.py; a test compares them.
+// The keys are the values of State, Reason and Check in publish/messages.py; a test compares them.
 
 const STATES = {
   connecting: "Connecting to the headset.",
@@ -13,7 +13,7 @@ const REASONS = {
   warming_up: "Warming up: there is not yet enough settled signal to score.",
   gap: "Samples are missing inside this window.",
   stale: "The headset has stopped sending samples.",
-  channels_missing: "Too many of the channels the model needs are missing.",
+  channels_missing: "Too many of the channels the model needs are missing or unusable.",
   poor_contact: "Too many electrodes have poor contact with the skin.",
   unit_suspect: "The signal's size does not fit its unit; it may not be in microvolts.",
   out_of_range: "The signal is outside the range the model can judge, as in strong movement.",
@@ -21,8 +21,15 @@ const REASONS = {
   no_baseline: "This model needs this person's rest baseline before it can score.",
 };
 
+const CHECKS = {
+  accepted: "Accepted.",
+  interpolated: "Accepted; missing channels are filled in from their neighbours.",
+  quarantined: "Refused: see the reason above.",
+};
+
 // A newer service may know codes this page does not: say the code rather than nothing.
 export const stateSentence = (state) => STATES[state] ?? `State: ${state}.`;
+export const checkSentence = (check) => CHECKS[check] ?? (check ? `Check: ${check}.` : "–");
 export const reasonSentence = (reason) => REASONS[reason] ?? `Not scored: ${reason}.`;
 
 // Russell's circumplex, by the halves of the plane.

@@ -1,0 +1,153 @@
+"""REST: a headset's rest baseline, and the stored profiles."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.service import Service
+from eeg_emotion.baselines import BaselineRefused, SecondsError
+from eeg_emotion.inference.model import Model
+from eeg_emotion.profiles import Profile, ProfileError, ProfileNameError, UnknownProfile, fits
+from eeg_emotion.publish.messages import Baseline, Message
+
+
+class BeginRequest(BaseModel):
+    """How much clean rest to collect, and under which pseudonym; without one, one is made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: Annotated[int, Field(strict=True)] = 60
+    profile: str | None = None
+
+
+class UseRequest(BaseModel):
+    """Which stored profile to use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile: str
+
+
+class ProfileSummary(Message):
+    """A stored profile, without its numbers."""
+
+    name: str
+    model: str
+    model_version: str
+    model_sha256: str
+    representation: str
+    channels: tuple[str, ...]
+    interpolated: tuple[str, ...]
+    features: int
+    created: AwareDatetime
+    clean_seconds: int
+    unfit: str | None
+    """Why it cannot be used with the model that is served; null where it can."""
+
+
+class Profiles(Message):
+    """All stored profiles; `damaged` says for each file that cannot be read what is wrong."""
+
+    profiles: tuple[ProfileSummary, ...]
+    damaged: dict[str, str]
+
+
+def baselines_router(service: Service) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(responses=responses(), tags=["baselines"])
+    baselines = service.baselines
+    place = "/v1/headsets/{identifier}/baseline"
+
+    @router.post(place, status_code=HTTPStatus.ACCEPTED, responses=responses(404, 409, 422))
+    async def begin(identifier: str, request: BeginRequest) -> Baseline:
+        """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
+
+        At its end it is stored under the pseudonym, in place of an older one, and applied.
+        """
+        _check_headset(service, identifier)
+        with _as_problems():
+            return baselines.begin(identifier, request.seconds, request.profile)
+
+    @router.get(place, responses=responses(404))
+    async def baseline(identifier: str) -> Baseline:
+        """Tell whether rest is collected, and which profile is in use."""
+        _check_headset(service, identifier)
+        return baselines.baseline(identifier)
+
+    @router.put(place, responses=responses(404, 409, 422))
+    async def use(identifier: str, request: UseRequest) -> Baseline:
+        """Use a stored profile, from the next window on."""
+        _check_headset(service, identifier)
+        with _as_problems():
+            return baselines.use(identifier, request.profile)
+
+    @router.delete(place, responses=responses(404))
+    async def cancel(identifier: str) -> Baseline:
+        """Cancel the collection; where none is under way, stop using the profile."""
+        _check_headset(service, identifier)
+        return baselines.cancel(identifier)
+
+    @router.get("/v1/profiles", responses=responses(409))
+    async def profiles() -> Profiles:
+        """List the stored profiles."""
+        with _as_problems():
+            found = baselines.profiles.list()
+        return Profiles(
+            profiles=tuple(_summary(item, service.model) for item in found.profiles),
+            damaged=found.damaged,
+        )
+
+    @router.get("/v1/profiles/{name}", responses=responses(404, 409, 422))
+    async def profile(name: str) -> ProfileSummary:
+        """Describe one stored profile."""
+        with _as_problems():
+            return _summary(baselines.profiles.load(name), service.model)
+
+    @router.delete(
+        "/v1/profiles/{name}",
+        status_code=HTTPStatus.NO_CONTENT,
+        response_class=Response,
+        responses=responses(404, 409, 422),
+    )
+    async def delete(name: str) -> None:
+        """Delete a stored profile for good; none that a headset uses."""
+        with _as_problems():
+            baselines.delete_profile(name)
+
+    return router
+
+
+def _check_headset(service: Service, identifier: str) -> None:
+    if service.headsets.headset(identifier) is None:
+        known = ", ".join(item.id for item in service.headsets.headsets()) or "none"
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND,
+            f"found no headset {identifier!r}; known: {known}; /v1/headsets lists them",
+        )
+
+
+@contextlib.contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except UnknownProfile as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    except (SecondsError, ProfileNameError) as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    except (BaselineRefused, ProfileError) as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+
+
+def _summary(profile: Profile, model: Model) -> ProfileSummary:
+    return ProfileSummary(
+        **profile.model_dump(exclude={"schema_version", "normaliser"}),
+        features=len(profile.normaliser.mean),
+        unfit=fits(profile, model),
+    )

@@ -1,0 +1,41 @@
+"""How the commands `replay` and `predict` open the file that they are given."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import typer
+
+from eeg_emotion.recordings.recording import Recording, RecordingError
+
+
+def open_recording(
+    file: Path, *, trials: str | None, baseline: bool, stream: str | None
+) -> Recording:
+    """Open a recording; the options are those of the command line.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be read, or an option does not go with its kind.
+    """
+    if file.suffix.lower() in {".dat", ".mat"}:
+        from eeg_emotion.recordings.deap import deap_recording
+
+        return deap_recording(file, trial_range(trials), baseline)
+    if trials is not None:
+        raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
+    from eeg_emotion.recordings.files import read_recording
+
+    return read_recording(file, stream=stream)
+
+
+def trial_range(text: str | None) -> range | None:
+    """Read `3` or `1-10`, counted from 1 as DEAP counts."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
+        raise typer.BadParameter(f"found --trials {text!r}, expected a number or two as in 1-10")
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)

@@ -1,0 +1,117 @@
+"""How many samples a second really come, held against the nominal rate."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import deque
+from operator import itemgetter
+
+from eeg_emotion.errors import EegEmotionError
+
+_STEP_SECONDS = 0.25  # how finely the past is remembered
+_HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one in time
+_TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
+_JITTER_SECONDS = 0.1  # by which one stamp may be late
+_SURE_SECONDS = 10.0
+# Where the stream is broken into so many pieces shorter than this, for so long, and so far from the
+# stated rate, samples are not lost here and there: they come at another rate, or most are lost.
+_PIECE_SECONDS, _PIECES, _BROKEN_SECONDS, _BROKEN_ERROR = 0.5, 8, 4.0, 0.2
+
+_stamp_of = itemgetter(0)
+
+
+class RateError(EegEmotionError):
+    """Samples come at another rate than the stream states."""
+
+
+class RateMeter:
+    """Counts the samples of one connection against their stamps.
+
+    Stamps of single samples say little: many programs derive them from the nominal rate. Those
+    of the last samples of chunks cannot be wrong for long.
+
+    Parameters
+    ----------
+    sfreq
+        The nominal rate in Hz.
+    """
+
+    def __init__(self, sfreq: float) -> None:
+        self._sfreq = sfreq
+        self._past: deque[tuple[float, int]] = deque()
+        self._count = 0
+        self._newest: tuple[float, int] | None = None
+        self._begun: float | None = None  # stamp of the present piece's first chunk
+        self._broken_since: float | None = None
+        self._pieces = self._in_pieces = 0  # since then, and their samples
+
+    @property
+    def measured(self) -> float | None:
+        """The rate in Hz over the last minute; None until that says something."""
+        if self._newest is None or not self._past:
+            return None
+        stamp, count = self._past[0]
+        elapsed = self._newest[0] - stamp
+        return (self._newest[1] - count) / elapsed if elapsed >= _SURE_SECONDS else None
+
+    def restart(self) -> None:
+        """Begin anew: samples are missing, or the clock has jumped."""
+        self._past.clear()
+        self._newest = self._begun = None
+        self._count = 0
+
+    def feed(self, count: int, last_stamp: float) -> None:
+        """Take a chunk's number of samples, and the stamp of its last one.
+
+        Raises
+        ------
+        RateError
+            If the samples since some time ago do not fit the nominal rate.
+        """
+        self._count += count
+        if not math.isfinite(last_stamp):
+            return
+        self._newest = last_stamp, self._count
+        self._look_for_pieces(count, last_stamp)
+        if not self._past or last_stamp - self._past[-1][0] >= _STEP_SECONDS:
+            self._past.append(self._newest)
+        # The last horizon needs one that is as old as that.
+        while len(self._past) > 1 and last_stamp - self._past[1][0] >= _HORIZONS_SECONDS[-1]:
+            self._past.popleft()
+        for horizon in _HORIZONS_SECONDS:
+            index = bisect_right(self._past, last_stamp - horizon, key=_stamp_of) - 1
+            if index < 0:
+                return
+            stamp, before = self._past[index]
+            self._check(self._count - before, last_stamp - stamp)
+
+    def _look_for_pieces(self, count: int, last_stamp: float) -> None:
+        if self._begun is None:
+            self._begun = last_stamp
+            self._pieces += 1
+        whole = last_stamp - self._begun >= _PIECE_SECONDS
+        if whole or self._broken_since is None or last_stamp < self._broken_since:
+            self._broken_since = last_stamp
+            self._pieces = self._in_pieces = 0
+            return
+        self._in_pieces += count
+        elapsed = last_stamp - self._broken_since
+        if (
+            self._pieces >= _PIECES
+            and elapsed >= _BROKEN_SECONDS
+            and abs(self._in_pieces / elapsed / self._sfreq - 1.0) > _BROKEN_ERROR
+        ):
+            raise self._error(self._in_pieces, elapsed)
+
+    def _check(self, count: int, elapsed: float) -> None:
+        error = abs(count / elapsed / self._sfreq - 1.0)
+        if error > _TOLERANCE + _JITTER_SECONDS / elapsed:
+            raise self._error(count, elapsed)
+
+    def _error(self, count: int, elapsed: float) -> RateError:
+        return RateError(
+            f"found {count / elapsed:.1f} samples a second over {elapsed:.0f} s of the source's "
+            f"own stamps, expected the {self._sfreq:g} Hz that the stream states; set the nominal "
+            "rate in the program that makes the outlet, and start it again"
+        )

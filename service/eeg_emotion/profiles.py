@@ -1,0 +1,283 @@
+"""People's rest baselines on disk, by pseudonym: one file each.
+
+A profile holds statistics of a person's EEG, so it is theirs to list and to have deleted, and
+only the service's own user may read it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.inference.model import Model
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_SUFFIX = ".json"
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class ProfileError(EegEmotionError):
+    """A profile is damaged, or the folder of the profiles cannot be used."""
+
+
+class UnknownProfile(ProfileError):
+    """There is no profile of this name."""
+
+
+class ProfileNameError(ProfileError):
+    """A text that cannot be a profile's name."""
+
+
+class Profile(BaseModel):
+    """A person's rest baseline, and the model that it was made for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Annotated[str, Field(pattern=f"^{_NAME.pattern}$")]
+    """A pseudonym."""
+    model: str
+    model_version: str
+    model_sha256: str
+    representation: str
+    channels: tuple[str, ...]
+    interpolated: tuple[str, ...]
+    created: AwareDatetime
+    clean_seconds: Annotated[int, Field(gt=0)]
+    normaliser: Normaliser
+
+    @model_validator(mode="after")
+    def _usable(self) -> Profile:
+        mean, sd = self.normaliser.mean, self.normaliser.sd
+        if self.normaliser.kind != "rest-baseline":
+            raise ValueError("found a normaliser of many people, expected one person's")
+        if len(mean) != len(sd) or not all(math.isfinite(value) for value in (*mean, *sd)):
+            raise ValueError("found means and spreads that are not finite or not of one length")
+        if not all(value > 0 for value in sd):
+            raise ValueError("found a spread of 0, expected positive spreads")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is in the folder: the profiles by name, and what is wrong with the other files."""
+
+    profiles: tuple[Profile, ...]
+    damaged: dict[str, str]
+
+
+def check_name(name: str) -> str:
+    """Give the name back if a profile may have it.
+
+    Raises
+    ------
+    ProfileNameError
+        If not.
+    """
+    if not _NAME.fullmatch(name):
+        raise ProfileNameError(
+            f"found the profile name {name!r}, expected a pseudonym of 1 to 64 letters a-z, "
+            "digits, '-' and '_', such as person-7f3a2c; never the person's own name"
+        )
+    return name
+
+
+def new_pseudonym(random: Random) -> str:
+    """Make a profile's name that says nothing of the person."""
+    return f"person-{random.getrandbits(24):06x}"
+
+
+def fits(profile: Profile, model: Model) -> str | None:
+    """Say why the profile cannot be used with the model; None where it can."""
+    contract = model.contract
+    path = contract.path
+    found = f"profile {profile.name} was made "
+    remedy = "; collect the person's rest anew with the present model"
+    if profile.model_sha256 != model.sha256:
+        return (
+            f"{found}for the model {profile.model} {profile.model_version} "
+            f"({profile.model_sha256[:8]}), expected {contract.name} {contract.version} "
+            f"({model.sha256[:8]}){remedy}"
+        )
+    if profile.representation != path.representation.kind or profile.channels != path.channels:
+        return (
+            f"{found}of {profile.representation} over {len(profile.channels)} channels, expected "
+            f"{path.representation.kind} over the model's {len(path.channels)}{remedy}"
+        )
+    width = path.window_shape[1]
+    if len(profile.normaliser.mean) != width:
+        return f"{found}of {len(profile.normaliser.mean)} features, expected {width}{remedy}"
+    return None
+
+
+class ProfileStore:
+    """The folder of the profiles: `NAME.json` for each.
+
+    Parameters
+    ----------
+    folder
+        Made on the first saving, for its user's eyes only.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> tuple[str, ...]:
+        """List the names, damaged ones among them.
+
+        Raises
+        ------
+        ProfileError
+            If the folder cannot be read.
+        """
+        try:
+            files = [file for file in os.listdir(self.folder) if file.endswith(_SUFFIX)]
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._unusable("read", error) from error
+        stems = (file.removesuffix(_SUFFIX) for file in files)
+        return tuple(sorted(stem for stem in stems if _NAME.fullmatch(stem)))
+
+    def list(self) -> Listing:
+        """Read all profiles; a damaged one hides none of the others."""
+        profiles, damaged = [], {}
+        for name in self.names():
+            try:
+                profiles.append(self.load(name))
+            except UnknownProfile:
+                continue  # deleted meanwhile
+            except ProfileError as error:
+                damaged[name] = str(error)
+        return Listing(tuple(profiles), damaged)
+
+    def load(self, name: str) -> Profile:
+        """Read a profile.
+
+        Raises
+        ------
+        UnknownProfile
+            If there is none of this name.
+        ProfileError
+            If its file is damaged, or of another release.
+        """
+        file = self._file(name)
+        try:
+            profile = Profile.model_validate_json(file.read_bytes())
+        except FileNotFoundError as error:
+            raise self._unknown(name) from error
+        except OSError as error:
+            raise ProfileError(f"cannot read the profile {file}: {error.strerror}") from error
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in item['loc']) or 'profile'}: {item['msg']}"
+                for item in error.errors()[:5]
+            )
+            raise ProfileError(
+                f"the profile {file} is damaged or of another release: {problems}; delete it and "
+                "collect the person's rest anew"
+            ) from error
+        if profile.name != name:
+            raise ProfileError(
+                f"found the profile {profile.name!r} in {file}, expected {name!r}; give the file "
+                "its own name again"
+            )
+        return profile
+
+    def save(self, profile: Profile) -> None:
+        """Write a profile, in place of an older one of its name: all of it or nothing.
+
+        Raises
+        ------
+        ProfileError
+            If the folder cannot be written to.
+        """
+        text = profile.model_dump_json(indent=1)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # In the same folder, for only within a file system is replacing atomic. The name has
+            # a dot that no profile's has, and mkstemp lets nobody else read it.
+            handle, made = tempfile.mkstemp(
+                prefix=f".{profile.name}.", suffix=".tmp", dir=self.folder
+            )
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(made, self._file(profile.name))
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(made)
+                raise
+            self._sync_folder()
+        except OSError as error:
+            raise self._unusable("write to", error) from error
+
+    def delete(self, name: str) -> None:
+        """Delete a profile, damaged or not, with what a crash may have left of its writing.
+
+        Raises
+        ------
+        UnknownProfile
+            If there is none of this name.
+        ProfileError
+            If the folder cannot be written to.
+        """
+        file = self._file(name)
+        try:
+            for left in self.folder.glob(f".{name}.*.tmp"):
+                left.unlink(missing_ok=True)
+            file.unlink()
+            self._sync_folder()
+        except FileNotFoundError as error:
+            raise self._unknown(name) from error
+        except OSError as error:
+            raise self._unusable("write to", error) from error
+
+    def check_writable(self) -> None:
+        """See that a profile could be saved now.
+
+        Raises
+        ------
+        ProfileError
+            If not.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise self._unusable("write to", error) from error
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}{_SUFFIX}"
+
+    def _sync_folder(self) -> None:
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _unknown(self, name: str) -> UnknownProfile:
+        known = ", ".join(self.names()) or "none"
+        return UnknownProfile(f"found no profile {name!r}; known: {known}")
+
+    def _unusable(self, verb: str, error: OSError) -> ProfileError:
+        return ProfileError(
+            f"cannot {verb} the folder of the profiles, {self.folder}: {error.strerror}; make it "
+            "accessible to the service, or name another one with --profiles"
+        )

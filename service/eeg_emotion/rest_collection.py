@@ -1,0 +1,114 @@
+"""Gathers a person's clean rest from a running headset. Pure: samples in, seconds counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eeg_emotion.eeg.layout import Layout
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings, SignalPath
+from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.eeg.rest import fit_rest, rest_path
+from eeg_emotion.publish.messages import Reason
+
+
+class RestCollection:
+    """Cuts the signal into seconds that touch but do not overlap, and keeps the clean ones.
+
+    One thread feeds it, and may do so after it is finished; any thread may read how far it is.
+
+    Parameters
+    ----------
+    settings
+        The model's signal path.
+    layout
+        How the stream's channels become the model's.
+    sfreq
+        The stream's rate in Hz.
+    seconds
+        How much clean rest is wanted.
+    least_seconds
+        How much the model needs.
+    limits
+        Thresholds of the quality judgement.
+    """
+
+    def __init__(
+        self,
+        settings: PathSettings,
+        layout: Layout,
+        sfreq: float,
+        *,
+        seconds: int,
+        least_seconds: int,
+        limits: QualityLimits | None = None,
+    ) -> None:
+        self.seconds = seconds
+        self._least_seconds = least_seconds
+        # The model's settling time stays. Training sets it to 0, since its rest is whole
+        # recordings whose first seconds it skips itself; here a second right after a start, a gap
+        # or a bad sample would hold the filters' ringing.
+        self._path = SignalPath(rest_path(settings), layout, sfreq, limits=limits)
+        self._settings = settings
+        self._segment = self._path.segment()
+        self._unsettled = Reason.WARMING_UP
+        self._pieces: list[NDArray[np.float32]] = []
+        self._refused: Counter[Reason] = Counter()
+
+    @property
+    def clean_seconds(self) -> int:
+        """How many seconds were clean so far."""
+        return len(self._pieces)
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether there is as much clean rest as was wanted."""
+        return len(self._pieces) >= self.seconds
+
+    @property
+    def refused(self) -> Counter[Reason]:
+        """For each reason the seconds that were not counted; of several reasons the first."""
+        return self._refused.copy()
+
+    def feed(self, samples: NDArray[np.floating]) -> None:
+        """Take the stream's next samples; once it is finished they change nothing.
+
+        Parameters
+        ----------
+        samples
+            `(stream channels, samples)` in the stream's units.
+        """
+        if self.finished:
+            return
+        for window in self._segment.feed(samples):
+            if self.finished:
+                continue  # the segment's iterator must be run to its end
+            if not window.settled:
+                self._refused[self._unsettled] += 1
+            elif window.quality.faults:
+                self._refused[Reason(window.quality.faults[0])] += 1
+            else:
+                self._pieces.append(window.features)
+
+    def restart(self) -> None:
+        """Begin anew after a gap: what was clean stays, the filters have to settle again."""
+        self._segment = self._path.segment()
+        self._unsettled = Reason.GAP
+
+    def normaliser(self) -> Normaliser:
+        """Make the person's normaliser, as training does, of all the clean rest there is.
+
+        Raises
+        ------
+        RestError
+            If there is less than the model needs, or a feature does not vary.
+        """
+        return fit_rest(
+            self._pieces,
+            self._settings,
+            least_seconds=self._least_seconds,
+            most_seconds=self.seconds,
+        )
