@@ -93,9 +93,12 @@ class Poller:
         while not stop(_PERIOD_SECONDS * max(1, math.ceil(len(inlets) / _INLETS_A_PERIOD))):
             with self._lock:
                 inlets = list(self._inlets.items())
+            # What stays in an inlet is lost if its source goes: it is left there only where
+            # taking it piece by piece would cost too much.
+            sparing = len(inlets) > _INLETS_A_PERIOD
             for key, polled in inlets:
                 try:
-                    self._read(polled)
+                    self._read(polled, polled.listener.worth if sparing else 1)
                 except HeadsetLostError:
                     self.remove(key)
                     polled.listener.lost()
@@ -105,11 +108,11 @@ class Poller:
                     polled.listener.lost()
             self._round_over()
 
-    def _read(self, polled: _Polled) -> None:
+    def _read(self, polled: _Polled, worth: int) -> None:
         if self._clock() >= polled.clock_due:
             polled.clock_due = self._clock() + _CLOCK_SECONDS
             polled.inlet.refresh_clock_offset()
-        samples, stamps = polled.inlet.pull(polled.listener.worth)
+        samples, stamps = polled.inlet.pull(worth)
         if len(stamps):
             polled.listener.samples(samples, stamps)
 

@@ -29,7 +29,7 @@ WITH_BASELINE = Wanted(BANDS.settings, baseline=True)
 
 
 def person(seed: int, rest: bool = True) -> PersonSignal:
-    """Two trials of 4 s after a baseline of 3 s. In one window a channel is dead, then it returns."""
+    """Two trials of 4 s after a baseline of 3 s. In one window a channel is dead."""
     rng = np.random.default_rng(seed)
     trials = rng.normal(0.0, 10.0, (2, 3, 896))
     trials[1, 0, 512:640] = 0.0

@@ -365,11 +365,11 @@ def test_people_are_read_in_order_without_what_cannot_be_scored(
     assert [one.person for one in read] == ["p1", "p2"]
     assert said == [
         "read p1: 2 trials, 8 windows",
-        "read p2: 2 trials, 8 windows, 1 of them left out for their signal",
+        "read p2: 2 trials, 8 windows, 2 of them left out for their signal",
     ]
     whole = cut_person("p2", signals["p2"], path)
-    np.testing.assert_array_equal(read[1].measures, np.delete(whole.measures, 5, axis=0))
-    assert read[1].trial.tolist() == [0] * 4 + [1] * 3
+    np.testing.assert_array_equal(read[1].measures, np.delete(whole.measures, [5, 6], axis=0))
+    assert read[1].trial.tolist() == [0] * 4 + [1] * 2
     # In whatever order the files come.
     turned = read_people(make_source({"p1": "1", "p2": "2"}, signals), path, quiet)
     for one, other in zip(read, turned, strict=True):
