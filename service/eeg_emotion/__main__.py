@@ -1,5 +1,5 @@
 """`python -m eeg_emotion` is the command `eeg-emotion`."""
 
-from eeg_emotion.cli import main
+from eeg_emotion.cli.main import main
 
 main()

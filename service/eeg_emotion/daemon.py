@@ -17,13 +17,13 @@ from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
-from eeg_emotion.baselines import Baselines
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.fleet import Fleet
+from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
-from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import GoingAway
 from eeg_emotion.settings import Settings, SettingsError

@@ -20,7 +20,7 @@ from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.reception import Reception
+from eeg_emotion.line.reception import Reception
 
 
 class SettingsError(EegEmotionError):

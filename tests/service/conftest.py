@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
+from eeg_emotion.baseline.collection import RestCollection
 from eeg_emotion.eeg.layout import Layout, identity_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
@@ -22,7 +23,6 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.contract import METADATA_KEY, RestBaseline
 from eeg_emotion.inference.model import SUMS_NAME, Model, demo_model_path, load_model
 from eeg_emotion.recordings.simulation import SimulatedPerson
-from eeg_emotion.rest_collection import RestCollection
 
 Band = tuple[float, float]
 

@@ -19,9 +19,10 @@ import pytest
 import websockets
 from typer.testing import CliRunner
 
-from eeg_emotion import cli, daemon
+from eeg_emotion import daemon
+from eeg_emotion.cli import main as cli
 from eeg_emotion.eeg.caps import CAPS
-from eeg_emotion.reception import Reception
+from eeg_emotion.line.reception import Reception
 from eeg_emotion.settings import Settings
 
 Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
@@ -192,7 +193,8 @@ async def test_at_its_start_it_says_that_the_model_needs_each_persons_rest(
 
 async def test_the_service_process_imports_no_tensorflow_and_no_training() -> None:
     code = (
-        "import sys, eeg_emotion.daemon, eeg_emotion.cli, eeg_emotion.demo, eeg_emotion.doctor\n"
+        "import sys, eeg_emotion.daemon, eeg_emotion.cli.main, eeg_emotion.demo\n"
+        "import eeg_emotion.doctor.doctor\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'tf2onnx', 'mne', 'eeg_emotion_training'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from eeg_emotion.cli import app
+from eeg_emotion.cli.main import app
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.reception import Reception
+from eeg_emotion.line.reception import Reception
 from eeg_emotion.settings import Settings, SettingsError, load_settings
 
 

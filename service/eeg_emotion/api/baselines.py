@@ -12,9 +12,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.service import Service
-from eeg_emotion.baselines import BaselineRefused, SecondsError
+from eeg_emotion.baseline.baselines import BaselineRefused, SecondsError
+from eeg_emotion.baseline.profiles import (
+    Profile,
+    ProfileError,
+    ProfileNameError,
+    UnknownProfile,
+    fits,
+)
 from eeg_emotion.inference.model import Model
-from eeg_emotion.profiles import Profile, ProfileError, ProfileNameError, UnknownProfile, fits
 from eeg_emotion.publish.messages import Baseline, Message
 
 

@@ -16,7 +16,7 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
 from eeg_emotion.headset.link import State
-from eeg_emotion.prediction import NO_SCORE, reasons_of, score
+from eeg_emotion.line.prediction import NO_SCORE, reasons_of, score
 from eeg_emotion.publish.messages import (
     Headset,
     Message,

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import eeg_emotion
 from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.inference.model import Model
-from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Baseline, Headset, ModelCard, Quality, Welcome
 
@@ -30,7 +30,7 @@ class Headsets(Protocol):
 
 
 class Baselines(Protocol):
-    """Whose rest baseline each headset uses; `eeg_emotion.baselines` says what is refused."""
+    """Whose rest baseline each headset uses; `baseline.baselines` says what is refused."""
 
     @property
     def profiles(self) -> ProfileStore:

@@ -19,10 +19,10 @@ from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
-from eeg_emotion.baselines import Baselines
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Headset,

@@ -13,9 +13,9 @@ import websockets
 from numpy.typing import NDArray
 
 from eeg_emotion.api.service import Service
+from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model
-from eeg_emotion.profiles import ProfileStore
 from eeg_emotion.publish.messages import Baseline, BaselineState
 
 PLACE = "/v1/headsets/h1/baseline"

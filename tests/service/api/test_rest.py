@@ -15,7 +15,6 @@ from fastapi import HTTPException
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
-from eeg_emotion.admission import Admission
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
 from eeg_emotion.api.service import Service
@@ -24,8 +23,9 @@ from eeg_emotion.eeg.quality import Fault, QualityLimits, Trouble
 from eeg_emotion.headset.inlet import StreamDescription
 from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model
-from eeg_emotion.monitor import Monitor
-from eeg_emotion.prediction import Numbered, predict
+from eeg_emotion.line.admission import Admission
+from eeg_emotion.line.monitor import Monitor
+from eeg_emotion.line.prediction import Numbered, predict
 from eeg_emotion.publish.messages import (
     ChannelQuality,
     Check,

@@ -18,8 +18,8 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.eeg.rate import RateError
 from eeg_emotion.eeg.source_clock import ClockError
 from eeg_emotion.eeg.timeline import Timeline
-from eeg_emotion.monitor import Monitor
-from eeg_emotion.prediction import Judged
+from eeg_emotion.line.monitor import Monitor
+from eeg_emotion.line.prediction import Judged
 
 CHANNELS = ("Fz", "C3", "Cz", "C4", "O1", "O2")
 LABELS = CHANNELS[:-1]  # one is filled in throughout

@@ -1,0 +1,1 @@
+"""A person's rest baseline, live: collected, kept by pseudonym, applied."""

@@ -1,0 +1,108 @@
+"""What is told of a headset's rest baseline in each of its states. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eeg_emotion.baseline.collection import RestCollection
+from eeg_emotion.baseline.profiles import Profile
+from eeg_emotion.publish.messages import Baseline, BaselineState, Prediction, Reason
+
+_WORDS: Mapping[Reason, str] = {
+    Reason.WARMING_UP: "filters settling",
+    Reason.GAP: "settling after a gap",
+    Reason.OUT_OF_RANGE: "samples out of range",
+    Reason.CHANNELS_MISSING: "too few good channels",
+    Reason.POOR_CONTACT: "poor contact",
+    Reason.NOT_WORN: "no signal, as if not worn",
+    Reason.UNIT_SUSPECT: "unit in doubt",
+}
+
+
+def none(headset: str) -> Baseline:
+    """Tell that no profile is in use."""
+    return Baseline(
+        headset=headset,
+        state=BaselineState.NONE,
+        profile=None,
+        seconds=0,
+        clean_seconds=0,
+        refused={},
+        detail="no profile is in use",
+        before=None,
+        after=None,
+    )
+
+
+def collecting(headset: str, profile: str, collection: RestCollection) -> Baseline:
+    """Tell how far a collection for a profile is."""
+    return Baseline(
+        headset=headset,
+        state=BaselineState.COLLECTING,
+        profile=profile,
+        seconds=collection.seconds,
+        clean_seconds=collection.clean_seconds,
+        refused=_counts(collection),
+        detail=progress(collection),
+        before=None,
+        after=None,
+    )
+
+
+def applied(
+    headset: str,
+    profile: Profile,
+    collection: RestCollection | None = None,
+    before: Prediction | None = None,
+) -> Baseline:
+    """Tell that a profile is in use, and of what collection it comes if it is of one just made."""
+    return Baseline(
+        headset=headset,
+        state=BaselineState.APPLIED,
+        profile=profile.name,
+        seconds=collection.seconds if collection else profile.clean_seconds,
+        clean_seconds=profile.clean_seconds,
+        refused=_counts(collection) if collection else {},
+        detail=(
+            f"profile {profile.name} is in use: {profile.clean_seconds} s of clean rest, "
+            f"{profile.created:%Y-%m-%d %H:%M} UTC"
+        ),
+        before=before,
+        after=None,
+    )
+
+
+def failed(
+    headset: str, profile: str, collection: RestCollection, why: str, in_use: Profile | None
+) -> Baseline:
+    """Tell why a collection for a profile came to nothing, and what stays in use."""
+    still = f"; profile {in_use.name} stays in use" if in_use else ""
+    return collecting(headset, profile, collection).model_copy(
+        update={
+            "state": BaselineState.FAILED,
+            "profile": in_use.name if in_use else None,
+            "detail": f"no baseline was made for {profile}: {why}{still}",
+        }
+    )
+
+
+def cancelled(headset: str, in_use: Profile | None) -> Baseline:
+    """Tell that a collection was cancelled, and what stays in use."""
+    standing = applied(headset, in_use) if in_use else none(headset)
+    return standing.model_copy(
+        update={"detail": f"the collection was cancelled; {standing.detail}"}
+    )
+
+
+def progress(collection: RestCollection) -> str:
+    """Say how much there is, and why seconds were not counted."""
+    text = f"{collection.clean_seconds} of {collection.seconds} s of clean rest"
+    refused = collection.refused.most_common()
+    if not refused:
+        return text
+    counted = ", ".join(f"{count} s {_WORDS[reason]}" for reason, count in refused)
+    return f"{text}; not counted: {counted}"
+
+
+def _counts(collection: RestCollection) -> dict[str, int]:
+    return {str(reason): count for reason, count in collection.refused.items()}

@@ -1,0 +1,1 @@
+"""The command `eeg-emotion`: thin shells, one module a verb or two."""

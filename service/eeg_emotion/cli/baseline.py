@@ -1,0 +1,177 @@
+"""The commands around a person's rest baseline. They ask a running service over REST."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eeg_emotion.cli.client import RestClient
+from eeg_emotion.errors import EegEmotionError
+
+if TYPE_CHECKING:
+    from eeg_emotion.publish.messages import Baseline, Prediction
+
+profiles = typer.Typer(
+    name="profiles", help="People's stored rest baselines.", no_args_is_help=True
+)
+
+_POLL_SECONDS = 0.5
+_AFTER_SECONDS = 15.0  # for the first prediction made with it; windows follow within seconds
+
+_Headset = Annotated[
+    str | None, typer.Argument(help="The headset's id (default: the only live one).")
+]
+_Name = Annotated[str, typer.Argument(help="The profile's name.")]
+_Url = Annotated[str, typer.Option(help="Where the service answers.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+_DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class CalibrationError(EegEmotionError):
+    """No baseline was made, or for no certain headset."""
+
+
+def calibrate(
+    headset: _Headset = None,
+    seconds: Annotated[
+        int, typer.Option(min=1, help="Clean rest to collect; seconds that are not do not count.")
+    ] = 60,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Pseudonym to store it under; a stored one is replaced (default: new)."),
+    ] = None,
+    url: _Url = _DEFAULT_URL,
+    as_json: _Json = False,
+) -> None:
+    """Collect a person's clean rest, store their baseline, apply it; Ctrl-C cancels."""
+    from eeg_emotion.publish.messages import Baseline, BaselineState
+
+    service = RestClient(url)
+    place = ("headsets", headset or _only_live(service), "baseline")
+
+    def standing() -> Baseline:
+        return Baseline.model_validate(service.ask("GET", *place))
+
+    request = {"seconds": seconds, "profile": profile}
+    try:
+        baseline = Baseline.model_validate(service.ask("POST", *place, body=request))
+        with _progress(baseline, hidden=as_json) as show:
+            while baseline.state is BaselineState.COLLECTING:
+                show(baseline)
+                time.sleep(_POLL_SECONDS)
+                baseline = standing()
+            show(baseline)
+        tries = round(_AFTER_SECONDS / _POLL_SECONDS)
+        while baseline.state is BaselineState.APPLIED and baseline.after is None and tries:
+            tries -= 1
+            time.sleep(_POLL_SECONDS)
+            baseline = standing()
+    except KeyboardInterrupt:
+        baseline = standing()
+        # Asked first: of a collection that has just ended, DELETE would stop the use.
+        if baseline.state is BaselineState.COLLECTING:
+            baseline = Baseline.model_validate(service.ask("DELETE", *place))
+        raise CalibrationError(f"interrupted; {baseline.detail}") from None
+    applied = baseline.state is BaselineState.APPLIED
+    if as_json:
+        typer.echo(baseline.encode())
+        raise typer.Exit(0 if applied else 1)
+    if not applied:
+        raise CalibrationError(baseline.detail)
+    typer.echo(_in_words(baseline))
+
+
+@profiles.command("list")
+def list_profiles(url: _Url = _DEFAULT_URL, as_json: _Json = False) -> None:
+    """List the stored profiles, and which cannot be used."""
+    found = RestClient(url).ask("GET", "profiles")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for profile in found["profiles"]:
+        model = f"{profile['model']} {profile['model_version']}"
+        fit = f"; {profile['unfit']}" if profile["unfit"] else ""
+        typer.echo(
+            f"{profile['name']}: {profile['clean_seconds']} s of clean rest, "
+            f"{profile['created'][:16]}, for {model}{fit}"
+        )
+    for name, why in found["damaged"].items():
+        typer.echo(f"{name}: {why}", err=True)
+    if not found["profiles"] and not found["damaged"]:
+        typer.echo("no profile is stored; 'eeg-emotion calibrate' makes one")
+
+
+@profiles.command()
+def delete(name: _Name, url: _Url = _DEFAULT_URL) -> None:
+    """Delete a stored profile for good."""
+    RestClient(url).ask("DELETE", "profiles", name)
+    typer.echo(f"profile {name} is deleted")
+
+
+@profiles.command()
+def use(
+    name: _Name,
+    headset: _Headset = None,
+    url: _Url = _DEFAULT_URL,
+    as_json: _Json = False,
+) -> None:
+    """Use a stored profile for a headset, from its next window on."""
+    service = RestClient(url)
+    identifier = headset or _only_live(service)
+    found = service.ask("PUT", "headsets", identifier, "baseline", body={"profile": name})
+    typer.echo(json.dumps(found) if as_json else f"{identifier}: {found['detail']}")
+
+
+def _only_live(service: RestClient) -> str:
+    live = [item["id"] for item in service.ask("GET", "headsets") if item["state"] == "live"]
+    if len(live) != 1:
+        raise CalibrationError(
+            f"found {len(live)} live headsets ({', '.join(live) or 'none'}), expected one; name "
+            "the one that is meant"
+        )
+    return str(live[0])
+
+
+@contextlib.contextmanager
+def _progress(begun: Baseline, *, hidden: bool) -> Iterator[Callable[[Baseline], None]]:
+    """Show a bar on the error output, with the quality in words."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.fields[profile]}", markup=False),
+        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=hidden) as progress:
+        task = progress.add_task(begun.detail, total=begun.seconds, profile=begun.profile)
+        yield lambda baseline: progress.update(
+            task, completed=baseline.clean_seconds, description=baseline.detail
+        )
+
+
+def _in_words(baseline: Baseline) -> str:
+    return "\n".join(
+        [
+            f"{baseline.headset}: {baseline.detail}",
+            f"before  {_scores(baseline.before)}",
+            f"after   {_scores(baseline.after)}",
+        ]
+    )
+
+
+def _scores(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return "no prediction yet"
+    if not prediction.valid:
+        return f"no score: {', '.join(prediction.reasons)}"
+    targets = {"arousal": prediction.arousal, "valence": prediction.valence}
+    return "  ".join(
+        f"{name} {item.probability:.2f} {item.label}" for name, item in targets.items()
+    )

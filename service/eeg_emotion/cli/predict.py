@@ -1,0 +1,225 @@
+"""The command `predict`: a recording in, a file of predictions out, with no daemon and no LSL."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import eeg_emotion
+from eeg_emotion.cli.recording import open_recording
+from eeg_emotion.errors import EegEmotionError
+
+if TYPE_CHECKING:
+    from eeg_emotion.eeg.normaliser import Normaliser
+    from eeg_emotion.eeg.path import PathSettings
+    from eeg_emotion.inference.model import Model
+    from eeg_emotion.offline.run import OfflineRun
+    from eeg_emotion.publish.messages import Prediction
+
+
+class PredictError(EegEmotionError):
+    """What is asked for does not go with the model."""
+
+
+def predict(
+    file: Annotated[
+        Path,
+        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="File of predictions to write, .csv or .parquet; replaced if old.")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file of 'eeg-emotion-train export' (default: the demo's)."),
+    ] = None,
+    hop_seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds between windows, a multiple of 0.25 (default: the model's)."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="The person's stored rest baseline, for a model that needs one."),
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
+        ),
+    ] = None,
+    trials: Annotated[
+        str | None, typer.Option(help="DEAP: the trials to take, such as 1-10 or 3 (default: all).")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option(help="DEAP: take the 3 s before each video too.")
+    ] = True,
+    stream: Annotated[
+        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
+    ] = None,
+    cap: Annotated[
+        str | None,
+        typer.Option(
+            help="The cap behind numbered labels: biosemi32, biosemi64, openbci16, or electrodes "
+            "in the order of its numbers, such as Fp1,Fp2,C3,C4."
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object.")
+    ] = False,
+) -> None:
+    """Predict from a recording at full speed, as the service would over a replay of it."""
+    from eeg_emotion.daemon import load_for_service
+    from eeg_emotion.offline.file import PredictionFile
+    from eeg_emotion.offline.run import OfflineRun
+    from eeg_emotion.settings import load_settings
+
+    target = PredictionFile(out)
+    # Those of the environment too: they are what 'serve' would judge by.
+    settings = load_settings(model=model, hop_seconds=hop_seconds, cap=cap, profiles=profiles)
+    loaded = load_for_service(settings)
+    path = _path(loaded, settings.hop_seconds)
+    normaliser = _normaliser(loaded, settings.profiles, profile)
+    recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
+    run = OfflineRun(recording, loaded, path, settings.reception(), normaliser)
+    stated = _stated(run, loaded, path, profile)
+    tally = _Tally()
+    began = time.monotonic()
+    target.write(
+        tally.counting(run.predictions()),
+        simulated=recording.simulated or loaded.contract.trained_on.simulated,
+        about={key: _as_text(value) for key, value in stated.items()},
+    )
+    took = time.monotonic() - began
+    result = {
+        "out": str(out),
+        **stated,
+        "layout": run.describe_layout(),
+        "signal_seconds": round(run.signal_seconds, 3),
+        "gaps": run.counts.gaps,
+        "windows": tally.windows,
+        "valid": tally.valid,
+        "reasons": dict(tally.reasons.most_common()),
+        "took_seconds": round(took, 3),
+        "times_real_time": round(run.signal_seconds / took, 1),
+    }
+    typer.echo(json.dumps(result) if as_json else _in_words(result, path))
+
+
+@dataclass
+class _Tally:
+    windows: int = 0
+    valid: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def counting(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Count them on their way."""
+        for prediction in predictions:
+            self.windows += 1
+            self.valid += prediction.valid
+            self.reasons.update(prediction.reasons)
+            yield prediction
+
+
+def _path(model: Model, hop_seconds: float | None) -> PathSettings:
+    path = model.contract.path
+    if hop_seconds is None:
+        return path
+    try:
+        return replace(path, hop_seconds=hop_seconds)
+    except ValueError as error:
+        raise PredictError(
+            f"found a hop of {hop_seconds:g} s, expected a multiple of 0.25 and at most the "
+            f"model's window of {path.window_seconds:g} s; choose a shorter --hop-seconds"
+        ) from error
+
+
+def _normaliser(model: Model, folder: Path, profile: str | None) -> Normaliser | None:
+    """Give the model's, or the person's; None for a model that needs one and has none."""
+    contract = model.contract
+    if profile is None:
+        return contract.training_normaliser
+    if contract.training_normaliser is not None:
+        raise PredictError(
+            f"found --profile with the model {contract.name} {contract.version}, whose normaliser "
+            "is of its training people, expected a model that uses each person's rest; leave "
+            "--profile out, or name such a model with --model"
+        )
+    from eeg_emotion.baseline.profiles import ProfileStore, fits
+
+    stored = ProfileStore(folder).load(profile)
+    if (why_not := fits(stored, model)) is not None:
+        raise PredictError(why_not)
+    return stored.normaliser
+
+
+def _stated(
+    run: OfflineRun, model: Model, path: PathSettings, profile: str | None
+) -> dict[str, object]:
+    """Say what must stand beside the predictions."""
+    contract = model.contract
+    return {
+        "recording": run.recording.name,
+        "recording_simulated": run.recording.simulated,
+        "headset": run.headset,
+        "model": f"{contract.name} {contract.version}",
+        "model_sha256": model.sha256,
+        "model_simulated": contract.trained_on.simulated,
+        "trained_on": f"{contract.trained_on.dataset}, {contract.trained_on.people} people",
+        "label_rule": contract.label_policy.text,
+        "held_out": [f"{result.target}: {result.describe()}" for result in contract.held_out],
+        "needs_rest": contract.needs_rest,
+        "profile": profile,
+        "hop_seconds": path.hop_seconds,
+        "eeg_emotion": eeg_emotion.__version__,
+    }
+
+
+def _as_text(value: object) -> str:
+    """Write a value for Parquet's metadata, which holds texts alone."""
+    if isinstance(value, list):
+        return "\n".join(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_words(result: dict[str, Any], path: PathSettings) -> str:
+    from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
+
+    stretches = result["gaps"] + 1
+    lines = [
+        f"{result['recording']}: {result['windows']} windows, {result['valid']} of them valid; "
+        f"{result['signal_seconds']:.1f} s of signal in {stretches} contiguous "
+        f"stretch{'es' if stretches > 1 else ''}"
+    ]
+    if not result["windows"]:
+        lines.append(
+            f"no window   one takes {path.window_seconds:g} s of contiguous signal and the "
+            f"resampler's delay, after the {NEEDED_SECONDS:g} s by which a unit is judged that is "
+            "not stated; give a longer recording"
+        )
+    if result["reasons"]:
+        counted = (f"{reason} {count}" for reason, count in result["reasons"].items())
+        lines.append(f"no score    {', '.join(counted)}")
+    lines.append(f"channels    {result['layout']}")
+    lines.append(f"model       {result['model']}, SHA-256 {result['model_sha256']}")
+    lines.append(f"trained on  {result['trained_on']}; {result['label_rule']}")
+    lines += [f"held out    {line}" for line in result["held_out"]]
+    if result["needs_rest"] and not result["profile"]:
+        lines.append(f"needs       {result['needs_rest']}; name one with --profile")
+    for what, simulated in (
+        ("the recording: no person's brain made it", result["recording_simulated"]),
+        ("the people the model was trained on", result["model_simulated"]),
+    ):
+        if simulated:
+            lines.append(f"simulated   {what}")
+    lines.append(
+        f"written     {result['out']} in {result['took_seconds']:.1f} s, "
+        f"{result['times_real_time']:g} times real time"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Looks at what the service depends on, and says what is wrong."""

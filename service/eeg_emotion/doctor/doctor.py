@@ -1,0 +1,179 @@
+"""Looks at what the service depends on: liblsl, the streams in sight, their fit to the model."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+
+import eeg_emotion
+from eeg_emotion.doctor.findings import StreamFinding
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset import lsl
+from eeg_emotion.headset.library import Library, LibraryError, load_library, this_machine
+from eeg_emotion.inference.contract import Contract
+from eeg_emotion.inference.model import demo_model_path, load_model
+from eeg_emotion.settings import Settings
+
+_DISCOVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """How streams are looked for.
+
+    Attributes
+    ----------
+    scope, session_id, known_peers
+        As `headset.lsl` configures them.
+    ports
+        The first and the last that each known peer is asked on.
+    warning
+        What a wide scope means; None for this machine alone.
+    """
+
+    scope: lsl.Scope
+    session_id: str
+    known_peers: tuple[str, ...]
+    ports: tuple[int, int]
+    warning: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStream:
+    """A stream that is not of the type EEG, and so is not followed."""
+
+    name: str
+    type: str
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found.
+
+    Attributes
+    ----------
+    liblsl
+        None where there is none that serves; then `liblsl_problem` says why, with the remedy, and
+        no stream was looked for.
+    model, model_good
+        The model in words, or why it cannot be used.
+    seconds
+        How long the streams were listened to; 0 for their metadata only.
+    """
+
+    version: str
+    python: str
+    machine: str
+    liblsl: Library | None
+    liblsl_problem: str | None
+    discovery: Discovery
+    model: str
+    model_good: bool
+    held_out: tuple[str, ...]
+    needs_rest: str | None
+    seconds: float
+    streams: tuple[StreamFinding, ...]
+    other_streams: tuple[OtherStream, ...]
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the service can run and every EEG stream in sight can serve."""
+        return (
+            self.liblsl is not None and self.model_good and all(item.good for item in self.streams)
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the findings for JSON."""
+        found = asdict(self)
+        streams = [{"good": item.good, **asdict(item)} for item in self.streams]
+        return {"good": self.good, **found, "streams": streams}
+
+
+def examine(settings: Settings, seconds: float) -> Findings:
+    """Look for the streams in sight, and at each for some seconds.
+
+    Parameters
+    ----------
+    settings
+        Those that `eeg-emotion serve` would run with; its `match` does not matter here.
+    seconds
+        How long to listen to the streams; 0 reads their metadata only.
+
+    Raises
+    ------
+    LslError
+        If liblsl does not take the session id or the scope.
+    """
+    contract: Contract | None = None
+    try:
+        contract = load_model(settings.model or demo_model_path()).contract
+        model = f"{contract.name} {contract.version}: digest, contract and graph agree"
+    except EegEmotionError as error:
+        model = str(error)
+    library, problem = None, None
+    streams: tuple[StreamFinding, ...] = ()
+    others: tuple[OtherStream, ...] = ()
+    try:
+        library = load_library()
+    except LibraryError as error:
+        problem = str(error)
+    else:
+        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+        streams, others = _look_around(settings, contract, seconds)
+    return Findings(
+        version=eeg_emotion.__version__,
+        python=platform.python_version(),
+        machine=this_machine().describe(),
+        liblsl=library,
+        liblsl_problem=problem,
+        discovery=_describe_discovery(settings),
+        model=model,
+        model_good=contract is not None,
+        held_out=(
+            tuple(f"{result.target}: {result.describe()}" for result in contract.held_out)
+            if contract
+            else ()
+        ),
+        needs_rest=contract.needs_rest if contract else None,
+        seconds=seconds,
+        streams=streams,
+        other_streams=others,
+    )
+
+
+def _look_around(
+    settings: Settings, contract: Contract | None, seconds: float
+) -> tuple[tuple[StreamFinding, ...], tuple[OtherStream, ...]]:
+    # Not above: without liblsl these cannot be imported, and the doctor has to say so.
+    import pylsl
+
+    from eeg_emotion.doctor.checkup import glance, look
+
+    found = pylsl.resolve_streams(_DISCOVERY_SECONDS)
+    found.sort(key=lambda info: (info.name(), info.hostname(), info.uid()))
+    eeg = [info for info in found if info.type() == "EEG"]
+    others = tuple(
+        OtherStream(info.name(), info.type(), info.hostname())
+        for info in found
+        if info.type() != "EEG"
+    )
+    if contract is None:
+        return glance(eeg, "not held against a model: none can be loaded"), others
+    return look(eeg, contract.path, settings.reception(), seconds), others
+
+
+def _describe_discovery(settings: Settings) -> Discovery:
+    scope = settings.lsl_scope
+    return Discovery(
+        scope=scope,
+        session_id=settings.session_id,
+        known_peers=lsl.known_peers(scope),
+        ports=(lsl.PORTS[0], lsl.PORTS[-1]),
+        warning=None
+        if scope is lsl.Scope.MACHINE
+        else (
+            f"streams are looked for beyond this machine (scope {scope}): LSL is not encrypted, "
+            "and anyone on the network can pose as a headset"
+        ),
+    )

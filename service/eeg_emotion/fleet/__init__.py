@@ -1,0 +1,1 @@
+"""All headsets: found, followed each on a line of its own, lost and found again."""

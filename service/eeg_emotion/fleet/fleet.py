@@ -1,0 +1,352 @@
+"""All headsets: found, checked against the model, followed, lost and found again.
+
+A connection gets a fresh inlet, a fresh check of its metadata and a fresh epoch each time. What
+does not fit is quarantined with the reason and the remedy, and never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pylsl
+
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.eeg.layout import LayoutError
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.fleet.connection import Connection, Line, changes_between
+from eeg_emotion.fleet.reading import Heard, Reading
+from eeg_emotion.headset.discovery import Discovery
+from eeg_emotion.headset.inlet import (
+    HeadsetInlet,
+    HeadsetUnreachableError,
+    StreamDescription,
+    headset_id,
+)
+from eeg_emotion.headset.link import WARNED_SECONDS, State
+from eeg_emotion.headset.poller import Poller
+from eeg_emotion.inference.model import Model
+from eeg_emotion.line.admission import Admission, StreamRefused
+from eeg_emotion.line.monitor import Monitor
+from eeg_emotion.line.prediction import Numbered
+from eeg_emotion.line.reception import Reception
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import ChannelQuality, Headset, Quality, Status, WindowSpan
+
+logger = logging.getLogger(__name__)
+
+_ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
+_COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
+_FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
+# Discovery reports a dead stream for up to 3 s more; one that is still there then is opened anew.
+_IGNORE_CLOSED_SECONDS = 4.0
+_IGNORE_SUPERSEDED_SECONDS = 60.0  # a frozen process that wakes up again stays out of the way
+
+
+# Opening one takes 0.65 s, nearly all of it waiting for the first clock offset.
+_OPENED_AT_ONCE = 32
+
+
+class Fleet:
+    """Runs a line for each headset that can serve the model.
+
+    Parameters
+    ----------
+    model
+        The model.
+    settings
+        Its signal path, with the hop that this service runs at.
+    reception
+        Which headsets are followed, and how their signal is judged.
+    bus
+        Where predictions and changes of state go.
+    metrics
+        What is counted.
+    baselines
+        Whose rest baseline each headset uses.
+    clock
+        Judges silence; seconds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: PathSettings,
+        reception: Reception,
+        bus: Bus,
+        metrics: Metrics,
+        baselines: Baselines,
+        clock: Callable[[], float] = pylsl.local_clock,
+    ) -> None:
+        self._clock = clock
+        self._model = model
+        self._settings = settings
+        self._reception = reception
+        self._bus = bus
+        self._metrics = metrics
+        self._baselines = baselines
+        self._connections: dict[str, Connection] = {}
+        self._known: dict[str, StreamDescription] = {}
+        self._told: dict[str, tuple[State, str]] = {}
+        self._warned: set[str] = set()
+        self._counts_told = 0.0
+        self._ended: dict[str, float] = {}
+        self._stopping = threading.Event()
+
+    async def run(self) -> None:
+        """Find and follow headsets until cancelled."""
+        discovery = Discovery()
+        self._reading = Reading(self._model, asyncio.get_running_loop(), self._take)
+        self._poller = Poller(self._reading.round_over)
+        self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
+                while True:
+                    now = self._clock()
+                    visible = [
+                        info
+                        for info in discovery.visible()
+                        if self._reception.follows(headset_id(info), info.name())
+                    ]
+                    for connection in self._plan(visible, now):
+                        tasks.create_task(self._connect(connection))
+                    self._forget({info.uid() for info in visible}, now)
+                    self._warn(now)
+                    self._tell()
+                    await asyncio.sleep(_ROUND_SECONDS)
+        finally:
+            self._stopping.set()
+            self._openers.shutdown(wait=False, cancel_futures=True)
+
+    def headsets(self) -> tuple[Headset, ...]:
+        """Describe all headsets, by id."""
+        now = self._clock()
+        return tuple(self._connections[key].describe(now) for key in sorted(self._connections))
+
+    def headset(self, identifier: str) -> Headset | None:
+        """Describe one headset."""
+        connection = self._connections.get(identifier)
+        return connection.describe(self._clock()) if connection else None
+
+    def quality(self, identifier: str) -> Quality | None:
+        """Tell how each channel of a headset's newest window was judged."""
+        line = self.line(identifier)
+        judged = line.monitor.newest if line else None
+        if line is None or judged is None:
+            return None
+        found = judged.window.quality
+        return Quality(
+            headset=identifier,
+            epoch=line.numbered.epoch,
+            window=WindowSpan(start=judged.start, end=judged.end),
+            overall=round(found.overall, 4),
+            faults=found.faults,
+            interpolated=judged.window.interpolated,
+            channels=tuple(
+                ChannelQuality(label=label, score=round(float(score), 4), trouble=trouble)
+                for label, score, trouble in zip(
+                    line.monitor.layout.measured, found.scores, found.troubles, strict=True
+                )
+            ),
+        )
+
+    def line(self, identifier: str) -> Line | None:
+        """Give the line of a headset's present connection, if one is run."""
+        connection = self._connections.get(identifier)
+        if connection is None or connection.quarantine or connection.link.closed:
+            return None
+        return None if connection.layout is None else connection.line
+
+    def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
+        """Match the streams in sight with the connections; give those to be opened."""
+        groups: dict[str, dict[str, pylsl.StreamInfo]] = defaultdict(dict)
+        for info in visible:
+            if info.uid() not in self._ended:
+                groups[headset_id(info)][info.uid()] = info
+        new = []
+        for identifier, streams in groups.items():
+            current = self._connections.get(identifier)
+            if current and len(streams) > 1 and current.state(now) in (State.STALE, State.LOST):
+                # The old source has fallen silent, and its successor is here.
+                for uid in current.uids & streams.keys():
+                    self._ended[uid] = now + _IGNORE_SUPERSEDED_SECONDS
+                    del streams[uid]
+            same = current and not current.gone and current.uids == streams.keys()
+            # A source that closed the connection and is still in sight is opened anew.
+            if not streams or (same and current and not current.link.closed):
+                continue
+            connection = Connection(list(streams.values()), now)
+            if current:
+                self._disconnect(current)
+                connection.trouble = current.trouble
+            self._connections[identifier] = connection
+            if len(streams) > 1:
+                connection.quarantine = _describe_doubles(identifier, list(streams.values()))
+            else:
+                new.append(connection)
+        return new
+
+    async def _connect(self, connection: Connection) -> None:
+        """Open the stream, check it, and start its line."""
+        loop = asyncio.get_running_loop()
+        try:
+            inlet = await loop.run_in_executor(self._openers, HeadsetInlet, connection.info)
+            if self._connections.get(connection.id) is not connection:
+                inlet.close()
+                return
+            self._start(connection, inlet)
+        except HeadsetUnreachableError as error:
+            logger.warning("headset %s: %s", connection.id, error)
+            connection.trouble = str(error)
+            connection.uids = frozenset()  # the next round takes it for new and tries again
+        except Exception as error:  # told below: one headset's trouble must not end the others'
+            logger.exception("opening headset %s failed", connection.id)
+            self.fail(connection, error)
+
+    def _start(self, connection: Connection, inlet: HeadsetInlet) -> None:
+        """Hold the stream's metadata against the contract, and run its line."""
+        stream = connection.stream = inlet.description
+        if (before := self._known.get(connection.id)) is not None:
+            connection.changes = changes_between(before, stream)
+        self._known[connection.id] = stream
+        try:
+            admission = Admission.of(stream, self._settings, self._reception.cap)
+        except (LayoutError, StreamRefused) as error:
+            inlet.close()
+            connection.quarantine = str(error)
+            self._tell()
+            return
+        monitor = Monitor(
+            admission=admission,
+            settings=self._settings,
+            normaliser=self._baselines.normaliser_for(connection.id, self._model),
+            limits=self._reception.limits,
+            clock=pylsl.local_clock,
+            utc_offset=lambda: time.time() - pylsl.local_clock(),
+            ahead=stream.replay_speed > 1.0,
+        )
+        numbered = Numbered(headset=connection.id, epoch=secrets.token_hex(8))
+        connection.line = Line(inlet=inlet, monitor=monitor, numbered=numbered)
+        self._poller.add(stream.uid, inlet, self._reading.listen(connection.id, connection.line))
+
+    # What the lines tell, in the event loop's thread.
+
+    def _take(self, heard: list[Heard]) -> None:
+        """Take what the lines made of a round's samples."""
+        for item in heard:
+            connection = self._connections.get(item.identifier)
+            if connection is None or connection.line is not item.line or connection.quarantine:
+                continue  # replaced or quarantined while this was on its way
+            if item.lost:
+                self.lost(connection)
+            elif item.refused is not None:
+                self.quarantine(connection, str(item.refused))
+            elif item.error is not None:
+                self.fail(connection, item.error)
+            else:
+                connection.link.heard(self._clock())
+                self._metrics.samples.inc(item.samples)
+                if item.prediction is not None:
+                    self._metrics.observe(item.prediction)
+                    self._bus.publish(item.prediction)
+                self._baselines.heard(connection.id, item.prediction)
+
+    def lost(self, connection: Connection) -> None:
+        """Take note that a headset closed its connection."""
+        connection.link.close()
+        self._disconnect(connection)
+        self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
+        self._tell()
+
+    def fail(self, connection: Connection, error: Exception) -> None:
+        """Quarantine a headset whose line failed, so that the others go on."""
+        self.quarantine(
+            connection,
+            f"an error in the service itself: {type(error).__name__}: {error}; see its log, and "
+            "start the headset's stream again to try again",
+        )
+
+    def quarantine(self, connection: Connection, why: str) -> None:
+        """Follow a headset no longer, and say why."""
+        connection.quarantine = why
+        self._baselines.lost(connection.id)
+        self._disconnect(connection)
+        self._tell()
+
+    def _disconnect(self, connection: Connection) -> None:
+        if connection.line is not None:
+            self._poller.remove(connection.line.inlet.description.uid)
+            connection.line.inlet.close()
+
+    def _forget(self, visible: set[str], now: float) -> None:
+        for uid in [uid for uid, until in self._ended.items() if now > until]:
+            del self._ended[uid]
+        for identifier, connection in list(self._connections.items()):
+            never_followed = connection.quarantine is not None or connection.line is None
+            if never_followed and connection.uids.isdisjoint(visible):
+                connection.gone = True
+            if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
+                connection.state(now) is State.LOST
+            ):
+                self._disconnect(connection)
+                del self._connections[identifier]
+                self._known.pop(identifier, None)
+                self._told.pop(identifier, None)
+                self._bus.forget(identifier)
+                self._baselines.forget(identifier)
+
+    def _warn(self, now: float) -> None:
+        """Log each silence once, before it makes a headset stale."""
+        for connection in self._connections.values():
+            silent = connection.line is not None and (
+                connection.link.silent_seconds(now) >= WARNED_SECONDS
+            )
+            if not silent:
+                self._warned.discard(connection.id)
+            elif connection.id not in self._warned and not connection.link.closed:
+                self._warned.add(connection.id)
+                logger.warning(
+                    "headset %s: no sample has come for %g s", connection.id, WARNED_SECONDS
+                )
+
+    def _tell(self) -> None:
+        """Tell subscribers of new states at once, and of live headsets' counts now and then."""
+        now = self._clock()
+        counts_due = now - self._counts_told >= _COUNTS_SECONDS
+        if counts_due:
+            self._counts_told = now
+        states: Counter[State] = Counter()
+        missing = 0
+        for identifier in sorted(self._connections):
+            connection = self._connections[identifier]
+            state, detail = connection.state(now), connection.detail(now)
+            states[state] += 1
+            if connection.line is not None:
+                missing += connection.line.monitor.counts.missing
+            if self._told.get(identifier) != (state, detail):
+                self._told[identifier] = state, detail
+                if state is State.LOST:
+                    self._baselines.lost(identifier)
+                logger.info("headset %s: %s: %s", identifier, state, detail)
+                self._bus.publish(Status(headset=connection.describe(now)))
+            elif counts_due and state is State.LIVE:
+                self._bus.publish(Status(headset=connection.describe(now)))
+        self._metrics.show(states=states, missing=missing, subscribers=self._bus.subscribers)
+
+
+def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
+    names = " and ".join(
+        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
+    )
+    return (
+        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
+        "Which of them is meant cannot be known: stop one, or give them distinct source ids"
+    )

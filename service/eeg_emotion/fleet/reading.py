@@ -1,0 +1,148 @@
+"""What the poller's thread does with samples: each line's windows, then the model over all.
+
+One thread reads all inlets, runs the signal path and the model, and hands what came of a round to
+the event loop at once, which only publishes. So nothing queues between a sample and its
+prediction, and the windows of many headsets are judged together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from eeg_emotion.eeg.layout import LayoutError
+from eeg_emotion.eeg.rate import RateError
+from eeg_emotion.eeg.source_clock import ClockError
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.fleet.connection import Line
+from eeg_emotion.inference.model import Model
+from eeg_emotion.line.prediction import Judged, predict
+from eeg_emotion.publish.messages import Prediction
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one headset brought in a round.
+
+    Attributes
+    ----------
+    identifier, line
+        Which headset, and which connection of it.
+    samples
+        How many came.
+    prediction
+        Of the newest window that they completed.
+    refused
+        Why the stream cannot be followed, as its samples showed.
+    error
+        What failed in its line.
+    lost
+        True where the source closed the connection.
+    """
+
+    identifier: str
+    line: Line
+    samples: int = 0
+    prediction: Prediction | None = None
+    refused: EegEmotionError | None = None
+    error: Exception | None = None
+    lost: bool = False
+
+
+class Reading:
+    """Gathers a round of the poller, and hands it to the event loop.
+
+    Parameters
+    ----------
+    model
+        Scores the windows.
+    loop
+        The event loop.
+    take
+        Called in its thread with all that a round brought.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        loop: asyncio.AbstractEventLoop,
+        take: Callable[[list[Heard]], None],
+    ) -> None:
+        self._model = model
+        self._loop = loop
+        self._take = take
+        self._heard: list[Heard] = []
+        self._judged: list[tuple[Heard, Judged]] = []
+
+    def listen(self, identifier: str, line: Line) -> Listener:
+        """Give the poller's listener for a line."""
+        return Listener(self, identifier, line)
+
+    def add(self, heard: Heard, judged: Judged | None = None) -> None:
+        """Take one headset's part of the round."""
+        self._heard.append(heard)
+        if judged is not None:
+            self._judged.append((heard, judged))
+
+    def round_over(self) -> None:
+        """Score the round's windows, and hand the round over."""
+        if self._judged:
+            self._predict()
+        if self._heard:
+            heard, self._heard = self._heard, []
+            self._loop.call_soon_threadsafe(self._take, heard)
+
+    def _predict(self) -> None:
+        judged, self._judged = self._judged, []
+        try:
+            predictions = predict(
+                self._model,
+                [(heard.line.numbered, item) for heard, item in judged],
+                pylsl.local_clock,
+            )
+        except Exception as error:  # told below, headset by headset
+            logger.exception("the model failed")
+            for heard, _ in judged:
+                heard.error = error
+            return
+        for (heard, _), prediction in zip(judged, predictions, strict=True):
+            heard.prediction = prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Hears the poller, in its thread, for one line."""
+
+    reading: Reading
+    identifier: str
+    line: Line
+
+    @property
+    def worth(self) -> int:
+        """With how many samples the line can complete something."""
+        return self.line.monitor.worth
+
+    def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
+        """Run the line over them; whatever goes wrong is this headset's alone."""
+        heard = Heard(self.identifier, self.line, samples=len(stamps))
+        judged = None
+        try:
+            judged = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
+        except (ClockError, RateError, LayoutError) as error:
+            heard.refused = error
+        except Exception as error:  # told by the fleet: it must not end the others' lines
+            logger.exception("the line of headset %s failed", self.identifier)
+            heard.error = error
+        self.reading.add(heard, judged)
+
+    def lost(self) -> None:
+        """Tell that the source closed the connection."""
+        self.reading.add(Heard(self.identifier, self.line, lost=True))

@@ -1,0 +1,1 @@
+"""One headset: its stream let in, its windows judged, and scored."""

@@ -1,0 +1,185 @@
+"""A recording through the live path at full speed: what the daemon gives for a replay of it.
+
+Admission, monitor and model are the daemon's own, and the samples are cut and stamped as the
+replayer does it, in float32. Windows, reasons, quality and scores are those of the replay. What
+differs, by design:
+
+- Time is the recording's: sample `k` is at ``k / sfreq``, plus 2 s for each gap before it, since
+  a recording does not say how long a gap was. A replay adds the moment at which it began.
+- A sample arrives when it is taken. So no window is superseded or `stale`, the stamps never
+  jitter, and the latencies of a prediction mean nothing.
+- The model sees other windows at once; its sums round otherwise, in the seventh decimal.
+- Where the unit is judged by amplitude, the windows begin with the chunk after the judgement.
+  Live that is the chunk that the network brought; here it is always the replayer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
+from eeg_emotion.eeg.normaliser import Normaliser
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.headset.chunks import cut_into_chunks
+from eeg_emotion.headset.inlet import StreamDescription, headset_id
+from eeg_emotion.inference.model import Model
+from eeg_emotion.line.admission import Admission
+from eeg_emotion.line.monitor import Counts, Monitor
+from eeg_emotion.line.prediction import Judged, Numbered, predict
+from eeg_emotion.line.reception import Reception
+from eeg_emotion.publish.messages import Prediction
+from eeg_emotion.recordings.recording import Recording, RecordingError
+
+_GAP_SECONDS = 2.0  # this and the next as the replayer's defaults
+_CHUNK_SECONDS = 1 / 16
+_SCORED_AT_ONCE = 32  # the model gains nothing by more, and few features are held
+
+
+class OfflineRun:
+    """One recording on its way through the live path.
+
+    Parameters
+    ----------
+    recording
+        What to predict from.
+    model
+        The model.
+    settings
+        Its signal path, with the hop that is wanted.
+    reception
+        How the signal is judged.
+    normaliser
+        The model's, or the person's own; without one no window bears a score.
+
+    Attributes
+    ----------
+    headset
+        The id that a replay of the recording has.
+
+    Raises
+    ------
+    StreamRefused, LayoutError
+        If the daemon would quarantine the recording as soon as it sees its description.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        model: Model,
+        settings: PathSettings,
+        reception: Reception,
+        normaliser: Normaliser | None,
+    ) -> None:
+        self.recording = recording
+        self.headset = headset_id(_Announcement(recording))
+        self._model = model
+        self._settings = settings
+        self._limits = reception.limits
+        self._normaliser = normaliser
+        self._admission = Admission.of(described(recording), settings, reception.cap)
+        self._now = 0.0
+        self._monitor = self._new_monitor()
+
+    @property
+    def counts(self) -> Counts:
+        """What was seen so far of the signal."""
+        return self._monitor.counts
+
+    @property
+    def signal_seconds(self) -> float:
+        """How much signal was seen so far, gaps left out."""
+        return self.counts.received / self.recording.sfreq
+
+    def describe_layout(self) -> str:
+        """Say what is used, filled in and dropped, and the unit, as far as that is known."""
+        if self._monitor.weighing:
+            return (
+                "the recording does not state its unit, which would have been judged by the "
+                f"amplitude of its first {NEEDED_SECONDS:g} s"
+            )
+        return self._monitor.layout.describe()
+
+    def predictions(self) -> Iterator[Prediction]:
+        """Give the predictions in order, each time from the recording's beginning.
+
+        Their times are seconds since its first sample, their epoch is ``offline``.
+
+        Raises
+        ------
+        LayoutError
+            If a unit was to be judged by its amplitude and cannot be.
+        RecordingError
+            If the recording cannot be read, or holds no sample.
+        """
+        self._monitor = self._new_monitor()
+        numbered = Numbered(headset=self.headset, epoch="offline")
+        waiting: list[tuple[Numbered, Judged]] = []
+        for judged in self._judged():
+            waiting.append((numbered, judged))
+            if len(waiting) == _SCORED_AT_ONCE:
+                yield from predict(self._model, waiting, self._clock)
+                waiting = []
+        yield from predict(self._model, waiting, self._clock)
+
+    def _judged(self) -> Iterator[Judged]:
+        recording = self.recording
+        size = max(1, round(recording.sfreq * _CHUNK_SECONDS))
+        for chunk in cut_into_chunks(recording.stretches(), size):
+            samples = np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
+            stamps = chunk.gaps * _GAP_SECONDS + samples / recording.sfreq
+            self._now = float(stamps[-1])
+            with np.errstate(over="ignore"):  # what overflows is infinite, and judged so
+                sent = chunk.samples.astype(np.float32)
+            judged = self._monitor.feed(sent, stamps, 0.0)
+            if judged is not None:
+                yield judged
+        if not self.counts.received:
+            raise RecordingError(
+                f"{recording.name}: found no sample, expected some; choose another file"
+            )
+
+    def _new_monitor(self) -> Monitor:
+        return Monitor(
+            admission=self._admission,
+            settings=self._settings,
+            normaliser=self._normaliser,
+            limits=self._limits,
+            clock=self._clock,
+            utc_offset=lambda: 0.0,
+        )
+
+    def _clock(self) -> float:
+        return self._now
+
+
+class _Announcement:
+    """What a headset's id is made of; a real one would have liblsl read its configuration."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def source_id(self) -> str:
+        return self._recording.source_id
+
+    def name(self) -> str:
+        return self._recording.name
+
+    def hostname(self) -> str:
+        return "offline"
+
+
+def described(recording: Recording) -> StreamDescription:
+    """Describe a recording as an inlet describes the stream of its replay."""
+    labels = tuple(label.strip() for label in recording.channels)
+    return StreamDescription(
+        uid=recording.source_id,
+        channel_count=len(recording.channels),
+        labels=labels if any(labels) else (),
+        units=tuple(unit.strip() for unit in recording.units),
+        sfreq=recording.sfreq,
+        is_text=False,
+        simulated=recording.simulated,
+        replay_speed=1.0,
+    )

@@ -1,0 +1,327 @@
+"""`calibrate` and `profiles` as a user meets them, against a real server in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from eeg_emotion.api.app import create_app
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.server import make_server
+from eeg_emotion.api.service import Service
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.cli.main import app
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.headset.link import State
+from eeg_emotion.inference.model import Model
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import (
+    Baseline,
+    BaselineState,
+    Headset,
+    Latency,
+    Prediction,
+    Reason,
+    Score,
+    WindowSpan,
+)
+
+SFREQ = 128
+SETTLE = 3
+
+
+@dataclass(frozen=True)
+class FakeLine:
+    monitor: Any
+
+
+class WatchedBaselines(Baselines):
+    """Baselines whose being asked can be waited for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.begun, self.asked = asyncio.Event(), asyncio.Event()
+
+    def begin(self, identifier: str, seconds: int, profile: str | None) -> Baseline:
+        self.begun.set()
+        return super().begin(identifier, seconds, profile)
+
+    def baseline(self, identifier: str) -> Baseline:
+        self.asked.set()
+        return super().baseline(identifier)
+
+
+async def until(event: asyncio.Event) -> None:
+    async with asyncio.timeout(30):
+        await event.wait()
+
+
+@dataclass
+class Running:
+    """A service whose headsets are where a test puts them, and whose samples a test brings."""
+
+    model: Model
+    folder: Path
+    signal: NDArray[np.float64]
+    url: str = ""
+    lines: dict[str, FakeLine] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bus = Bus()
+        self.store = ProfileStore(self.folder)
+        self.baselines = WatchedBaselines(
+            self.model, self.bus, self.store,
+            clock=time.monotonic, utc=time.time, random=Random(5),
+        )  # fmt: skip
+        self.baselines.attach(self)
+        self.service = Service(self.model, 1.0, self, self.bus, Metrics(), self.baselines)
+
+    def headsets(self) -> tuple[Headset, ...]:
+        return tuple(
+            Headset(id=name, name=name, state=State.LIVE, detail="here", simulated=True,
+                    epoch="e0", sfreq=128.0)
+            for name in self.lines
+        )  # fmt: skip
+
+    def headset(self, identifier: str) -> Headset | None:
+        return next((item for item in self.headsets() if item.id == identifier), None)
+
+    def line(self, identifier: str) -> FakeLine | None:
+        return self.lines.get(identifier)
+
+    async def rest(self, identifier: str = "h1", *, bad: bool = False) -> None:
+        """Bring seconds of rest once they are asked for, until the collection has ended."""
+        await until(self.baselines.begun)
+        self.bus.publish(self.prediction(identifier, 0, Reason.NO_BASELINE))
+        monitor = self.lines[identifier].monitor
+        for number in range(20 + SETTLE):
+            if number == 10:
+                self.baselines.asked.clear()
+                await until(self.baselines.asked)
+            part = self.signal[:, number * SFREQ : (number + 1) * SFREQ]
+            monitor.rest.feed(part * np.nan if bad else part)
+            self.baselines.heard(identifier, None)
+        self.baselines.heard(identifier, self.prediction(identifier, 1))
+
+    def prediction(self, identifier: str, seq: int, *reasons: Reason) -> Prediction:
+        now = time.time() + 60 * seq  # the first is before all else, the second after it
+        score = Score(probability=None if reasons else 0.71, label=None if reasons else "high")
+        return Prediction(
+            headset=identifier, epoch="e0", seq=seq, window=WindowSpan(start=now - 5, end=now),
+            arousal=score, valence=score, valid=not reasons, reasons=reasons, quality=1.0,
+            latency_ms=Latency(
+                resampler=0, filter=60, arrival=0, path=0, inference=0, total=0
+            ),
+            model="m 1",
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def running(
+    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+) -> AsyncIterator[Running]:
+    service = Running(adapted(rest=True), tmp_path / "profiles", rest_signal)
+    service.lines["h1"] = FakeLine(fake_monitor)
+    server = make_server(create_app(service.service))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        service.url = "http://{}:{}".format(*listener.getsockname())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            await server.answering.wait()
+            yield service
+            server.should_exit = True
+
+
+async def start(*arguments: str, **environment: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eeg_emotion", *arguments,
+        stdout=PIPE, stderr=PIPE, env=os.environ | {"COLUMNS": "400"} | environment,
+    )  # fmt: skip
+
+
+async def end(process: Process) -> tuple[int, str, str]:
+    """Give exit status, output, error output."""
+    try:
+        async with asyncio.timeout(60):
+            output, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert b"Traceback" not in errors
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def run(*arguments: str) -> tuple[int, str, str]:
+    """Run the command in a thread of this process, which takes a tenth of the time."""
+    done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    if isinstance(done.exception, EegEmotionError):
+        return 1, done.stdout, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+async def test_the_only_live_headset_is_calibrated_with_before_and_after(running: Running) -> None:
+    # On a terminal the bar moves; elsewhere its end is printed.
+    process = await start(
+        "calibrate", "--seconds", "20", "--profile", "p07", "--url", running.url, FORCE_COLOR="1"
+    )
+    await running.rest()
+    status, output, errors = await end(process)
+    assert status == 0
+    first, before, after = output.splitlines()
+    assert first.startswith("h1: profile p07 is in use: 20 s of clean rest")
+    assert before == "before  no score: no_baseline"
+    assert after == "after   arousal 0.71 high  valence 0.71 high"
+    assert "7 of 20 s of clean rest; not counted: 3 s filters settling" in errors
+    assert running.store.names() == ("p07",)
+
+
+async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) -> None:
+    running.lines["h2"] = running.lines["h1"]
+    rest = asyncio.create_task(running.rest("h2"))
+    status, output, errors = await run(
+        "calibrate", "h2", "--seconds", "20", "--json", "--url", running.url
+    )
+    await rest
+    assert (status, errors) == (0, "")
+    done = Baseline.model_validate_json(output)
+    assert (done.headset, done.state, done.clean_seconds) == ("h2", BaselineState.APPLIED, 20)
+    assert (done.before.seq, done.after.seq) == (0, 1)
+    assert running.store.names() == (done.profile,)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_collection_that_fails_is_told_with_the_reasons(
+    running: Running, as_json: bool
+) -> None:
+    options = ("--json",) if as_json else ()
+
+    async def lose() -> None:
+        await running.rest(bad=True)
+        running.baselines.lost("h1")
+
+    losing = asyncio.create_task(lose())
+    status, output, errors = await run(
+        "calibrate", "--seconds", "20", "--url", running.url, *options
+    )
+    await losing
+    assert status == 1
+    assert "the headset was lost" in (output if as_json else errors)
+    if as_json:
+        refused = json.loads(output)["refused"]
+        assert refused == {"warming_up": SETTLE, "out_of_range": 20}
+    else:
+        assert output == ""
+
+
+async def test_ctrl_c_cancels_the_collection(running: Running) -> None:
+    process = await start("calibrate", "--seconds", "20", "--url", running.url)
+    await until(running.baselines.begun)
+    await until(running.baselines.asked)
+    process.send_signal(signal.SIGINT)
+    status, output, errors = await end(process)
+    assert (status, output) == (1, "")
+    assert "interrupted; the collection was cancelled; no profile is in use" in errors
+    assert running.lines["h1"].monitor.rest is None
+    assert running.store.names() == ()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_headset_must_be_named_unless_one_is_live(running: Running, count: int) -> None:
+    line = running.lines.pop("h1")
+    running.lines |= {f"x{number}": line for number in range(count)}
+    status, output, errors = await run("calibrate", "--url", running.url)
+    assert (status, output) == (1, "")
+    assert f"found {count} live headsets" in errors
+    assert "name the one that is meant" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("calibrate", "h9"), "found no headset 'h9'; known: h1"),
+        (("calibrate", "--seconds", "5"), "expected 20 to 600 s"),
+        (("calibrate", "--profile", "Anna"), "never the person's own name"),
+        (("profiles", "use", "p09"), "found no profile 'p09'; known: none"),
+        (("profiles", "delete", "p09"), "found no profile 'p09'; known: none"),
+    ],
+)
+async def test_the_services_refusal_is_told_in_its_own_words(
+    running: Running, arguments: tuple[str, ...], said: str
+) -> None:
+    status, output, errors = await run(*arguments, "--url", running.url)
+    assert (status, output) == (1, "")
+    assert said in errors
+
+
+async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
+    listed = await run("profiles", "list", "--url", running.url)
+    assert listed == (0, "no profile is stored; 'eeg-emotion calibrate' makes one\n", "")
+    running.baselines.begin("h1", 20, "p07")
+    running.lines["h1"].monitor.rest.feed(running.signal[:, : (20 + SETTLE) * SFREQ])
+    running.baselines.heard("h1", None)
+    other = running.store.load("p07").model_copy(update={"name": "p08", "model_sha256": "f" * 64})
+    running.store.save(other)
+    (running.store.folder / "p09.json").write_text("{")
+
+    status, output, errors = await run("profiles", "list", "--url", running.url)
+    assert status == 0
+    seven, eight = output.splitlines()
+    assert seven.startswith("p07: 20 s of clean rest, ")
+    assert "p08 was made for the model" in eight
+    assert errors.startswith("p09: ")
+    status, output, _ = await run("profiles", "list", "--json", "--url", running.url)
+    assert [item["name"] for item in json.loads(output)["profiles"]] == ["p07", "p08"]
+
+    status, output, _ = await run("profiles", "use", "p07", "--url", running.url)
+    assert status == 0
+    assert output.startswith("h1: profile p07 is in use")
+    status, _, errors = await run("profiles", "delete", "p07", "--url", running.url)
+    assert status == 1
+    assert "in use by headset h1" in errors
+    deleted = await run("profiles", "delete", "p08", "--url", running.url)
+    assert deleted == (0, "profile p08 is deleted\n", "")
+    assert running.store.names() == ("p07", "p09")
+
+
+async def test_without_a_service_the_remedy_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    process = await start("profiles", "list", "--url", f"http://127.0.0.1:{port}")
+    status, output, errors = await end(process)
+    assert (status, output) == (1, "")
+    assert f"found no eeg-emotion service at http://127.0.0.1:{port}" in errors
+    assert "start it with 'eeg-emotion serve'" in errors
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "file:///etc/hosts", "http://"])
+async def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
+    status, _, errors = await run("profiles", "list", "--url", url)
+    assert status == 1
+    assert "expected one such as http://127.0.0.1:8000" in errors
+
+
+@pytest.mark.parametrize(
+    "arguments", [("calibrate", "--seconds", "0"), ("profiles", "use"), ("profiles", "show")]
+)
+async def test_wrong_usage_is_told_apart(arguments: tuple[str, ...]) -> None:
+    status, _, _ = await run(*arguments)
+    assert status == 2

@@ -1,0 +1,239 @@
+"""The command line as a user meets it: exit status, one message, a remedy, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pylsl
+import pytest
+import typer
+
+import eeg_emotion
+from eeg_emotion.cli.recording import trial_range
+from eeg_emotion.inference.model import SUMS_NAME, demo_model_path, load_model
+
+ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
+REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "eeg_emotion", *map(str, arguments)],
+        env=os.environ | {"COLUMNS": "4000"},  # messages are not to be wrapped
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of the demo model with its list of digests."""
+    shutil.copy(demo_model_path().with_name(SUMS_NAME), tmp_path)
+    return Path(shutil.copy(demo_model_path(), tmp_path))
+
+
+def test_it_tells_its_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"eeg-emotion {eeg_emotion.__version__}\n")
+
+
+def test_help_names_the_verbs_and_the_exit_status() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert "Exit status: 0 done, 1 failed, 2 wrong usage." in done.stdout
+    for verb in ("demo", "serve", "replay", "predict", "doctor", "verify-model"):
+        assert verb in done.stdout
+
+
+def test_an_unknown_verb_is_wrong_usage() -> None:
+    assert_refused(run("foretell"), 2, "foretell")
+
+
+# -- verify-model ------------------------------------------------------------------------------
+
+
+def test_the_demo_model_is_verified_and_called_simulated() -> None:
+    done = run("verify-model")
+    assert done.returncode == 0
+    assert "demo-simulated 1 (simulated)" in done.stdout
+    assert "arousal: " in done.stdout
+    assert "valence: " in done.stdout
+    assert "people held out" in done.stdout
+    for target in load_model(demo_model_path()).contract.targets:
+        assert f"{target.name}: {target.calibration.describe()}\n" in done.stdout
+    assert "needs" not in done.stdout
+    assert done.stdout.endswith("digest listed, contract valid, graph agrees with it\n")
+
+
+def test_the_contract_is_printed_as_json(model: Path) -> None:
+    done = run("verify-model", model, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["trained_on"]["simulated"] is True
+
+
+def test_it_is_told_that_a_model_needs_each_persons_rest(model_file: ModelFile) -> None:
+    done = run("verify-model", model_file(lambda fields: fields.update(normaliser=REST)))
+    assert done.returncode == 0
+    assert "\nneeds each person's own rest, 20 to 60 s of it; until" in done.stdout
+
+
+def test_a_model_of_the_first_release_is_refused_with_the_remedy(model_file: ModelFile) -> None:
+    old = model_file(lambda fields: fields.update(schema_version=1))
+    remedy = "export the model with the trainer of this release, or run the service it was made for"
+    for verb in (("verify-model", old), ("serve", "--port", "0", "--model", old)):
+        assert_refused(run(*verb), 1, "schema version 1, expected 2", remedy)
+
+
+def test_a_tampered_model_is_refused(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    data[len(data) // 2] ^= 1
+    model.write_bytes(data)
+    assert_refused(run("verify-model", model), 1, "found SHA-256", "expected", "Fetch it again")
+
+
+def test_a_model_without_a_list_of_digests_is_refused(model: Path) -> None:
+    model.with_name(SUMS_NAME).unlink()
+    assert_refused(run("verify-model", model), 1, "no list of trusted digests", "sha256sum")
+
+
+def test_serve_refuses_a_tampered_model_before_it_answers(model: Path) -> None:
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert_refused(run("serve", "--port", "0", "--model", model), 1, "found SHA-256")
+
+
+# -- replay ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["s01.dat", "s01.mat", "rest.edf"])
+def test_a_file_that_is_not_there_is_named_with_a_remedy(tmp_path: Path, name: str) -> None:
+    assert_refused(run("replay", tmp_path / name), 1, name, "found no", "expected", "; check")
+
+
+@pytest.mark.parametrize("name", ["s01.dat", "s01.mat"])
+def test_a_file_that_is_not_of_deap_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"not at all")
+    assert_refused(
+        run("replay", file), 1, name, "is not a whole", "expected DEAP's", "copy it again"
+    )
+
+
+def test_trials_of_another_format_are_refused(tmp_path: Path) -> None:
+    done = run("replay", tmp_path / "rest.edf", "--trials", "1-3")
+    assert_refused(done, 1, "--trials", "DEAP file only")
+
+
+@pytest.mark.parametrize("arguments", [[], ["s01.dat", "--simulate", "7"]])
+def test_replay_wants_a_file_or_a_simulated_person(arguments: list[str]) -> None:
+    assert_refused(run("replay", *arguments), 2, "name either a file or --simulate NUMBER")
+
+
+def test_a_fault_that_cannot_be_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    person = ("replay", "--simulate", "3")
+    assert_refused(
+        run(*person, "--fault", "unplug Fp1 @3"), 1, "'unplug Fp1 @3'", "expected one of: drop 2s"
+    )
+    file = tmp_path / "faults.txt"
+    file.write_text("nan Fp1 @3 # kept\nnan Nz @4\n", encoding="utf-8")
+    assert_refused(run(*person, "--fault-file", file), 1, "'nan Nz @4'", "found the channel 'nz'")
+    both = ("--fault", "kill @3", "--fault-file", file)
+    assert_refused(run(*person, *both), 2, "name either --fault or --fault-file")
+
+
+def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> None:
+    arguments = ("--speed", "8", "--session-id", lsl_session, "--fault", "kill @2; drop 1s @9")
+    with subprocess.Popen(
+        [sys.executable, "-m", "eeg_emotion", "replay", "--simulate", "3", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            (found,) = pylsl.resolve_byprop("type", "EEG", timeout=30)
+            pylsl.StreamInlet(found, recover=False).open_stream(timeout=10)
+            printed, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "sent 256 samples in 1 contiguous stretches, 2.0 s of signal; killed\n" in printed
+    assert printed.endswith("faults that did not happen, as it ended before: drop 1s @9\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "trials"),
+    [
+        (None, None),
+        ("3", range(3, 4)),
+        ("1-10", range(1, 11)),
+        ("7-7", range(7, 8)),
+        ("40", range(40, 41)),
+    ],
+)
+def test_trials_are_read_as_deap_counts_them(text: str | None, trials: range | None) -> None:
+    assert trial_range(text) == trials
+
+
+@pytest.mark.parametrize("text", ["", "a", "-3", "1-b", "1-2-3", "1.5", "1,2"])
+def test_trials_that_are_no_range_are_wrong_usage(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected a number or two as in 1-10"):
+        trial_range(text)
+
+
+# -- doctor ------------------------------------------------------------------------------------
+
+
+def test_without_a_stream_the_doctor_is_content_and_says_so() -> None:
+    done = run("doctor", "--json", "--session-id", f"test-{uuid.uuid4().hex}")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["good"] is True
+    assert found["streams"] == []
+    assert found["version"] == eeg_emotion.__version__
+    assert found["model_good"] is True
+    assert "digest, contract and graph agree" in found["model"]
+    assert re.fullmatch(r"1\.(1[7-9]|[2-9]\d)", found["liblsl"]["version"])
+    assert found["needs_rest"] is None
+    contract = load_model(demo_model_path()).contract
+    assert found["held_out"] == [f"{r.target}: {r.describe()}" for r in contract.held_out]
+
+
+def test_the_doctor_tells_the_held_out_results_and_what_the_model_needs(
+    model_file: ModelFile,
+) -> None:
+    session = ("--session-id", f"test-{uuid.uuid4().hex}")
+    plain = run("doctor", *session)
+    assert plain.returncode == 0
+    assert "\nheld out    arousal: balanced accuracy " in plain.stdout
+    assert "\nheld out    valence: balanced accuracy " in plain.stdout
+    assert "\nneeds " not in plain.stdout
+    needy = model_file(lambda fields: fields.update(normaliser=REST))
+    done = run("doctor", "--model", needy, *session)
+    assert done.returncode == 0
+    assert "\nneeds       each person's own rest, 20 to 60 s of it; until" in done.stdout
+
+
+def test_the_doctor_tells_why_a_model_cannot_be_used(model: Path) -> None:
+    model.write_bytes(b"")
+    done = run("doctor", "--model", model, "--session-id", f"test-{uuid.uuid4().hex}", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert (found["good"], found["model_good"]) == (False, False)
+    assert (found["held_out"], found["needs_rest"]) == ([], None)

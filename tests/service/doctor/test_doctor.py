@@ -1,0 +1,450 @@
+"""The doctor over real outlets in this process, all looked at once; and without liblsl."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+
+from eeg_emotion.doctor.checkup import glance, look
+from eeg_emotion.doctor.doctor import Findings, OtherStream, examine
+from eeg_emotion.doctor.findings import StreamFinding
+from eeg_emotion.doctor.lines import to_text
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.eeg.quality import Fault
+from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.inference.model import demo_model_path, load_model
+from eeg_emotion.line.reception import Reception
+from eeg_emotion.recordings.simulation import SimulatedPerson
+from eeg_emotion.settings import Settings
+
+SFREQ = 128.0
+SECONDS = 9.5  # four to judge a unit, five of window, and what each chunk holds back
+UV = ("uV",) * 32
+
+
+@dataclass
+class Headset:
+    """An outlet, and what becomes of the person's signal in it."""
+
+    name: str
+    labels: tuple[str, ...] = DEAP32
+    units: tuple[str, ...] = UV
+    nominal: float = SFREQ
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]] = lambda samples: samples
+    clock: Callable[[], float] = pylsl.local_clock
+    source_id: str = ""
+    type: str = "EEG"
+    sends: bool = True
+    lost: range = range(0)
+    cycle: int = 1024  # samples after which the same are lost again
+    outlet: pylsl.StreamOutlet = field(init=False)
+
+    def connect(self) -> None:
+        self.source_id = self.source_id or self.name
+        info = pylsl.StreamInfo(
+            self.name, self.type, len(self.labels), self.nominal, "float32", self.source_id
+        )
+        channels = info.desc().append_child("channels")
+        for label, unit in zip(self.labels, self.units, strict=False):
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            if unit:
+                channel.append_child_value("unit", unit)
+        self.outlet = pylsl.StreamOutlet(info)
+
+
+def nan_and_flat(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    bad = samples.copy()
+    bad[:, DEAP32.index("Fp1")] = np.nan
+    bad[:, DEAP32.index("O1")] = 7.0
+    return bad
+
+
+def unworn(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.full_like(samples, 3.0)
+
+
+HEADSETS = [
+    Headset("good"),
+    Headset("unitless", units=("",) * 32),
+    Headset("volts", units=("",) * 32, change=lambda samples: samples * np.float32(1e-6)),
+    Headset("nineteen", labels=(*DEAP32[:19], "Trigger")),
+    Headset("eight", labels=DEAP32[:8]),
+    Headset("hasty", nominal=160.0),
+    Headset("boastful", nominal=250.0),
+    Headset("silent", sends=False),
+    Headset("bad", change=nan_and_flat),
+    Headset("unworn", change=unworn),
+    Headset("unix", clock=time.time),
+    Headset("lossy", lost=range(300, 320)),
+    Headset("ragged", lost=range(300, 304), cycle=384),
+    Headset("numbered", labels=tuple(str(number) for number in range(1, 33))),
+    Headset("one", source_id="twin"),
+    Headset("other", source_id="twin"),
+    Headset("misspelt", type="EEG "),
+]
+
+
+def send(headsets: list[Headset], stop: threading.Event) -> None:
+    """Send the person's signal through all of them, in chunks of an eighth of a second."""
+    signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
+    begun, sent = time.monotonic(), 0
+    origins = [headset.clock() for headset in headsets]
+    while not stop.wait(0.02):
+        due = int((time.monotonic() - begun) * SFREQ)
+        while sent + 16 <= due:
+            rows = np.arange(sent, sent + 16)
+            sent += 16
+            for headset, origin in zip(headsets, origins, strict=True):
+                kept = ~np.isin(rows % headset.cycle, headset.lost)
+                chunk = headset.change(signal[rows % len(signal), : len(headset.labels)])
+                for row, sample in zip(rows[kept], chunk[kept], strict=True):
+                    headset.outlet.push_sample(sample.tolist(), origin + row / SFREQ)
+
+
+@pytest.fixture(scope="module")
+def session(lsl_session: str) -> Iterator[str]:
+    for headset in HEADSETS:
+        headset.connect()
+    stop = threading.Event()
+    speaking = [headset for headset in HEADSETS if headset.sends]
+    sender = threading.Thread(target=send, args=(speaking, stop))
+    sender.start()
+    yield lsl_session
+    stop.set()
+    sender.join()
+    for headset in HEADSETS:
+        del headset.outlet
+
+
+@pytest.fixture(scope="module")
+def findings(session: str) -> Findings:
+    """One look at them all."""
+    return examine(Settings(session_id=session), SECONDS)
+
+
+def named(findings: Findings, name: str) -> StreamFinding:
+    (found,) = [stream for stream in findings.streams if stream.name == name]
+    return found
+
+
+def paragraph(findings: Findings, name: str) -> list[str]:
+    """Give the lines that are printed of one stream."""
+    only = replace(findings, streams=(named(findings, name),), other_streams=())
+    lines = to_text(only).splitlines()
+    return lines[next(n for n, line in enumerate(lines) if line.startswith("stream ")) :]
+
+
+def test_a_good_stream_is_described_in_whole(findings: Findings) -> None:
+    found = named(findings, "good")
+    assert (found.good, found.check, found.reason) == (True, "accepted", None)
+    assert (found.id, found.source_id, found.type) == ("good", "good", "EEG")
+    assert (found.channel_count, found.channel_format, found.sfreq) == (32, "float32", 128.0)
+    assert found.coverage is not None
+    assert (found.coverage.needed, found.coverage.measured) == (32, DEAP32)
+    assert found.unit == "µV, as stated"
+    assert found.signal is not None
+    assert found.signal.samples_received >= 8 * SFREQ
+    assert (found.signal.samples_missing, found.signal.gaps) == (0, 0)
+    assert found.signal.sfreq_measured == pytest.approx(SFREQ, rel=0.01)
+    assert found.signal.stamps is None
+    quality = found.signal.quality
+    assert quality is not None
+    assert (quality.faults, quality.settled, quality.interpolated) == ((), True, ())
+    assert quality.overall > 0.9
+    assert [channel.label for channel in quality.channels] == list(DEAP32)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("unitless", "µV"), ("volts", "V")])
+def test_a_unit_that_is_not_stated_is_judged_with_its_amplitude(
+    findings: Findings, name: str, unit: str
+) -> None:
+    found = named(findings, name)
+    assert found.good
+    assert found.unit is not None
+    assert found.unit.startswith(f"{unit}, judged by its amplitude of ")
+    assert found.signal is not None
+    assert found.signal.quality is not None
+    assert found.signal.quality.overall > 0.9
+
+
+def test_channels_are_counted_filled_in_and_dropped(findings: Findings) -> None:
+    found = named(findings, "nineteen")
+    assert (found.good, found.check) == (True, "interpolated")
+    assert found.coverage is not None
+    assert found.coverage.measured == DEAP32[:19]
+    assert found.coverage.interpolated == DEAP32[19:]
+    assert (found.coverage.missing, found.coverage.dropped) == ((), ("Trigger",))
+    assert (
+        "  channels  19 of the model's 32 measured; "
+        f"interpolated: {', '.join(DEAP32[19:31])} and 1 more; not used: Trigger"
+    ) in paragraph(findings, "nineteen")
+
+
+def test_too_few_channels_are_quarantined_with_what_is_missing(findings: Findings) -> None:
+    found = named(findings, "eight")
+    assert (found.good, found.check, found.signal) == (False, "quarantined", None)
+    assert found.reason is not None
+    assert "found 8 of the model's 32 channels" in found.reason
+    assert found.coverage is not None
+    assert (found.coverage.measured, found.coverage.missing) == (DEAP32[:8], DEAP32[8:])
+    assert found.coverage.interpolated == ()
+    assert paragraph(findings, "eight")[0].endswith(": NOT GOOD")
+
+
+def test_a_rate_that_is_not_the_stated_one_is_quarantined_with_both(findings: Findings) -> None:
+    found = named(findings, "hasty")
+    assert (found.good, found.check, found.sfreq) == (False, "quarantined", 160.0)
+    assert found.reason is not None
+    assert "expected the 160 Hz that the stream states; set the nominal rate" in found.reason
+    assert found.signal is not None
+    assert found.signal.sfreq_measured == pytest.approx(SFREQ, rel=0.05)
+
+
+def test_a_stated_rate_by_which_every_step_is_a_gap_is_told_too(findings: Findings) -> None:
+    found = named(findings, "boastful")
+    assert not found.good
+    assert found.signal is not None
+    assert found.signal.sfreq_measured == pytest.approx(SFREQ, rel=0.01)
+    assert found.reason is not None
+    stated = re.match(r"found ([0-9.]+) samples a second", found.reason)
+    assert stated is not None
+    assert float(stated[1]) == pytest.approx(SFREQ, rel=0.05)
+    assert "expected the 250 Hz that the stream states" in found.reason
+
+
+def test_a_stream_that_sends_nothing_is_told(findings: Findings) -> None:
+    found = named(findings, "silent")
+    assert (found.good, found.check) == (False, "accepted")
+    assert found.reason is not None
+    assert found.reason.startswith("no sample came in 9.5 s")
+    assert not any("quality" in line for line in paragraph(findings, "silent"))
+
+
+def test_bad_electrodes_are_named_with_their_trouble_worst_first(findings: Findings) -> None:
+    found = named(findings, "bad")
+    assert found.signal is not None
+    quality = found.signal.quality
+    assert quality is not None
+    assert quality.interpolated == ("Fp1", "O1")
+    troubles = {channel.label: (channel.score, channel.trouble) for channel in quality.channels}
+    assert (troubles["Fp1"], troubles["O1"]) == ((0.0, "not_finite"), (0.0, "flat"))
+    assert quality.overall < 1.0
+    (line,) = [line for line in paragraph(findings, "bad") if "quality" in line]
+    assert "worst: Fp1 0.00 not_finite, O1 0.00 flat" in line
+
+
+def test_a_signal_that_bears_no_score_is_not_good_and_has_a_remedy(findings: Findings) -> None:
+    found = named(findings, "unworn")
+    assert (found.good, found.check, found.reason) == (False, "accepted", None)
+    assert found.signal is not None
+    assert found.signal.quality is not None
+    assert found.signal.quality.faults == (Fault.NOT_WORN,)
+    assert "NO SCORE, not_worn: " in paragraph(findings, "unworn")[-1]
+    assert "put the headset on; worst: " in paragraph(findings, "unworn")[-1]
+    assert paragraph(findings, "unworn")[-1].endswith(" and 27 more")
+
+
+def test_stamps_of_another_clock_are_told(findings: Findings) -> None:
+    found = named(findings, "unix")
+    assert found.good
+    assert found.signal is not None
+    assert found.signal.stamps == "its stamps are Unix time, not LSL's clock"
+
+
+def test_missing_samples_are_counted(findings: Findings) -> None:
+    found = named(findings, "lossy")
+    assert found.signal is not None
+    assert found.signal.gaps in (1, 2)
+    assert found.signal.samples_missing == 20 * found.signal.gaps
+
+
+def test_a_signal_whose_gaps_leave_no_whole_window_is_told(findings: Findings) -> None:
+    found = named(findings, "ragged")
+    assert (found.good, found.check) == (False, "accepted")
+    assert found.signal is not None
+    assert found.signal.quality is None
+    assert found.reason is not None
+    assert found.reason.startswith("found no 5 s of signal without a gap, expected whole windows: ")
+
+
+def test_numbered_labels_are_told_to_need_the_cap(findings: Findings) -> None:
+    found = named(findings, "numbered")
+    assert (found.good, found.check, found.coverage) == (False, "quarantined", None)
+    assert found.reason is not None
+    assert "say by --cap which cap they are of" in found.reason
+
+
+def test_two_streams_with_one_id_are_both_told(findings: Findings) -> None:
+    for name in ("one", "other"):
+        found = named(findings, name)
+        assert (found.id, found.good, found.check) == ("twin", False, "quarantined")
+        assert found.reason is not None
+        assert "found 2 streams with this headset id, expected one" in found.reason
+        assert "give them distinct source ids" in found.reason
+
+
+def test_a_stream_of_another_type_is_named_with_the_remedy(findings: Findings) -> None:
+    (found,) = [other for other in findings.other_streams if other.name == "misspelt"]
+    assert found.type == "EEG "
+    assert "misspelt" not in [stream.name for stream in findings.streams]
+    markers = OtherStream("marks", "Markers", "host")
+    last = to_text(replace(findings, other_streams=(found, markers))).splitlines()[-1]
+    assert last.startswith("others      'misspelt' of type 'EEG ', 'marks' of type 'Markers': not")
+    assert "set its type to exactly EEG" in last
+    last = to_text(replace(findings, other_streams=(markers,))).splitlines()[-1]
+    assert last == "others      'marks' of type 'Markers': not followed"
+
+
+def test_the_library_and_the_discovery_are_told(findings: Findings) -> None:
+    assert findings.liblsl is not None
+    lines = to_text(findings).splitlines()
+    version = f"{pylsl.library_version() // 100}.{pylsl.library_version() % 100}"
+    assert lines[1].startswith(f"liblsl      {version}, ")
+    assert lines[1].endswith(f": {os.path.realpath(pylsl.lib.libpath)}")
+    assert lines[2] == (
+        f"discovery   scope machine, session id {findings.discovery.session_id!r}, "
+        "known peers 127.0.0.1, ports 16572 to 17083"
+    )
+    assert not any(line.startswith("WARNING") for line in lines)
+
+
+def test_no_stream_takes_more_than_eight_lines(findings: Findings) -> None:
+    for stream in findings.streams:
+        assert len(paragraph(findings, stream.name)) <= 8
+
+
+def test_one_stream_that_is_not_good_is_enough_for_the_exit_status(findings: Findings) -> None:
+    assert not findings.good
+    assert replace(findings, streams=(named(findings, "good"),)).good
+    assert not replace(findings, streams=(), liblsl=None).good
+    assert not replace(findings, streams=(), model_good=False).good
+
+
+def test_the_keys_of_the_json_are_stable(findings: Findings) -> None:
+    found = json.loads(json.dumps(findings.as_dict(), allow_nan=False))
+    assert list(found) == [
+        "good", "version", "python", "machine", "liblsl", "liblsl_problem", "discovery", "model",
+        "model_good", "held_out", "needs_rest", "seconds", "streams", "other_streams",
+    ]  # fmt: skip
+    assert list(found["liblsl"]) == ["version", "build", "path", "found_by", "notes"]
+    assert list(found["discovery"]) == ["scope", "session_id", "known_peers", "ports", "warning"]
+    assert list(found["other_streams"][0]) == ["name", "type", "hostname"]
+    stream = next(item for item in found["streams"] if item["name"] == "good")
+    assert list(stream) == [
+        "good", "id", "name", "hostname", "type", "source_id", "channel_count", "channel_format",
+        "sfreq", "simulated", "check", "reason", "coverage", "unit", "signal",
+    ]  # fmt: skip
+    assert list(stream["coverage"]) == [
+        "needed", "measured", "interpolated", "missing", "dropped",
+    ]  # fmt: skip
+    assert list(stream["signal"]) == [
+        "samples_received", "samples_missing", "gaps", "sfreq_measured", "stamps", "quality",
+    ]  # fmt: skip
+    quality = stream["signal"]["quality"]
+    assert list(quality) == ["overall", "faults", "settled", "interpolated", "channels"]
+    assert list(quality["channels"][0]) == ["label", "score", "trouble"]
+
+
+def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) -> None:
+    gone = Headset(f"gone-{os.getpid()}")
+    gone.connect()
+    (there,) = pylsl.resolve_byprop("source_id", gone.name, timeout=20)
+    (good,) = pylsl.resolve_byprop("source_id", "good", timeout=20)
+    del gone.outlet
+    contract = load_model(demo_model_path()).contract
+    first, second = look([there, good], contract.path, Reception(), 0.0)
+    assert (first.name, first.good, first.check) == (gone.name, False, None)
+    assert first.reason is not None
+    assert "was announced but could not be opened" in first.reason
+    assert (second.name, second.good, second.signal) == ("good", True, None)
+
+
+def run(
+    *arguments: str | Path, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "eeg_emotion", *map(str, arguments)],
+        env=os.environ | {"COLUMNS": "4000"} | (variables or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_reads_the_metadata_only_if_told_to_and_knows_the_cap(session: str) -> None:
+    arguments = ("--seconds", "0", "--session-id", session, "--cap", "biosemi32")
+    done = run("doctor", "--json", *arguments)
+    assert done.returncode == 1  # of the others
+    streams = {stream["name"]: stream for stream in json.loads(done.stdout)["streams"]}
+    assert {headset.name for headset in HEADSETS if headset.type == "EEG"} <= streams.keys()
+    assert {stream["signal"] for stream in streams.values()} == {None}
+    assert (streams["numbered"]["good"], streams["numbered"]["check"]) == (True, "accepted")
+    assert streams["unitless"]["good"] is True
+    assert streams["unitless"]["unit"].startswith("not stated; judged by the signal's amplitude")
+
+
+def test_without_a_model_streams_are_named_but_not_opened(session: str) -> None:
+    (info,) = pylsl.resolve_byprop("source_id", "good", timeout=20)
+    (found,) = glance([info], "not held against a model: none can be loaded")
+    assert (found.name, found.good, found.check) == ("good", False, None)
+    assert (found.simulated, found.coverage, found.signal) == (None, None, None)
+    assert found.reason == "not held against a model: none can be loaded"
+
+
+def test_without_a_stream_in_sight_it_is_said_what_to_do(findings: Findings) -> None:
+    last = to_text(replace(findings, streams=(), other_streams=())).splitlines()[-1]
+    assert last.startswith("streams     none in sight. Start the program")
+
+
+@pytest.fixture
+def no_liblsl(tmp_path: Path) -> dict[str, str]:
+    """An environment in which pylsl finds a library that it cannot load."""
+    file = tmp_path / "liblsl.so"
+    file.write_text("not at all", encoding="utf-8")
+    return {"PYLSL_LIB": str(file)}
+
+
+def test_without_liblsl_the_doctor_still_runs_and_says_what_to_do(
+    no_liblsl: dict[str, str],
+) -> None:
+    # Nor does anything look beyond this machine then, whatever the scope.
+    done = run("doctor", "--lsl-scope", Scope.LINK, variables=no_liblsl)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\nliblsl      MISSING: found no liblsl that can be loaded (" in done.stdout
+    assert "unset it, or name a liblsl for this machine" in done.stdout
+    assert "\ndiscovery   scope link, session id 'default', ports 16572 to 17083\n" in done.stdout
+    assert "\nWARNING     streams are looked for beyond this machine (scope link): " in done.stdout
+    assert "\nmodel       demo-simulated 1: digest, contract and graph agree\n" in done.stdout
+    assert done.stdout.endswith("\nstreams     not looked for: there is no liblsl\n")
+
+
+@pytest.mark.parametrize(
+    "command", [("serve", "--port", "0"), ("replay", "--simulate", "3"), ("demo",)]
+)
+def test_without_liblsl_each_command_that_needs_it_gives_the_remedy(
+    command: tuple[str, ...], no_liblsl: dict[str, str]
+) -> None:
+    done = run(*command, variables=no_liblsl)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("eeg-emotion: found no liblsl that can be loaded (")
+    assert "unset it, or name a liblsl for this machine" in done.stderr
+
+
+def test_without_liblsl_a_command_that_needs_none_works(no_liblsl: dict[str, str]) -> None:
+    assert run("verify-model", variables=no_liblsl).returncode == 0

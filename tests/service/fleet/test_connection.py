@@ -1,0 +1,202 @@
+"""What is told of one connection, with a real line and time that the test gives out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.fleet.connection import Connection, Line, changes_between
+from eeg_emotion.headset.inlet import StreamDescription
+from eeg_emotion.headset.link import State
+from eeg_emotion.line.admission import Admission
+from eeg_emotion.line.monitor import Monitor
+from eeg_emotion.line.prediction import Numbered
+from eeg_emotion.publish.messages import Check
+from eeg_emotion.recordings.simulation import SimulatedPerson
+
+OPENED = 500.0
+SETTINGS = PathSettings()
+
+
+def stream(**changes: object) -> StreamDescription:
+    stated = StreamDescription(
+        uid="u1",
+        channel_count=32,
+        labels=DEAP32,
+        units=("uV",) * 32,
+        sfreq=128.0,
+        is_text=False,
+        simulated=True,
+        replay_speed=1.0,
+    )
+    changed = replace(stated, **changes)  # type: ignore[arg-type]
+    return replace(changed, channel_count=len(changed.labels))
+
+
+@cache
+def signal() -> NDArray[np.float64]:
+    samples = SimulatedPerson(5, 1).run(0, 128.0).next(20 * 128, 0.5, -0.5)
+    samples.setflags(write=False)
+    return samples
+
+
+def opened(description: StreamDescription) -> Connection:
+    """A connection whose stream was let in, and from which no sample has come."""
+    connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED)
+    connection.stream = description
+    monitor = Monitor(
+        admission=Admission.of(description, SETTINGS),
+        settings=SETTINGS,
+        normaliser=None,
+        limits=QualityLimits(),
+        clock=lambda: OPENED,
+        utc_offset=lambda: 1e9,
+        ahead=True,
+    )
+    connection.line = Line(
+        SimpleNamespace(description=description), monitor, Numbered("cap-1", "e")
+    )
+    return connection
+
+
+def feed(connection: Connection, start: int, stop: int, factor: float = 1.0) -> None:
+    """Let these seconds of signal come."""
+    assert connection.line is not None
+    part = slice(start * 128, stop * 128)
+    rows = slice(0, connection.stream.channel_count)
+    stamps = np.arange(part.start, part.stop) / 128.0
+    for at in range(0, len(stamps), 16):
+        chunk = slice(part.start + at, part.start + at + 16)
+        connection.line.monitor.feed(signal()[rows, chunk] * factor, stamps[at : at + 16], 0.0)
+    connection.link.heard(OPENED)
+
+
+def test_before_its_metadata_are_read_nothing_is_said_of_the_check():
+    connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED)
+    told = connection.describe(OPENED)
+    assert (told.id, told.name, told.sfreq) == ("cap-1", "Cap", 250.0)
+    assert (told.state, told.check, told.epoch, told.unit) == (State.CONNECTING, None, None, None)
+    assert told.detail == "opening the stream and checking its metadata"
+    connection.trouble = "could not be opened; look for a firewall"
+    assert connection.describe(OPENED).detail == connection.trouble
+
+
+@pytest.mark.parametrize(
+    ("missing", "check"), [((), Check.ACCEPTED), (("Cz", "O1"), Check.INTERPOLATED)]
+)
+def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
+    missing: tuple[str, ...], check: Check
+):
+    labels = (*(name for name in DEAP32 if name not in missing), "EXG1")[:32]
+    connection = opened(stream(labels=labels, units=("uV",) * len(labels)))
+    # The metadata suffice for it; no sample is needed.
+    assert connection.describe(OPENED).check is check
+    feed(connection, 0, 12)
+    told = connection.describe(OPENED)
+    assert (told.state, told.check) == (State.LIVE, check)
+    assert set(told.interpolated) == set(missing)
+    assert told.channels_used == tuple(name for name in DEAP32 if name not in missing)
+    assert told.dropped == (("EXG1",) if missing else ())
+    assert told.unit == "µV, as stated"
+    assert told.detail == connection.layout.describe()
+    assert told.epoch == "e"
+    assert (told.samples_received, told.samples_missing, told.gaps) == (12 * 128, 0, 0)
+    assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
+
+
+def test_while_its_unit_is_judged_it_is_connecting_and_says_so():
+    connection = opened(stream(units=("",) * 32))
+    feed(connection, 0, 3, factor=1e-6)
+    told = connection.describe(OPENED)
+    assert (told.state, told.check, told.unit) == (State.CONNECTING, None, None)
+    assert "judging the unit" in told.detail
+    # Silence is told all the same.
+    assert connection.describe(OPENED + 2.0).state is State.STALE
+    feed(connection, 3, 5, factor=1e-6)
+    told = connection.describe(OPENED)
+    assert (told.state, told.check) == (State.LIVE, Check.ACCEPTED)
+    assert told.unit is not None
+    assert told.unit.startswith("V, judged by its amplitude")
+    assert told.unit in told.detail
+
+
+def test_what_is_unusual_is_added_to_the_detail():
+    connection = opened(stream())
+    connection.changes = ("unit uV, now V", "channels new: EXG1")
+    feed(connection, 0, 1)
+    plain = connection.layout.describe()
+    assert connection.describe(OPENED + 0.9).detail == (
+        f"{plain}; changed since its last connection: unit uV, now V; channels new: EXG1"
+    )
+    assert connection.describe(OPENED + 1.0).detail.endswith("; no sample has come for 1 s")
+    assert connection.describe(OPENED + 1.0).changes == connection.changes
+    assert connection.describe(OPENED + 1.0).state is State.LIVE
+    assert connection.describe(OPENED + 2.0).detail == "connected, but no sample has come for 2 s"
+
+
+def test_a_quarantined_one_says_why_while_it_is_there_and_after():
+    connection = opened(stream())
+    feed(connection, 0, 1)
+    connection.quarantine = "found this, expected that"
+    told = connection.describe(OPENED)
+    assert (told.state, told.check) == (State.QUARANTINED, Check.QUARANTINED)
+    assert told.detail == "found this, expected that"
+    connection.gone = True
+    told = connection.describe(OPENED)
+    assert (told.state, told.check) == (State.LOST, Check.QUARANTINED)
+    assert told.detail == "gone; while it was here: found this, expected that"
+
+
+# What is different when it returns
+
+
+def test_the_same_metadata_under_another_uid_are_no_change():
+    assert changes_between(stream(), stream(uid="u2")) == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "changes"),
+    [
+        ({"sfreq": 250.0}, ("rate 128 Hz, now 250 Hz",)),
+        ({"units": ("V",) * 32}, ("unit uV, now V",)),
+        ({"units": ("",) * 32}, ("unit uV, now not stated",)),
+        ({"units": ("uV",) * 31 + ("mV",)}, ("unit uV, now uV and mV",)),
+        (
+            {"labels": DEAP32[::-1]},
+            ("its channels come in another order and are matched by label",),
+        ),
+        ({"labels": DEAP32[:-1], "units": ("uV",) * 31}, ("channels gone: O2",)),
+        ({"labels": (*DEAP32, "EXG1"), "units": ("uV",) * 33}, ("channels new: EXG1",)),
+        ({"simulated": False}, ("no longer simulated",)),
+        (
+            {
+                "sfreq": 500.0,
+                "labels": (DEAP32[1], DEAP32[0], *DEAP32[2:-1], "EXG1"),
+                "units": ("mV",) * 32,
+            },
+            (
+                "rate 128 Hz, now 500 Hz",
+                "unit uV, now mV",
+                "channels gone: O2",
+                "channels new: EXG1",
+                "its channels come in another order and are matched by label",
+            ),
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else "; ".join(value),
+)
+def test_each_difference_to_the_connection_before_is_named(
+    after: dict[str, object], changes: tuple[str, ...]
+):
+    assert changes_between(stream(), stream(**after)) == changes
+    if "simulated" in after:
+        assert changes_between(stream(**after), stream()) == ("now simulated",)

@@ -1,0 +1,870 @@
+"""The fleet over real LSL: outlets in this process or in one of their own, on loopback.
+
+Most of a test's time is waiting for a signal's seconds to pass, so the scenarios run side by side:
+each has a fleet that follows its own headsets alone, and each is told as a test of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+
+from eeg_emotion.api.app import create_app
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.service import Service
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.eeg.layout import plan_layout
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.headset.faults import parse_faults
+from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError
+from eeg_emotion.headset.link import STALE_SECONDS, State
+from eeg_emotion.headset.replayer import Replayer
+from eeg_emotion.inference.model import Model, demo_model_path, load_model
+from eeg_emotion.line.prediction import NO_SCORE
+from eeg_emotion.line.reception import Reception
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import (
+    Baseline,
+    Check,
+    GoingAway,
+    Headset,
+    Prediction,
+    Reason,
+    Status,
+)
+from eeg_emotion.recordings.recording import Recording, Stretch
+from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
+
+SETTLE_AND_WINDOW_SECONDS = 8.0
+
+
+class RecordingBus(Bus):
+    """A bus that also keeps its messages, and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Prediction | Status | Baseline | GoingAway] = []
+        self._news = asyncio.Condition()
+
+    def publish(self, message: Prediction | Status | Baseline | GoingAway) -> None:
+        super().publish(message)
+        self.messages.append(message)
+        self._waking = asyncio.ensure_future(self._wake())
+
+    async def _wake(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        return [message for message in self.messages if isinstance(message, Prediction)]
+
+    async def until(self, wanted: Callable[[], bool], seconds: float) -> None:
+        async with self._news, asyncio.timeout(seconds):
+            await self._news.wait_for(wanted)
+
+    async def until_state(
+        self, state: State, seconds: float, since: int = 0, of: str = ""
+    ) -> Status:
+        """Wait for a headset in this state, of those whose id ends so."""
+
+        def found() -> list[Status]:
+            return [
+                message
+                for message in self.messages[since:]
+                if isinstance(message, Status)
+                and message.headset.state is state
+                and message.headset.id.endswith(of)
+            ]
+
+        await self.until(lambda: bool(found()), seconds)
+        return found()[0]
+
+    def valid(self, of: str = "") -> list[Prediction]:
+        """The valid predictions of the headsets whose id ends so."""
+        return [p for p in self.predictions if p.valid and p.headset.endswith(of)]
+
+
+@dataclass(frozen=True)
+class WatchedModel:
+    """The demo model; it keeps the features that it was asked about."""
+
+    model: Model
+    seen: list[NDArray[np.float32]]
+
+    @property
+    def contract(self):
+        return self.model.contract
+
+    def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        self.seen.extend(features.copy())
+        return self.model.predict(features)
+
+
+@dataclass
+class Stage:
+    """What one scenario plays and follows; its headsets' ids begin with its name."""
+
+    name: str
+    session: str
+    model: Model
+    adapted: Callable[..., Model]
+
+    def recording(self, identifier: str, samples: NDArray, **changes: object) -> Recording:
+        recording = Recording(
+            name="Test headset",
+            source_id=f"{self.name}-{identifier}",
+            channels=DEAP32,
+            units=("uV",) * len(DEAP32),
+            sfreq=128.0,
+            manufacturer="test",
+            simulated=True,
+            stretches=lambda: iter([Stretch(samples)]),
+        )
+        return replace(recording, **changes)
+
+    def fleet(
+        self,
+        model: Model | WatchedModel | None = None,
+        clock: Callable[[], float] = pylsl.local_clock,
+        match: str | None = None,
+    ) -> contextlib.AbstractAsyncContextManager[tuple[Fleet, RecordingBus]]:
+        return running(model or self.model, clock, Reception(match=(match or f"{self.name}-*",)))
+
+
+def baselines_of(model: Model | WatchedModel, bus: Bus) -> Baselines:
+    # No test here keeps a profile, so that the folder need not be there.
+    profiles = ProfileStore(Path("no-such-folder"))
+    return Baselines(model, bus, profiles, clock=time.monotonic, utc=time.time, random=Random(5))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    model: Model | WatchedModel, clock: Callable[[], float], reception: Reception
+) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
+    bus = RecordingBus()
+    baselines = baselines_of(model, bus)
+    fleet = Fleet(model, model.contract.path, reception, bus, Metrics(), baselines, clock)
+    baselines.attach(fleet)
+    task = asyncio.create_task(fleet.run())
+    try:
+        yield fleet, bus
+        assert not task.done(), "the fleet ended by itself"
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def playing(recording: Recording, *, faults: str = "", **options: Any) -> AsyncIterator[None]:
+    stop = threading.Event()
+    replayer = Replayer(recording, faults=parse_faults(faults), **options)
+    thread = threading.Thread(target=replayer.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.to_thread(thread.join, 20)
+        assert not thread.is_alive()
+
+
+@contextlib.asynccontextmanager
+async def headset_process(session: str, number: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eeg_emotion", "replay", "--simulate", str(number),
+        "--session-id", session, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@cache
+def person(sfreq: float) -> NDArray[np.float64]:
+    samples = SimulatedPerson(5, 1).run(0, sfreq).next(round(60 * sfreq), 0.5, -0.5)
+    samples.setflags(write=False)
+    return samples
+
+
+def signal_of(seconds: float, sfreq: float = 128.0) -> NDArray[np.float64]:
+    return person(sfreq)[:, : round(seconds * sfreq)]
+
+
+class NotedClock:
+    """A clock that keeps what it said first: of a replay that is sample 0's stamp."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.first: float | None = None
+
+    def __call__(self) -> float:
+        now = self._clock()
+        self.first = self.first or now
+        return now
+
+    def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
+        """Give predictions by the second of the replay with which their windows begin."""
+        utc = time.time() - pylsl.local_clock()
+        return {round(p.window.start - utc - self.first): p for p in predictions}
+
+
+def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction]) -> None:
+    both = one.keys() & other.keys()
+    assert len(both) >= 3
+    for second in both:
+        for target in ("arousal", "valence"):
+            expected = getattr(other[second], target).probability
+            assert getattr(one[second], target).probability == pytest.approx(expected, abs=1e-4)
+
+
+def only(fleet: Fleet) -> Headset:
+    (headset,) = fleet.headsets()
+    return headset
+
+
+# Scenarios side by side
+
+Scenario = Callable[[Stage], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def together(scenario: Scenario) -> Callable[[dict[str, BaseException | None]], None]:
+    """Make a test of a scenario that runs beside the others."""
+    name = scenario.__name__
+    SCENARIOS[name] = scenario
+
+    def test(outcomes: dict[str, BaseException | None]) -> None:
+        if (error := outcomes[name]) is not None:
+            raise error
+
+    test.__name__ = name
+    return test
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest,
+    lsl_session: str,
+    model: Model,
+    adapted: Callable[..., Model],
+) -> dict[str, BaseException | None]:
+    """Run all scenarios whose tests were asked for; tell what each of them raised."""
+    chosen = {item.name for item in request.session.items if item.path == request.path}
+    names = [name for name in SCENARIOS if name in chosen]
+    for sfreq in (128.0, 500.0):
+        person(sfreq)  # takes its time, which would be the scenarios'
+
+    async def run() -> list[BaseException | None]:
+        # Each fleet keeps a thread.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * len(names)))
+        stages = [
+            Stage(f"s{number}-{os.getpid()}", lsl_session, model, adapted)
+            for number in range(len(names))
+        ]
+
+        async def perform(number: int) -> None:
+            # Who opens twenty streams at one moment waits longer for each than any fleet would.
+            await asyncio.sleep(0.25 * number)
+            await SCENARIOS[names[number]](stages[number])
+
+        scenes = map(perform, range(len(names)))
+        return await asyncio.gather(*scenes, return_exceptions=True)
+
+    return dict(zip(names, asyncio.run(run()), strict=True))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model(demo_model_path())
+
+
+async def live_equals_offline(stage: Stage, sfreq: float, channels: tuple[str, ...]) -> Headset:
+    samples = signal_of(14.0, sfreq)[: len(channels)].astype(np.float32)
+    recording = stage.recording(
+        "a", samples, channels=channels, units=("uV",) * len(channels), sfreq=sfreq
+    )
+    model = stage.model
+    layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
+    path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
+    offline = [window for window in path.segment().feed(samples) if window.settled]
+    watched = WatchedModel(model, [])
+    async with stage.fleet(watched) as (fleet, bus), playing(recording, speed=2.0):
+        await bus.until(lambda: len(bus.valid()) >= len(offline), 30)
+        headset = only(fleet)
+    live = bus.valid()
+    assert len(live) == len(watched.seen) == len(offline) >= 5
+    for window, features, prediction in zip(offline, watched.seen, live, strict=True):
+        np.testing.assert_array_equal(features, window.features)
+        expected = model.predict(window.features[np.newaxis])
+        assert prediction.arousal.probability == pytest.approx(expected["arousal"][0], abs=1e-6)
+        assert prediction.valence.probability == pytest.approx(expected["valence"][0], abs=1e-6)
+        # The first and last raw sample's stamps, to well below a sample period.
+        span = prediction.window.end - prediction.window.start
+        assert span == pytest.approx(
+            (window.last_sample - window.first_sample) / sfreq, abs=0.1 / sfreq
+        )
+    steps = np.diff([prediction.window.start for prediction in live])
+    np.testing.assert_allclose(steps, 1.0, atol=1 / sfreq)
+    assert [prediction.seq for prediction in bus.predictions] == list(range(len(bus.predictions)))
+    return headset
+
+
+@together
+async def test_live_windows_and_predictions_equal_the_offline_ones(stage: Stage) -> None:
+    headset = await live_equals_offline(stage, 128.0, DEAP32)
+    assert headset.check is Check.ACCEPTED
+
+
+@together
+async def test_at_500_hz_with_13_channels_filled_in_they_are_equal_too(stage: Stage) -> None:
+    headset = await live_equals_offline(stage, 500.0, DEAP32[:19])
+    assert headset.check is Check.INTERPOLATED
+    assert headset.interpolated == DEAP32[19:]
+
+
+# Coming and going
+
+
+@together
+async def test_a_killed_and_restarted_headset_predicts_again_in_time_under_a_new_epoch(
+    stage: Stage,
+) -> None:
+    async with stage.fleet(match=simulated_recording(2026, 3).source_id) as (fleet, bus):
+        async with headset_process(stage.session, 3):
+            await bus.until(lambda: bool(bus.valid()), 30)
+            (before,) = {prediction.epoch for prediction in bus.predictions}
+        await bus.until_state(State.LOST, 2.0)
+        assert only(fleet).state is State.LOST
+        # From here its outlet is there.
+        async with playing(simulated_recording(2026, 3)):
+            await bus.until(
+                lambda: any(p.epoch != before for p in bus.valid()),
+                SETTLE_AND_WINDOW_SECONDS + 2.0,
+            )
+    after = [prediction for prediction in bus.predictions if prediction.epoch != before]
+    assert after[0].seq == 0
+    assert next(p.reasons for p in after if p.valid) == ()
+    assert after[0].reasons == (Reason.WARMING_UP,)
+
+
+@together
+async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_repeated(
+    stage: Stage,
+) -> None:
+    warnings: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: warnings.append(record)
+    source_id = simulated_recording(2026, 4).source_id
+    logger = logging.getLogger("eeg_emotion.fleet.fleet")
+    logger.addHandler(handler)
+    try:
+        async with (
+            stage.fleet(match=source_id) as (fleet, bus),
+            headset_process(stage.session, 4) as process,
+        ):
+            await bus.until(lambda: len(bus.predictions) >= 1, 30)
+            process.send_signal(signal.SIGSTOP)
+            marked = len(bus.messages)
+            # Stale after 2 s of silence, looked for every 0.25 s.
+            await bus.until_state(State.STALE, 2.0 + 0.25 + 0.5, since=marked)
+            staled = time.time()
+            frozen = len(bus.predictions)
+            seen = len(bus.messages)
+            process.send_signal(signal.SIGCONT)
+            await bus.until_state(State.LIVE, 5.0, since=seen)
+            # While it stood still at most the window on its way arrived.
+            assert frozen - sum(isinstance(m, Prediction) for m in bus.messages[:marked]) <= 1
+            identifier = only(fleet).id
+    finally:
+        logger.removeHandler(handler)
+    (warned,) = [
+        record.created
+        for record in warnings
+        if record.levelno == logging.WARNING and f"headset {identifier}: " in record.getMessage()
+    ]
+    assert 0.5 <= staled - warned <= 1.75
+    statuses = [m.headset for m in bus.messages[marked:] if isinstance(m, Status)]
+    assert statuses[0].state is State.LIVE
+    assert "no sample has come for 1 s" in statuses[0].detail
+    ends = [prediction.window.end for prediction in bus.predictions]
+    assert len(set(ends)) == len(ends)
+
+
+@together
+async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(
+    stage: Stage,
+) -> None:
+    first = stage.recording("a", signal_of(60.0), name="First twin")
+    second = stage.recording("a", signal_of(60.0), name="Second twin")
+    async with stage.fleet() as (fleet, bus), playing(first):
+        await bus.until_state(State.LIVE, 10.0)
+        async with playing(second, wait_for_consumer=False):
+            status = await bus.until_state(State.QUARANTINED, 10.0)
+            assert "'First twin'" in status.headset.detail
+            assert "'Second twin'" in status.headset.detail
+            assert "stop one" in status.headset.detail
+            assert len(fleet.headsets()) == 1
+            quiet = len(bus.predictions)
+            marked = len(bus.messages)
+        await bus.until_state(State.LIVE, 15.0, since=marked)
+        assert len(bus.predictions) == quiet
+
+
+@together
+async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_again(
+    stage: Stage,
+) -> None:
+    followed = stage.recording("followed", signal_of(30.0))
+    ignored = stage.recording("ignored", signal_of(30.0), name="Ignored headset")
+    async with (
+        stage.fleet(match=f"{stage.name}-FOLLOW*") as (fleet, bus),
+        playing(ignored, wait_for_consumer=False),
+        playing(followed),
+    ):
+
+        def told_again() -> bool:
+            told = [m.headset for m in bus.messages if isinstance(m, Status)]
+            return any(
+                (one.state, one.detail) == (State.LIVE, other.detail)
+                and other.samples_received > one.samples_received > 0
+                for one, other in pairwise(told)
+            )
+
+        await bus.until(told_again, 20.0)
+        assert only(fleet).id.endswith("-followed")
+
+
+@together
+async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
+    stage: Stage,
+) -> None:
+    ahead = 0.0
+    async with stage.fleet(clock=lambda: pylsl.local_clock() + ahead) as (fleet, bus):
+        async with playing(stage.recording("a", signal_of(30.0)), speed=4.0):
+            await bus.until(lambda: len(bus.predictions) > 0, 20)
+        await bus.until_state(State.LOST, 10.0)
+        identifier = only(fleet).id
+        assert bus.last_prediction(identifier) is not None
+        ahead = 601.0
+        async with asyncio.timeout(5):
+            while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
+                await asyncio.sleep(0.05)
+        assert bus.last_prediction(identifier) is None
+        assert fleet.headset(identifier) is fleet.quality(identifier) is None
+
+
+@together
+async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
+    stage: Stage,
+) -> None:
+    def broken() -> None:
+        raise HeadsetLostError("the network went away for a moment")
+
+    async with stage.fleet() as (fleet, bus), playing(stage.recording("a", signal_of(60.0))):
+        await bus.until_state(State.LIVE, 10.0)
+        fleet.line(only(fleet).id).inlet.pull = broken
+        await bus.until_state(State.LOST, 5.0)
+        marked = len(bus.messages)
+        again = await bus.until_state(State.LIVE, 10.0, since=marked)
+        epochs = {m.headset.epoch for m in bus.messages if isinstance(m, Status)} - {None}
+    assert len(epochs) == 2
+    assert again.headset.epoch in epochs
+    assert again.headset.changes == ()
+
+
+@together
+async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predicts_the_same(
+    stage: Stage,
+) -> None:
+    samples = signal_of(30.0)
+    order = np.random.default_rng(3).permutation(32)
+    before = stage.recording("a", samples)
+    after = stage.recording(
+        "a",
+        samples[order] / 1e6,
+        channels=tuple(DEAP32[index] for index in order),
+        units=("V",) * 32,
+    )
+    clocks = [NotedClock(pylsl.local_clock) for _ in range(2)]
+    async with stage.fleet() as (fleet, bus):
+        async with playing(before, speed=2.0, clock=clocks[0]):
+            await bus.until(lambda: len(bus.valid()) >= 4, 30)
+            straight = bus.valid()
+            assert only(fleet).changes == ()
+        await bus.until_state(State.LOST, 5.0)
+        marked = len(bus.messages)
+        async with playing(after, speed=2.0, clock=clocks[1]):
+            status = await bus.until_state(State.LIVE, 10.0, since=marked)
+            await bus.until(lambda: len(bus.valid()) >= len(straight) + 4, 30)
+            permuted = [p for p in bus.valid() if p.epoch != straight[0].epoch]
+            told = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
+    changes = ["unit uV, now V", "its channels come in another order and are matched by label"]
+    assert told["changes"] == list(status.headset.changes) == changes
+    assert "; ".join(changes) in status.headset.detail
+    assert (told["check"], told["unit"]) == ("accepted", "V, as stated")
+    assert_same_scores(clocks[0].by_second(straight), clocks[1].by_second(permuted))
+
+
+async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
+    """Ask the REST interface in front of a fleet."""
+    service = Service(model, 1.0, fleet, bus, Metrics(), baselines_of(model, bus))
+    transport = httpx.ASGITransport(create_app(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        response = await client.get(path)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+# What cannot serve
+
+REFUSED: dict[str, tuple[dict[str, object], list[str]]] = {
+    "numbers": ({"channels": tuple(f"Ch{n}" for n in range(32))}, ["found 0 of the", "--cap"]),
+    "names": ({"channels": tuple(f"X{n}" for n in range(32))}, ["found 0 of the model's 32", "X0"]),
+    "unit": ({"units": ("furlong",) * 32}, ["Fp1: furlong", "expected V, mV, µV or nV"]),
+    "rate": ({"sfreq": 64.0}, ["64 Hz", "expected 100 to 2048 Hz"]),
+    "few": (
+        {"channels": (*DEAP32[:18], *(f"X{n}" for n in range(14)))},
+        ["found 18 of the model's 32", "at least 19", "missing: Fz"],
+    ),
+}
+
+
+@together
+async def test_streams_that_cannot_serve_are_quarantined_each_with_its_remedy(
+    stage: Stage,
+) -> None:
+    unlabelled = pylsl.StreamInfo(
+        "No labels", "EEG", 32, 128.0, "float32", f"{stage.name}-unlabelled"
+    )
+    text = pylsl.StreamInfo("Text", "EEG", 32, 128.0, "string", f"{stage.name}-text")
+    text.set_channel_labels(list(DEAP32))
+    outlets = [pylsl.StreamOutlet(unlabelled), pylsl.StreamOutlet(text)]
+    expected = {name: words for name, (_, words) in REFUSED.items()} | {
+        "unlabelled": ["found 0 channel labels"],
+        "text": ["found a stream of text, expected numbers"],
+    }
+    async with stage.fleet() as (_, bus), contextlib.AsyncExitStack() as played:
+        for name, (changes, _) in REFUSED.items():
+            recording = stage.recording(name, signal_of(30.0), **changes)
+            await played.enter_async_context(playing(recording))
+        for name, words in expected.items():
+            status = await bus.until_state(State.QUARANTINED, 15.0, of=f"-{name}")
+            assert status.headset.check is Check.QUARANTINED
+            for word in words:
+                assert word in status.headset.detail
+        marked = len(bus.messages)
+        await played.aclose()
+        outlets.clear()
+        for name in expected:
+            gone = await bus.until_state(State.LOST, 15.0, since=marked, of=f"-{name}")
+            assert "while it was here" in gone.headset.detail
+    assert bus.predictions == []
+
+
+@together
+async def test_another_rate_than_the_stated_one_is_quarantined_before_any_score(
+    stage: Stage,
+) -> None:
+    recording = stage.recording("a", signal_of(30.0))
+    async with stage.fleet() as (fleet, bus), playing(recording, faults="rate 250 silently @1"):
+        status = await bus.until_state(State.QUARANTINED, 10.0)
+        assert only(fleet).state is State.QUARANTINED
+    assert "samples a second" in status.headset.detail
+    assert "expected the 128 Hz that the stream states" in status.headset.detail
+    assert "set the nominal rate in the program" in status.headset.detail
+    assert bus.valid() == []
+
+
+# Units
+
+
+@together
+async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it_cannot_be(
+    stage: Stage,
+) -> None:
+    unstated = {"units": ("",) * 32}
+    # Put on after 3 s, so that it is weighed twice: the opening does not outlast that.
+    worn = signal_of(30.0) / 1e6
+    worn[:, : 3 * 128] = 0.0
+    volts = stage.recording("volts", worn, **unstated)
+    counts = stage.recording("counts", signal_of(30.0) * 30.0, **unstated)
+    async with stage.fleet() as (fleet, bus), playing(volts), playing(counts, speed=2.0):
+        weighing = await bus.until_state(State.CONNECTING, 10.0, of="-volts")
+        live = await bus.until_state(State.LIVE, 20.0, of="-volts")
+        refused = await bus.until_state(State.QUARANTINED, 25.0, of="-counts")
+        assert fleet.headset(live.headset.id).state is State.LIVE
+    said = [
+        m.headset.detail
+        for m in bus.messages
+        if isinstance(m, Status) and m.headset.id == live.headset.id
+    ]
+    assert any("judging the unit" in detail for detail in said)
+    assert (weighing.headset.check, weighing.headset.unit) == (None, None)
+    assert live.headset.unit is not None
+    assert live.headset.unit.startswith("V, judged by its amplitude of ")
+    assert "median amplitude" in refused.headset.detail
+    assert "state the unit under desc/channels/channel/unit" in refused.headset.detail
+    assert bus.valid("-counts") == []
+
+
+@together
+async def test_permuted_labels_give_the_same_predictions(stage: Stage) -> None:
+    samples = signal_of(30.0)
+    order = np.random.default_rng(3).permutation(32)
+    straight = stage.recording("straight", samples)
+    permuted = stage.recording(
+        "permuted",
+        samples[order] / 1e3,
+        channels=tuple(f"EEG {DEAP32[index].upper()}" for index in order),
+        units=("mV",) * 32,
+    )
+    clocks = [NotedClock(pylsl.local_clock) for _ in range(2)]
+    async with (
+        stage.fleet() as (_, bus),
+        playing(straight, speed=2.0, clock=clocks[0]),
+        playing(permuted, speed=2.0, clock=clocks[1]),
+    ):
+        await bus.until(
+            lambda: len(bus.valid("-straight")) >= 4 and len(bus.valid("-permuted")) >= 4, 30
+        )
+    assert_same_scores(
+        clocks[0].by_second(bus.valid("-straight")), clocks[1].by_second(bus.valid("-permuted"))
+    )
+
+
+# Time
+
+
+@together
+async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as_it_is(
+    stage: Stage,
+) -> None:
+    own, unix = NotedClock(pylsl.local_clock), NotedClock(time.time)
+    async with (
+        stage.fleet() as (fleet, bus),
+        playing(stage.recording("own", signal_of(14.0)), clock=own),
+        playing(stage.recording("unix", signal_of(14.0)), clock=unix),
+    ):
+        await bus.until(lambda: bool(bus.valid("-own") and bus.valid("-unix")), 25)
+        details = {h.id.split("-")[-1]: h.detail for h in fleet.headsets()}
+    utc = time.time() - pylsl.local_clock()
+    for prediction in bus.predictions:
+        if prediction.headset.endswith("-own"):
+            begin, within = own.first + utc, 1 / 128.0
+        else:
+            begin, within = unix.first, 1e-6
+        start, end = prediction.window.start - begin, prediction.window.end - begin
+        assert start == pytest.approx(round(start), abs=within)
+        assert end == pytest.approx(round(start) + 639 / 128.0, abs=within)
+        assert 0 <= round(start) <= 9
+        ledger = prediction.latency_ms
+        parts = ledger.arrival + ledger.path + ledger.inference
+        assert parts == pytest.approx(ledger.total, abs=0.002)
+    assert "its stamps are Unix time" in details["unix"]
+    assert "its stamps" not in details["own"]
+
+
+@together
+async def test_a_headset_whose_clock_is_set_predicts_on_with_windows_of_now(stage: Stage) -> None:
+    async with (
+        stage.fleet() as (fleet, bus),
+        playing(stage.recording("back", signal_of(30.0)), faults="clock-jump -30s @2"),
+        playing(stage.recording("forth", signal_of(30.0)), faults="clock-jump +30s @2"),
+    ):
+        await bus.until(lambda: bool(bus.valid("-back") and bus.valid("-forth")), 30)
+        headsets = {h.id.split("-")[-1]: h for h in fleet.headsets()}
+    for name, shift in (("back", -30.0), ("forth", 30.0)):
+        told = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
+        assert told is not None
+        # By when the samples came: to within what this machine was late at that moment.
+        assert float(told[1]) == pytest.approx(shift, abs=1.0)
+        assert (headsets[name].gaps, headsets[name].samples_missing) == (1, 0)
+    for prediction in bus.predictions:
+        assert Reason.STALE not in prediction.reasons
+        assert 0.0 <= prediction.latency_ms.arrival <= 1000.0
+
+
+@together
+async def test_what_an_outage_held_back_is_not_shown_as_of_now(stage: Stage) -> None:
+    recording = stage.recording("a", signal_of(30.0))
+    async with stage.fleet() as (fleet, bus), playing(recording, faults="freeze 5s @4"):
+        await bus.until_state(State.STALE, 20.0)
+        await bus.until(lambda: only(fleet).sfreq_measured is not None, 25)
+        headset = only(fleet)
+    late = [p for p in bus.predictions if p.latency_ms.arrival > STALE_SECONDS * 1e3]
+    assert late
+    assert all(p.reasons[0] is Reason.STALE and not p.valid for p in late)
+    assert bus.valid()
+    assert headset.windows_superseded >= 1
+    assert (headset.gaps, headset.samples_missing) == (0, 0)
+    assert headset.sfreq_measured == pytest.approx(128.0, abs=1.5)
+    assert [p.seq for p in bus.predictions] == list(range(len(bus.predictions)))
+
+
+# One and the others
+
+
+@together
+async def test_a_model_that_needs_rest_follows_a_headset_and_scores_it_not(stage: Stage) -> None:
+    async with (
+        stage.fleet(stage.adapted(rest=True)) as (fleet, bus),
+        playing(stage.recording("a", signal_of(30.0)), speed=2.0),
+    ):
+        await bus.until(lambda: len(bus.predictions) >= 7, 20)
+        assert only(fleet).state is State.LIVE
+    for prediction in bus.predictions:
+        assert not prediction.valid
+        assert prediction.arousal == prediction.valence == NO_SCORE
+    reasons = [prediction.reasons for prediction in bus.predictions]
+    warming = (Reason.WARMING_UP, Reason.NO_BASELINE)
+    settled = reasons.index((Reason.NO_BASELINE,))
+    assert reasons == [warming] * settled + [(Reason.NO_BASELINE,)] * (len(reasons) - settled)
+    assert 1 <= settled <= 3
+
+
+@together
+async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_another(
+    stage: Stage,
+) -> None:
+    samples = signal_of(30.0)
+    absurd = samples.copy()
+    absurd[3, 128:] = np.nan
+    absurd[4, 200:] = np.inf
+    absurd[5, 300:] = 1e30
+    async with (
+        stage.fleet() as (fleet, bus),
+        playing(stage.recording("good", samples), speed=2.0),
+        playing(stage.recording("absurd", absurd), speed=2.0),
+    ):
+        await bus.until(
+            lambda: (
+                len(bus.valid("-good")) >= 2
+                and sum(p.headset.endswith("-absurd") for p in bus.predictions) >= 5
+            ),
+            30,
+        )
+        told = {
+            h.id.split("-")[-1]: await ask(stage.model, fleet, bus, f"/v1/headsets/{h.id}/quality")
+            for h in fleet.headsets()
+        }
+    for prediction in bus.predictions:
+        if prediction.headset.endswith("-good"):
+            assert prediction.valid or prediction.seq < 3
+        else:
+            assert "NaN" not in prediction.encode()
+            if not prediction.valid:
+                assert prediction.arousal.probability is None
+                assert prediction.valence.label is None
+    first = next(p for p in bus.predictions if p.headset.endswith("-absurd"))
+    assert Reason.OUT_OF_RANGE in first.reasons
+    for name, troubled in (("good", set()), ("absurd", set(DEAP32[3:6]))):
+        channels = told[name]["channels"]
+        assert [channel["label"] for channel in channels] == list(DEAP32)
+        assert {c["label"] for c in channels if c["trouble"] == "not_finite"} == troubled
+        assert set(told[name]["interpolated"]) == troubled
+
+
+@together
+async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stage) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    names = ("a", "b", "c")
+    async with stage.fleet() as (fleet, bus), contextlib.AsyncExitStack() as played:
+        for name in names:
+            recording = stage.recording(name, signal_of(30.0))
+            await played.enter_async_context(playing(recording, speed=2.0))
+        for name in names:
+            live = await bus.until_state(State.LIVE, 10.0, of=f"-{name}")
+            if name == "b":
+                failing = fleet.line(live.headset.id)
+        failing.monitor.feed = fail
+        status = await bus.until_state(State.QUARANTINED, 10.0)
+        await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2, 20)
+        states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
+    assert states == {"a": State.LIVE, "b": State.QUARANTINED, "c": State.LIVE}
+    assert "ZeroDivisionError: a defect; see its log" in status.headset.detail
+    assert "start the headset's stream again" in status.headset.detail
+    for name in ("a", "c"):
+        seqs = [p.seq for p in bus.predictions if p.headset.endswith(f"-{name}")]
+        assert seqs == list(range(len(seqs)))
+
+
+@together
+async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one_is_served(
+    stage: Stage,
+) -> None:
+    class Failing(WatchedModel):
+        def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+            if not self.seen:
+                self.seen.append(features)
+                raise RuntimeError("a defect")
+            return super().predict(features)
+
+    async with stage.fleet(Failing(stage.model, [])) as (fleet, bus):
+        async with playing(stage.recording("a", signal_of(30.0)), speed=4.0):
+            status = await bus.until_state(State.QUARANTINED, 20.0)
+        async with playing(stage.recording("b", signal_of(30.0)), speed=4.0):
+            await bus.until(lambda: len(bus.valid("-b")) >= 2, 20)
+            states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
+    assert "RuntimeError: a defect" in status.headset.detail
+    assert states["b"] is State.LIVE
+    assert bus.valid("-a") == []
+
+
+async def test_many_headsets_are_opened_at_once(lsl_session: str, model: Model) -> None:
+    many = 16
+    outlets = []
+    for number in range(many):
+        info = pylsl.StreamInfo("Many", "EEG", 32, 128.0, "float32", f"many-{os.getpid()}-{number}")
+        info.set_channel_labels(list(DEAP32))
+        info.set_channel_units(["microvolts"] * 32)
+        outlets.append(pylsl.StreamOutlet(info))
+    (found,) = await asyncio.to_thread(
+        pylsl.resolve_byprop, "source_id", f"many-{os.getpid()}-0", 1, 10
+    )
+    begun = time.monotonic()
+    inlet = await asyncio.to_thread(HeadsetInlet, found)
+    one = time.monotonic() - begun
+    inlet.close()
+    reception = Reception(match=(f"many-{os.getpid()}-*",))
+    async with running(model, pylsl.local_clock, reception) as (fleet, _), asyncio.timeout(30):
+        while not fleet.headsets():  # noqa: ASYNC110 - until the first is found
+            await asyncio.sleep(0.01)
+        begun = time.monotonic()
+
+        def accepted() -> int:
+            return sum(headset.check is Check.ACCEPTED for headset in fleet.headsets())
+
+        while accepted() < many:  # noqa: ASYNC110 - as none has sent a sample, nothing is told
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - begun < many * one / 3

@@ -1,0 +1,364 @@
+"""Predictions from a recording: those of a live replay, and the same however they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import islice, pairwise
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.eeg.caps import cap_named
+from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.headset.inlet import HeadsetInlet
+from eeg_emotion.headset.replayer import Replayer
+from eeg_emotion.inference.model import Model, demo_model_path, load_model
+from eeg_emotion.line.admission import StreamRefused
+from eeg_emotion.line.prediction import NO_SCORE
+from eeg_emotion.line.reception import Reception
+from eeg_emotion.offline.run import OfflineRun, described
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import Headset, Prediction, Reason
+from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
+from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
+
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the real recordings (shared/data beside the project) are absent"
+)
+
+Array = NDArray[np.floating]
+
+
+@cache
+def demo() -> Model:
+    return load_model(demo_model_path())
+
+
+@cache
+def brain(seconds: float = 14.0, sfreq: float = 128.0) -> Array:
+    """`(32, samples)` µV of a simulated person."""
+    samples = SimulatedPerson(5, 1).run(0, sfreq).next(round(seconds * sfreq), 0.5, -0.5)
+    samples.setflags(write=False)
+    return samples
+
+
+def recording_of(*parts: Array, **changes: object) -> Recording:
+    """A recording with a gap between its parts."""
+    recording = Recording(
+        name="Test recording",
+        source_id="Test recording.1",
+        channels=DEAP32,
+        units=("uV",) * len(DEAP32),
+        sfreq=128.0,
+        manufacturer="test",
+        simulated=True,
+        stretches=lambda: (Stretch(part) for part in parts),
+    )
+    return replace(recording, **changes)
+
+
+def run_of(
+    recording: Recording,
+    *,
+    model: Model | None = None,
+    hop: float | None = None,
+    reception: Reception | None = None,
+) -> OfflineRun:
+    model = model or demo()
+    path = model.contract.path
+    return OfflineRun(
+        recording,
+        model,
+        path if hop is None else replace(path, hop_seconds=hop),
+        reception or Reception(),
+        model.contract.training_normaliser,
+    )
+
+
+def told(prediction: Prediction) -> dict[str, object]:
+    """All that a prediction says, but for its latencies."""
+    return prediction.model_dump(exclude={"latency_ms"})
+
+
+def assert_same_scores(one: Prediction, other: Prediction) -> None:
+    for target in ("arousal", "valence"):
+        score, expected = getattr(one, target), getattr(other, target)
+        if expected.probability is None:
+            assert score == expected
+        else:
+            # Rounded to the sixth decimal, on either side of a half where sums round otherwise.
+            assert score.probability == pytest.approx(expected.probability, abs=2e-6)
+
+
+# -- as the live path --------------------------------------------------------------------------
+
+
+class KeepingBus(Bus):
+    """A bus that keeps its predictions, and says when it has as many as are wanted."""
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__()
+        self.predictions: list[Prediction] = []
+        self.enough = asyncio.Event()
+        self._wanted = wanted
+
+    def publish(self, message: object) -> None:
+        super().publish(message)
+        if isinstance(message, Prediction):
+            self.predictions.append(message)
+            if len(self.predictions) == self._wanted:
+                self.enough.set()
+
+
+async def live(
+    recording: Recording, folder: Path, *, speed: float, wanted: int
+) -> tuple[Headset, list[Prediction]]:
+    """Replay to a fleet; give the headset in the end, and its predictions."""
+    model, bus = demo(), KeepingBus(wanted)
+    baselines = Baselines(
+        model,
+        bus,
+        ProfileStore(folder),
+        clock=time.monotonic,
+        utc=time.time,
+        random=Random(1),
+    )
+    fleet = Fleet(model, model.contract.path, Reception(), bus, Metrics(), baselines)
+    baselines.attach(fleet)
+    following = asyncio.create_task(fleet.run())
+    try:
+        # It stays for a second after its last sample: what was to come has come.
+        await asyncio.to_thread(Replayer(recording, speed=speed).run, threading.Event())
+        async with asyncio.timeout(10):
+            await bus.enough.wait()
+        found = fleet.headsets()[0]
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+    return found, bus.predictions
+
+
+async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
+    lsl_session: str, tmp_path: Path
+) -> None:
+    """Over LSL, with a gap, another rate, a unit to convert, channels to fill in and to drop."""
+    sfreq = 250.0
+    samples = brain(21.0, sfreq)[[*reversed(range(19)), 31]].copy()
+    samples[2, 4825:4925] = np.nan  # in the last window alone
+    first, second = samples[:, :2500] / 1000, samples[:, 2500:] / 1000
+    labels = (*reversed(DEAP32[:19]), "ECG")
+    recording = recording_of(
+        first, second, channels=labels, units=("mV",) * len(labels), sfreq=sfreq
+    )
+    run = run_of(recording)
+    offline = list(run.predictions())
+    assert len(offline) == 5 + 6
+    headset, online = await live(recording, tmp_path, speed=4.0, wanted=len(offline))
+
+    assert headset.windows_superseded == 0
+    reasons = {reason for prediction in offline for reason in prediction.reasons}
+    assert reasons > {Reason.GAP, Reason.WARMING_UP}
+    assert sum(prediction.valid for prediction in offline) >= 4
+    for key in ("headset", "seq", "valid", "reasons", "quality", "interpolated", "model"):
+        assert [getattr(item, key) for item in offline] == [getattr(item, key) for item in online]
+    assert len(offline[-1].interpolated) >= 13
+    for mine, theirs in zip(offline, online, strict=True):
+        assert_same_scores(mine, theirs)
+        assert mine.arousal.label == theirs.arousal.label
+        assert mine.valence.label == theirs.valence.label
+        span, expected = (item.window.end - item.window.start for item in (mine, theirs))
+        assert span == pytest.approx(expected, abs=1e-6)
+        # Between windows the measured offset of the two clocks moves by some µs.
+        since, expected = (
+            item.window.start - start.window.start
+            for item, start in ((mine, offline[0]), (theirs, online[0]))
+        )
+        assert since == pytest.approx(expected, abs=0.5 / sfreq)
+    assert (run.counts.received, run.counts.gaps, run.counts.missing) == (
+        headset.samples_received,
+        headset.gaps,
+        headset.samples_missing,
+    )
+    assert headset.interpolated == DEAP32[19:]
+    assert run.describe_layout().endswith("not used: ECG")
+
+
+def test_a_recording_is_described_as_its_replays_stream(lsl_session: str) -> None:
+    recording = recording_of(
+        brain(1.0),
+        source_id="described-by-its-inlet",
+        channels=(" Fp1", "EEG <T3>", *DEAP32[2:31], ""),
+        units=("µV", "", *("microvolts",) * 30),
+        sfreq=1000 / 3,
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=Replayer(recording).run, args=(stop,))
+    thread.start()
+    try:
+        (info,) = pylsl.resolve_byprop("source_id", recording.source_id, timeout=10.0)
+        inlet = HeadsetInlet(info)
+        inlet.close()
+    finally:
+        stop.set()
+        thread.join(10)
+    found = inlet.description
+    assert replace(described(recording), uid=found.uid) == found
+
+
+@needs_shared
+def test_a_real_recording_at_rest_is_scored() -> None:
+    from eeg_emotion.recordings.files import read_recording
+
+    pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
+    predictions = list(run_of(read_recording(SHARED / "eegmat/Subject00_2.edf")).predictions())
+    assert [item.seq for item in predictions] == list(range(57))
+    assert [item.reasons for item in predictions[:3]] == [(Reason.WARMING_UP,)] * 3
+    assert sum(item.valid for item in predictions) >= 50
+
+
+# -- the same however it is asked for ----------------------------------------------------------
+
+
+def test_times_are_seconds_of_the_recording_and_a_gap_counts_two() -> None:
+    part = brain(7.0)
+    run = run_of(recording_of(part, part))
+    spans = [(item.window.start, item.window.end) for item in run.predictions()]
+    first = [(float(start), start + 5 - 1 / 128) for start in range(3)]
+    second = [(start + 9.0, end + 9.0) for start, end in first]
+    np.testing.assert_allclose(spans, [*first, *second], atol=1e-9)
+    assert run.signal_seconds == 14.0
+    assert (run.counts.gaps, run.counts.missing) == (1, 256)
+
+
+def test_after_a_gap_the_same_signal_gives_the_same_scores() -> None:
+    part = brain(12.0)
+    predictions = list(run_of(recording_of(part, part)).predictions())
+    half = len(predictions) // 2
+    assert any(item.valid for item in predictions[:half])
+    for before, after in zip(predictions[:half], predictions[half:], strict=True):
+        assert_same_scores(after, before)
+        gap = (Reason.GAP,) if before.reasons else ()
+        assert after.reasons == (*gap, *before.reasons)
+
+
+def test_no_window_is_superseded_at_the_shortest_hop() -> None:
+    predictions = list(run_of(recording_of(brain()), hop=0.25).predictions())
+    starts = [item.window.start for item in predictions]
+    assert starts == [0.25 * number for number in range(len(starts))]
+    # More than the model is asked about at once.
+    assert [item.seq for item in predictions] == list(range(len(starts)))
+    assert len(predictions) > 32
+    coarse = list(run_of(recording_of(brain())).predictions())
+    for mine, theirs in zip(predictions[::4], coarse, strict=False):
+        assert_same_scores(mine, theirs)
+
+
+def test_how_the_file_is_read_makes_no_difference() -> None:
+    signal = brain()
+    whole = recording_of(signal)
+
+    def pieces() -> Iterator[Stretch]:
+        for start, stop in pairwise((0, 1, 700, 705, signal.shape[1])):
+            yield Stretch(signal[:, start:stop], follows=start > 0)
+
+    expected = [told(item) for item in run_of(whole).predictions()]
+    found = [told(item) for item in run_of(replace(whole, stretches=pieces)).predictions()]
+    assert found == expected
+
+
+def test_it_begins_anew_each_time() -> None:
+    run = run_of(recording_of(brain()))
+    assert [told(item) for item in run.predictions()] == [told(item) for item in run.predictions()]
+    assert run.signal_seconds == 14.0
+
+
+def test_samples_are_rounded_as_they_are_sent() -> None:
+    # Beside such an offset float32 leaves steps of 0.016 µV.
+    fine = brain() + 150_000.0
+    exact, rounded = (
+        [told(item) for item in run_of(recording_of(samples)).predictions()]
+        for samples in (fine, fine.astype(np.float32))
+    )
+    assert any(item["valid"] for item in exact)
+    assert exact == rounded
+
+
+def test_a_recording_without_end_is_taken_as_far_as_is_asked() -> None:
+    run = run_of(simulated_recording(3, 2))
+    assert len(list(islice(run.predictions(), 40))) == 40
+    assert run.signal_seconds < 80
+
+
+# -- what cannot be scored ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-3, 1e-6])
+def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
+    stated = list(run_of(recording_of(brain()[:, 512:])).predictions())
+    run = run_of(recording_of(brain() * factor, units=("",) * len(DEAP32)))
+    judged = list(run.predictions())
+    assert "judged by its amplitude" in run.describe_layout()
+    assert judged[0].window.start == 4.0
+    assert len(judged) == len(stated)
+    for mine, theirs in zip(judged, stated, strict=True):
+        assert mine.reasons == theirs.reasons
+        assert mine.arousal.probability == pytest.approx(theirs.arousal.probability, abs=1e-4)
+
+
+def test_an_amplitude_of_no_unit_is_refused_as_live() -> None:
+    run = run_of(recording_of(brain(21.0) * 1e9, units=("",) * len(DEAP32)))
+    with pytest.raises(LayoutError, match="amplitude"):
+        list(run.predictions())
+
+
+def test_a_recording_too_short_to_judge_its_unit_gives_nothing_and_says_so() -> None:
+    run = run_of(recording_of(brain(3.0), units=("",) * len(DEAP32)))
+    assert list(run.predictions()) == []
+    assert "judged by the amplitude of its first 4 s" in run.describe_layout()
+
+
+def test_what_the_daemon_would_quarantine_is_refused_before_it_is_read() -> None:
+    unread = {"stretches": lambda: pytest.fail("it was read")}
+    with pytest.raises(ChannelsMissing, match="found 8 of the model's 32 channels"):
+        run_of(recording_of(channels=DEAP32[:8], units=("uV",) * 8, **unread))
+    with pytest.raises(StreamRefused, match="found a nominal rate of 50 Hz"):
+        run_of(recording_of(sfreq=50.0, **unread))
+
+
+def test_the_cap_behind_numbered_labels_is_used() -> None:
+    numbered = recording_of(brain(), channels=tuple(str(number) for number in range(1, 33)))
+    with pytest.raises(ChannelsMissing):
+        run_of(numbered)
+    run = run_of(numbered, reception=Reception(cap=cap_named(",".join(DEAP32))))
+    expected = [told(item) for item in run_of(recording_of(brain())).predictions()]
+    assert [told(item) for item in run.predictions()] == expected
+
+
+def test_without_a_baseline_no_window_is_scored(adapted: Callable[..., Model]) -> None:
+    predictions = list(run_of(recording_of(brain()), model=adapted(rest=True)).predictions())
+    assert len(predictions) == 10
+    for item in predictions:
+        assert Reason.NO_BASELINE in item.reasons
+        assert item.arousal == item.valence == NO_SCORE
+
+
+def test_a_recording_without_a_sample_is_refused() -> None:
+    with pytest.raises(RecordingError, match="found no sample"):
+        list(run_of(recording_of()).predictions())
