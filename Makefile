@@ -9,7 +9,7 @@ demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --jso
 	@$(BIN)/eeg-emotion demo $(ARGS)
 
 test: .venv/dev.stamp ## all tests; ARGS are pytest's
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

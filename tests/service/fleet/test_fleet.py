@@ -413,8 +413,9 @@ async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     ]
     assert 0.5 <= staled - warned <= 1.75
     statuses = [m.headset for m in bus.messages[marked:] if isinstance(m, Status)]
-    assert statuses[0].state is State.LIVE
-    assert "no sample has come for 1 s" in statuses[0].detail
+    # The counts of a live headset may be told in between.
+    warned_of = [status.state for status in statuses if "has come for 1 s" in status.detail]
+    assert warned_of == [State.LIVE]
     ends = [prediction.window.end for prediction in bus.predictions]
     assert len(set(ends)) == len(ends)
 
