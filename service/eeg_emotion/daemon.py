@@ -119,7 +119,9 @@ async def _serve(
     )
     fleet = Fleet(model, path, settings.reception(), bus, metrics, baselines)
     baselines.attach(fleet)
-    service = Service(model, path.hop_seconds, fleet, bus, metrics, baselines)
+    service = Service(
+        model, path.hop_seconds, fleet, bus, metrics, baselines, limits=settings.quality
+    )
     server = make_server(create_app(service))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

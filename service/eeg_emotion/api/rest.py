@@ -181,11 +181,17 @@ def _predict(service: Service, request: PredictRequest) -> PredictResponse:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     # The finest hop, so that the last window ends with the last sample.
     finest = replace(settings, hop_seconds=GRID_SECONDS)
-    path = SignalPath(finest, layout, settings.sfreq, normaliser=contract.training_normaliser)
+    path = SignalPath(
+        finest,
+        layout,
+        settings.sfreq,
+        normaliser=contract.training_normaliser,
+        limits=service.limits,
+    )
     judged = []
     for window in request.windows:
         *_, settled = path.segment().feed(np.array(window, dtype=np.float64))
-        reasons = reasons_of(settled, after_gap=False, has_normaliser=path.normaliser is not None)
+        reasons = reasons_of(settled, after_gap=False)
         judged.append((settled, reasons))
     return PredictResponse(
         model=f"{contract.name} {contract.version}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import eeg_emotion
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Baseline, Headset, ModelCard, Quality, Welcome
@@ -68,6 +69,7 @@ class Service:
     bus: Bus
     metrics: Metrics
     baselines: Baselines
+    limits: QualityLimits = field(default_factory=QualityLimits)
     draining: bool = False
 
     def model_card(self) -> ModelCard:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -71,6 +71,11 @@ class PathSettings:
     representation: RawSignal | BandPower | Tangent = field(default_factory=BandPower)
 
     def __post_init__(self) -> None:
+        if len(self.channels) < 2:
+            raise ValueError(
+                f"found {len(self.channels)} channels, expected at least 2: the average reference "
+                "leaves nothing of one"
+            )
         block = self.sfreq * GRID_SECONDS
         if block <= 0 or block != round(block):
             raise ValueError(
@@ -141,6 +146,8 @@ class Window:
         False where the filters may still ring from the segment's start.
     interpolated
         The model's channels that were filled in, in any part of the window.
+    normalised
+        False where the features are measures still.
     """
 
     features: NDArray[np.float32]
@@ -149,6 +156,7 @@ class Window:
     settled: bool
     quality: WindowQuality
     interpolated: tuple[str, ...]
+    normalised: bool
 
 
 class SignalPath:
@@ -281,7 +289,12 @@ class Segment:
         verdict = self._repair.judge(measures)
         if verdict.matrix is not None:
             filtered = verdict.matrix @ filtered
-        rows = self._extractor.extract(filtered - filtered.mean(axis=0))
+        referenced = filtered - filtered.mean(axis=0)
+        own = np.vdot(referenced, referenced) / referenced.size
+        if not verdict.faults and own < self._path.limits.quiet_uv[0] ** 2:
+            # All channels show one signal, as when gel joins them: nothing is left of it.
+            verdict = replace(verdict, faults={Fault.POOR_CONTACT})
+        rows = self._extractor.extract(referenced)
         windows = zip(self._rows.push(rows), self._verdicts.push(self._note(verdict)), strict=True)
         self._blocks += 1
         for (first_row, features), (first_block, verdicts) in windows:
@@ -307,17 +320,19 @@ class Segment:
         names = {path.layout.measured[index] for index in np.flatnonzero(replaced)}
         filled = names.union(path.layout.interpolated)
         per_sample = path.sfreq / settings.sfreq
+        normaliser = path.normaliser  # read once: another thread may set it
         return Window(
             features=(
                 features.astype(np.float32)
-                if path.normaliser is None
-                else path.normaliser.apply(features, settings.representation)
+                if normaliser is None
+                else normaliser.apply(features, settings.representation)
             ),
+            normalised=normaliser is not None,
             first_sample=round(first * per_sample),
             last_sample=round((first + settings.window_samples - 1) * per_sample),
             settled=first >= settings.settle_samples,
             quality=_judge_window(
-                verdicts[:, :split].mean(axis=0).reshape(-1, measured),
+                verdicts[:, :split].reshape(len(verdicts), -1, measured),
                 replaced,
                 len(path.layout.interpolated),
                 self._faults(first_block, verdicts[-1, split + measured :]),
@@ -345,15 +360,18 @@ def _judge_window(
     faults: set[Fault],
     limits: QualityLimits,
 ) -> WindowQuality:
-    """Sum up `(troubles, measured)`: the mean over the window's blocks, in every respect."""
-    worst = scores.argmin(axis=0)
-    lowest = scores.min(axis=0)
+    """Sum up `(blocks, troubles, measured)`: the mean over the blocks, in every respect."""
+    means = scores.mean(axis=0)
+    worst = means.argmin(axis=0)
+    lowest = means.min(axis=0)
     kept = lowest[~replaced]
     filled = interpolated + int(replaced.sum())
     overall = 0.0
     if len(kept):
         overall = float((kept.sum() + 0.5 * filled * kept.mean()) / (len(kept) + filled))
-    if overall < limits.least_quality and not faults:
+    # A second of movement is a fifth of the window: its mean would hide what swamps the features.
+    worst_second = scores[:, :, ~replaced].min(axis=1).mean(axis=1).min() if len(kept) else 0.0
+    if min(overall, worst_second) < limits.least_quality and not faults:
         faults = {Fault.POOR_CONTACT}
     return WindowQuality(
         scores=lowest,

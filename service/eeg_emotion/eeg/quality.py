@@ -60,6 +60,10 @@ class QualityLimits:
     duplicate_share
         Two channels whose power and span differ by less than this share, in each block of a
         second and in each band, are one signal: bridged by gel, or wired twice.
+    quiet_uv
+        Here the score rises from 0 at the first to 1 at the second: in the model's band EEG has
+        some 5 to 30 µV RMS, an amplifier whose inputs touch nobody a fraction of 1 µV. Where the
+        channels differ from their average by less than the first, they are one signal.
     rms_uv
         In the model's band, EEG has some 5 to 30 µV.
     suspect_uv
@@ -70,23 +74,25 @@ class QualityLimits:
     muscle_uv
         RMS from 30 Hz to the upper end of the model's band.
     movement_uv
-        From lowest to highest within 0.25 s; a blink has some 150 µV in front.
+        From lowest to highest within 0.25 s; a blink has some 150 µV, in front only.
     drift_uv
         Change of the mean within a second.
     least_quality
-        A window below it gives no score.
+        A window below it gives no score, nor one whose channels are below it on average in any
+        single second.
     """
 
     largest_uv: float = 1e6
     flat_uv: float = 0.5
     railed_share: float = 0.2
     duplicate_share: float = 0.01
+    quiet_uv: tuple[float, float] = (0.7, 2.0)
     rms_uv: tuple[float, float] = (60.0, 150.0)
     suspect_uv: float = 1500.0
     line_noise_uv: tuple[float, float] = (25.0, 150.0)
     muscle_uv: tuple[float, float] = (10.0, 40.0)
-    movement_uv: tuple[float, float] = (300.0, 1500.0)
-    drift_uv: tuple[float, float] = (300.0, 3000.0)
+    movement_uv: tuple[float, float] = (200.0, 550.0)
+    drift_uv: tuple[float, float] = (150.0, 1000.0)
     least_quality: float = 0.5
 
     def __post_init__(self) -> None:
@@ -156,11 +162,15 @@ def judge_second(
     found = scores[4:]
     # Line noise, muscle, movement, drift and amplitude, in µV.
     found[[0, 1, 4]] = np.sqrt(np.add.reduce(blocks[:, Measure.MAINS :]) / count)
+    rms = found[4].copy()
     found[2] = np.maximum.reduce(spans)
     found[3] = np.abs(blocks[-1, Measure.MEAN] - blocks[0, Measure.MEAN])
     good, worst = _edges(limits)
     np.minimum((worst - found) / (worst - good), 1.0, out=found)
     np.maximum(found, 0.0, out=found)
+    dead, alive = limits.quiet_uv
+    # Too quiet is as bad as too loud.
+    np.minimum(found[4], np.clip((rms - dead) / (alive - dead), 0.0, 1.0), out=found[4])
     return scores
 
 

@@ -12,6 +12,7 @@ from eeg_emotion.errors import EegEmotionError
 _STEP_SECONDS = 0.25  # how finely the past is remembered
 _HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one in time
 _TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
+_SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a chunk that comes twice weighs much in a second
 _JITTER_SECONDS = 0.1  # by which one stamp may be late
 _SURE_SECONDS = 10.0
 # Where the stream is broken into so many pieces shorter than this, for so long, and so far from the
@@ -39,9 +40,10 @@ class RateMeter:
 
     def __init__(self, sfreq: float) -> None:
         self._sfreq = sfreq
-        self._past: deque[tuple[float, int]] = deque()
-        self._count = 0
-        self._newest: tuple[float, int] | None = None
+        self._past: deque[tuple[float, int, int]] = deque()  # stamp, samples, and those missing
+        self._count = self._missing = 0
+        self._late: deque[tuple[float, float]] = deque()  # stamp of a gap, and its seconds
+        self._newest: tuple[float, int, int] | None = None
         self._begun: float | None = None  # stamp of the present piece's first chunk
         self._broken_since: float | None = None
         self._pieces = self._in_pieces = 0  # since then, and their samples
@@ -51,15 +53,27 @@ class RateMeter:
         """The rate in Hz over the last minute; None until that says something."""
         if self._newest is None or not self._past:
             return None
-        stamp, count = self._past[0]
+        stamp, count, missing = self._past[0]
         elapsed = self._newest[0] - stamp
-        return (self._newest[1] - count) / elapsed if elapsed >= _SURE_SECONDS else None
+        came = self._newest[1] - count + self._newest[2] - missing
+        return came / elapsed if elapsed >= _SURE_SECONDS else None
+
+    def gap(self, missing: int) -> None:
+        """Note that so many samples are missing before the chunk that is fed next.
+
+        They may be late instead: then more come afterwards than the rate says, which is no error.
+        """
+        self._missing += missing
+        self._begun = None
+        if missing and self._newest is not None:
+            self._late.append((self._newest[0], missing / self._sfreq))
 
     def restart(self) -> None:
-        """Begin anew: samples are missing, or the clock has jumped."""
+        """Begin anew: the clock has jumped."""
         self._past.clear()
+        self._late.clear()
         self._newest = self._begun = None
-        self._count = 0
+        self._count = self._missing = 0
 
     def feed(self, count: int, last_stamp: float) -> None:
         """Take a chunk's number of samples, and the stamp of its last one.
@@ -72,7 +86,7 @@ class RateMeter:
         self._count += count
         if not math.isfinite(last_stamp):
             return
-        self._newest = last_stamp, self._count
+        self._newest = last_stamp, self._count, self._missing
         self._look_for_pieces(count, last_stamp)
         if not self._past or last_stamp - self._past[-1][0] >= _STEP_SECONDS:
             self._past.append(self._newest)
@@ -83,8 +97,8 @@ class RateMeter:
             index = bisect_right(self._past, last_stamp - horizon, key=_stamp_of) - 1
             if index < 0:
                 return
-            stamp, before = self._past[index]
-            self._check(self._count - before, last_stamp - stamp)
+            stamp, count, missing = self._past[index]
+            self._check(self._count - count, self._missing - missing, last_stamp - stamp)
 
     def _look_for_pieces(self, count: int, last_stamp: float) -> None:
         if self._begun is None:
@@ -104,9 +118,17 @@ class RateMeter:
         ):
             raise self._error(self._in_pieces, elapsed)
 
-    def _check(self, count: int, elapsed: float) -> None:
-        error = abs(count / elapsed / self._sfreq - 1.0)
-        if error > _TOLERANCE + _JITTER_SECONDS / elapsed:
+    def _check(self, count: int, missing: int, elapsed: float) -> None:
+        """Hold a count against the rate: too many even though some are late, or too few at all."""
+        assert self._newest is not None  # noqa: S101 - a chunk has just been fed
+        while self._late and self._newest[0] - self._late[0][0] > _HORIZONS_SECONDS[-1]:
+            self._late.popleft()
+        late = max([_JITTER_SECONDS, *(seconds for _, seconds in self._late)])
+        expected = self._sfreq * elapsed
+        tolerance = (_SHORT_TOLERANCE if elapsed < _SHORT_SECONDS else _TOLERANCE) * expected
+        too_many = count > expected + tolerance + late * self._sfreq
+        too_few = count + missing < expected - tolerance - _JITTER_SECONDS * self._sfreq
+        if too_many or too_few:
             raise self._error(count, elapsed)
 
     def _error(self, count: int, elapsed: float) -> RateError:

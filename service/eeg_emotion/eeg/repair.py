@@ -121,5 +121,6 @@ class Repair:
         power = self._second[:, Measure.POWER].mean(axis=0)
         if (power > self._limits.suspect_uv**2).all():
             return Fault.UNIT_SUSPECT
-        off = (scores[_OFF] <= 0.0).any(axis=0).all()
+        quiet = power <= self._limits.quiet_uv[0] ** 2
+        off = ((scores[_OFF] <= 0.0).any(axis=0) | quiet).all()
         return Fault.NOT_WORN if off else Fault.POOR_CONTACT

@@ -14,6 +14,7 @@ from eeg_emotion.errors import EegEmotionError
 _FUTURE_SECONDS = 0.5  # two clocks that LSL compares are within milliseconds of each other
 _FIRST_FUTURE_SECONDS = 5.0  # the first offset is one measurement over an unknown network
 _UNIX_SECONDS = 60.0  # within which a stamp of Unix time is recognised
+_TOLD_SECONDS = 0.001
 _BACK_SECONDS = 1.0  # a step back beyond this is no jitter
 _LARGEST_SECONDS = 1e13  # no time, and a correction by it would have no milliseconds left
 
@@ -57,7 +58,7 @@ class SourceClock:
 
     def describe(self) -> str | None:
         """Say what had to be done to the stamps; None where nothing had to be."""
-        if self._correction:
+        if abs(self._correction) >= _TOLD_SECONDS:
             return (
                 f"its clock has jumped by {-self._correction:+.1f} s in all; since then its "
                 "windows are dated by when they arrived"

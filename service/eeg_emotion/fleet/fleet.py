@@ -163,7 +163,7 @@ class Fleet:
         connection = self._connections.get(identifier)
         if connection is None or connection.quarantine or connection.link.closed:
             return None
-        return None if connection.layout is None else connection.line
+        return connection.line
 
     def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
         """Match the streams in sight with the connections; give those to be opened."""
@@ -206,7 +206,9 @@ class Fleet:
         except HeadsetUnreachableError as error:
             logger.warning("headset %s: %s", connection.id, error)
             connection.trouble = str(error)
-            connection.uids = frozenset()  # the next round takes it for new and tries again
+            # Tried again, but not at once: a source that is gone is announced for a while.
+            self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
+            connection.uids = frozenset()
         except Exception as error:  # told below: one headset's trouble must not end the others'
             logger.exception("opening headset %s failed", connection.id)
             self.fail(connection, error)
@@ -245,19 +247,26 @@ class Fleet:
             connection = self._connections.get(item.identifier)
             if connection is None or connection.line is not item.line or connection.quarantine:
                 continue  # replaced or quarantined while this was on its way
-            if item.lost:
-                self.lost(connection)
-            elif item.refused is not None:
-                self.quarantine(connection, str(item.refused))
-            elif item.error is not None:
-                self.fail(connection, item.error)
-            else:
-                connection.link.heard(self._clock())
-                self._metrics.samples.inc(item.samples)
-                if item.prediction is not None:
-                    self._metrics.observe(item.prediction)
-                    self._bus.publish(item.prediction)
-                self._baselines.heard(connection.id, item.prediction)
+            try:
+                self._hear(connection, item)
+            except Exception as error:  # one headset's trouble must not cost the others' round
+                logger.exception("what headset %s brought could not be taken", connection.id)
+                self.fail(connection, error)
+
+    def _hear(self, connection: Connection, item: Heard) -> None:
+        if item.lost:
+            self.lost(connection)
+        elif item.refused is not None:
+            self.quarantine(connection, str(item.refused))
+        elif item.error is not None:
+            self.fail(connection, item.error)
+        else:
+            connection.link.heard(self._clock())
+            self._metrics.samples.inc(item.samples)
+            if item.prediction is not None:
+                self._metrics.observe(item.prediction)
+                self._bus.publish(item.prediction)
+            self._baselines.heard(connection.id, item.prediction)
 
     def lost(self, connection: Connection) -> None:
         """Take note that a headset closed its connection."""
@@ -300,6 +309,7 @@ class Fleet:
                 del self._connections[identifier]
                 self._known.pop(identifier, None)
                 self._told.pop(identifier, None)
+                self._warned.discard(identifier)
                 self._bus.forget(identifier)
                 self._baselines.forget(identifier)
 

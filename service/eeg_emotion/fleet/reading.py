@@ -103,16 +103,21 @@ class Reading:
     def _predict(self) -> None:
         judged, self._judged = self._judged, []
         try:
-            predictions = predict(
-                self._model,
-                [(heard.line.numbered, item) for heard, item in judged],
-                pylsl.local_clock,
-            )
-        except Exception as error:  # told below, headset by headset
-            logger.exception("the model failed")
-            for heard, _ in judged:
-                heard.error = error
-            return
+            self._score(judged)
+        except Exception:  # one by one below: only the window that fails is its headset's trouble
+            logger.exception("the model failed over a round; its windows are scored singly")
+            for item in judged:
+                try:
+                    self._score([item])
+                except Exception as error:  # told by the fleet
+                    item[0].error = error
+
+    def _score(self, judged: list[tuple[Heard, Judged]]) -> None:
+        predictions = predict(
+            self._model,
+            [(heard.line.numbered, item) for heard, item in judged],
+            pylsl.local_clock,
+        )
         for (heard, _), prediction in zip(judged, predictions, strict=True):
             heard.prediction = prediction
 

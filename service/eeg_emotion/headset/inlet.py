@@ -86,7 +86,12 @@ class HeadsetInlet:
             full = self._inlet.info(timeout=_OPEN_TIMEOUT_SECONDS)
             self._inlet.open_stream(timeout=_OPEN_TIMEOUT_SECONDS)
             self._offset = self._inlet.time_correction(timeout=_OPEN_TIMEOUT_SECONDS)
-        except (TimeoutError, pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+        except pylsl.util.LostError as error:
+            raise HeadsetUnreachableError(
+                f"the stream {info.name()!r} on {info.hostname()} was announced, but its source "
+                "closed the connection while it was opened; start it again"
+            ) from error
+        except (TimeoutError, pylsl.util.TimeoutError) as error:
             raise HeadsetUnreachableError(
                 f"the stream {info.name()!r} on {info.hostname()} was announced but could not be "
                 f"opened within {_OPEN_TIMEOUT_SECONDS:.0f} s: {error or type(error).__name__}; "

@@ -135,6 +135,7 @@ class Monitor:
             normaliser=self._normaliser,
             limits=self.limits,
         )
+        self._path.normaliser = self._normaliser  # `use` may have come in between
         self._segment = self._path.segment()
 
     @property
@@ -278,7 +279,7 @@ class Monitor:
         self.counts.gaps += 1
         self.counts.missing += missing
         self._after_gap = True
-        self._rate.restart()
+        self._rate.gap(missing)
         self._weighed = 0
         if self._meter is not None:
             self._meter.restart()
@@ -289,11 +290,7 @@ class Monitor:
         self, window: Window, start: float, end: float, *, arrived: float, utc: float
     ) -> Judged:
         path = self._running
-        reasons = reasons_of(
-            window,
-            after_gap=self._after_gap,
-            has_normaliser=path.normaliser is not None,
-        )
+        reasons = reasons_of(window, after_gap=self._after_gap)
         if arrived - end - path.resampler_delay_seconds > STALE_SECONDS:
             # A backlog after an outage: true of then, not of now.
             reasons = (Reason.STALE, *reasons)

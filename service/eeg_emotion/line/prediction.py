@@ -63,14 +63,14 @@ class Numbered:
     seq: int = 0
 
 
-def reasons_of(window: Window, *, after_gap: bool, has_normaliser: bool) -> tuple[Reason, ...]:
+def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
     """Say why a window can bear no scores; empty where it can."""
     reasons = [Reason(fault) for fault in window.quality.faults]
     if not window.settled:
         reasons.insert(0, Reason.WARMING_UP)
         if after_gap:
             reasons.insert(0, Reason.GAP)
-    if not has_normaliser:
+    if not window.normalised:
         reasons.append(Reason.NO_BASELINE)
     return tuple(reasons)
 

@@ -9,8 +9,6 @@ differs, by design:
 - A sample arrives when it is taken. So no window is superseded or `stale`, the stamps never
   jitter, and the latencies of a prediction mean nothing.
 - The model sees other windows at once; its sums round otherwise, in the seventh decimal.
-- Where the unit is judged by amplitude, the windows begin with the chunk after the judgement.
-  Live that is the chunk that the network brought; here it is always the replayer's.
 """
 
 from __future__ import annotations

@@ -369,7 +369,7 @@ def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) 
     first, second = look([there, good], contract.path, Reception(), 0.0)
     assert (first.name, first.good, first.check) == (gone.name, False, None)
     assert first.reason is not None
-    assert "was announced but could not be opened" in first.reason
+    assert "its source closed the connection while it was opened" in first.reason
     assert (second.name, second.good, second.signal) == ("good", True, None)
 
 

@@ -487,6 +487,31 @@ def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit():
     assert all(window.quality.faults for window in microvolts_called_millivolts)
 
 
+@pytest.mark.parametrize("rms", [0.1, 0.3, 0.6])
+def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float):
+    noise = np.random.default_rng(0).normal(0.0, rms, eeg().shape)
+    found = {fault for window in run(path(), noise) for fault in window.quality.faults}
+    # So little may be EEG in a wrong unit as well.
+    assert Fault.NOT_WORN in found
+    assert found <= {Fault.NOT_WORN, Fault.UNIT_SUSPECT}
+    assert all(window.quality.faults for window in run(path(), noise))
+
+
+def test_channels_that_all_show_one_signal_bear_no_score():
+    one = np.repeat(eeg()[:1], 32, axis=0)
+    bridged = one + np.random.default_rng(0).normal(0.0, 0.3, one.shape)
+    assert all(window.quality.faults for window in run(path(), bridged))
+    assert not any(window.quality.faults for window in run(path(), eeg()))
+
+
+def test_a_jerk_of_all_electrodes_is_not_averaged_away():
+    jerked = eeg().copy()
+    jerked[:, 1000:1006] += 900.0
+    over_it = [w for w in run(path(), jerked) if w.first_sample <= 1000 <= w.last_sample]
+    assert over_it
+    assert all(window.quality.faults for window in over_it)
+
+
 def test_interpolated_channels_lower_the_quality_and_are_no_fault():
     labels, rows = without(*MISSING)
     fewer = run(path(labels=labels), eeg()[rows])[-1].quality

@@ -85,15 +85,15 @@ CASES = {
         Trouble.FLAT, lambda row, time, part: row.mean() + part * (row - row[0]), 0.5, 0.0
     ),
     "nearly still": Case(
-        Trouble.FLAT, lambda row, time, uv: 70.0 + uv * np.sin(60.0 * time), 1.0, 0.2
+        Trouble.FLAT, lambda row, time, uv: 70.0 + uv * np.sin(60.0 * time), 6.0, 0.2
     ),
     "cut off": Case(Trouble.RAILED, cut_off, 0.1, 0.3),
     "hum of 50 Hz": Case(Trouble.LINE_NOISE, sine(50.0), 15.0, 200.0),
     "hum of 60 Hz": Case(Trouble.LINE_NOISE, sine(60.0), 20.0, 200.0),
     "teeth": Case(Trouble.MUSCLE, sine(38.0, 1.0), 7.0, 55.0),
-    "swaying": Case(Trouble.MOVEMENT, sine(1.0), 150.0, 1700.0),
-    "drying gel": Case(Trouble.DRIFT, add(lambda time: time), 250.0, 4300.0),
-    "large": Case(Trouble.AMPLITUDE, sine(10.0, 1.0), 30.0, 200.0),
+    "swaying": Case(Trouble.MOVEMENT, sine(1.0), 90.0, 900.0),
+    "drying gel": Case(Trouble.DRIFT, add(lambda time: time), 120.0, 1400.0),
+    "large": Case(Trouble.AMPLITUDE, sine(10.0, 1.0), 30.0, 160.0),
 }
 
 

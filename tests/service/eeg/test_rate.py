@@ -50,7 +50,9 @@ def test_quite_another_rate_is_found_within_little_more_than_a_second(
 ):
     found = run(RateMeter(stated), real, seconds=10.0, late=late)
     assert found is not None
-    assert 1.0 <= found <= 1.5
+    # A rate that is off by a quarter only is no more than a chunk that came twice, at first.
+    latest = 1.5 if abs(real / stated - 1.0) > 0.4 else 5.0
+    assert 1.0 <= found <= latest
 
 
 @pytest.mark.parametrize("chunk", [0.0, 0.0625, 0.1, 0.73])
@@ -201,3 +203,35 @@ def test_an_outage_is_not_taken_for_a_slow_source(outage: float):
         assert run(meter, 128.0, seconds=0.3, begin=1010.0 + number * outage) is None
     meter.restart()
     assert run(meter, 128.0, seconds=30.0, begin=1020.0 + 3 * outage) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chunks_that_come_late_in_bursts_are_not_taken_for_another_rate(seed: int):
+    # Stamped on sending; one chunk in fifty is late by up to 0.4 s, and then they come at once.
+    rng, meter = np.random.default_rng(seed), RateMeter(256.0)
+    last = sent = 0.0
+    for number in range(1, round(300.0 * 256 / 12)):
+        due = number * 12 / 256.0
+        sent = max(due + (rng.uniform(0.05, 0.4) if rng.random() < 0.02 else 0.0), sent + 1e-4)
+        if sent - last > 0.1 + 12 / 256.0:
+            meter.gap(round((sent - last) * 256) - 12)
+        meter.feed(12, sent)
+        last = sent
+    assert meter.measured == pytest.approx(256.0, rel=0.15)
+
+
+def test_lost_samples_are_no_other_rate_but_more_than_were_late_are():
+    meter = RateMeter(128.0)
+    for second in range(20):
+        meter.feed(128, float(second))
+    meter.gap(10 * 128)
+    for second in range(30, 60):
+        meter.feed(128, float(second))
+    assert meter.measured == pytest.approx(128.0, rel=0.01)
+
+    def send_twice_as_many() -> None:
+        for second in range(60, 80):
+            meter.feed(256, float(second))
+
+    with pytest.raises(RateError, match="found "):
+        send_twice_as_many()

@@ -415,7 +415,7 @@ async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     statuses = [m.headset for m in bus.messages[marked:] if isinstance(m, Status)]
     # The counts of a live headset may be told in between.
     warned_of = [status.state for status in statuses if "has come for 1 s" in status.detail]
-    assert warned_of == [State.LIVE]
+    assert set(warned_of) == {State.LIVE}
     ends = [prediction.window.end for prediction in bus.predictions]
     assert len(set(ends)) == len(ends)
 
@@ -826,7 +826,7 @@ async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one
 ) -> None:
     class Failing(WatchedModel):
         def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-            if not self.seen:
+            if len(self.seen) < 2:  # together, and then again alone
                 self.seen.append(features)
                 raise RuntimeError("a defect")
             return super().predict(features)

@@ -36,6 +36,7 @@ class Watched:
     model: Model
     asked: list[int] = field(default_factory=list)
     failing: bool = False
+    failing_together: bool = False
 
     @property
     def contract(self):
@@ -43,7 +44,7 @@ class Watched:
 
     def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         self.asked.append(len(features))
-        if self.failing:
+        if self.failing or (self.failing_together and len(features) > 1):
             raise RuntimeError("a defect")
         return self.model.predict(features)
 
@@ -219,6 +220,19 @@ async def test_where_the_model_fails_the_windows_of_that_round_are_told_and_the_
     assert b.prediction is not None
     # Numbers are used for what is told only.
     assert (a.prediction.seq, b.prediction.seq) == (3, 3)
+
+
+async def test_where_the_model_fails_over_windows_together_each_is_scored_alone(
+    model: Watched,
+) -> None:
+    reading = Round(model, asyncio.get_running_loop(), "ab")
+    for _ in range(7):
+        await reading.read("ab")
+    model.failing_together = True
+    told = await reading.read("ab")
+    assert [item.error for item in told] == [None, None]
+    assert all(item.prediction is not None for item in told)
+    assert model.asked[-3:] == [2, 1, 1]
 
 
 async def test_a_loss_is_told_after_what_came_before_it(model: Watched) -> None:

@@ -38,6 +38,7 @@ def window(
     settled: bool = True,
     overall: float = 0.9,
     interpolated: tuple[str, ...] = (),
+    normalised: bool = True,
 ) -> Window:
     return Window(
         # Double precision, so that an estimate is exactly at a band's end.
@@ -47,6 +48,7 @@ def window(
         settled=settled,
         quality=WindowQuality(np.ones(2), (None, None), overall, faults),
         interpolated=interpolated,
+        normalised=normalised,
     )
 
 
@@ -84,7 +86,7 @@ def reader(adapted: Callable[..., Model]) -> Reader:
 
 
 @pytest.mark.parametrize(
-    ("settled", "after_gap", "has_normaliser", "faults", "reasons"),
+    ("settled", "after_gap", "normalised", "faults", "reasons"),
     [
         (True, False, True, (), ()),
         (True, True, True, (), ()),
@@ -110,12 +112,12 @@ def reader(adapted: Callable[..., Model]) -> Reader:
 def test_the_reasons_stand_in_the_order_of_their_causes(
     settled: bool,
     after_gap: bool,
-    has_normaliser: bool,
+    normalised: bool,
     faults: tuple[Fault, ...],
     reasons: tuple[Reason, ...],
 ):
     found = reasons_of(
-        window(settled=settled, faults=faults), after_gap=after_gap, has_normaliser=has_normaliser
+        window(settled=settled, faults=faults, normalised=normalised), after_gap=after_gap
     )
     assert found == reasons
 
