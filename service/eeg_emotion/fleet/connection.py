@@ -128,6 +128,12 @@ class Connection:
         if state is not State.LIVE or self.layout is None:
             return _DETAILS[state]
         parts = [self.layout.describe(), self.line.monitor.describe_time()]
+        if (judged := self.line.monitor.newest) is not None:
+            filled = [n for n in judged.window.interpolated if n not in self.layout.interpolated]
+            if filled:
+                parts.append(f"filled in at present: {', '.join(filled)}")
+            if judged.window.quality.faults:
+                parts.append(f"no score at present: {', '.join(judged.window.quality.faults)}")
         if self.changes:
             parts.append(f"changed since its last connection: {'; '.join(self.changes)}")
         if self.link.silent_seconds(now) >= WARNED_SECONDS:

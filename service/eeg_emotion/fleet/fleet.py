@@ -138,7 +138,8 @@ class Fleet:
 
     def quality(self, identifier: str) -> Quality | None:
         """Tell how each channel of a headset's newest window was judged."""
-        line = self.line(identifier)
+        connection = self._connections.get(identifier)
+        line = connection.line if connection else None
         judged = line.monitor.newest if line else None
         if line is None or judged is None:
             return None
@@ -316,8 +317,10 @@ class Fleet:
     def _warn(self, now: float) -> None:
         """Log each silence once, before it makes a headset stale."""
         for connection in self._connections.values():
-            silent = connection.line is not None and (
-                connection.link.silent_seconds(now) >= WARNED_SECONDS
+            silent = (
+                connection.line is not None
+                and connection.quarantine is None
+                and (connection.link.silent_seconds(now) >= WARNED_SECONDS)
             )
             if not silent:
                 self._warned.discard(connection.id)
