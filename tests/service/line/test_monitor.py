@@ -258,6 +258,18 @@ def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
     assert scores(desk.run(*person())) == scores(Desk().run(*person()))
 
 
+def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
+    adapted: Callable[..., Model],
+):
+    for given in (model().contract.training_normaliser, None):
+        desk = Desk(served=adapted(rest=True), unit="")
+        desk.monitor.use(model().contract.training_normaliser)
+        assert desk.monitor.weighing
+        desk.monitor.use(given)
+        found = {reason for p in desk.run(*person()) for reason in p.reasons}
+        assert (Reason.NO_BASELINE in found) == (given is None)
+
+
 def test_the_size_of_the_chunks_does_not_matter():
     one, other = (Desk().run(*person(), chunk=chunk) for chunk in (1, 37))
     assert without(one, "latency_ms") == without(other, "latency_ms")
