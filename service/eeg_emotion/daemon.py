@@ -55,7 +55,7 @@ def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
         If the model, the port or Lab Streaming Layer is not as it must be.
     """
     model = load_for_service(settings)
-    path = _live_path(settings, model)
+    path = live_path(settings, model)
     listener = _listen(settings.host, settings.port)
     _allow_many_files()
     with listener:
@@ -76,7 +76,7 @@ def load_for_service(settings: Settings) -> Model:
     return model
 
 
-def _live_path(settings: Settings, model: Model) -> PathSettings:
+def live_path(settings: Settings, model: Model) -> PathSettings:
     """Give the model's signal path with the hop that is asked for."""
     path = model.contract.path
     if settings.hop_seconds is None:

@@ -20,6 +20,7 @@ profiles = typer.Typer(
     name="profiles", help="People's stored rest baselines.", no_args_is_help=True
 )
 
+# Clean seconds are counted one by one, so that looking twice a second misses none.
 _POLL_SECONDS = 0.5
 _AFTER_SECONDS = 15.0  # for the first prediction made with it; windows follow within seconds
 

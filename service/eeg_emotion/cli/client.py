@@ -11,6 +11,8 @@ from typing import Any
 from eeg_emotion.errors import EegEmotionError
 
 _TIMEOUT_SECONDS = 10.0
+# A proxy of the environment is for the way out: the service is here, or on a network of one's own.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ServiceError(EegEmotionError):
@@ -59,7 +61,7 @@ class RestClient:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
+            with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 text = response.read()
             return json.loads(text) if text else None
         except urllib.error.HTTPError as error:

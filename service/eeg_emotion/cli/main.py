@@ -74,6 +74,7 @@ _Profiles = Annotated[
         help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
     ),
 ]
+_Config = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
@@ -133,7 +134,7 @@ def serve(
     match: _Match = None,
     cap: _Cap = None,
     profiles: _Profiles = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    config: _Config = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings only.")] = False,
 ) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
@@ -265,6 +266,7 @@ def doctor(
     session_id: _Session = None,
     lsl_scope: _Scope = None,
     cap: _Cap = None,
+    config: _Config = None,
     as_json: _Json = False,
 ) -> None:
     """Look at liblsl, the streams in sight, how each fits the model, and their signal.
@@ -276,7 +278,9 @@ def doctor(
     from eeg_emotion.doctor.lines import to_text
     from eeg_emotion.settings import load_settings
 
-    settings = load_settings(model=model, session_id=session_id, lsl_scope=lsl_scope, cap=cap)
+    settings = load_settings(
+        config, model=model, session_id=session_id, lsl_scope=lsl_scope, cap=cap
+    )
     findings = examine(settings, seconds)
     typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else to_text(findings))
     raise typer.Exit(0 if findings.good else 1)

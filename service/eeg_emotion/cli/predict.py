@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,21 +70,29 @@ def predict(
             "in the order of its numbers, such as Fp1,Fp2,C3,C4."
         ),
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings, as for 'serve'.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON object.")
     ] = False,
 ) -> None:
     """Predict from a recording at full speed, as the service would over a replay of it."""
-    from eeg_emotion.daemon import load_for_service
+    from eeg_emotion.headset.library import load_library
+
+    load_library()  # the live path's modules need it, though no stream is opened
+    from eeg_emotion.daemon import live_path, load_for_service
     from eeg_emotion.offline.file import PredictionFile
     from eeg_emotion.offline.run import OfflineRun
     from eeg_emotion.settings import load_settings
 
     target = PredictionFile(out)
-    # Those of the environment too: they are what 'serve' would judge by.
-    settings = load_settings(model=model, hop_seconds=hop_seconds, cap=cap, profiles=profiles)
+    # Those of the file and the environment too: they are what 'serve' would judge by.
+    settings = load_settings(
+        config, model=model, hop_seconds=hop_seconds, cap=cap, profiles=profiles
+    )
     loaded = load_for_service(settings)
-    path = _path(loaded, settings.hop_seconds)
+    path = live_path(settings, loaded)
     normaliser = _normaliser(loaded, settings.profiles, profile)
     recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
     run = OfflineRun(recording, loaded, path, settings.reception(), normaliser)
@@ -125,19 +133,6 @@ class _Tally:
             self.valid += prediction.valid
             self.reasons.update(prediction.reasons)
             yield prediction
-
-
-def _path(model: Model, hop_seconds: float | None) -> PathSettings:
-    path = model.contract.path
-    if hop_seconds is None:
-        return path
-    try:
-        return replace(path, hop_seconds=hop_seconds)
-    except ValueError as error:
-        raise PredictError(
-            f"found a hop of {hop_seconds:g} s, expected a multiple of 0.25 and at most the "
-            f"model's window of {path.window_seconds:g} s; choose a shorter --hop-seconds"
-        ) from error
 
 
 def _normaliser(model: Model, folder: Path, profile: str | None) -> Normaliser | None:

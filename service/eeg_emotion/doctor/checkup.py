@@ -27,6 +27,7 @@ from eeg_emotion.doctor.findings import (
 from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.rate import JITTER_SECONDS
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.headset.poller import Poller
@@ -38,7 +39,6 @@ from eeg_emotion.publish.messages import Check
 _OPENED_AT_ONCE = 32  # opening one takes 0.65 s, and 5 s where it does not answer
 _LEAST_RATE_SECONDS = 1.0  # over less, the chunks' size blurs a rate
 _RATE_TOLERANCE = 0.05  # of what is lost or stated wrongly, before a stream is no good
-_RATE_JITTER_SECONDS = 0.1  # by which one stamp may be late
 _SPARE_SECONDS = 1.0  # by which a look must be longer than a window for one to be expected
 _PENDING_UNIT = "not stated; judged by the signal's amplitude, which needs 4 s of it"
 
@@ -99,7 +99,7 @@ def _listen(checkups: Sequence[_Checkup], clock: Callable[[], float], seconds: f
     end = clock() + seconds
 
     def over(pause: float) -> bool:
-        time.sleep(pause)
+        time.sleep(pause)  # the poller asks here for its pauses; nothing else runs meanwhile
         return clock() >= end or not any(checkup.listening for checkup in checkups)
 
     poller.run(over)
@@ -252,7 +252,7 @@ class _Checkup:
             )
         missing = f"{signal.samples_missing} samples are missing in {signal.gaps} gaps"
         if signal.sfreq_measured is not None:
-            tolerance = _RATE_TOLERANCE + _RATE_JITTER_SECONDS / self._elapsed
+            tolerance = _RATE_TOLERANCE + JITTER_SECONDS / self._elapsed
             if abs(signal.sfreq_measured / monitor.sfreq - 1.0) > tolerance:
                 return (
                     f"found {signal.sfreq_measured:.1f} samples a second over "

@@ -13,7 +13,9 @@ _STEP_SECONDS = 0.25  # how finely the past is remembered
 _HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one in time
 _TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
 _SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a chunk that comes twice weighs much in a second
-_JITTER_SECONDS = 0.1  # by which one stamp may be late
+JITTER_SECONDS = 0.1
+"""By which one stamp may be late."""
+
 _SURE_SECONDS = 10.0
 # Where the stream is broken into so many pieces shorter than this, for so long, and so far from the
 # stated rate, samples are not lost here and there: they come at another rate, or most are lost.
@@ -98,7 +100,7 @@ class RateMeter:
             if index < 0:
                 return
             stamp, count, missing = self._past[index]
-            self._check(self._count - count, self._missing - missing, last_stamp - stamp)
+            self._check(self._count - count, self._missing - missing, stamp, last_stamp)
 
     def _look_for_pieces(self, count: int, last_stamp: float) -> None:
         if self._begun is None:
@@ -118,16 +120,16 @@ class RateMeter:
         ):
             raise self._error(self._in_pieces, elapsed)
 
-    def _check(self, count: int, missing: int, elapsed: float) -> None:
+    def _check(self, count: int, missing: int, since: float, now: float) -> None:
         """Hold a count against the rate: too many even though some are late, or too few at all."""
-        assert self._newest is not None  # noqa: S101 - a chunk has just been fed
-        while self._late and self._newest[0] - self._late[0][0] > _HORIZONS_SECONDS[-1]:
+        elapsed = now - since
+        while self._late and now - self._late[0][0] > _HORIZONS_SECONDS[-1]:
             self._late.popleft()
-        late = max([_JITTER_SECONDS, *(seconds for _, seconds in self._late)])
+        late = max([JITTER_SECONDS, *(seconds for _, seconds in self._late)])
         expected = self._sfreq * elapsed
         tolerance = (_SHORT_TOLERANCE if elapsed < _SHORT_SECONDS else _TOLERANCE) * expected
         too_many = count > expected + tolerance + late * self._sfreq
-        too_few = count + missing < expected - tolerance - _JITTER_SECONDS * self._sfreq
+        too_few = count + missing < expected - tolerance - JITTER_SECONDS * self._sfreq
         if too_many or too_few:
             raise self._error(count, elapsed)
 

@@ -16,7 +16,7 @@ from eeg_emotion.publish.messages import Check, Headset
 _DETAILS = {
     State.CONNECTING: "opening the stream and checking its metadata",
     State.STALE: "connected, but no sample has come for 2 s",
-    State.LOST: "gone: the connection closed, or no sample has come for 10 s",
+    State.LOST: "gone: no sample has come for 10 s",
 }
 _WEIGHING = "judging the unit, which the stream does not state, by the signal's amplitude"
 
@@ -95,7 +95,7 @@ class Connection:
             detail=self.detail(now),
             check=self._check(),
             changes=self.changes,
-            simulated=self.stream is not None and self.stream.simulated,
+            simulated=None if self.stream is None else self.stream.simulated,
             epoch=self.line.numbered.epoch if self.line else None,
             sfreq=self.sfreq,
             sfreq_measured=None if measured is None else round(measured, 2),
@@ -122,7 +122,9 @@ class Connection:
         if self.quarantine is not None:
             return f"gone; while it was here: {self.quarantine}" if self.gone else self.quarantine
         if self.line is None:
-            return self.trouble or _DETAILS[state]
+            return self.trouble or ("gone: no longer in sight" if self.gone else _DETAILS[state])
+        if self.link.closed:
+            return "gone: its source closed the connection"
         if state is State.CONNECTING and self.link.state(now) is State.LIVE:
             return _WEIGHING
         if state is not State.LIVE or self.layout is None:

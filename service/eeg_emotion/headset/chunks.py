@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 from eeg_emotion.recordings.recording import Marker, Stretch
 
+CHUNK_SECONDS = 1 / 16
+"""How much a replay sends at once."""
+
+GAP_SECONDS = 2.0
+"""How long a replay's gaps are: a recording does not say how long its own were."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.timeline import GAP_PERIODS
 from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.headset.actions import Action, Connect, Disconnect, Form, Note, Send
-from eeg_emotion.headset.chunks import cut_into_chunks
+from eeg_emotion.headset.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.headset.faults import Fault
 from eeg_emotion.headset.injector import Injector
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
@@ -159,8 +159,8 @@ class Replayer:
         *,
         speed: float = 1.0,
         loop: bool = False,
-        gap_seconds: float = 2.0,
-        chunk_seconds: float = 1 / 16,
+        gap_seconds: float = GAP_SECONDS,
+        chunk_seconds: float = CHUNK_SECONDS,
         wait_for_consumer: bool = True,
         faults: Sequence[Fault] = (),
         clock: Callable[[], float] = pylsl.local_clock,

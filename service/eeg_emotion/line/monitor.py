@@ -109,7 +109,6 @@ class Monitor:
         self._normaliser = normaliser
         self._clock = clock
         self._utc_offset = utc_offset
-        self._ahead = ahead
         self._rate = RateMeter(self.sfreq)
         self._source_clock = SourceClock(ahead=ahead)
         self._after_gap = False

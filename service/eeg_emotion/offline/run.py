@@ -20,7 +20,7 @@ import numpy as np
 from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.headset.chunks import cut_into_chunks
+from eeg_emotion.headset.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.headset.inlet import StreamDescription, headset_id
 from eeg_emotion.inference.model import Model
 from eeg_emotion.line.admission import Admission
@@ -30,8 +30,6 @@ from eeg_emotion.line.reception import Reception
 from eeg_emotion.publish.messages import Prediction
 from eeg_emotion.recordings.recording import Recording, RecordingError
 
-_GAP_SECONDS = 2.0  # this and the next as the replayer's defaults
-_CHUNK_SECONDS = 1 / 16
 _SCORED_AT_ONCE = 32  # the model gains nothing by more, and few features are held
 
 
@@ -123,10 +121,10 @@ class OfflineRun:
 
     def _judged(self) -> Iterator[Judged]:
         recording = self.recording
-        size = max(1, round(recording.sfreq * _CHUNK_SECONDS))
+        size = max(1, round(recording.sfreq * CHUNK_SECONDS))
         for chunk in cut_into_chunks(recording.stretches(), size):
             samples = np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
-            stamps = chunk.gaps * _GAP_SECONDS + samples / recording.sfreq
+            stamps = chunk.gaps * GAP_SECONDS + samples / recording.sfreq
             self._now = float(stamps[-1])
             with np.errstate(over="ignore"):  # what overflows is infinite, and judged so
                 sent = chunk.samples.astype(np.float32)

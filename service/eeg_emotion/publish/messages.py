@@ -115,7 +115,8 @@ class Headset(Message):
     """None while it is under way."""
     changes: tuple[str, ...] = ()
     """In what its metadata differ from those of its connection before."""
-    simulated: bool
+    simulated: bool | None
+    """Null before the stream's own metadata have been read."""
     epoch: str | None
     sfreq: float
     """The nominal rate, Hz."""

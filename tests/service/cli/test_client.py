@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = _any
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Keep quiet."""
 
 
@@ -61,6 +61,15 @@ def client(stranger: Stranger) -> Callable[[int, bytes], RestClient]:
 def test_parts_of_a_path_stay_what_they_are(client, stranger: Stranger):
     assert client(200, b"[1]").ask("GET", "headsets", "a/b?c ä#", "baseline") == [1]
     assert stranger.asked == [("GET", "/v1/headsets/a%2Fb%3Fc%20%C3%A4%23/baseline", b"")]
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    client, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert client(200, b"[1]").ask("GET", "headsets") == [1]
+    assert len(stranger.asked) == 1
 
 
 def test_a_body_is_sent_as_json_and_no_answer_is_none(client, stranger: Stranger):

@@ -237,3 +237,11 @@ def test_the_doctor_tells_why_a_model_cannot_be_used(model: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["good"], found["model_good"]) == (False, False)
     assert (found["held_out"], found["needs_rest"]) == ([], None)
+
+
+def test_the_doctor_reads_the_file_of_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('cap = "biosemi7"\n')
+    result = run("doctor", "--config", str(settings))
+    assert result.returncode == 1
+    assert "found the cap 'biosemi7'" in result.stderr

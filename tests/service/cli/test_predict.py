@@ -218,12 +218,21 @@ def test_the_services_settings_in_the_environment_hold_here_too(
     assert float(rows(tmp_path / "out.csv")[1]["start_s"]) == 2.0
 
 
+def test_a_file_of_settings_counts_as_for_the_service(person: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("hop_seconds = 2.0\n[quality]\nflat_uv = 1e9\n")
+    predict(person, "--out", tmp_path / "out.csv", "--config", tmp_path / "settings.toml")
+    found = rows(tmp_path / "out.csv")
+    assert float(found[1]["start_s"]) == 2.0
+    # Beside such a threshold every electrode is dead.
+    assert {row["valid"] for row in found} == {"false"}
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
         (("--out", "out.txt"), PredictionFileError, r"ends with \.csv or"),
         (("--out", "no/where/out.csv"), PredictionFileError, "No such file"),
-        (("--out", "out.csv", "--hop-seconds", "6"), PredictError, "window of 5 s"),
+        (("--out", "out.csv", "--hop-seconds", "6"), SettingsError, "window of 5 s"),
         (("--out", "out.csv", "--hop-seconds", "0.3"), SettingsError, "hop_seconds"),
         (("--out", "out.csv", "--cap", "biosemi7"), SettingsError, "cap"),
         (("--out", "out.csv", "--profile", "person-1"), PredictError, "leave --profile out"),

@@ -38,7 +38,7 @@ def stream(**changes: object) -> StreamDescription:
         simulated=True,
         replay_speed=1.0,
     )
-    changed = replace(stated, **changes)  # type: ignore[arg-type]
+    changed = replace(stated, **changes)  # type: ignore[arg-type]  # of any field
     return replace(changed, channel_count=len(changed.labels))
 
 

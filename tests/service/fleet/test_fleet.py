@@ -620,6 +620,10 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
     counts = stage.recording("counts", signal_of(30.0) * 30.0, **unstated)
     async with stage.fleet() as (fleet, bus), playing(volts), playing(counts, speed=2.0):
         weighing = await bus.until_state(State.CONNECTING, 10.0, of="-volts")
+        identifier = weighing.headset.id
+        await bus.until(lambda: fleet.line(identifier) is not None, 10)
+        # A baseline that is applied or laid aside meanwhile reaches the line.
+        assert fleet.line(identifier).monitor.weighing
         live = await bus.until_state(State.LIVE, 20.0, of="-volts")
         refused = await bus.until_state(State.QUARANTINED, 25.0, of="-counts")
         assert fleet.headset(live.headset.id).state is State.LIVE

@@ -420,7 +420,19 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     faults = parse_faults(
         "swap-channels @2; volts @2; rate 250 @2; kill 8s @16; kill @30; volts @60"
     )
-    played = recording(Stretch(signal(40 * 128), markers=(Marker(18 * 128, "away"),)))
+    seen = [threading.Event(), threading.Event()]
+
+    def stretches() -> Iterator[Stretch]:
+        # It goes on from each new connection once that is seen: it would be gone again within a
+        # second, and looking for a stream takes a busy machine longer.
+        yield Stretch(signal(12 * 128))
+        assert seen[0].wait(30)
+        away = Marker(6 * 128, "away")
+        yield Stretch(signal(14 * 128, first=12 * 128), follows=True, markers=(away,))
+        assert seen[1].wait(30)
+        yield Stretch(signal(14 * 128, first=26 * 128), follows=True)
+
+    played = replace(recording(), stretches=stretches)
     future = player.play(Replayer(played, speed=8.0, faults=faults))
     notes = Listener(f"{played.source_id}-markers")
     first = Listener(played.source_id)
@@ -431,6 +443,7 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
 
     second = Listener(played.source_id, first.uid)
     info = second.inlet.info(timeout=10)
+    seen[0].set()
     labels = info.get_channel_labels()
     assert info.nominal_srate() == 250.0
     assert sorted(labels) == sorted(LABELS)
@@ -450,6 +463,7 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
 
     third = Listener(played.source_id, first.uid, second.uid)
     assert third.inlet.info(timeout=10).get_channel_labels() == labels
+    seen[1].set()
     # The marker came while the signal was away.
     notes.pull(until=1)
     assert notes.values == [["away"]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.layout import UnitSuspect, plan_layout
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.eeg.path import Segment, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.eeg.rate import RateError
 from eeg_emotion.eeg.source_clock import ClockError
@@ -268,6 +268,23 @@ def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
         desk.monitor.use(given)
         found = {reason for p in desk.run(*person()) for reason in p.reasons}
         assert (Reason.NO_BASELINE in found) == (given is None)
+
+
+def test_a_normaliser_that_comes_after_a_window_was_made_is_for_the_next_one(
+    adapted: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+):
+    desk, feed = Desk(served=adapted(rest=True)), Segment.feed
+
+    def interrupted(segment: Segment, samples: Array) -> Iterator[Window]:
+        for window in feed(segment, samples):
+            # As the event loop's thread may do at this very moment.
+            desk.monitor.use(model().contract.training_normaliser)
+            yield window
+
+    monkeypatch.setattr(Segment, "feed", interrupted)
+    first, second, *_ = desk.run(*person())
+    assert Reason.NO_BASELINE in first.reasons
+    assert Reason.NO_BASELINE not in second.reasons
 
 
 def test_the_size_of_the_chunks_does_not_matter():
