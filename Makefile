@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test lint bench model requirements clean
+.PHONY: demo test lint bench model protocol requirements clean
 
 demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
@@ -19,10 +19,13 @@ lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
 	@$(BIN)/lint-imports --no-logo
 
 bench: .venv/dev.stamp ## measures; prints each figure beside its aim
-	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly $(ARGS)
+	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o pythonpath=tests/bench -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly $(ARGS)
 
 model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh
+
+protocol: .venv/service.stamp ## service/asyncapi.json and service/schema anew from the message types
+	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
 
 requirements: ## pins requirements/*.txt anew, versions and hashes
 	@sh requirements/pin.sh $(PYTHON)

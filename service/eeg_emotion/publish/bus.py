@@ -2,73 +2,226 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
-from eeg_emotion.publish.messages import Baseline, GoingAway, Prediction, Status
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.events import Events
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.history import History, Position
+from eeg_emotion.publish.messages import Baseline, Detail, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
+from eeg_emotion.publish.requests import EVERY_HEADSET
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a subscription gives of the past.
+
+    Attributes
+    ----------
+    recovered
+        True where exactly the missed predictions are given, false where they cannot be told; None
+        where nothing was to be resumed.
+    missed
+        How many are given.
+    """
+
+    recovered: bool | None
+    missed: int = 0
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Which headsets one outbox follows."""
+
+    may_read: Callable[[str], bool]
+    headsets: set[str]
+    details: set[str]
+
+    def follows(self, headset: str) -> bool:
+        chosen = headset in self.headsets or EVERY_HEADSET in self.headsets
+        return chosen and self.may_read(headset)
+
+    def follows_detail(self, headset: str) -> bool:
+        chosen = headset in self.details or EVERY_HEADSET in self.details
+        return chosen and self.follows(headset)
 
 
 class Bus:
-    """Hands each message to all outboxes, encoded once, and keeps the last prediction.
+    """Hands each message to the outboxes that follow its headset, encoded once.
 
     It is used from one thread, the event loop's.
+
+    Parameters
+    ----------
+    clock
+        Tells how old a prediction is; seconds.
+    utc
+        Dates events; Unix seconds.
     """
 
-    def __init__(self) -> None:
-        self._outboxes: set[Outbox] = set()
-        self._last: dict[str, Prediction] = {}
-        self._emptied: Callable[[], None] | None = None
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, utc: Callable[[], float] = time.time
+    ) -> None:
+        self.history = History(clock)
+        self.events = Events(utc)
+        self._followers: dict[Outbox, _Follower] = {}
+        self._by_headset: dict[str, dict[Outbox, None]] = {}
+        self._by_detail: dict[str, dict[Outbox, None]] = {}
+        self._predictions: dict[str, Prediction] = {}
+        self._states: dict[str, Frame] = {}
+        self._live: dict[str, bool] = {}
 
-    def subscribe(self, wake: Callable[[], None]) -> Outbox:
-        """Open an outbox that gets every message from now on; a closed bus gives a closed one."""
-        outbox = Outbox(wake)
-        self._outboxes.add(outbox)
-        if self._emptied is not None:
-            outbox.close()
-        return outbox
+    def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
+        """Know an outbox, and what it may be given; it follows nothing yet."""
+        self._followers[outbox] = _Follower(may_read, set(), set())
 
-    def unsubscribe(self, outbox: Outbox) -> None:
-        """Close an outbox; what waits in it is dropped."""
-        self._outboxes.discard(outbox)
-        if self._emptied is not None and not self._outboxes:
-            self._emptied()
+    def detach(self, outbox: Outbox) -> None:
+        """Forget an outbox; what waits in it is dropped."""
+        self._followers.pop(outbox, None)
+        for index in (self._by_headset, self._by_detail):
+            for outboxes in index.values():
+                outboxes.pop(outbox, None)
 
     @property
     def subscribers(self) -> int:
-        """How many outboxes are open."""
-        return len(self._outboxes)
+        """How many outboxes are attached."""
+        return len(self._followers)
+
+    def subscribe(
+        self, outbox: Outbox, names: Iterable[str], resume: Mapping[str, Position] | None = None
+    ) -> list[tuple[str, Recovery]]:
+        """Follow headsets: of each its state, and what was missed or is newest, come first.
+
+        Parameters
+        ----------
+        outbox
+            An attached one.
+        names
+            Ids, known or yet to come, or `EVERY_HEADSET`.
+        resume
+            For headsets among them, the last prediction that the subscriber has.
+
+        Returns
+        -------
+        What is given of the past: for each headset that is resumed, and for each other name.
+        """
+        follower = self._followers[outbox]
+        before = {headset for headset in self._known() if follower.follows(headset)}
+        names = list(names)
+        follower.headsets.update(names)
+        self._index(outbox)
+        recoveries: dict[str, Recovery] = {}
+        missed: dict[str, list[Frame]] = {}
+        for headset, position in (resume or {}).items():
+            if headset in before or not follower.follows(headset):
+                continue
+            found = self.history.missed(headset, position)
+            recoveries[headset] = Recovery(found is not None, len(found or ()))
+            if found is not None:
+                missed[headset] = found
+        for headset in sorted(self._known() - before):
+            if follower.follows(headset):
+                self._give_present(outbox, headset, missed.get(headset))
+        nothing = Recovery(None)
+        recoveries |= {name: nothing for name in names if name not in recoveries}
+        return list(recoveries.items())
+
+    def unsubscribe(self, outbox: Outbox, headset: str) -> None:
+        """Follow a headset no longer, nor its details; what waits of it is dropped."""
+        follower = self._followers[outbox]
+        follower.headsets.discard(headset)
+        follower.details.discard(headset)
+        self._index(outbox)
+        for name in self._known():
+            if not follower.follows(name):
+                outbox.drop(name)
+
+    def want_detail(self, outbox: Outbox, headset: str) -> None:
+        """Give the `detail` messages of a headset, or of all, as far as it is followed."""
+        self._followers[outbox].details.add(headset)
+        self._index(outbox)
+
+    def is_detail_wanted(self, headset: str) -> bool:
+        """Tell whether anyone would get a `detail` message of a headset."""
+        return bool(self._of(self._by_detail, headset))
+
+    def following(self, outbox: Outbox) -> int:
+        """Count what an outbox is subscribed to."""
+        return len(self._followers[outbox].headsets)
 
     def last_prediction(self, headset: str) -> Prediction | None:
         """Give the headset's newest prediction, valid or not."""
-        return self._last.get(headset)
+        return self._predictions.get(headset)
 
     def forget(self, headset: str) -> None:
-        """Drop the last prediction of a headset that is no longer listed."""
-        self._last.pop(headset, None)
+        """Drop what is known of a headset that is no longer listed."""
+        self._predictions.pop(headset, None)
+        self._states.pop(headset, None)
+        self._live.pop(headset, None)
+        self._by_headset.pop(headset, None)
+        self._by_detail.pop(headset, None)
+        self.history.forget(headset)
+        self.events.forget(headset)
 
-    def publish(self, message: Prediction | Status | Baseline | GoingAway) -> None:
-        """Hand the message to every subscriber."""
-        text = message.encode()
+    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
+        """Hand the message to every follower of its headset."""
+        index = self._by_headset
         match message:
-            case Prediction():
-                self._last[message.headset] = message
-                headset = message.headset
-            case Baseline():
-                headset = message.headset
+            case Prediction(headset=headset):
+                frame = Frame("prediction", headset, message)
+                self._predictions[headset] = message
+                self.history.add(frame)
             case Status():
                 headset = message.headset.id
-            case GoingAway():
-                headset = ""
-        for outbox in self._outboxes:
-            outbox.put(message.type, headset, text)
+                frame = self._states[headset] = Frame("status", headset, message)
+                self._live[headset] = message.headset.state is State.LIVE
+                self.events.heard(message)
+            case Baseline(headset=headset):
+                frame = Frame("baseline", headset, message)
+                self.events.heard(message)
+            case Detail(headset=headset):
+                frame = Frame("detail", headset, message)
+                index = self._by_detail
+        for outbox in self._of(index, headset):
+            outbox.put(frame)
 
-    def close(self, emptied: Callable[[], None]) -> None:
-        """Close all outboxes; what waits in them may still be taken.
+    def _known(self) -> set[str]:
+        return self._states.keys() | self._predictions.keys() | self._by_headset.keys()
 
-        `emptied` is called when the last subscriber has left.
-        """
-        self._emptied = emptied
-        for outbox in self._outboxes:
-            outbox.close()
-        if not self._outboxes:
-            emptied()
+    def _of(self, index: dict[str, dict[Outbox, None]], headset: str) -> dict[Outbox, None]:
+        """Give the outboxes for a headset; one never heard of is looked up once."""
+        found = index.get(headset)
+        if found is None:
+            self._by_headset[headset], self._by_detail[headset] = {}, {}
+            for outbox in self._followers:
+                self._index_one(outbox, headset)
+            found = index[headset]
+        return found
+
+    def _index(self, outbox: Outbox) -> None:
+        for headset in self._by_headset:
+            self._index_one(outbox, headset)
+
+    def _index_one(self, outbox: Outbox, headset: str) -> None:
+        follower = self._followers[outbox]
+        for index, wanted in (
+            (self._by_headset, follower.follows(headset)),
+            (self._by_detail, follower.follows_detail(headset)),
+        ):
+            if wanted:
+                index[headset][outbox] = None
+            else:
+                index[headset].pop(outbox, None)
+
+    def _give_present(self, outbox: Outbox, headset: str, missed: list[Frame] | None) -> None:
+        """Give the state, and what was missed or the newest: no page begins blank."""
+        if (state := self._states.get(headset)) is not None:
+            outbox.put(state)
+        if missed is not None:
+            outbox.recover(missed)
+        # The last score of a headset that has fallen silent is no news.
+        elif self._live.get(headset, True) and (newest := self.history.newest(headset)):
+            outbox.put(newest)

@@ -35,7 +35,9 @@ class Reason(StrEnum):
 class Message(BaseModel):
     """Base of all that goes out: immutable, and strict about its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True
+    )
 
     def encode(self) -> str:
         """Write the message as JSON text, once for all subscribers."""
@@ -185,21 +187,86 @@ class ModelCard(Message):
     """For `rest-baseline` a headset needs its person's own rest before it can be scored."""
 
 
+class Purpose(StrEnum):
+    """What the service is run for, as its operator states."""
+
+    RESEARCH = "research"
+    MEDICAL = "medical"
+    SAFETY = "safety"
+    DEMO = "demo"
+    WORKPLACE = "workplace"
+    EDUCATION = "education"
+
+
 class Welcome(Message):
-    """The first message of every connection."""
+    """The first message of every connection, once it is known what it may read."""
 
     type: Literal["welcome"] = "welcome"
     protocol: Literal["emotion.v1.json"] = PROTOCOL
     service: str
+    purpose: Purpose
+    justification: str | None
+    """Why emotions are estimated at work or in education; null for any other purpose."""
+    subject: str
+    """As whom the subscriber is known; `anonymous` on an open service."""
+    scopes: tuple[str, ...]
+    credits: int
+    """How many messages a client that acknowledges is sent beyond those it has acknowledged."""
+    ack_every: int
+    """After how many messages to acknowledge."""
+    heartbeat_seconds: float
+    """A client that has heard nothing for this long should `ping`, and connect anew if nothing
+    comes for as long again."""
+    resume_seconds: float
+    """How long after a loss exactly the missed predictions are given."""
+    max_subscriptions: int
     model: ModelCard
     headsets: tuple[Headset, ...]
+    """Those that the subscriber may read."""
+
+
+class Subscribed(Message):
+    """The answer to each subscription, before its first message."""
+
+    type: Literal["subscribed"] = "subscribed"
+    headset: str
+    """A headset's id, or `*`."""
+    recovered: bool | None
+    """True where exactly the missed predictions follow, false where they cannot be told and the
+    newest follows, null where nothing was to be resumed."""
+    missed: Annotated[int, Field(ge=0)]
+    """How many missed predictions follow."""
+
+
+class Refused(Message):
+    """The answer to a subscription that is not given; the connection stays."""
+
+    type: Literal["refused"] = "refused"
+    headset: str
+    reason: Literal["not_allowed", "too_many"]
+    detail: str
+
+
+class Pong(Message):
+    """The answer to a `ping`."""
+
+    type: Literal["pong"] = "pong"
+
+
+class Detail(Quality):
+    """How the channels of a headset's newest window were judged, for those who asked for it."""
+
+    type: Literal["detail"] = "detail"
+    seq: Annotated[int, Field(ge=0)]
+    """Of the prediction over the same window."""
 
 
 class GoingAway(Message):
-    """The service is stopping; connect again after the given time."""
+    """The service is stopping; messages come until it closes this connection."""
 
     type: Literal["going_away"] = "going_away"
-    reconnect_after_ms: int
+    reconnect_after_ms: Annotated[int, Field(ge=0)]
+    """When to connect again, from now; drawn for each connection, so that not all come at once."""
 
 
 class BaselineState(StrEnum):
@@ -230,3 +297,24 @@ class Baseline(Message):
     """The last prediction before the baseline was applied."""
     after: Prediction | None
     """The first prediction that was made with it."""
+
+
+class Event(Message):
+    """Something that happened to a headset."""
+
+    number: Annotated[int, Field(ge=0)]
+    """Later events have larger ones."""
+    headset: str
+    time: float
+    """Unix seconds, UTC."""
+    kind: Literal["state", "baseline"]
+    state: str
+    """The headset's or its baseline's new state."""
+    detail: str
+    """The state in words."""
+
+
+TypedMessage = (
+    Prediction | Status | Baseline | Detail | Welcome | Subscribed | Refused | Pong | GoingAway
+)
+"""All that goes out on the WebSocket."""

@@ -1,47 +1,175 @@
-"""What waits to be sent to one subscriber. Pure: the socket's task asks it what comes next."""
+"""What waits to be sent to one subscriber. Pure: whoever carries it asks what comes next.
+
+A subscriber that reads slowly gets the newest state, not a growing backlog. Two things hold it
+back: the credits of a client that acknowledges, and the socket of any client. While it is held
+back, a message that is still unsent when a newer one of the same kind and headset comes is dropped
+and counted. So an outbox holds at most one message of each kind and headset, beside the answers to
+what the client asked and what it missed while it was away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections import deque
+from collections.abc import Callable, Sequence
 
-Kind = Literal["prediction", "status", "baseline", "going_away"]
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.publish.frames import Frame, Kind
+
+CREDITS = 32
+"""Messages that may be unacknowledged: what a client that sleeps finds stale when it wakes. Fewer
+would have a client across a slow network wait for its own acknowledgements."""
+
+ACK_EVERY = 16
+"""How often a client should acknowledge. Half the credits: measured, every 16th costs the server
+a tenth of a delivery, every one as much as two."""
+
+_REPLAY_ALLOWANCE = 60  # of missed predictions sent at once: a minute of one headset
+
+
+class AcknowledgeError(EegEmotionError):
+    """A client acknowledged what was never sent, or took an acknowledgement back."""
 
 
 class Outbox:
     """The newest unsent message of each kind and headset, in the order they were published.
 
-    A subscriber that reads slowly gets the newest state, not a growing backlog: a message that
-    is still unsent when a newer one of the same headset and kind arrives is dropped and counted.
-    So the outbox never holds more than three messages a headset.
-
     Parameters
     ----------
     wake
-        Called when there is something to take.
+        Called when there is something to take that could not be taken before.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._waiting: dict[tuple[Kind, str], str] = {}
+        self._greeting: Frame | None = None
+        self._replies: deque[Frame] = deque()
+        self._missed: deque[Frame] = deque()
+        self._waiting: dict[tuple[Kind, str], Frame] = {}
+        self._limit: float = float("inf")
+        self._acknowledged = 0
+        self._held = False
+        self._woken = False
+        self.sent = 0
+        """Messages taken so far."""
         self.conflated = 0
-        self.closed = False
+        """Messages that gave way to newer ones."""
+        self._told = 0
 
-    def put(self, kind: Kind, headset: str, text: str) -> None:
+    def greet(self, frame: Frame) -> None:
+        """Add the message that comes before all others, and is not counted."""
+        self._greeting = frame
+        self._ring()
+
+    def put(self, frame: Frame) -> None:
         """Add a message, in place of an unsent older one of the same kind and headset."""
+        place = frame.kind, frame.headset
         # Taken out first, so that the newer message takes its own place in the order.
-        if self._waiting.pop((kind, headset), None) is not None:
+        if self._waiting and self._waiting.pop(place, None) is not None:
             self.conflated += 1
-        self._waiting[kind, headset] = text
-        self._wake()
+        self._waiting[place] = frame
+        if not self._woken:
+            self._ring()
 
-    def close(self) -> None:
-        """Note that nothing will follow what waits now."""
-        self.closed = True
-        self._wake()
+    def reply(self, frame: Frame) -> None:
+        """Add an answer to the client. It needs no credit, since it was asked for."""
+        self._replies.append(frame)
+        self._ring()
 
-    def take(self) -> list[str]:
-        """Take all that waits, oldest first."""
-        taken = list(self._waiting.values())
-        self._waiting.clear()
+    def recover(self, frames: Sequence[Frame]) -> None:
+        """Add what a returning subscriber missed, oldest first, before all that waits.
+
+        It has an allowance of its own beside the credits.
+        """
+        self._missed.extend(frames)
+        self._limit += min(len(frames), _REPLAY_ALLOWANCE)
+        self._ring()
+
+    def drop(self, headset: str) -> None:
+        """Forget what waits of a headset that is no longer subscribed to."""
+        for place in [place for place in self._waiting if place[1] == headset]:
+            del self._waiting[place]
+        if self._missed:
+            self._missed = deque(frame for frame in self._missed if frame.headset != headset)
+
+    def use_credits(self) -> None:
+        """Send no more than the client's acknowledgements allow, from now on."""
+        self._limit = self.sent + CREDITS
+
+    def acknowledge(self, received: int) -> None:
+        """Take the client's word that it has dealt with so many messages since the welcome.
+
+        Raises
+        ------
+        AcknowledgeError
+            If it is more than were sent, or less than it said before.
+        """
+        if not self._acknowledged <= received <= self.sent:
+            raise AcknowledgeError(
+                f"found an acknowledgement of {received} messages, expected from "
+                f"{self._acknowledged}, the last, to {self.sent}, the messages sent; count each "
+                "message after the welcome once"
+            )
+        self._acknowledged = received
+        self._limit = max(self._limit, received + CREDITS)
+        self._ring()
+
+    def hold(self) -> None:
+        """Give nothing more, since the socket takes nothing more."""
+        self._held = True
+
+    def release(self) -> None:
+        """Go on, since the socket has sent enough."""
+        self._held = False
+        self._ring()
+
+    @property
+    def blocked(self) -> bool:
+        """Tell whether something waits that the subscriber cannot be sent."""
+        if self._held:
+            return bool(self._waiting or self._missed or self._replies or self._greeting)
+        return self.sent >= self._limit and bool(self._waiting or self._missed)
+
+    @property
+    def progress(self) -> int:
+        """A number that changes whenever the subscriber takes or acknowledges something."""
+        return self.sent + self._acknowledged
+
+    def take(self) -> list[Frame]:
+        """Take what may be sent now: answers, then what was missed, then the newest, in order."""
+        self._woken = False
+        if self._held:
+            return []
+        taken = list(self._replies)
+        self._replies.clear()
+        room = self._limit - self.sent - len(taken)
+        while self._missed and room > 0:
+            taken.append(self._missed.popleft())
+            room -= 1
+        if not self._missed and self._waiting and room > 0:
+            if room >= len(self._waiting):
+                taken.extend(self._waiting.values())
+                self._waiting.clear()
+            else:
+                places = list(self._waiting)[: int(room)]
+                taken.extend(self._waiting.pop(place) for place in places)
+        self.sent += len(taken)
+        if self._greeting is not None:
+            taken.insert(0, self._greeting)
+            self._greeting = None
         return taken
+
+    def newly_conflated(self) -> int:
+        """Count the messages that gave way since the last time this was asked."""
+        new, self._told = self.conflated - self._told, self.conflated
+        return new
+
+    def _ring(self) -> None:
+        if self._woken or self._held:
+            return
+        if (
+            self._greeting
+            or self._replies
+            or ((self._waiting or self._missed) and self.sent < self._limit)
+        ):
+            self._woken = True
+            self._wake()

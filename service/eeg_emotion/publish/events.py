@@ -1,0 +1,64 @@
+"""What happened to each headset: its changes of state, and its baselines. Kept in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+
+from eeg_emotion.publish.messages import Baseline, Event, Status
+
+KEPT_EVENTS = 1000
+"""For each headset. One that comes and goes each minute has had so many in eight hours."""
+
+
+class Events:
+    """The newest events of each headset.
+
+    Parameters
+    ----------
+    utc
+        Dates them; Unix seconds.
+    """
+
+    def __init__(self, utc: Callable[[], float]) -> None:
+        self._utc = utc
+        self._numbers = count()
+        self._kept: dict[str, deque[Event]] = {}
+        self._last: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def heard(self, message: Status | Baseline) -> None:
+        """Keep what a message tells, where it is news."""
+        if isinstance(message, Status):
+            headset, kind = message.headset.id, "state"
+            state, detail = message.headset.state.value, message.headset.detail
+            news = state, detail
+        else:
+            headset, kind = message.headset, "baseline"
+            state, detail = message.state.value, message.detail
+            # A collection tells each of its seconds; its beginning and its end are events.
+            news = state, message.profile or ""
+        if self._last.get((headset, kind)) == news:
+            return
+        self._last[headset, kind] = news
+        kept = self._kept.setdefault(headset, deque(maxlen=KEPT_EVENTS))
+        kept.append(
+            Event(
+                number=next(self._numbers),
+                headset=headset,
+                time=self._utc(),
+                kind=kind,
+                state=state,
+                detail=detail,
+            )
+        )
+
+    def of(self, headset: str) -> list[Event]:
+        """Give a headset's events, oldest first."""
+        return list(self._kept.get(headset, ()))
+
+    def forget(self, headset: str) -> None:
+        """Drop what is kept of a headset that is no longer listed."""
+        self._kept.pop(headset, None)
+        for kind in ("state", "baseline"):
+            self._last.pop((headset, kind), None)

@@ -1,0 +1,44 @@
+"""A message as it is sent: encoded once, the same bytes for every subscriber."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from eeg_emotion.publish.messages import Prediction, TypedMessage
+
+Kind = Literal["prediction", "status", "baseline", "detail", "reply"]
+
+
+class Frame:
+    """One encoded message.
+
+    Attributes
+    ----------
+    kind, headset
+        What it is, and whose; a newer one of both replaces an unsent one.
+    name
+        The message's `type`.
+    data
+        The JSON, UTF-8.
+    epoch, seq
+        A prediction's place; None for other messages.
+    window_end
+        When a prediction's last sample was taken, Unix seconds; None for other messages.
+    packed
+        What a transport made of it, kept so that it is made once.
+    """
+
+    __slots__ = ("data", "epoch", "headset", "kind", "name", "packed", "seq", "window_end")
+
+    def __init__(self, kind: Kind, headset: str, message: TypedMessage) -> None:
+        self.kind = kind
+        self.name = message.type
+        self.headset = headset
+        self.data = message.encode().encode()
+        self.epoch: str | None = None
+        self.seq: int | None = None
+        self.window_end: float | None = None
+        self.packed: bytes | None = None
+        if isinstance(message, Prediction):
+            self.epoch, self.seq = message.epoch, message.seq
+            self.window_end = message.window.end

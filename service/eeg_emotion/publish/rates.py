@@ -1,0 +1,36 @@
+"""How often something may happen: a bucket of tokens that fills with time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class TokenBucket:
+    """Allows a mean rate, and so many at once after a pause.
+
+    Parameters
+    ----------
+    per_second
+        The mean rate.
+    at_once
+        How many may come together.
+    clock
+        Monotonic; seconds.
+    """
+
+    def __init__(self, per_second: float, at_once: int, clock: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._most = float(at_once)
+        self._clock = clock
+        self._tokens = float(at_once)
+        self._seen = clock()
+
+    def take(self) -> bool:
+        """Take one, if there is one."""
+        now = self._clock()
+        self._tokens = min(self._most, self._tokens + (now - self._seen) * self._per_second)
+        self._seen = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,269 @@
+"""One subscriber's conversation over a WebSocket: pure, fed with texts and with the time.
+
+It begins with `welcome`: at once where the subscriber is known, after its `hello` where credentials
+are asked for. Then it subscribes, acknowledges and pings; what it is sent goes through its outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.history import Position
+from eeg_emotion.publish.messages import (
+    GoingAway,
+    Pong,
+    Refused,
+    Subscribed,
+    TypedMessage,
+    Welcome,
+)
+from eeg_emotion.publish.outbox import AcknowledgeError, Outbox
+from eeg_emotion.publish.rates import TokenBucket
+from eeg_emotion.publish.requests import (
+    EVERY_HEADSET,
+    MAX_SUBSCRIPTIONS,
+    REQUESTS,
+    Ack,
+    Hello,
+    Ping,
+    Resume,
+    Subscribe,
+    Unsubscribe,
+)
+
+HELLO_SECONDS = 5.0
+"""For the first message where credentials are asked for: one round trip, and a slow start."""
+
+STALLED_SECONDS = 30.0
+"""Without progress before a subscriber is given up: longer than a page's hiccup or a roaming
+phone's, shorter than anyone would look at a still picture."""
+
+_MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE = 5.0, 20  # acknowledgements apart
+
+
+class Entry(Protocol):
+    """Who may come in."""
+
+    def authenticate(self, token: str) -> Grant:
+        """Tell what a key or token allows.
+
+        Raises
+        ------
+        EegEmotionError
+            If it allows nothing.
+        """
+        ...
+
+    def audit(
+        self, event: str, grant: Grant | None, *, headset: str | None = None, **facts: object
+    ) -> None:
+        """Note that something was given or refused."""
+        ...
+
+
+class Session:
+    """What one subscriber said, may do, and is to be sent.
+
+    Parameters
+    ----------
+    bus
+        Where its messages come from.
+    entry
+        Judges its credentials.
+    welcome
+        Makes the greeting for what it may do.
+    close
+        Called once, with the reason, when the connection is to be closed.
+    wake
+        Called when its outbox has something to send.
+    clock
+        Monotonic; seconds.
+    utc
+        For the end of its credentials; Unix seconds.
+    grant
+        What it may do where that is known from the beginning.
+    asked
+        What its address asked it to be subscribed to.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        entry: Entry,
+        *,
+        welcome: Callable[[Grant], Welcome],
+        close: Callable[[CloseCode, str], None],
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+        grant: Grant | None,
+        asked: Iterable[str] = (),
+    ) -> None:
+        self._bus = bus
+        self._entry = entry
+        self._welcome = welcome
+        self._close = close
+        self._clock = clock
+        self._utc = utc
+        self._asked = tuple(asked)
+        self._grant: Grant | None = None
+        self._greeted = False
+        self._begun = clock()
+        self._moved = self._begun
+        self._progress = 0
+        self._rate = TokenBucket(_MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE, clock)
+        self.outbox = Outbox(wake)
+        self.closed: CloseCode | None = None
+        if grant is not None:
+            self._begin(grant)
+
+    def receive(self, text: str) -> None:
+        """Take what the subscriber said."""
+        if self.closed is not None:
+            return
+        try:
+            request = REQUESTS.validate_json(text)
+        except ValidationError as error:
+            if self._may_say_more():
+                self.end(CloseCode.BAD_MESSAGE, _describe(error))
+            return
+        if not isinstance(request, Ack) and not self._may_say_more():
+            return
+        match request:
+            case Hello():
+                self._take_hello(request)
+            case _ if self._grant is None:
+                self.end(
+                    CloseCode.BAD_MESSAGE,
+                    f"found {request.type!r} as the first message, expected 'hello' with a token",
+                )
+            case Ack(received=received):
+                try:
+                    self.outbox.acknowledge(received)
+                except AcknowledgeError as error:
+                    self.end(CloseCode.BAD_MESSAGE, str(error))
+            case Subscribe():
+                self._subscribe(self._grant, request.headsets, request.detail, request.resume)
+            case Unsubscribe(headsets=headsets):
+                for name in headsets:
+                    self._bus.unsubscribe(self.outbox, name)
+            case Ping():
+                self._reply(Pong())
+
+    def tick(self) -> None:
+        """Look at the time; to be called about once a second."""
+        now = self._clock()
+        if self.closed is not None:
+            return
+        if self._grant is None:
+            if now - self._begun > HELLO_SECONDS:
+                self.end(CloseCode.NO_HELLO, f"no 'hello' came within {HELLO_SECONDS:g} s")
+            return
+        if self._grant.expires is not None and self._utc() >= self._grant.expires:
+            self._entry.audit("credentials expired", self._grant)
+            self.end(CloseCode.BAD_CREDENTIALS, "the token has expired; connect with a new one")
+            return
+        if not self.outbox.blocked or self.outbox.progress != self._progress:
+            self._progress, self._moved = self.outbox.progress, now
+        elif now - self._moved >= STALLED_SECONDS:
+            self.end(CloseCode.SLOW, f"nothing was taken or acknowledged for {STALLED_SECONDS:g} s")
+
+    def leave(self, reconnect_after_ms: int) -> None:
+        """Tell the subscriber that the service stops."""
+        if self.closed is None and self._grant is not None:
+            self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Close the connection."""
+        if self.closed is None:
+            self.closed = code
+            self._close(code, reason)
+
+    def detach(self) -> None:
+        """Let go of the bus, when the connection is gone."""
+        self._bus.detach(self.outbox)
+
+    def _begin(self, grant: Grant) -> None:
+        self._grant = grant
+        self._entry.audit("connected", grant)
+        self._bus.attach(self.outbox, lambda headset: grant.allows(Action.READ, headset))
+        self.outbox.greet(Frame("reply", "", self._welcome(grant)))
+        self._subscribe(grant, self._asked, (), {})
+
+    def _take_hello(self, hello: Hello) -> None:
+        if self._greeted:
+            self.end(CloseCode.BAD_MESSAGE, "found a second 'hello', expected one at most")
+            return
+        self._greeted = True
+        if hello.token is not None:
+            try:
+                grant = self._entry.authenticate(hello.token.get_secret_value())
+            except EegEmotionError as error:
+                self._entry.audit("refused", None, why=str(error))
+                self.end(CloseCode.BAD_CREDENTIALS, str(error))
+                return
+            if self._grant is None:
+                self._begin(grant)
+        if self._grant is None:
+            self._entry.audit("refused", None, why="no credentials")
+            self.end(CloseCode.BAD_CREDENTIALS, "found no token in 'hello', expected one")
+            return
+        if hello.acknowledges:
+            self.outbox.use_credits()
+        self._subscribe(self._grant, hello.subscribe, hello.detail, hello.resume)
+
+    def _subscribe(
+        self,
+        grant: Grant,
+        names: tuple[str, ...],
+        detail: tuple[str, ...],
+        resume: dict[str, Resume],
+    ) -> None:
+        given: list[str] = []
+        for name in dict.fromkeys(names):
+            # Those who may read some get those of all.
+            allowed = grant.allows(Action.READ, None if name == EVERY_HEADSET else name)
+            if not allowed:
+                detail_ = f"found no scope for the headset {name!r}, expected read:{name}"
+                self._reply(Refused(headset=name, reason="not_allowed", detail=detail_))
+            elif self._bus.following(self.outbox) + len(given) >= MAX_SUBSCRIPTIONS:
+                detail_ = f"expected at most {MAX_SUBSCRIPTIONS} subscriptions; '*' counts as one"
+                self._reply(Refused(headset=name, reason="too_many", detail=detail_))
+                allowed = False
+            else:
+                given.append(name)
+            self._entry.audit("subscribed" if allowed else "refused", grant, headset=name)
+        positions = {name: Position(at.epoch, at.seq) for name, at in resume.items()}
+        for name, recovery in self._bus.subscribe(self.outbox, given, positions):
+            self._reply(
+                Subscribed(headset=name, recovered=recovery.recovered, missed=recovery.missed)
+            )
+        for name in detail:
+            self._bus.want_detail(self.outbox, name)
+
+    def _reply(self, message: TypedMessage) -> None:
+        self.outbox.reply(Frame("reply", "", message))
+
+    def _may_say_more(self) -> bool:
+        if self._rate.take():
+            return True
+        self.end(
+            CloseCode.TOO_MANY_MESSAGES,
+            f"more than {_MESSAGES_PER_SECOND:g} messages a second, acknowledgements apart",
+        )
+        return False
+
+
+def _describe(error: ValidationError) -> str:
+    """Say what is wrong with a message, without repeating what it holds: it may be a token."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the message"
+    return f"{place}: {first['msg']}"

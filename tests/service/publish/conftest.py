@@ -1,0 +1,91 @@
+"""Frames and messages to be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.messages import (
+    Headset,
+    Latency,
+    Prediction,
+    Score,
+    Status,
+    WindowSpan,
+)
+
+
+def prediction(headset: str = "a", seq: int = 0, epoch: str = "e0", **changes: Any) -> Prediction:
+    score = Score(probability=0.75, label="high")
+    values: dict[str, Any] = {
+        "headset": headset,
+        "epoch": epoch,
+        "seq": seq,
+        "window": WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
+        "arousal": score,
+        "valence": score,
+        "valid": True,
+        "reasons": (),
+        "quality": 1.0,
+        "latency_ms": Latency(
+            resampler=0.0, filter=60.0, arrival=70.0, path=2.0, inference=1.0, total=73.0
+        ),
+        "model": "demo-simulated 1",
+    }
+    return Prediction(**values | changes)
+
+
+def status(headset: str = "a", state: State = State.LIVE, detail: str = "") -> Status:
+    return Status(
+        headset=Headset(
+            id=headset,
+            name=headset,
+            state=state,
+            detail=detail,
+            simulated=True,
+            epoch="e0",
+            sfreq=128.0,
+        )
+    )
+
+
+def frame(headset: str = "a", seq: int = 0, epoch: str = "e0") -> Frame:
+    return Frame("prediction", headset, prediction(headset, seq, epoch))
+
+
+def state_frame(headset: str = "a", detail: str = "") -> Frame:
+    return Frame("status", headset, status(headset, detail=detail))
+
+
+class FakeClock:
+    """Time that only a test moves."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def bell() -> Callable[[], None]:
+    return Bell()
+
+
+class Bell:
+    """Counts how often it rings."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def __call__(self) -> None:
+        self.rung += 1
