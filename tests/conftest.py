@@ -9,6 +9,9 @@ import pytest
 
 from eeg_emotion.headset.lsl import configure
 
+# The service does this itself; some tests import onnxruntime before it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def lsl_session() -> str:
@@ -25,5 +28,6 @@ def lsl_session() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the user's own profiles out of every test, and of the processes that tests start."""
+    """Keep the user's own profiles and keys out of every test, and of what tests start."""
     os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data-home"))
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config-home"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from pathlib import Path
@@ -16,23 +17,34 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
+from eeg_emotion.access.origins import OriginError, Origins
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
+from eeg_emotion.logs import LogFormat
+from eeg_emotion.publish.messages import Purpose
 
 
 class SettingsError(EegEmotionError):
     """A setting is unknown or has a value that it cannot have."""
 
 
-def _profiles_folder() -> Path:
-    """Give the place in the user's own data folder, by freedesktop.org's specification."""
-    stated = Path(os.environ.get("XDG_DATA_HOME", ""))
+def _own_folder(variable: str, default: str) -> Path:
+    """Give this project's place in the user's own folders, by freedesktop.org's specification."""
+    stated = Path(os.environ.get(variable, ""))
     # The specification has a relative path ignored.
-    data = stated if stated.is_absolute() else Path.home() / ".local" / "share"
-    return data / "eeg-emotion" / "profiles"
+    return (stated if stated.is_absolute() else Path.home() / default) / "eeg-emotion"
+
+
+def _profiles_folder() -> Path:
+    return _own_folder("XDG_DATA_HOME", ".local/share") / "profiles"
+
+
+def default_keys() -> Path:
+    """Give the file of the keys where none is named."""
+    return _own_folder("XDG_CONFIG_HOME", ".config") / "keys.json"
 
 
 class Settings(BaseSettings):
@@ -50,6 +62,9 @@ class Settings(BaseSettings):
     port: Annotated[
         int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     ] = 8000
+    max_connections: Annotated[
+        int, Field(ge=1, description="Subscribers at once; one more is refused with 503.")
+    ] = 4000
     model: Annotated[
         Path | None, Field(description="ONNX file of 'eeg-emotion-train export'; else the demo's.")
     ] = None
@@ -63,6 +78,13 @@ class Settings(BaseSettings):
     lsl_scope: Annotated[
         Scope, Field(description="How far LSL streams are looked for; LSL has no security.")
     ] = Scope.MACHINE
+    lsl_out: Annotated[
+        bool,
+        Field(
+            description="Send each headset's predictions as an LSL stream too; whoever is in reach "
+            "reads it, without credentials."
+        ),
+    ] = False
     match: Annotated[
         tuple[str, ...],
         Field(description="Follow only headsets whose id or name matches one, such as 'ward-*'."),
@@ -78,6 +100,53 @@ class Settings(BaseSettings):
         default_factory=_profiles_folder
     )
 
+    purpose: Annotated[
+        Purpose | None,
+        Field(description="What it is run for; needed unless the model is simulated: a demo."),
+    ] = None
+    justification: Annotated[
+        str | None,
+        Field(description="Why it may be run at work or in education; shown to subscribers."),
+    ] = None
+    keys: Annotated[
+        Path | None,
+        Field(description="File of API keys, which are then asked for; else one's own, if any."),
+    ] = None
+    jwt_keys: Annotated[
+        Path | None,
+        Field(description="Public keys of who signs tokens, PEM or JWK Set; then asked for."),
+    ] = None
+    jwt_audience: Annotated[str, Field(min_length=1, description="Which 'aud' tokens have.")] = (
+        "eeg-emotion"
+    )
+    allow_open: Annotated[
+        bool, Field(description="Serve beyond this machine though no credentials are asked for.")
+    ] = False
+    origin: Annotated[
+        tuple[str, ...],
+        Field(description="Other pages that may use it, such as https://board.example.org."),
+    ] = ()
+    audit: Annotated[
+        Path | None, Field(description="File that the audit is appended to, as JSON lines.")
+    ] = None
+    metrics_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="Port on 127.0.0.1 for /metrics; else on the main one while that is "
+            "loopback, and nowhere beyond.",
+        ),
+    ] = None
+    docs: Annotated[
+        bool | None,
+        Field(description="Serve /docs and /openapi.json; else only while on loopback."),
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        Field(description="How log lines are written; auto: for people on a terminal, else JSON."),
+    ] = LogFormat.AUTO
+
     @field_validator("quality", mode="before")
     @classmethod
     def _read_pairs(cls, quality: object) -> object:
@@ -89,6 +158,15 @@ class Settings(BaseSettings):
             for name, value in quality.items()
         }
 
+    @field_validator("origin")
+    @classmethod
+    def _is_origin(cls, origin: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            Origins.parse(origin)
+        except OriginError as error:
+            raise ValueError(str(error)) from error
+        return origin
+
     @field_validator("cap")
     @classmethod
     def _known_cap(cls, cap: str | None) -> str | None:
@@ -98,6 +176,24 @@ class Settings(BaseSettings):
             except CapError as error:
                 raise ValueError(str(error)) from error
         return cap
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether only this machine can reach the address that is listened on."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def serves_docs(self) -> bool:
+        """Tell whether the documentation is served."""
+        return self.loopback if self.docs is None else self.docs
+
+    @property
+    def serves_metrics(self) -> bool:
+        """Tell whether the main port has `/metrics`."""
+        return self.loopback and self.metrics_port is None
 
     def reception(self) -> Reception:
         """Say which headsets are followed, and how."""

@@ -11,6 +11,8 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
+from eeg_emotion.logs import LogFormat
+from eeg_emotion.publish.messages import Purpose
 from eeg_emotion.settings import Settings, SettingsError, load_settings
 
 
@@ -29,6 +31,7 @@ def test_without_any_source_the_service_listens_on_this_machine_alone():
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.lsl_scope is Scope.MACHINE
+    assert not settings.lsl_out
     assert settings.model is None
 
 
@@ -59,14 +62,27 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
     [
         ("host", "192.0.2.1", "192.0.2.1"),
         ("port", "0", 0),
+        ("max_connections", "10", 10),
         ("model", "models/own.onnx", Path("models/own.onnx")),
         ("hop_seconds", "0.75", 0.75),
         ("session_id", "lab 2", "lab 2"),
         ("lsl_scope", "link", Scope.LINK),
+        ("lsl_out", "true", True),
         ("match", '["ward-*", "Muse?"]', ("ward-*", "Muse?")),
         ("cap", "biosemi32", "biosemi32"),
         ("quality", '{"flat_uv": 2.0}', QualityLimits(flat_uv=2.0)),
         ("profiles", "/srv/profiles", Path("/srv/profiles")),
+        ("purpose", "research", Purpose.RESEARCH),
+        ("justification", "pilots' fatigue", "pilots' fatigue"),
+        ("keys", "/srv/keys.json", Path("/srv/keys.json")),
+        ("jwt_keys", "/srv/issuer.pem", Path("/srv/issuer.pem")),
+        ("jwt_audience", "ward-7", "ward-7"),
+        ("allow_open", "true", True),
+        ("origin", '["https://board.example.org"]', ("https://board.example.org",)),
+        ("audit", "/srv/audit.jsonl", Path("/srv/audit.jsonl")),
+        ("metrics_port", "9100", 9100),
+        ("docs", "false", False),
+        ("log_format", "json", LogFormat.JSON),
     ],
 )
 def test_every_setting_can_come_from_every_source(
@@ -135,6 +151,12 @@ def test_a_limit_that_cannot_be_is_refused_by_name(toml: Path, table: str, words
 def test_a_cap_that_is_not_known_is_refused_with_those_that_are():
     with pytest.raises(SettingsError, match=r"cap: .*found the cap 'easycap'.*biosemi32"):
         load_settings(cap="easycap")
+
+
+@pytest.mark.parametrize("origin", ["*", "board.example.org", "https://board.example.org/page"])
+def test_an_origin_that_is_none_is_refused_with_an_example(origin: str):
+    with pytest.raises(SettingsError, match=r"origin: .*https://board\.example\.org or"):
+        load_settings(origin=(origin,))
 
 
 def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch):
@@ -271,3 +293,25 @@ def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
         dashed = name.replace("_", "-")
         assert f"| `--{dashed}`, `{name}` | `EEG_EMOTION_{name.upper()}` |" in table
     assert table.count("EEG_EMOTION_") == len(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 - not listened on here
+        ("::", False),
+        ("192.0.2.1", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_documentation_and_metrics_are_shown_on_loopback_unless_said_otherwise(
+    host: str, loopback: bool
+):
+    settings = load_settings(host=host)
+    assert (settings.serves_docs, settings.serves_metrics) == (loopback, loopback)
+    asked = load_settings(host=host, docs=not loopback, metrics_port=9100)
+    assert (asked.serves_docs, asked.serves_metrics) == (not loopback, False)

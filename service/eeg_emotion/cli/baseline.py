@@ -29,6 +29,14 @@ _Headset = Annotated[
 ]
 _Name = Annotated[str, typer.Argument(help="The profile's name.")]
 _Url = Annotated[str, typer.Option(help="Where the service answers.")]
+_Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="EEG_EMOTION_TOKEN",
+        show_default=False,
+        help="Key or token, where one is asked for; in the environment others do not see it.",
+    ),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -48,12 +56,13 @@ def calibrate(
         typer.Option(help="Pseudonym to store it under; a stored one is replaced (default: new)."),
     ] = None,
     url: _Url = _DEFAULT_URL,
+    token: _Token = None,
     as_json: _Json = False,
 ) -> None:
     """Collect a person's clean rest, store their baseline, apply it; Ctrl-C cancels."""
     from eeg_emotion.publish.messages import Baseline, BaselineState
 
-    service = RestClient(url)
+    service = RestClient(url, token)
     place = ("headsets", headset or _only_live(service), "baseline")
 
     def standing() -> Baseline:
@@ -89,9 +98,9 @@ def calibrate(
 
 
 @profiles.command("list")
-def list_profiles(url: _Url = _DEFAULT_URL, as_json: _Json = False) -> None:
+def list_profiles(url: _Url = _DEFAULT_URL, token: _Token = None, as_json: _Json = False) -> None:
     """List the stored profiles, and which cannot be used."""
-    found = RestClient(url).ask("GET", "profiles")
+    found = RestClient(url, token).ask("GET", "profiles")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -109,9 +118,9 @@ def list_profiles(url: _Url = _DEFAULT_URL, as_json: _Json = False) -> None:
 
 
 @profiles.command()
-def delete(name: _Name, url: _Url = _DEFAULT_URL) -> None:
+def delete(name: _Name, url: _Url = _DEFAULT_URL, token: _Token = None) -> None:
     """Delete a stored profile for good."""
-    RestClient(url).ask("DELETE", "profiles", name)
+    RestClient(url, token).ask("DELETE", "profiles", name)
     typer.echo(f"profile {name} is deleted")
 
 
@@ -120,10 +129,11 @@ def use(
     name: _Name,
     headset: _Headset = None,
     url: _Url = _DEFAULT_URL,
+    token: _Token = None,
     as_json: _Json = False,
 ) -> None:
     """Use a stored profile for a headset, from its next window on."""
-    service = RestClient(url)
+    service = RestClient(url, token)
     identifier = headset or _only_live(service)
     found = service.ask("PUT", "headsets", identifier, "baseline", body={"profile": name})
     typer.echo(json.dumps(found) if as_json else f"{identifier}: {found['detail']}")

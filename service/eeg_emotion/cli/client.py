@@ -26,15 +26,18 @@ class RestClient:
     ----------
     url
         Where its page is, such as `http://127.0.0.1:8000`.
+    token
+        A key or token, where the service asks for one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ServiceError(
                 f"found the address {url!r}, expected one such as http://127.0.0.1:8000"
             )
         self._url = url.rstrip("/")
+        self._token = token
 
     def ask(self, method: str, *path: str, body: dict[str, Any] | None = None) -> Any:
         """Send one request; give the answer's JSON, None where there is none.
@@ -60,6 +63,9 @@ class RestClient:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
+        if self._token is not None:
+            # Not for wherever the answer may lead on to.
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 text = response.read()

@@ -17,12 +17,14 @@ from rich.console import Console
 
 import eeg_emotion
 from eeg_emotion.cli import baseline as cli_baseline
+from eeg_emotion.cli import keys as cli_keys
 from eeg_emotion.cli import predict as cli_predict
 from eeg_emotion.cli.recording import open_recording
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.library import load_library
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.logs import configure_logging
+from eeg_emotion.logs import LogFormat, configure_logging
+from eeg_emotion.publish.messages import Purpose
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
@@ -72,6 +74,12 @@ _Profiles = Annotated[
     Path | None,
     typer.Option(
         help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
+    ),
+]
+_Keys = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of API keys (default: ~/.config/eeg-emotion/keys.json, if it holds any)."
     ),
 ]
 _Config = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
@@ -131,9 +139,68 @@ def serve(
     hop_seconds: _Hop = None,
     session_id: _Session = None,
     lsl_scope: _Scope = None,
+    lsl_out: Annotated[
+        bool | None,
+        typer.Option(
+            "--lsl-out/--no-lsl-out",
+            help="Send each headset's predictions as an LSL stream too (default: no).",
+        ),
+    ] = None,
     match: _Match = None,
     cap: _Cap = None,
     profiles: _Profiles = None,
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option(help="What it is run for; needed unless the model is a simulated one."),
+    ] = None,
+    justification: Annotated[
+        str | None,
+        typer.Option(help="Why it may be run at work or in education; shown to subscribers."),
+    ] = None,
+    keys: _Keys = None,
+    jwt_keys: Annotated[
+        Path | None,
+        typer.Option(help="Public keys of who signs tokens, PEM or JWK Set; then asked for."),
+    ] = None,
+    jwt_audience: Annotated[
+        str | None, typer.Option(help="Which 'aud' tokens have (default: eeg-emotion).")
+    ] = None,
+    allow_open: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-open/--no-allow-open",
+            help="Serve beyond this machine though no credentials are asked for (default: no).",
+        ),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another page that may use it, such as https://board.example.org; may be repeated."
+        ),
+    ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="File that the audit is appended to, as JSON lines.")
+    ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(help="Subscribers at once; one more is refused (default: 4000).")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port on 127.0.0.1 for /metrics (default: the main one's)."
+        ),
+    ] = None,
+    docs: Annotated[
+        bool | None,
+        typer.Option(
+            "--docs/--no-docs",
+            help="Serve /docs and /openapi.json (default: only while on loopback).",
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="How log lines are written (default: auto, JSON unless on a terminal)."),
+    ] = None,
     config: _Config = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings only.")] = False,
 ) -> None:
@@ -142,7 +209,6 @@ def serve(
     from eeg_emotion import daemon
     from eeg_emotion.settings import load_settings
 
-    configure_logging(verbose=not quiet)
     settings = load_settings(
         config,
         host=host,
@@ -151,10 +217,24 @@ def serve(
         hop_seconds=hop_seconds,
         session_id=session_id,
         lsl_scope=lsl_scope,
+        lsl_out=lsl_out,
         match=match or None,
         cap=cap,
         profiles=profiles,
+        purpose=purpose,
+        justification=justification,
+        keys=keys,
+        jwt_keys=jwt_keys,
+        jwt_audience=jwt_audience,
+        allow_open=allow_open,
+        origin=origin or None,
+        audit=audit,
+        max_connections=max_connections,
+        metrics_port=metrics_port,
+        docs=docs,
+        log_format=log_format,
     )
+    configure_logging(settings.log_format, verbose=not quiet)
 
     def announce(address: str, model: Model) -> None:
         # The first line is read by programs, the demo among them.
@@ -165,12 +245,19 @@ def serve(
         if contract.needs_rest:
             typer.echo(f"needs      {contract.needs_rest}")
         typer.echo(f"page       {address}")
-        typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream")
-        typer.echo(f"REST       {address}docs")
+        typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream?headset=*")
+        if settings.serves_docs:
+            typer.echo(f"REST       {address}docs")
         if settings.lsl_scope is not Scope.MACHINE:
             typer.echo(
                 f"LSL streams are looked for beyond this machine (scope {settings.lsl_scope}): "
                 "LSL is not encrypted, and anyone on the network can pose as a headset."
+            )
+        if settings.lsl_out:
+            reach = "machine" if settings.lsl_scope is Scope.MACHINE else "network"
+            typer.echo(
+                "predictions are sent as LSL streams of type Emotion: LSL asks for no credentials, "
+                f"so anyone on this {reach} can read them."
             )
         sys.stdout.flush()
 
@@ -316,6 +403,7 @@ def verify_model(
 app.command()(cli_predict.predict)
 app.command()(cli_baseline.calibrate)
 app.add_typer(cli_baseline.profiles)
+app.add_typer(cli_keys.keys)
 
 
 def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -1,0 +1,115 @@
+"""The audit: one line for each that is let in, given something, or refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eeg_emotion.access.credentials import exposed
+from eeg_emotion.access.grants import Grant
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.logs import get_logger
+
+logger = get_logger("eeg_emotion.audit")
+
+
+class AuditError(EegEmotionError):
+    """The file of the audit cannot be used."""
+
+
+class Audit:
+    """Writes events to the log, and to a file where there is one.
+
+    Parameters
+    ----------
+    purpose
+        What the service is run for; in every line.
+    file
+        JSON lines are appended to it; made for its user's eyes only.
+    utc
+        Unix seconds.
+
+    Raises
+    ------
+    AuditError
+        If the file cannot be written, or others may read it.
+    """
+
+    def __init__(
+        self,
+        purpose: str = "demo",
+        file: Path | None = None,
+        *,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self._purpose = purpose
+        self._file = file
+        self._utc = utc
+        if file is not None:
+            try:
+                handle = self._open(file)
+            except OSError as error:
+                raise AuditError(
+                    f"cannot write the audit {file}: {error.strerror}; make it writable, or name "
+                    "another file with --audit"
+                ) from error
+            try:
+                if (why := exposed(os.fstat(handle))) is not None:
+                    raise AuditError(f"the audit {file}: {why}")
+            finally:
+                os.close(handle)
+
+    def note(
+        self,
+        event: str,
+        grant: Grant | None,
+        *,
+        client: str | None = None,
+        headset: str | None = None,
+        **facts: object,
+    ) -> None:
+        """Write one line.
+
+        Parameters
+        ----------
+        event
+            What happened.
+        grant
+            Whose credentials it was about; None where there were none, or wrong ones.
+        client
+            The network address.
+        headset
+            Which headset, if one.
+        facts
+            What else there is to say; never a key or a token.
+        """
+        fields = {
+            "subject": None if grant is None else grant.subject,
+            "client": client,
+            "headset": headset,
+            "purpose": self._purpose,
+            **facts,
+        }
+        logger.info(event, **{name: value for name, value in fields.items() if value is not None})
+        if self._file is None:
+            return
+        now = datetime.fromtimestamp(self._utc(), UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "event": event, **fields}, default=str) + "\n"
+        try:
+            # Opened anew each time, so that the file may be moved away while the service runs.
+            handle = self._open(self._file)
+            try:
+                os.write(handle, line.encode())
+            finally:
+                os.close(handle)
+        except OSError as error:
+            # Known to be writable at the start. A full disk is no reason to stop the pictures.
+            logger.error("audit not written", why=error.strerror, lost=event)
+
+    @staticmethod
+    def _open(file: Path) -> int:
+        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,100 @@
+"""From which web pages the service may be used, and under which names of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from eeg_emotion.errors import EegEmotionError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class OriginError(EegEmotionError):
+    """A text is no origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The pages that may use the service, beside its own.
+
+    Attributes
+    ----------
+    allowed
+        Each as `(scheme, host, port)`.
+    """
+
+    allowed: frozenset[tuple[str, str, int]] = frozenset()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Origins:
+        """Read origins such as `https://board.example.org`.
+
+        Raises
+        ------
+        OriginError
+            If one is none.
+        """
+        allowed = set()
+        for text in texts:
+            origin = _origin(text)
+            if origin is None:
+                raise OriginError(
+                    f"found the origin {text!r}, expected scheme, host and port alone, such as "
+                    "https://board.example.org or http://10.0.0.5:8080"
+                )
+            allowed.add(origin)
+        return cls(frozenset(allowed))
+
+    def allows(self, origin: str, host: str | None) -> bool:
+        """Tell whether a page of this origin may use the service.
+
+        Parameters
+        ----------
+        origin
+            The request's `Origin`.
+        host
+            Its `Host`. The service's own page has the same, but only an address or `localhost` is
+            proof of it: any name can be made to lead here ("DNS rebinding").
+        """
+        found = _origin(origin)
+        if found is None:
+            return False
+        if found in self.allowed:
+            return True
+        if host is None:
+            return False
+        own = _origin(f"{found[0]}://{host}")
+        return own == found and _sure(found[1])
+
+    def names(self, host: str) -> bool:
+        """Tell whether a `Host` is surely meant for this service."""
+        found = _origin(f"http://{host}")
+        return found is not None and (
+            _sure(found[1]) or any(name == found[1] for _, name, _ in self.allowed)
+        )
+
+
+def _origin(text: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return None
+    if "@" in parts.netloc or any((parts.path, parts.query, parts.fragment)):
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _sure(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""The commands around API keys. They write the file that the service reads."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eeg_emotion.access.grants import Scope
+from eeg_emotion.access.keys import Key, KeyStore
+from eeg_emotion.settings import default_keys, load_settings
+
+keys = typer.Typer(
+    name="keys", help="API keys of those who may use the service.", no_args_is_help=True
+)
+
+_DAY_SECONDS = 86400
+
+_Name = Annotated[str, typer.Argument(help="The key's name: who or what uses it.")]
+_File = Annotated[
+    Path | None,
+    typer.Option("--keys", help="File of the keys (default: ~/.config/eeg-emotion/keys.json)."),
+]
+_Config = Annotated[Path | None, typer.Option(help="The service's TOML file with settings.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+@keys.command()
+def create(
+    name: _Name,
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="What it allows: read:HEADSETS, control:HEADSETS with ids or patterns such as "
+            "'ward-*', profiles, predict, metrics; may be repeated."
+        ),
+    ],
+    expires_days: Annotated[
+        float | None, typer.Option(min=0, help="Days until it ends (default: never).")
+    ] = None,
+    file: _File = None,
+    config: _Config = None,
+    as_json: _Json = False,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept."""
+    store = _store(file, config)
+    scopes = tuple(Scope.parse(text) for text in scope)
+    expires = None if expires_days is None else time.time() + expires_days * _DAY_SECONDS
+    key = store.add(name, scopes, expires)
+    if as_json:
+        typer.echo(json.dumps({"name": name, "key": key, "file": str(store.path)}))
+        return
+    # The key alone on the output, so that it can be read by a program.
+    typer.echo(key)
+    typer.echo(
+        f"Keep it now: {store.path} has its hash only. It is for the Authorization header or "
+        "'hello', never for an address. A service that runs open asks for it once started anew.",
+        err=True,
+    )
+
+
+@keys.command("list")
+def list_keys(file: _File = None, config: _Config = None, as_json: _Json = False) -> None:
+    """List the keys, without what is secret."""
+    store = _store(file, config)
+    found = store.list()
+    if as_json:
+        typer.echo(json.dumps([key.model_dump(mode="json", exclude={"sha256"}) for key in found]))
+        return
+    for key in found:
+        typer.echo(_in_words(key))
+    if not found:
+        typer.echo(f"{store.path} holds no key; 'eeg-emotion keys create' makes one")
+
+
+@keys.command()
+def revoke(name: _Name, file: _File = None, config: _Config = None) -> None:
+    """Take a key back; who is connected with it is sent away within seconds."""
+    _store(file, config).revoke(name)
+    typer.echo(f"key {name} is revoked")
+
+
+def _store(file: Path | None, config: Path | None) -> KeyStore:
+    return KeyStore(load_settings(config, keys=file).keys or default_keys())
+
+
+def _in_words(key: Key) -> str:
+    ends = "never ends"
+    if key.expires is not None:
+        over = key.expires <= datetime.now(UTC)
+        ends = f"{'ended' if over else 'ends'} {key.expires:%Y-%m-%d %H:%M} UTC"
+    return f"{key.name}: {' '.join(key.scopes)}; made {key.created:%Y-%m-%d}, {ends}"
