@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import signal
 import sys
@@ -19,12 +20,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import websockets
-from pydantic import ValidationError
 from rich.console import Console
 
+from eeg_emotion.client import Stream, connect
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.publish.messages import PROTOCOL, Prediction, Score, Status, Welcome
+from eeg_emotion.publish.messages import ModelCard, Prediction, Score, Status
 
 PERSON_SEED, PERSON = 2026, 7
 """The demo's person. The demo model was trained on people of another seed."""
@@ -109,28 +109,28 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
-    daemon = ["serve", "--quiet", "--host", host, "--port", str(port), *session]
+    # Only the simulated person is seen, who may be shown to everyone.
+    daemon = ["serve", "--quiet", "--allow-open", "--host", host, "--port", str(port), *session]
     headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
     summary = Summary()
     async with _part(*daemon) as service:
         address = await _address(service)
-        stream = f"{address.replace('http', 'ws', 1)}v1/stream"
+        websocket = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
         console.print(f"page       {address}", markup=False, soft_wrap=True)
-        console.print(f"websocket  {stream}", markup=False, soft_wrap=True)
+        console.print(f"websocket  {websocket}", markup=False, soft_wrap=True)
         console.print("The person is simulated, and so were those that the model was trained on.")
         console.print("The first window takes 5 s, and its filters 3 s more to settle.")
-        async with (
-            _part(*headset) as source,
-            websockets.connect(stream, subprotocols=[websockets.Subprotocol(PROTOCOL)]) as socket,
-        ):
-            listening = asyncio.create_task(_listen(socket, summary, console))
+        async with _part(*headset) as source, connect(address) as stream:
+            listening = asyncio.create_task(_listen(stream, summary, console))
             stopped = asyncio.create_task(stop.wait())
             ends = [asyncio.create_task(process.wait()) for process in (service, source)]
             await asyncio.wait(
                 [listening, stopped, *ends], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
             )
-            if any(end.done() for end in ends) or (listening.done() and not stop.is_set()):
+            if any(end.done() for end in ends):
                 raise DemoError("the daemon or the headset ended by itself; see its message above")
+            if listening.done():
+                listening.result()  # it goes on until it is refused, and says so
             for task in (listening, stopped, *ends):
                 task.cancel()
             source.send_signal(signal.SIGTERM)
@@ -141,47 +141,33 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
     return summary
 
 
-async def _listen(socket: websockets.ClientConnection, summary: Summary, console: Console) -> None:
-    """Print one line for each prediction and change of state, until the connection closes."""
+async def _listen(stream: Stream, summary: Summary, console: Console) -> None:
+    """Print one line for each prediction and change of state."""
+    summary.model = _introduce(stream.welcome.model, console)
     told: str | None = None
-    with contextlib.suppress(websockets.ConnectionClosed):
-        async for text in socket:
-            received = time.time()
-            message = _parse(text)
-            match message:
-                case Welcome():
-                    summary.model = f"{message.model.name} {message.model.version}"
-                    trained_on = message.model.trained_on
-                    console.print(f"model      {summary.model}: {trained_on}", soft_wrap=True)
-                    for target, result in message.model.held_out.items():
-                        line = f"held out   {target}: {result}"
-                        console.print(line, markup=False, soft_wrap=True)
-                case Status(headset=headset):
-                    line = f"headset    {headset.name}: {headset.state}, {headset.detail}"
-                    if line != told:
-                        told = line
-                        console.print(line, markup=False, soft_wrap=True)
-                case Prediction():
-                    latency_ms = (received - message.window.end) * 1e3
-                    summary.predictions += 1
-                    summary.valid += message.valid
-                    summary.latencies_ms.append(latency_ms)
-                    console.print(_line(message, latency_ms), markup=True, soft_wrap=True)
+    async for message in stream:
+        received = time.time()
+        match message:
+            case Status(headset=headset):
+                line = f"headset    {headset.name}: {headset.state}, {headset.detail}"
+                if line != told:
+                    told = line
+                    console.print(line, markup=False, soft_wrap=True)
+            case Prediction():
+                latency_ms = (received - message.window.end) * 1e3
+                summary.predictions += 1
+                summary.valid += message.valid
+                summary.latencies_ms.append(latency_ms)
+                console.print(_line(message, latency_ms), markup=True, soft_wrap=True)
 
 
-def _parse(text: str | bytes) -> Welcome | Status | Prediction | None:
-    try:
-        match json.loads(text)["type"]:
-            case "welcome":
-                return Welcome.model_validate_json(text)
-            case "status":
-                return Status.model_validate_json(text)
-            case "prediction":
-                return Prediction.model_validate_json(text)
-            case _:
-                return None
-    except ValidationError as error:
-        raise DemoError(f"found a message that the protocol does not know: {error}") from error
+def _introduce(model: ModelCard, console: Console) -> str:
+    """Print what the model is and how far to trust it; give its name."""
+    name = f"{model.name} {model.version}"
+    console.print(f"model      {name}: {model.trained_on}", soft_wrap=True)
+    for target, result in model.held_out.items():
+        console.print(f"held out   {target}: {result}", markup=False, soft_wrap=True)
+    return name
 
 
 def _line(prediction: Prediction, latency_ms: float) -> str:
@@ -223,6 +209,15 @@ async def _address(service: Process) -> str:
     return line[1]
 
 
+def _without_settings() -> dict[str, str]:
+    """Give the environment without what is set for the user's own service: keys, model, purpose."""
+    # A file of keys in the usual place is set aside by a place where there is none.
+    own = {"XDG_CONFIG_HOME": os.devnull}
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("EEG_EMOTION_")
+    } | own
+
+
 @contextlib.asynccontextmanager
 async def _part(*arguments: str) -> AsyncIterator[Process]:
     """Run `eeg-emotion` with these arguments; end it at the latest when the context ends."""
@@ -232,6 +227,7 @@ async def _part(*arguments: str) -> AsyncIterator[Process]:
         "eeg_emotion",
         *arguments,
         stdout=PIPE,
+        env=_without_settings(),
         # A session of its own: Ctrl-C is for the demo, which then ends its parts in order.
         start_new_session=True,
     )

@@ -145,7 +145,7 @@ def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["page", f"http://127.0.0.1:{port}/"]
-    assert lines[1].split() == ["websocket", f"ws://127.0.0.1:{port}/v1/stream"]
+    assert lines[1].split() == ["websocket", f"ws://127.0.0.1:{port}/v1/stream?headset=*"]
     assert "The person is simulated" in lines[2]
     assert any("arousal 0." in line and "valence 0." in line for line in lines)
     assert any("no score: warming_up" in line for line in lines)

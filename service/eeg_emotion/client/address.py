@@ -1,0 +1,74 @@
+"""Where the stream of a service is."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from eeg_emotion.errors import EegEmotionError
+
+_STREAM = "/v1/stream"
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+class AddressError(EegEmotionError):
+    """An address is not of the form that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A stream's address.
+
+    Attributes
+    ----------
+    url
+        With ``ws`` or ``wss``.
+    loopback
+        Whether it is on this machine.
+    """
+
+    url: str
+    loopback: bool
+
+
+def stream_address(url: str) -> Address:
+    """Find the stream of a service.
+
+    Parameters
+    ----------
+    url
+        The service's page, such as ``http://127.0.0.1:8000``, or its stream, such as
+        ``wss://example.org/v1/stream``.
+
+    Raises
+    ------
+    AddressError
+        If it is neither.
+    """
+    expected = f"found the address {url!r}, expected one such as http://127.0.0.1:8000"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # parsed when it is looked at
+    except ValueError as error:
+        raise AddressError(expected) from error
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        raise AddressError(expected)
+    if parts.query or parts.fragment or parts.username is not None:
+        # What is asked for in an address is subscribed to before a resume can be asked for.
+        raise AddressError(
+            f"found an address of {parts.hostname!r} with more than a path, expected none: name "
+            "headsets with headsets=[...], and give a key or token as token=..."
+        )
+    path = parts.path.rstrip("/")
+    if not path.endswith(_STREAM):
+        path += _STREAM
+    place = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, "", ""))
+    return Address(place, _is_loopback(parts.hostname))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,34 @@
+"""How long to wait before the next attempt to connect."""
+
+from __future__ import annotations
+
+from random import Random
+
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 20.0
+
+
+class Backoff:
+    """Exponential back-off with full jitter: from up to 0.5 s to up to 20 s.
+
+    Any time up to the limit is as likely as any other: so those who lost one server at the same
+    moment return to it evenly spread.
+
+    Parameters
+    ----------
+    random
+        Draws the times.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._limit = _FIRST_SECONDS
+
+    def next(self) -> float:
+        """Give the time to wait, s, and double the limit of the one after it."""
+        wait = self._random.uniform(0, self._limit)
+        self._limit = min(2 * self._limit, _LONGEST_SECONDS)
+        return wait
+
+    def reset(self) -> None:
+        """Begin anew, after a welcome."""
+        self._limit = _FIRST_SECONDS

@@ -1,0 +1,131 @@
+"""What was received and not yet taken, and where each headset stands. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from eeg_emotion.publish.history import Position
+from eeg_emotion.publish.messages import (
+    Baseline,
+    Detail,
+    Prediction,
+    Refused,
+    Status,
+    Subscribed,
+    TypedMessage,
+)
+from eeg_emotion.publish.requests import EVERY_HEADSET
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The connection was lost and is back; what follows came over the new one.
+
+    Attributes
+    ----------
+    recovered
+        For each headset: True where exactly the missed predictions follow, False where some may be
+        missing, None where there was none to go on from.
+    why
+        What ended the connection before.
+    """
+
+    recovered: Mapping[str, bool | None]
+    why: str
+
+
+Message = Prediction | Status | Baseline | Detail | Reconnected
+"""All that a stream gives."""
+
+_News = Prediction | Status | Baseline | Detail
+
+
+class Inbox:
+    """The messages of one connection after the other, in order and each prediction once.
+
+    A connection's first messages are held until all its subscriptions are answered, so that
+    `Reconnected` comes before what it announces.
+    """
+
+    def __init__(self) -> None:
+        self.positions: dict[str, Position] = {}
+        """The last prediction of each headset."""
+        self._waiting: deque[tuple[int, Message]] = deque()
+        self._held: list[tuple[int, _News]] = []
+        self._unanswered: set[str] = set()
+        self._recovered: dict[str, bool | None] = {}
+        self._why: str | None = None
+        self._received = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many messages can be taken."""
+        return len(self._waiting)
+
+    @property
+    def dealt(self) -> int:
+        """How many of the connection's messages were dealt with, the welcome apart."""
+        if self._waiting:
+            return self._waiting[0][0] - 1
+        if self._held:
+            return self._held[0][0] - 1
+        return self._received
+
+    def begin(self, names: Iterable[str], why: str | None) -> None:
+        """Begin with a new connection, once all that can be taken from the last one is taken.
+
+        Parameters
+        ----------
+        names
+            The subscriptions that will be answered.
+        why
+            What ended the last connection; None for the first one.
+        """
+        self._held.clear()
+        self._unanswered = set(names)
+        self._recovered = dict.fromkeys(self.positions, False)
+        self._why = why
+        self._received = 0
+
+    def add(self, message: TypedMessage | None) -> None:
+        """Take in a message; None for one of an unknown kind, which counts all the same."""
+        self._received += 1
+        match message:
+            case Prediction() | Status() | Baseline() | Detail():
+                if self._unanswered:
+                    self._held.append((self._received, message))
+                else:
+                    self._keep(self._received, message)
+            case Subscribed(headset=headset, recovered=recovered):
+                self._answer(headset, recovered)
+            case Refused(headset=headset):
+                self._answer(headset, False)
+
+    def take(self) -> Message | None:
+        """Give the oldest message; None if there is none."""
+        return self._waiting.popleft()[1] if self._waiting else None
+
+    def _answer(self, name: str, recovered: bool | None) -> None:
+        if not self._unanswered:
+            return
+        if name != EVERY_HEADSET:
+            self._recovered[name] = recovered
+        self._unanswered.discard(name)
+        if self._unanswered:
+            return
+        if self._why is not None:
+            number = self._held[0][0] if self._held else self._received
+            self._waiting.append((number, Reconnected(self._recovered, self._why)))
+        for number, message in self._held:
+            self._keep(number, message)
+        self._held.clear()
+
+    def _keep(self, number: int, message: _News) -> None:
+        if isinstance(message, Prediction):
+            last = self.positions.get(message.headset)
+            if last is not None and last.epoch == message.epoch and message.seq <= last.seq:
+                return
+            self.positions[message.headset] = Position(message.epoch, message.seq)
+        self._waiting.append((number, message))
