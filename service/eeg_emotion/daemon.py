@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import resource
 import signal
 import socket
@@ -13,10 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import SystemRandom
 
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.audit import Audit
+from eeg_emotion.access.keys import KeyStore
+from eeg_emotion.access.origins import Origins
+from eeg_emotion.access.tokens import TokenVerifier
 from eeg_emotion.api.app import create_app
+from eeg_emotion.api.health import metrics_server
 from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.outlets import Outlets
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
+from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.eeg.path import PathSettings
@@ -24,15 +31,15 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
+from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import GoingAway
-from eeg_emotion.settings import Settings, SettingsError
+from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.publish.purpose import settle_purpose
+from eeg_emotion.settings import Settings, SettingsError, default_keys
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
-_FAREWELL_SECONDS = 2.0  # for subscribers to take what waits and their close; exit within 10 s
-_RECONNECT_AFTER_MS = 1000
-_OPEN_FILES = 8192  # for the 512 headsets that one host's LSL ports allow
+_OPEN_FILES = 16384  # 512 headsets, which one host's LSL ports allow, and 4000 subscribers
 
 
 class PortError(EegEmotionError):
@@ -56,11 +63,20 @@ def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
     """
     model = load_for_service(settings)
     path = live_path(settings, model)
-    listener = _listen(settings.host, settings.port)
-    _allow_many_files()
-    with listener:
+    purpose = settle_purpose(
+        settings.purpose, settings.justification, simulated=model.contract.trained_on.simulated
+    )
+    access = access_for(settings, purpose)
+    with contextlib.ExitStack() as listeners:
+        listener = listeners.enter_context(_listen(settings.host, settings.port, "--port"))
+        numbers = None
+        if settings.metrics_port is not None:
+            numbers = listeners.enter_context(
+                _listen("127.0.0.1", settings.metrics_port, "--metrics-port")
+            )
+        _allow_many_files()
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_serve(settings, path, model, listener, announce))
+        asyncio.run(_serve(settings, path, model, access, purpose, listener, numbers, announce))
 
 
 def load_for_service(settings: Settings) -> Model:
@@ -90,6 +106,40 @@ def live_path(settings: Settings, model: Model) -> PathSettings:
         ) from error
 
 
+def access_for(settings: Settings, purpose: Purpose) -> Access:
+    """Say who may come in by the settings.
+
+    Raises
+    ------
+    EegEmotionError
+        If keys, tokens' public keys or the audit cannot be used, or if the service would be open
+        to others than this machine's users though nobody said that it may.
+    """
+    if settings.keys is not None and not settings.keys.is_file():
+        raise SettingsError(
+            f"found no file of keys {settings.keys}, expected one: 'eeg-emotion keys create NAME "
+            f"--scope read:* --keys {settings.keys}' makes it"
+        )
+    store = KeyStore(settings.keys or default_keys())
+    held = store.list()
+    tokens = None
+    if settings.jwt_keys is not None:
+        tokens = TokenVerifier(settings.jwt_keys, audience=settings.jwt_audience)
+    access = Access(
+        keys=store if held or settings.keys is not None else None,
+        tokens=tokens,
+        audit=Audit(purpose, settings.audit),
+        origins=Origins.parse(settings.origin),
+    )
+    if access.open and not settings.loopback and not settings.allow_open:
+        raise SettingsError(
+            f"found host = {settings.host!r}, which others than this machine can reach, and no "
+            "credentials to ask for; make a key with 'eeg-emotion keys create NAME --scope read:*',"
+            " or let everyone in with --allow-open"
+        )
+    return access
+
+
 def _allow_many_files() -> None:
     """Raise the soft limit of open files: an LSL inlet holds some eleven, and 1024 is usual."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,7 +152,10 @@ async def _serve(
     settings: Settings,
     path: PathSettings,
     model: Model,
+    access: Access,
+    purpose: Purpose,
     listener: socket.socket,
+    numbers: socket.socket | None,
     announce: Callable[[str, Model], None],
 ) -> None:
     bus, metrics = Bus(), Metrics()
@@ -120,42 +173,73 @@ async def _serve(
     fleet = Fleet(model, path, settings.reception(), bus, metrics, baselines)
     baselines.attach(fleet)
     service = Service(
-        model, path.hop_seconds, fleet, bus, metrics, baselines, limits=settings.quality
+        model,
+        path.hop_seconds,
+        fleet,
+        bus,
+        metrics,
+        baselines,
+        limits=settings.quality,
+        access=access,
+        purpose=purpose,
+        justification=settings.justification,
+        subscribers=Subscribers(settings.max_connections),
     )
-    server = make_server(create_app(service))
+    server = make_server(
+        create_app(service, docs=settings.serves_docs, metrics=settings.serves_metrics)
+    )
+    beside = metrics_server(service)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _stop_or_die, stop, number)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve(sockets=[listener]))
-        following = tasks.create_task(fleet.run())
+        if numbers is not None:
+            tasks.create_task(beside.serve(sockets=[numbers]))
+            logger.info(
+                "metrics served", address="http://{}:{}/metrics".format(*numbers.getsockname())
+            )
+        working = [tasks.create_task(service.run()), tasks.create_task(fleet.run())]
+        if settings.lsl_out:
+            outlets = Outlets(bus, fleet, service.model_card())
+            working.append(tasks.create_task(outlets.run()))
         await server.answering.wait()
         host, port = listener.getsockname()[:2]
+        access.note(
+            "started",
+            address=f"{host}:{port}",
+            open=access.open,
+            justification=settings.justification,
+        )
         announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/", model)
         await stop.wait()
         logger.info("stopping")
         service.draining = True
-        following.cancel()
-        await _say_goodbye(bus)
-        server.should_exit = True
+        # Headsets are followed on meanwhile: nobody misses a prediction before its own close.
+        await service.subscribers.drain()
+        for task in working:
+            task.cancel()
+        server.should_exit = beside.should_exit = True
 
 
-async def _say_goodbye(bus: Bus) -> None:
-    """Tell subscribers, and give them a moment to leave by themselves."""
-    gone = asyncio.Event()
-    bus.publish(GoingAway(reconnect_after_ms=_RECONNECT_AFTER_MS))
-    bus.close(gone.set)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(gone.wait(), _FAREWELL_SECONDS)
+def _stop_or_die(stop: asyncio.Event, number: signal.Signals) -> None:
+    """Stop in order at the first signal, and at once at the second."""
+    if stop.is_set():
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    stop.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, option: str) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise PortError(
             f"cannot listen on {host} port {port}: {error.strerror}; another program may have it. "
-            "Stop that one, or name another port with --port (0 takes a free one)"
+            f"Stop that one, or name another port with {option} (0 takes a free one)"
         ) from error
+    # Its connections inherit it. asyncio sets it on those of its own listeners alone, and without
+    # it each answer, written as head and body, waits 40 ms for the peer to acknowledge the head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

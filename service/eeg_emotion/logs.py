@@ -1,16 +1,116 @@
-"""Logging of the commands: one line an event on standard error."""
+"""Logging: each call is one event with fields, and each event one line on standard error.
+
+Nothing of a person is logged at INFO, neither EEG nor scores, and what could hold a credential or
+a signal never is. Tracebacks bear no local variables, which would be samples here.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import JSONRenderer, format_exc_info
+from structlog.stdlib import BoundLogger, ProcessorFormatter, filter_by_level
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+NEVER_LOGGED = frozenset({"token", "authorization", "secret", "data", "samples"})
+"""Fields whose values are replaced, however deep they lie."""
+
+_REDACTED = "[redacted]"
 
 
-def configure_logging(*, verbose: bool) -> None:
-    """Log this project's events from INFO on, and others' warnings."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+class LogFormat(StrEnum):
+    """How events are written."""
+
+    AUTO = "auto"
+    """`console` where standard error is a terminal, else `json`."""
+    CONSOLE = "console"
+    """For people: time, level, event, then `key=value`."""
+    JSON = "json"
+    """For machines: one JSON object a line."""
+
+
+def get_logger(name: str) -> BoundLogger:
+    """Give a module's logger: ``logger.info("headset state", headset=..., state=...)``."""
+    logger = structlog.wrap_logger(
+        logging.getLogger(name),
+        # Its own chain: the commands, tests and embedding programs need configure nothing.
+        processors=[filter_by_level, _redact, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=BoundLogger,
     )
-    logging.getLogger("eeg_emotion").setLevel(logging.INFO if verbose else logging.WARNING)
+    return cast(BoundLogger, logger)
+
+
+def configure_logging(log_format: LogFormat, *, verbose: bool) -> None:
+    """Write this project's events from INFO on, or its warnings alone, and others' warnings."""
+    if log_format is LogFormat.AUTO:
+        log_format = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
+    # The handler's level, not the logger's: a file of its own may take what is not shown.
+    handler.setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("eeg_emotion").setLevel(logging.INFO)
+
+
+def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Formatter:
+    """Make what writes events as lines, for a handler.
+
+    Parameters
+    ----------
+    log_format
+        `CONSOLE` or `JSON`.
+    colours
+        Whether `CONSOLE` has them.
+    """
+    renderers: list[Processor]
+    if log_format is LogFormat.CONSOLE:
+        # Its default traceback shows local variables wherever rich is installed.
+        renderers = [
+            ConsoleRenderer(
+                0,  # columns to which an event is padded, by two names in structlog's versions
+                colors=colours,
+                sort_keys=False,
+                exception_formatter=plain_traceback,
+            )
+        ]
+    else:
+        renderers = [format_exc_info, JSONRenderer(default=str, ensure_ascii=False)]
+    return ProcessorFormatter(
+        processors=[_from_record, ProcessorFormatter.remove_processors_meta, *renderers]
+    )
+
+
+def _from_record(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Take from the record what our own events and other packages' messages have in common."""
+    record: logging.LogRecord = event["_record"]
+    stamp = datetime.fromtimestamp(record.created, UTC)
+    return {
+        "timestamp": stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        **event,
+    }
+
+
+def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _clean(name: object, value: Any) -> Any:
+    if isinstance(name, str) and name.lower() in NEVER_LOGGED:
+        return _REDACTED
+    if isinstance(value, Mapping):
+        return {key: _clean(key, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and name != "exc_info":
+        return [_clean(None, item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
+    return value

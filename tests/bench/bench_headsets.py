@@ -152,7 +152,8 @@ async def measure(count: int, *, aligned: bool) -> Figures:
         os.sched_setaffinity(daemon.pid, {1})  # before it starts threads, which inherit it
     address = (await daemon.stdout.readline()).decode().split()[1]
     subscriber = Subscriber()
-    listening = asyncio.create_task(subscriber.run(f"{address.replace('http', 'ws', 1)}v1/stream"))
+    stream = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
+    listening = asyncio.create_task(subscriber.run(stream))
     farm = await start(str(FARM), session, str(count), *(["--aligned"] if aligned else []))
     try:
         if not await farm.stdout.readline():

@@ -43,7 +43,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
     headset = await start("-m", "eeg_emotion", "replay", "--simulate", "1", "--session-id", session)
     reference = await start(str(REFERENCE), session, str(SECONDS), str(CHUNK))
     latencies: list[float] = []
-    url = f"{address.replace('http', 'ws', 1)}v1/stream"
+    url = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
     subscribers = [asyncio.create_task(subscribe(url, latencies)) for _ in range(SUBSCRIBERS)]
     try:
         out, _ = await reference.communicate()

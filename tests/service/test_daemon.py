@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import signal
@@ -57,8 +58,10 @@ async def test_a_signal_ends_it_cleanly_and_subscribers_are_told(
 ) -> None:
     process, line = await start("--port", "0")
     address = line.split()[1]
-    async with websockets.connect(f"{address.replace('http', 'ws', 1)}v1/stream") as subscriber:
+    stream = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
+    async with websockets.connect(stream) as subscriber:
         assert json.loads(await subscriber.recv())["type"] == "welcome"
+        assert json.loads(await subscriber.recv())["type"] == "subscribed"
         began = time.monotonic()
         process.send_signal(number)
         assert json.loads(await subscriber.recv())["type"] == "going_away"
@@ -70,6 +73,70 @@ async def test_a_signal_ends_it_cleanly_and_subscribers_are_told(
     assert process.returncode == 0
     assert time.monotonic() - began < 10
     assert "Traceback" not in errors.decode()
+
+
+async def test_500_subscribers_are_sent_away_one_by_one_within_10_s(start: Start) -> None:
+    """1. SIGTERM. 2. `/readyz` says at once that no more should come, `/livez` that it lives.
+
+    Result: all are told, their closes are spread, and the exit is in time and in order.
+    """
+    process, line = await start("--port", "0", "--quiet")
+    address = line.split()[1]
+    stream = f"{address.replace('http', 'ws', 1)}v1/stream"
+    loop = asyncio.get_running_loop()
+
+    async def listen(connected: asyncio.Event) -> tuple[float, int]:
+        async with websockets.connect(stream, proxy=None) as subscriber:
+            await subscriber.recv()
+            connected.set()
+            told = json.loads(await subscriber.recv())
+            assert told["type"] == "going_away"
+            await subscriber.wait_closed()
+            assert subscriber.close_code == 4001
+            return loop.time(), told["reconnect_after_ms"]
+
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+        events = [asyncio.Event() for _ in range(500)]
+        listening = []
+        for number in range(0, 500, 50):  # as many at once as a listener's queue holds easily
+            part = events[number : number + 50]
+            listening += [asyncio.create_task(listen(event)) for event in part]
+            await asyncio.gather(*(event.wait() for event in part))
+        assert (await http.get("/readyz")).status_code == 200
+        began = loop.time()
+        process.send_signal(signal.SIGTERM)
+        while (await http.get("/readyz")).status_code == 200:
+            assert loop.time() - began < 1
+        assert (await http.get("/livez")).status_code == 200
+        told = await asyncio.gather(*listening)
+        _, errors = await process.communicate()
+        assert loop.time() - began < 10
+    assert process.returncode == 0
+    assert "Traceback" not in errors.decode()
+    counts = [0] * 6
+    for end, _ in told:
+        counts[int(end - began)] += 1
+    assert max(counts) < 200  # of 100 a second, were they spread evenly
+    assert len({again for _, again in told}) > 300
+
+
+async def test_a_second_signal_ends_it_at_once(start: Start) -> None:
+    process, line = await start("--port", "0")
+    address = line.split()[1]
+    stream = f"{address.replace('http', 'ws', 1)}v1/stream"
+    async with contextlib.AsyncExitStack() as stack:
+        # With so many, going one by one takes five seconds.
+        subscribers = [
+            await stack.enter_async_context(websockets.connect(stream)) for _ in range(300)
+        ]
+        await subscribers[0].recv()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert json.loads(await subscribers[0].recv())["type"] == "going_away"
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 10)
+        assert time.monotonic() - began < 2
+    assert process.returncode == -signal.SIGTERM
 
 
 async def test_a_subscriber_that_does_not_read_cannot_hold_up_the_exit(start: Start) -> None:
@@ -126,7 +193,7 @@ def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
 ) -> None:
     served: list[Settings] = []
     monkeypatch.setattr(daemon, "serve", lambda settings, announce: served.append(settings))
-    monkeypatch.setattr(cli, "configure_logging", lambda *, verbose: None)
+    monkeypatch.setattr(cli, "configure_logging", lambda log_format, *, verbose: None)
     options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
     assert CliRunner().invoke(cli.app, ["serve", *options]).exit_code == 0
     assert CliRunner().invoke(cli.app, ["serve"]).exit_code == 0
@@ -160,9 +227,10 @@ async def test_an_unsure_estimate_is_served_with_its_probability_and_valid(
         sys.executable, "-m", "eeg_emotion", "replay", "--simulate", "7", *session, stdout=DEVNULL
     )
     try:
+        stream = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
         async with (
             asyncio.timeout(60),
-            websockets.connect(f"{address.replace('http', 'ws', 1)}v1/stream") as subscriber,
+            websockets.connect(stream) as subscriber,
             httpx.AsyncClient(base_url=address) as client,
         ):
             told = {}

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import eeg_emotion
+from eeg_emotion.access.grants import Action
 from eeg_emotion.api import problems
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
+from eeg_emotion.api.connections import ConnectionCount
+from eeg_emotion.api.guard import Guard, needs
+from eeg_emotion.api.health import health_router
+from eeg_emotion.api.history import history_router
+from eeg_emotion.api.inference_v2 import inference_v2_router
 from eeg_emotion.api.rest import rest_router
 from eeg_emotion.api.service import Service
+from eeg_emotion.api.sse import sse_router
 from eeg_emotion.api.stream import stream_router
+from eeg_emotion.publish.asyncapi import documents
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -27,22 +36,41 @@ _PAGE_POLICY = (
 )  # the chart library sets styles on its elements, hence unsafe-inline for styles only
 
 
-def create_app(service: Service) -> FastAPI:
-    """Make the application around a running service."""
-    app = FastAPIOffline(
-        title="eeg-emotion",
-        version=eeg_emotion.__version__,
-        description="Arousal and valence from EEG. Predictions are pushed at `/v1/stream`.",
-        redoc_url=None,
-    )
+def create_app(service: Service, *, docs: bool = True, metrics: bool = True) -> FastAPI:
+    """Make the application around a running service.
+
+    Parameters
+    ----------
+    service
+        The running service.
+    docs
+        Whether `/docs` and `/openapi.json` are served.
+    metrics
+        Whether `/metrics` is served here, and not on a port of its own or nowhere.
+    """
+    about: dict[str, Any] = {
+        "title": "eeg-emotion",
+        "version": eeg_emotion.__version__,
+        "description": "Arousal and valence from EEG. Predictions are pushed at `/v1/stream`.",
+    }
+    app = FastAPIOffline(redoc_url=None, **about) if docs else FastAPI(openapi_url=None, **about)
     problems.install(app)
+    reading = needs(service, Action.READ)
+    app.include_router(health_router(service, metrics=metrics))
     app.include_router(rest_router(service))
+    app.include_router(history_router(service), dependencies=reading)
     app.include_router(baselines_router(service))
     app.include_router(stream_router(service))
+    app.include_router(sse_router(service), dependencies=reading)
+    app.include_router(inference_v2_router(service))
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def protocol() -> Response:
+        return Response(documents()["asyncapi.json"], media_type="application/json")
 
     @app.get("/static/plotly.min.js", include_in_schema=False)
     async def plotly() -> FileResponse:
@@ -50,7 +78,9 @@ def create_app(service: Service) -> FastAPI:
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, service=service)
     app.add_middleware(_PageHeaders)
+    app.add_middleware(ConnectionCount, metrics=service.metrics)
     return app
 
 

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from eeg_emotion.access.grants import Action
+from eeg_emotion.api.guard import needs
 from eeg_emotion.api.problems import responses
+from eeg_emotion.api.rest import find_headset
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import BaselineRefused, SecondsError
 from eeg_emotion.baseline.profiles import (
+    NAME_PATTERN,
     Profile,
     ProfileError,
     ProfileNameError,
@@ -23,6 +27,10 @@ from eeg_emotion.baseline.profiles import (
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Baseline, Message
 
+_NAMED = {"pattern": NAME_PATTERN}  # in the document alone; the refusal by `profiles` says more
+
+ProfileName = Annotated[str, Path(json_schema_extra=_NAMED)]
+
 
 class BeginRequest(BaseModel):
     """How much clean rest to collect, and under which pseudonym; without one, one is made."""
@@ -30,7 +38,7 @@ class BeginRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seconds: Annotated[int, Field(strict=True)] = 60
-    profile: str | None = None
+    profile: Annotated[str | None, Field(json_schema_extra=_NAMED)] = None
 
 
 class UseRequest(BaseModel):
@@ -38,7 +46,7 @@ class UseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    profile: str
+    profile: Annotated[str, Field(json_schema_extra=_NAMED)]
 
 
 class ProfileSummary(Message):
@@ -70,37 +78,44 @@ def baselines_router(service: Service) -> APIRouter:
     router = APIRouter(responses=responses(), tags=["baselines"])
     baselines = service.baselines
     place = "/v1/headsets/{identifier}/baseline"
+    controlling = needs(service, Action.CONTROL)
+    of_people = needs(service, Action.PROFILES)
 
-    @router.post(place, status_code=HTTPStatus.ACCEPTED, responses=responses(404, 409, 422))
+    @router.post(
+        place,
+        status_code=HTTPStatus.ACCEPTED,
+        dependencies=controlling,
+        responses=responses(404, 409, 422),
+    )
     async def begin(identifier: str, request: BeginRequest) -> Baseline:
         """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
 
         At its end it is stored under the pseudonym, in place of an older one, and applied.
         """
-        _check_headset(service, identifier)
+        find_headset(service, identifier)
         with _as_problems():
             return baselines.begin(identifier, request.seconds, request.profile)
 
-    @router.get(place, responses=responses(404))
+    @router.get(place, dependencies=needs(service, Action.READ), responses=responses(404))
     async def baseline(identifier: str) -> Baseline:
         """Tell whether rest is collected, and which profile is in use."""
-        _check_headset(service, identifier)
+        find_headset(service, identifier)
         return baselines.baseline(identifier)
 
-    @router.put(place, responses=responses(404, 409, 422))
+    @router.put(place, dependencies=controlling, responses=responses(404, 409, 422))
     async def use(identifier: str, request: UseRequest) -> Baseline:
         """Use a stored profile, from the next window on."""
-        _check_headset(service, identifier)
+        find_headset(service, identifier)
         with _as_problems():
             return baselines.use(identifier, request.profile)
 
-    @router.delete(place, responses=responses(404))
+    @router.delete(place, dependencies=controlling, responses=responses(404))
     async def cancel(identifier: str) -> Baseline:
         """Cancel the collection; where none is under way, stop using the profile."""
-        _check_headset(service, identifier)
+        find_headset(service, identifier)
         return baselines.cancel(identifier)
 
-    @router.get("/v1/profiles", responses=responses(409))
+    @router.get("/v1/profiles", dependencies=of_people, responses=responses(409))
     async def profiles() -> Profiles:
         """List the stored profiles."""
         with _as_problems():
@@ -110,8 +125,8 @@ def baselines_router(service: Service) -> APIRouter:
             damaged=found.damaged,
         )
 
-    @router.get("/v1/profiles/{name}", responses=responses(404, 409, 422))
-    async def profile(name: str) -> ProfileSummary:
+    @router.get("/v1/profiles/{name}", dependencies=of_people, responses=responses(404, 409, 422))
+    async def profile(name: ProfileName) -> ProfileSummary:
         """Describe one stored profile."""
         with _as_problems():
             return _summary(baselines.profiles.load(name), service.model)
@@ -120,23 +135,15 @@ def baselines_router(service: Service) -> APIRouter:
         "/v1/profiles/{name}",
         status_code=HTTPStatus.NO_CONTENT,
         response_class=Response,
+        dependencies=of_people,
         responses=responses(404, 409, 422),
     )
-    async def delete(name: str) -> None:
+    async def delete(name: ProfileName) -> None:
         """Delete a stored profile for good; none that a headset uses."""
         with _as_problems():
             baselines.delete_profile(name)
 
     return router
-
-
-def _check_headset(service: Service, identifier: str) -> None:
-    if service.headsets.headset(identifier) is None:
-        known = ", ".join(item.id for item in service.headsets.headsets()) or "none"
-        raise HTTPException(
-            HTTPStatus.NOT_FOUND,
-            f"found no headset {identifier!r}; known: {known}; /v1/headsets lists them",
-        )
 
 
 @contextlib.contextmanager

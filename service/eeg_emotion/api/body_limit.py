@@ -7,7 +7,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eeg_emotion.api.problems import problem
+from eeg_emotion.api.problems import refusal
 
 LARGEST_BODY_BYTES = 1024 * 1024
 """One window of 32 channels and 8 s with all its digits is some 0.7 MB of JSON, and so are four
@@ -33,7 +33,7 @@ class BodyLimit:
             return
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > LARGEST_BODY_BYTES:
-            await problem(_STATUS, _TOO_LARGE)(scope, receive, send)
+            await refusal(scope["path"], _STATUS, _TOO_LARGE)(scope, receive, send)
             return
         received = 0
 

@@ -2,86 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+import time
+from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
+import eeg_emotion
+from eeg_emotion.api.lately import Lately
 from eeg_emotion.headset.link import State
-from eeg_emotion.publish.messages import Prediction
+from eeg_emotion.publish.messages import Prediction, Reason
+
+TRANSPORTS = ("websocket", "sse")
+"""How a subscriber may be connected."""
 
 # From a fraction of a window's cost here to well beyond the time for which a result is of use.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """The service's counters, in a registry of their own."""
+    """The service's counters, in a registry of their own.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock
+        Tells what belongs to the last minute; seconds.
+
+    Attributes
+    ----------
+    delivered
+        Counts messages written to subscribers' sockets.
+    conflated
+        Counts messages that were replaced by newer ones before they could be written.
+    lately
+        The last minute, for people.
+    subscribers
+        How many are connected, by transport.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
-        self.samples = Counter(
-            "emotion_eeg_samples", "Samples received from all headsets.", registry=self.registry
+        self.lately = Lately(clock)
+        self.subscribers = dict.fromkeys(TRANSPORTS, 0)
+        self.registry = registry = CollectorRegistry()
+        self._samples = Counter(
+            "emotion_eeg_samples", "Samples received from all headsets.", registry=registry
+        )
+        self._missing = Counter(
+            "emotion_eeg_samples_missing",
+            "Samples that never came, as the gaps between stamps tell.",
+            registry=registry,
         )
         self._windows = Counter(
             "emotion_windows",
             "Windows by outcome: valid, or the first reason why not.",
             ["outcome"],
-            registry=self.registry,
+            registry=registry,
+        )
+        self._superseded = Counter(
+            "emotion_windows_superseded",
+            "Windows that were not judged as a newer one was complete already.",
+            registry=registry,
         )
         self._inference = Histogram(
             "emotion_inference_duration_seconds",
             "Time in the model for one valid window.",
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
+        )
+        self._window_latency = Histogram(
+            "emotion_window_latency_seconds",
+            "From a window's last sample to its prediction.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self._latency = Histogram(
             "emotion_end_to_end_latency_seconds",
-            "From a window's last sample to its prediction.",
+            "From a window's last sample to the writing of its prediction to subscribers, once for "
+            "each slice of them.",
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self._headsets = Gauge(
-            "emotion_headsets", "Headsets by state.", ["state"], registry=self.registry
+            "emotion_headsets", "Headsets by state.", ["state"], registry=registry
         )
-        self._missing = Gauge(
-            "emotion_eeg_samples_missing",
-            "Samples missing in the gaps of the present connections.",
-            registry=self.registry,
-        )
-        self._subscribers = Gauge(
-            "emotion_subscribers_connected", "Open subscriptions.", registry=self.registry
+        self._connected = Gauge(
+            "emotion_subscribers_connected",
+            "Open connections of subscribers by transport.",
+            ["transport"],
+            registry=registry,
         )
         self.delivered = Counter(
             "emotion_messages_delivered",
-            "Messages handed to subscribers' sockets.",
-            registry=self.registry,
+            "Messages written to subscribers' sockets; nearly all are predictions.",
+            registry=registry,
         )
         self.conflated = Counter(
-            "emotion_predictions_conflated",
-            "Messages replaced by newer ones because their subscriber read slowly.",
-            registry=self.registry,
+            "emotion_messages_conflated",
+            "Messages of any kind replaced by newer ones, as their subscriber took them slowly.",
+            registry=registry,
+        )
+        self._refused = Counter(
+            "emotion_connections_refused",
+            "Connections of subscribers that were refused, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._closed = Counter(
+            "emotion_subscribers_closed",
+            "Connections of subscribers that ended, by reason: left, or why the service closed it.",
+            ["reason"],
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "emotion_event_loop_lag_seconds",
+            "By how much too late the event loop is, measured four times a second.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self._model = Gauge(
             "emotion_model_info",
             "The model that is served.",
             ["name", "version", "sha256"],
-            registry=self.registry,
+            registry=registry,
         )
+        build = Gauge(
+            "emotion_build_info", "This program.", ["version", "python"], registry=registry
+        )
+        build.labels(eeg_emotion.__version__, platform.python_version()).set(1)
+        ProcessCollector(registry=registry)
+        # A series that begins with its first event has lost that one for `rate`.
+        for outcome in ("valid", *Reason):
+            self._windows.labels(outcome)
+        for transport in TRANSPORTS:
+            self.connected(transport, 0)
+        self.show({})
+
+    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
+        """Count what a headset brought, and what it did not."""
+        self._samples.inc(samples)
+        self._missing.inc(missing)
+        self._superseded.inc(superseded)
+        self.lately.heard(samples, missing)
 
     def observe(self, prediction: Prediction) -> None:
         """Count one prediction."""
         self._windows.labels("valid" if prediction.valid else prediction.reasons[0]).inc()
-        self._latency.observe(max(0.0, prediction.latency_ms.total / 1e3))
+        self._window_latency.observe(max(0.0, prediction.latency_ms.total / 1e3))
         if prediction.valid:
             self._inference.observe(prediction.latency_ms.inference / 1e3)
 
-    def show(self, *, states: Mapping[State, int], missing: int, subscribers: int) -> None:
-        """Show the present numbers."""
+    def observe_delivery(self, seconds: float) -> None:
+        """Take the time from a window's end to the writing of its prediction."""
+        seconds = max(0.0, seconds)  # the wearer's clock may be ahead of ours by a little
+        self._latency.observe(seconds)
+        self.lately.delivered(seconds)
+
+    def observe_lag(self, seconds: float) -> None:
+        """Take a measured lag of the event loop."""
+        self._lag.observe(seconds)
+
+    def show(self, states: Mapping[State, int]) -> None:
+        """Show how many headsets are in each state."""
         for state in State:
             self._headsets.labels(state).set(states.get(state, 0))
-        self._missing.set(missing)
-        self._subscribers.set(subscribers)
 
     def show_model(self, *, name: str, version: str, sha256: str) -> None:
         """Show which model is served."""
         self._model.labels(name, version, sha256).set(1)
+
+    def connected(self, transport: str, by: int) -> None:
+        """Count subscribers in, or with a negative number out."""
+        self.subscribers[transport] += by
+        self._connected.labels(transport).set(self.subscribers[transport])
+
+    def refused(self, reason: str) -> None:
+        """Count a connection that was refused."""
+        self._refused.labels(reason).inc()
+
+    def closed(self, reason: str) -> None:
+        """Count a connection that ended."""
+        self._closed.labels(reason).inc()

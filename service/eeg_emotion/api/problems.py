@@ -1,8 +1,10 @@
-"""Errors as `application/problem+json` (RFC 9457), whatever raised them."""
+"""Errors as `application/problem+json` (RFC 9457), whatever raised them.
+
+Those under `/v2` have the form of the Open Inference Protocol, which its clients read.
+"""
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -11,10 +13,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
-logger = logging.getLogger(__name__)
+from eeg_emotion.logs import get_logger
+
+logger = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -46,13 +52,24 @@ def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None
     )
 
 
+def refusal(
+    path: str, status: int, detail: str, errors: list[dict[str, str]] | None = None
+) -> JSONResponse:
+    """Make the response in the form that clients of a path expect."""
+    if path == "/v2" or path.startswith("/v2/"):
+        return JSONResponse({"error": detail}, status_code=status)
+    return problem(status, detail, errors)
+
+
 def install(app: FastAPI) -> None:
-    """Answer every error of this application as a problem."""
+    """Answer every error of this application in its form."""
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        response = problem(error.status_code, str(error.detail))
+        response = refusal(request.url.path, error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_allowed(request))
         return response
 
     @app.exception_handler(RequestValidationError)
@@ -62,7 +79,8 @@ def install(app: FastAPI) -> None:
             {"place": ".".join(str(part) for part in item["loc"]), "found": item["msg"]}
             for item in error.errors()[:20]
         ]
-        return problem(
+        return refusal(
+            request.url.path,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "the request does not have the expected form; see 'errors', and /docs for the form",
             errors,
@@ -70,7 +88,22 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        logger.error("request %s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "an error in the service itself; see its log"
+        logger.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        return refusal(
+            request.url.path,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "an error in the service itself; see its log",
         )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Name all methods of a path; the error has those of its first route alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    found = [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
+    return found or ["GET", "HEAD"]  # else the path is in a folder that is mounted

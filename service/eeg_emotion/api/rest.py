@@ -1,16 +1,17 @@
-"""REST: health, headsets, the model, and predictions for windows that a client sends."""
+"""REST: headsets, the model, and predictions for windows that a client sends."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from eeg_emotion.access.grants import Action
+from eeg_emotion.api.guard import documented, grant_of, needs
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
@@ -27,13 +28,8 @@ from eeg_emotion.publish.messages import (
     Score,
 )
 
-_MOST_WINDOWS = 4  # some 40 ms of work; a client with more sends more requests
-
-
-class Health(Message):
-    """The answer of the health endpoints."""
-
-    status: str
+MOST_WINDOWS = 4
+"""In one request. They take some 40 ms; a client with more sends more requests."""
 
 
 class PredictRequest(BaseModel):
@@ -48,7 +44,7 @@ class PredictRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     channels: Annotated[list[str], Field(min_length=1, max_length=256)]
-    windows: Annotated[list[list[list[FiniteFloat]]], Field(min_length=1, max_length=_MOST_WINDOWS)]
+    windows: Annotated[list[list[list[FiniteFloat]]], Field(min_length=1, max_length=MOST_WINDOWS)]
 
 
 class WindowPrediction(Message):
@@ -72,37 +68,29 @@ class PredictResponse(Message):
 def rest_router(service: Service) -> APIRouter:
     """Make the routes."""
     router = APIRouter(responses=responses())
+    reading = needs(service, Action.READ)
+    about_headset: dict[str, Any] = {
+        "tags": ["headsets"],
+        "dependencies": reading,
+        "responses": responses(404),
+    }
 
-    @router.get("/livez", tags=["health"])
-    async def livez() -> Health:
-        """Tell that the event loop runs; nothing else is asked."""
-        return Health(status="ok")
+    @router.get("/v1/headsets", tags=["headsets"], dependencies=reading)
+    async def headsets(request: Request) -> tuple[Headset, ...]:
+        """List the headsets that the caller may read, with their states."""
+        grant = grant_of(request)
+        return tuple(
+            headset
+            for headset in service.headsets.headsets()
+            if grant.allows(Action.READ, headset.id)
+        )
 
-    @router.get("/readyz", tags=["health"], responses=responses(503))
-    async def readyz() -> Health:
-        """Tell whether to send work here. A missing headset does not make the service unready."""
-        if service.draining:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
-        return Health(status="ok")
-
-    @router.get("/v1/headsets", tags=["headsets"])
-    async def headsets() -> tuple[Headset, ...]:
-        """List all headsets with their states."""
-        return service.headsets.headsets()
-
-    @router.get("/v1/headsets/{identifier}", tags=["headsets"], responses=responses(404))
+    @router.get("/v1/headsets/{identifier}", **about_headset)
     async def headset(identifier: str) -> Headset:
         """Describe one headset."""
-        found = service.headsets.headset(identifier)
-        if found is None:
-            known = ", ".join(item.id for item in service.headsets.headsets()) or "none"
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND,
-                f"found no headset {identifier!r}; known: {known}; /v1/headsets lists them",
-            )
-        return found
+        return find_headset(service, identifier)
 
-    @router.get("/v1/headsets/{identifier}/quality", tags=["headsets"], responses=responses(404))
+    @router.get("/v1/headsets/{identifier}/quality", **about_headset)
     async def quality(identifier: str) -> Quality:
         """Tell how each channel of the headset's newest window was judged."""
         found = await headset(identifier)
@@ -111,7 +99,7 @@ def rest_router(service: Service) -> APIRouter:
             raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))
         return judged
 
-    @router.get("/v1/headsets/{identifier}/prediction", tags=["headsets"], responses=responses(404))
+    @router.get("/v1/headsets/{identifier}/prediction", **about_headset)
     async def prediction(identifier: str) -> Prediction:
         """Give the headset's newest prediction, valid or not; its window tells its age."""
         found = await headset(identifier)
@@ -131,22 +119,33 @@ def rest_router(service: Service) -> APIRouter:
             raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))
         return last
 
-    @router.get("/v1/model", tags=["model"])
+    @router.get("/v1/model", tags=["model"], dependencies=documented(service))
     async def model() -> ModelCard:
         """Describe the model: where it comes from and how far to trust it."""
         return service.model_card()
 
-    @router.post("/v1/predict", tags=["model"], responses=responses(400, 413, 422))
+    @router.post(
+        "/v1/predict",
+        tags=["model"],
+        dependencies=needs(service, Action.PREDICT),
+        responses=responses(400, 413, 422),
+    )
     def predict(request: PredictRequest) -> PredictResponse:
         """Judge windows that the client sends, through the same signal path as live."""
         return _predict(service, request)
 
-    @router.get("/metrics", tags=["health"], response_class=Response)
-    async def metrics() -> Response:
-        """Give the numbers for Prometheus."""
-        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
     return router
+
+
+def find_headset(service: Service, identifier: str) -> Headset:
+    """Give a headset; where it is unknown, raise the problem that says so."""
+    found = service.headsets.headset(identifier)
+    if found is None:
+        # The others' ids are not for everyone.
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND, f"found no headset {identifier!r}; /v1/headsets lists them"
+        )
+    return found
 
 
 def _no_window(service: Service, identifier: str, found: Headset) -> str:

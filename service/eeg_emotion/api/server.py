@@ -5,18 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.protocol import State
 
-_LARGEST_CLIENT_MESSAGE = 4096  # clients have next to nothing to say; uvicorn's default is 16 MiB
+from eeg_emotion.publish.frames import Frame
+
+LARGEST_CLIENT_MESSAGE = 4096
+"""Bytes. Clients have little to say; uvicorn's default is 16 MiB."""
+
+PING_SECONDS = 20.0
+"""Between pings, and for their answer: a dead peer is gone after 40 s, and proxies, most of which
+cut a connection that is silent for 60 s, see it alive."""
+
 # What a subscriber does not read waits first in these buffers, then in its outbox. Only there is
 # it replaced by what is newer, so the buffers are small: with the system's own sizes, a reader
 # that sleeps would wake up to hours of stale predictions.
 _SEND_BUFFER_BYTES = 16 * 1024
 _WRITE_BUFFER_BYTES = 4096
+
+_CLOSE_SECONDS = 1.0  # for a peer to answer that it closes too; one that is stuck never does
+_LONGEST_REASON_BYTES = 123  # of a close frame, by RFC 6455
 
 
 class Server(uvicorn.Server):
@@ -43,7 +59,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: FastAPI, *, ping_seconds: float = 20.0) -> Server:
+def make_server(app: FastAPI, *, ping_seconds: float = PING_SECONDS) -> Server:
     """Make the server; `Server.serve(sockets=[listener])` runs it.
 
     Parameters
@@ -59,8 +75,9 @@ def make_server(app: FastAPI, *, ping_seconds: float = 20.0) -> Server:
             lifespan="off",
             log_config=None,
             access_log=False,
-            ws=_Subscriber,
-            ws_max_size=_LARGEST_CLIENT_MESSAGE,
+            http=_Request,
+            ws=Wire,
+            ws_max_size=LARGEST_CLIENT_MESSAGE,
             ws_ping_interval=ping_seconds,
             ws_ping_timeout=ping_seconds,
             # Without compression a connection takes 14 KiB, with it 64.
@@ -70,16 +87,94 @@ def make_server(app: FastAPI, *, ping_seconds: float = 20.0) -> Server:
     )
 
 
-class _Subscriber(WebSocketsSansIOProtocol):
-    """One WebSocket, with little room between the outbox and the network."""
+def narrow(transport: asyncio.Transport) -> None:
+    """Leave little room between an outbox and the network."""
+    transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+
+class _Request(H11Protocol):
+    """A request's connection, whose endpoint finds the transport in ``scope["state"]``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class Wire(WebSocketsSansIOProtocol):
+    """One WebSocket, which its endpoint finds in ``scope["state"]``.
+
+    The endpoint accepts it as any other, and from then on is fed through `listen` and writes
+    through `write`: at once and without a task's turn for each message, which costs as much as
+    the sending itself.
+    """
+
+    _hear: Callable[[str | None], None] | None = None
+    _hold: Callable[[bool], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Make the way narrow from the beginning."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        narrow(self.transport)
+        self.app_state: dict[str, Any] = {**self.app_state, "wire": self}
+
+    def listen(self, hear: Callable[[str | None], None], hold: Callable[[bool], None]) -> None:
+        """Call `hear` with each text, None for what is none, and `hold` when to wait or go on."""
+        self._hear, self._hold = hear, hold
+        if not self.writable.is_set():
+            hold(True)
+
+    def write(self, frames: Sequence[Frame]) -> None:
+        """Send messages in one go; on a connection that is closing they are dropped."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.transport.write(b"".join([frame.packed or _pack(frame) for frame in frames]))
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close the connection, whether or not the peer is able to answer."""
+        if self.close_sent or self.transport.is_closing() or self.conn.state is not State.OPEN:
+            return
+        reason = reason.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.close_timer = self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """Pass on that the socket takes no more."""
+        super().pause_writing()
+        if self._hold is not None:
+            self._hold(True)
+
+    def resume_writing(self) -> None:
+        """Pass on that the socket takes more again."""
+        super().resume_writing()
+        if self._hold is not None:
+            self._hold(False)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a whole message to who listens."""
+        if self._hear is None:
+            super().send_receive_event_to_app()
+            return
+        data, self.frames = b"".join(self.frames), []
+        try:
+            text = data.decode() if self.curr_msg_data_type == "text" else None
+        except UnicodeDecodeError:
+            text = None
+        self._hear(text)
 
     def keepalive_timeout(self) -> None:
+        """Let go of a peer that answers no ping."""
         super().keepalive_timeout()
         # Closing waits for what is buffered to be sent, which a dead peer never lets happen.
         self.transport.abort()
+
+
+def _pack(frame: Frame) -> bytes:
+    """Make the WebSocket frame, the same for every subscriber since servers do not mask."""
+    frame.packed = WireFrame(Opcode.TEXT, frame.data).serialize(mask=False)
+    return frame.packed

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import eeg_emotion
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.api.fanout import Fanout
+from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.api.server import PING_SECONDS
+from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Baseline, Headset, ModelCard, Quality, Welcome
+from eeg_emotion.publish.history import RESUME_SECONDS
+from eeg_emotion.publish.messages import (
+    Baseline,
+    Headset,
+    ModelCard,
+    Purpose,
+    Quality,
+    Welcome,
+)
+from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
+from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
 
 
 class Headsets(Protocol):
     """Who is here."""
+
+    @property
+    def following(self) -> bool:
+        """Tell whether streams are looked for and read."""
+        ...
 
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
@@ -70,7 +94,26 @@ class Service:
     metrics: Metrics
     baselines: Baselines
     limits: QualityLimits = field(default_factory=QualityLimits)
+    access: Access = field(default_factory=Access)
+    purpose: Purpose = Purpose.DEMO
+    justification: str | None = None
+    subscribers: Subscribers = field(default_factory=Subscribers)
+    clock: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
     draining: bool = False
+    fanout: Fanout = field(init=False)
+    lag: LoopLag = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fanout = Fanout(self.metrics)
+        self.lag = LoopLag(self.metrics.observe_lag)
+
+    async def run(self) -> None:
+        """Carry messages to the subscribers, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.lag.run())
+            tasks.create_task(self.fanout.run())
+            tasks.create_task(self.subscribers.run())
 
     def model_card(self) -> ModelCard:
         """Describe the model."""
@@ -97,10 +140,23 @@ class Service:
             normaliser=contract.normaliser.kind,
         )
 
-    def welcome(self) -> Welcome:
+    def welcome(self, grant: Grant) -> Welcome:
         """Greet a subscriber."""
         return Welcome(
             service=f"eeg-emotion {eeg_emotion.__version__}",
+            purpose=self.purpose,
+            justification=self.justification,
+            subject=grant.subject,
+            scopes=tuple(map(str, grant.scopes)),
+            credits=CREDITS,
+            ack_every=ACK_EVERY,
+            heartbeat_seconds=PING_SECONDS,
+            resume_seconds=RESUME_SECONDS,
+            max_subscriptions=MAX_SUBSCRIPTIONS,
             model=self.model_card(),
-            headsets=self.headsets.headsets(),
+            headsets=tuple(
+                headset
+                for headset in self.headsets.headsets()
+                if grant.allows(Action.READ, headset.id)
+            ),
         )

@@ -1,18 +1,24 @@
-"""The WebSocket: one welcome, then every message of the bus, the newest to survive."""
+"""The WebSocket: a `Session` of the protocol on a real connection."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
+from starlette.responses import Response
 
+from eeg_emotion.access.access import CredentialsError
+from eeg_emotion.access.grants import Grant
+from eeg_emotion.api.problems import problem
+from eeg_emotion.api.server import Wire
 from eeg_emotion.api.service import Service
+from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import PROTOCOL
-from eeg_emotion.publish.outbox import Outbox
+from eeg_emotion.publish.session import Session
 
-CLOSE_SHUTDOWN = 4001
-"""The service stops; connect again. Codes 4000-4499 mean that, 4500-4999 that it is no use."""
+_RETRY_AFTER_SECONDS = 10  # for one whom a full or a stopping service refuses
 
 
 def stream_router(service: Service) -> APIRouter:
@@ -21,43 +27,116 @@ def stream_router(service: Service) -> APIRouter:
 
     @router.websocket("/v1/stream")
     async def stream(socket: WebSocket) -> None:
+        if (refusal := refuse(service)) is not None:
+            await socket.send_denial_response(refusal)
+            return
+        client = "" if socket.client is None else f"{socket.client.host}:{socket.client.port}"
+        try:
+            grant = service.access.grant_of(socket.headers.get("authorization"))
+        except CredentialsError as error:
+            service.access.at(client).audit("refused", None, why=str(error))
+            await socket.send_denial_response(unauthorised(str(error)))
+            return
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-        wake = asyncio.Event()
-        outbox = service.bus.subscribe(wake.set)
+        asked = socket.query_params.getlist("headset")
+        connection = _Connection(service, socket.scope["state"]["wire"], client, grant, asked)
+        service.subscribers.add(connection)
         try:
-            await socket.send_text(service.welcome().encode())
-            async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(_write(service, socket, outbox, wake))
-                # Reading notices a peer that left at once; writing would at the next message.
-                await _read(socket)
-                writer.cancel()
-        except WebSocketDisconnect:
-            return  # it left during the welcome
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                pass  # said before the connection was listened to, in vain
         finally:
-            service.bus.unsubscribe(outbox)
-            service.metrics.conflated.inc(outbox.conflated)
+            connection.detach()
+            service.subscribers.remove(connection)
 
     return router
 
 
-async def _read(socket: WebSocket) -> None:
-    """Read until the peer leaves. Version 1 asks nothing of it, so what it says is dropped."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
+def refuse(service: Service) -> Response | None:
+    """Give the answer to one more connection where there can be none."""
+    if service.draining:
+        reason, why = "draining", "the service is stopping; try again in a moment"
+    elif service.subscribers.full:
+        reason = "connection_cap"
+        why = f"found {service.subscribers.most} connections, the most there may be; try later"
+    else:
+        return None
+    service.metrics.refused(reason)
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, why)
+    response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    return response
 
 
-async def _write(service: Service, socket: WebSocket, outbox: Outbox, wake: asyncio.Event) -> None:
-    """Send what waits, whenever the socket takes it; meanwhile the outbox keeps the newest."""
-    try:
-        closed = False
-        while not closed:
-            await wake.wait()
-            wake.clear()
-            closed = outbox.closed  # read first: what was put before the closing is still sent
-            for text in outbox.take():
-                await socket.send_text(text)
-                service.metrics.delivered.inc()
-        await socket.close(CLOSE_SHUTDOWN, "shutdown")
-    except WebSocketDisconnect:
-        return  # the reader hears of it too, and ends the connection
+def unauthorised(why: str) -> Response:
+    """Give the answer to credentials that are not valid."""
+    response = problem(HTTPStatus.UNAUTHORIZED, why)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+class _Connection:
+    """A session and its wire, joined."""
+
+    def __init__(
+        self,
+        service: Service,
+        wire: Wire,
+        client: str,
+        grant: Grant | None,
+        asked: Sequence[str],
+    ) -> None:
+        self._service = service
+        self._wire = wire
+        self._session = Session(
+            service.bus,
+            service.access.at(client),
+            welcome=service.welcome,
+            close=self._close,
+            wake=lambda: service.fanout.mark(self),
+            clock=service.clock,
+            utc=service.utc,
+            grant=grant,
+            asked=asked,
+        )
+        self.outbox = self._session.outbox
+        wire.listen(self._hear, self._hold)
+
+    def write(self, frames: list[Frame]) -> None:
+        """Send messages."""
+        self._wire.write(frames)
+
+    def tick(self) -> None:
+        """Look at the time."""
+        self._session.tick()
+        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+
+    def leave(self, reconnect_after_ms: int) -> None:
+        """Tell that the service stops, and when to come again."""
+        self._session.leave(reconnect_after_ms)
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Send what may still be sent, and close the connection."""
+        self._session.end(code, reason)
+
+    def detach(self) -> None:
+        """Let go of everything, since the connection is gone."""
+        self._session.detach()
+        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        ended = self._session.closed
+        self._service.metrics.closed("left" if ended is None else ended.name.lower())
+
+    def _hear(self, text: str | None) -> None:
+        if text is None:
+            self._session.end(CloseCode.BAD_MESSAGE, "found no UTF-8 text, expected JSON")
+        else:
+            self._session.receive(text)
+
+    def _hold(self, full: bool) -> None:
+        if full:
+            self.outbox.hold()
+        else:
+            self.outbox.release()
+
+    def _close(self, code: CloseCode, reason: str) -> None:
+        self._wire.write(self.outbox.take())
+        self._wire.finish(code, reason)

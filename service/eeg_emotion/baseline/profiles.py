@@ -22,7 +22,10 @@ from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NAME_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$"
+"""What a profile's name is like, for schemas."""
+
+_NAME = re.compile(NAME_PATTERN.strip("^$"))
 _SUFFIX = ".json"
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -46,7 +49,7 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    name: Annotated[str, Field(pattern=f"^{_NAME.pattern}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """A pseudonym."""
     model: str
     model_version: str

@@ -7,7 +7,7 @@ does not fit is quarantined with the reason and the remedy, and never guessed.
 from __future__ import annotations
 
 import asyncio
-import logging
+import math
 import secrets
 import threading
 import time
@@ -37,16 +37,26 @@ from eeg_emotion.line.admission import Admission, StreamRefused
 from eeg_emotion.line.monitor import Monitor
 from eeg_emotion.line.prediction import Numbered
 from eeg_emotion.line.reception import Reception
+from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import ChannelQuality, Headset, Quality, Status, WindowSpan
+from eeg_emotion.publish.messages import (
+    ChannelQuality,
+    Detail,
+    Headset,
+    Prediction,
+    Quality,
+    Status,
+    WindowSpan,
+)
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
 _COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
 _FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
 # Discovery reports a dead stream for up to 3 s more; one that is still there then is opened anew.
 _IGNORE_CLOSED_SECONDS = 4.0
+_FOLLOWING_SECONDS = 5.0  # without a round of both threads for so long, headsets are not followed
 _IGNORE_SUPERSEDED_SECONDS = 60.0  # a frozen process that wakes up again stays out of the way
 
 
@@ -98,19 +108,20 @@ class Fleet:
         self._warned: set[str] = set()
         self._counts_told = 0.0
         self._ended: dict[str, float] = {}
+        self._looked = self._polled = -math.inf
         self._stopping = threading.Event()
 
     async def run(self) -> None:
         """Find and follow headsets until cancelled."""
         discovery = Discovery()
         self._reading = Reading(self._model, asyncio.get_running_loop(), self._take)
-        self._poller = Poller(self._reading.round_over)
+        self._poller = Poller(self._round_over)
         self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
                 while True:
-                    now = self._clock()
+                    self._looked = now = self._clock()
                     visible = [
                         info
                         for info in discovery.visible()
@@ -125,6 +136,11 @@ class Fleet:
         finally:
             self._stopping.set()
             self._openers.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def following(self) -> bool:
+        """Tell whether streams are looked for and read."""
+        return self._clock() - min(self._looked, self._polled) < _FOLLOWING_SECONDS
 
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
@@ -205,13 +221,13 @@ class Fleet:
                 return
             self._start(connection, inlet)
         except HeadsetUnreachableError as error:
-            logger.warning("headset %s: %s", connection.id, error)
+            logger.warning("headset unreachable", headset=connection.id, why=str(error))
             connection.trouble = str(error)
             # Tried again, but not at once: a source that is gone is announced for a while.
             self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
             connection.uids = frozenset()
         except Exception as error:  # told below: one headset's trouble must not end the others'
-            logger.exception("opening headset %s failed", connection.id)
+            logger.exception("headset cannot be opened", headset=connection.id)
             self.fail(connection, error)
 
     def _start(self, connection: Connection, inlet: HeadsetInlet) -> None:
@@ -240,6 +256,11 @@ class Fleet:
         connection.line = Line(inlet=inlet, monitor=monitor, numbered=numbered)
         self._poller.add(stream.uid, inlet, self._reading.listen(connection.id, connection.line))
 
+    def _round_over(self) -> None:
+        """End a round of the poller, in its thread."""
+        self._polled = self._clock()
+        self._reading.round_over()
+
     # What the lines tell, in the event loop's thread.
 
     def _take(self, heard: list[Heard]) -> None:
@@ -251,7 +272,7 @@ class Fleet:
             try:
                 self._hear(connection, item)
             except Exception as error:  # one headset's trouble must not cost the others' round
-                logger.exception("what headset %s brought could not be taken", connection.id)
+                logger.exception("headset failed", headset=connection.id)
                 self.fail(connection, error)
 
     def _hear(self, connection: Connection, item: Heard) -> None:
@@ -263,11 +284,23 @@ class Fleet:
             self.fail(connection, item.error)
         else:
             connection.link.heard(self._clock())
-            self._metrics.samples.inc(item.samples)
+            self._metrics.heard(
+                samples=item.samples, missing=item.missing, superseded=item.superseded
+            )
             if item.prediction is not None:
                 self._metrics.observe(item.prediction)
                 self._bus.publish(item.prediction)
+                self._tell_detail(item.prediction)
             self._baselines.heard(connection.id, item.prediction)
+
+    def _tell_detail(self, prediction: Prediction) -> None:
+        """Tell how the channels of a prediction's window were judged, where someone asks."""
+        if not self._bus.is_detail_wanted(prediction.headset):
+            return
+        found = self.quality(prediction.headset)
+        # The reading thread may have judged the next window by now, which then comes with its own.
+        if found is not None and found.window.end == prediction.window.end:
+            self._bus.publish(Detail(**dict(found), seq=prediction.seq))
 
     def lost(self, connection: Connection) -> None:
         """Take note that a headset closed its connection."""
@@ -326,9 +359,7 @@ class Fleet:
                 self._warned.discard(connection.id)
             elif connection.id not in self._warned and not connection.link.closed:
                 self._warned.add(connection.id)
-                logger.warning(
-                    "headset %s: no sample has come for %g s", connection.id, WARNED_SECONDS
-                )
+                logger.warning("headset silent", headset=connection.id, seconds=WARNED_SECONDS)
 
     def _tell(self) -> None:
         """Tell subscribers of new states at once, and of live headsets' counts now and then."""
@@ -337,22 +368,19 @@ class Fleet:
         if counts_due:
             self._counts_told = now
         states: Counter[State] = Counter()
-        missing = 0
         for identifier in sorted(self._connections):
             connection = self._connections[identifier]
             state, detail = connection.state(now), connection.detail(now)
             states[state] += 1
-            if connection.line is not None:
-                missing += connection.line.monitor.counts.missing
             if self._told.get(identifier) != (state, detail):
                 self._told[identifier] = state, detail
                 if state is State.LOST:
                     self._baselines.lost(identifier)
-                logger.info("headset %s: %s: %s", identifier, state, detail)
+                logger.info("headset state", headset=identifier, state=state, detail=detail)
                 self._bus.publish(Status(headset=connection.describe(now)))
             elif counts_due and state is State.LIVE:
                 self._bus.publish(Status(headset=connection.describe(now)))
-        self._metrics.show(states=states, missing=missing, subscribers=self._bus.subscribers)
+        self._metrics.show(states)
 
 
 def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:

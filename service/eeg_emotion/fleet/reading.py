@@ -8,7 +8,6 @@ prediction, and the windows of many headsets are judged together.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,9 +22,10 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet.connection import Line
 from eeg_emotion.inference.model import Model
 from eeg_emotion.line.prediction import Judged, predict
+from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.messages import Prediction
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -36,8 +36,10 @@ class Heard:
     ----------
     identifier, line
         Which headset, and which connection of it.
-    samples
-        How many came.
+    samples, missing
+        How many came, and how many should have come before or among them.
+    superseded
+        How many windows they completed that were not judged, as a newer one was complete.
     prediction
         Of the newest window that they completed.
     refused
@@ -51,6 +53,8 @@ class Heard:
     identifier: str
     line: Line
     samples: int = 0
+    missing: int = 0
+    superseded: int = 0
     prediction: Prediction | None = None
     refused: EegEmotionError | None = None
     error: Exception | None = None
@@ -105,7 +109,7 @@ class Reading:
         try:
             self._score(judged)
         except Exception:  # one by one below: only the window that fails is its headset's trouble
-            logger.exception("the model failed over a round; its windows are scored singly")
+            logger.exception("model failed over a round", remedy="its windows are scored singly")
             for item in judged:
                 try:
                     self._score([item])
@@ -139,13 +143,17 @@ class Listener:
         """Run the line over them; whatever goes wrong is this headset's alone."""
         heard = Heard(self.identifier, self.line, samples=len(stamps))
         judged = None
+        counts = self.line.monitor.counts
+        missing, superseded = counts.missing, counts.superseded
         try:
             judged = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
         except (ClockError, RateError, LayoutError) as error:
             heard.refused = error
         except Exception as error:  # told by the fleet: it must not end the others' lines
-            logger.exception("the line of headset %s failed", self.identifier)
+            logger.exception("line failed", headset=self.identifier)
             heard.error = error
+        heard.missing = counts.missing - missing
+        heard.superseded = counts.superseded - superseded
         self.reading.add(heard, judged)
 
     def lost(self) -> None:

@@ -7,7 +7,6 @@ between reading and the model.
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.headset.inlet import HeadsetLostError
+from eeg_emotion.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _PERIOD_SECONDS = 0.004  # adds 2 ms on average to a window's age, for a few percent of a core
 # Asking an inlet costs the same whether it brings anything, so many are asked less often: 256 every
@@ -103,7 +103,7 @@ class Poller:
                     self.remove(key)
                     polled.listener.lost()
                 except Exception:  # whatever it is, the others' lines go on
-                    logger.exception("reading the stream %s failed", key)
+                    logger.exception("stream cannot be read", stream=key)
                     self.remove(key)
                     polled.listener.lost()
             self._round_over()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,22 @@ DEMO_MODEL = "demo-simulated.onnx"
 
 class ModelError(EegEmotionError):
     """A model file is not there, not trusted, or no ONNX graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One of the graph's inputs or outputs, float32.
+
+    Attributes
+    ----------
+    name
+        Its name in the graph.
+    shape
+        Of one window: the batch comes before it.
+    """
+
+    name: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +78,43 @@ class Model:
         dict
             For each target's name `(windows,)` probabilities.
         """
-        names = [target.name for target in self.contract.targets]
-        outputs = self._session.run(names, {INPUT_NAME: features})
+        outputs = self.run(features, [target.name for target in self.contract.targets])
         return {
             target.name: scale(output[:, 1], target.calibration.temperature)
             for target, output in zip(self.contract.targets, outputs, strict=True)
         }
+
+    @property
+    def input(self) -> Tensor:
+        """What the graph takes."""
+        return Tensor(INPUT_NAME, self.contract.path.window_shape)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """What the graph gives, one for each target."""
+        return tuple(
+            Tensor(target.name, (len(target.classes),)) for target in self.contract.targets
+        )
+
+    def run(
+        self, features: NDArray[np.float32], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Give outputs of the graph as they are, before calibration.
+
+        Parameters
+        ----------
+        features
+            `(windows, steps, features)`, normalised.
+        outputs
+            Names of outputs.
+
+        Returns
+        -------
+        list
+            For each name `(windows, classes)`.
+        """
+        found: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT_NAME: features})
+        return found
 
 
 def demo_model_path() -> Path:
@@ -170,6 +218,12 @@ def _check_graph(session: onnxruntime.InferenceSession, contract: Contract) -> N
         raise ContractError(
             f"the contract contradicts the graph: found input {kind} of shape {shape}, expected "
             f"tensor(float) of shape (batch, {', '.join(map(str, contract.path.window_shape))})"
+        )
+    kinds = {item.type for item in session.get_outputs()}
+    if kinds - {"tensor(float)"}:
+        raise ContractError(
+            f"the contract contradicts the graph: found outputs of the types {sorted(kinds)}, "
+            "expected tensor(float) alone"
         )
     outputs = {item.name: item.shape for item in session.get_outputs()}
     for target in contract.targets:

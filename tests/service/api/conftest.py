@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.service.api.browser import chromium, page
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
@@ -34,6 +35,8 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.publish.outbox import Outbox
 
+__all__ = ["chromium", "page"]
+
 
 @dataclass(frozen=True)
 class FakeLine:
@@ -49,6 +52,7 @@ class FakeHeadsets:
     known: dict[str, Headset] = field(default_factory=dict)
     lines: dict[str, FakeLine] = field(default_factory=dict)
     qualities: dict[str, Quality] = field(default_factory=dict)
+    following: bool = True
 
     def add(
         self, identifier: str, state: State = State.LIVE, monitor: Any | None = None
@@ -86,12 +90,12 @@ class WatchedBus(Bus):
         super().__init__()
         self._changed = asyncio.Condition()
 
-    def subscribe(self, wake: Callable[[], None]) -> Outbox:
+    def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
+        super().attach(outbox, may_read)
         self._tell()
-        return super().subscribe(wake)
 
-    def unsubscribe(self, outbox: Outbox) -> None:
-        super().unsubscribe(outbox)
+    def detach(self, outbox: Outbox) -> None:
+        super().detach(outbox)
         self._tell()
 
     def _tell(self) -> None:
@@ -141,14 +145,17 @@ def serving(service: Service) -> Callable[..., contextlib.AbstractAsyncContextMa
     async def serve(**settings: Any) -> AsyncIterator[str]:
         server = make_server(create_app(service), **settings)
         with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             host, port = listener.getsockname()
             async with asyncio.TaskGroup() as tasks:
+                carrying = tasks.create_task(service.run())
                 tasks.create_task(server.serve(sockets=[listener]))
                 await server.answering.wait()
                 try:
                     yield f"{host}:{port}"
                 finally:
                     server.should_exit = True
+                    carrying.cancel()
 
     return serve
 

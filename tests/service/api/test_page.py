@@ -4,221 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import json
 import os
 import re
-import shutil
 import signal
 import sys
+import time
 import uuid
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from tests.service.api.browser import Page, first_line, program
+from tests.service.api.proxy import Proxy
+
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.grants import Scope
+from eeg_emotion.access.keys import KeyStore
+from eeg_emotion.api.service import Service
+from eeg_emotion.publish.history import History
+from eeg_emotion.publish.messages import Prediction, Purpose, Status, WindowSpan
 
 pytestmark = pytest.mark.slow
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# What a browser shows as the newest estimate, read in one go.
-NOW = """({
-  state: document.getElementById("headset-state").dataset.state,
-  current: document.getElementById("estimate").dataset.current === "true",
-  reason: document.getElementById("reason").textContent,
-  arousal: document.getElementById("arousal-value").textContent,
-  valence: document.getElementById("valence-value").textContent,
-  labels: ["arousal", "valence"].map((t) => document.getElementById(`${t}-label`).textContent),
-  region: document.getElementById("quadrant").textContent,
-  seq: document.getElementById("seq").textContent,
-  plane: document.getElementById("plane").ariaLabel,
-})"""
+Predict = Callable[..., Prediction]
+Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 PROBABILITY = re.compile(r"[01]\.\d\d")
 
 
-@contextlib.asynccontextmanager
-async def program(*command: str | Path, **options: Any) -> AsyncIterator[Process]:
-    """Run a program in a process group of its own, and end the whole group with it."""
-    process = await asyncio.create_subprocess_exec(*command, start_new_session=True, **options)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # Its pipes are read to their end, or they would be left open.
-        await process.communicate()
-
-
 def part(*arguments: str, **options: Any) -> contextlib.AbstractAsyncContextManager[Process]:
     return program(sys.executable, "-m", "eeg_emotion", *arguments, **options)
-
-
-@contextlib.asynccontextmanager
-async def background(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Run something meanwhile, and end it."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-class Page:
-    """One tab, driven over the Chrome DevTools Protocol.
-
-    Attributes
-    ----------
-    complaints
-        Errors and warnings of the console, and what was thrown.
-    addresses
-        Every address that the page asked for, WebSockets included.
-    """
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.complaints: list[str] = []
-        self.addresses: list[str] = []
-        self._socket = socket
-        self._session: str | None = None
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._loaded = asyncio.Event()
-
-    async def listen(self) -> None:
-        """Take answers and events until the browser is gone."""
-        with contextlib.suppress(ConnectionClosed):
-            async for text in self._socket:
-                message = json.loads(text)
-                if "id" in message:
-                    self._answers.pop(message["id"]).set_result(message)
-                else:
-                    self._note(message["method"], message["params"])
-
-    def _note(self, method: str, params: dict[str, Any]) -> None:
-        match method:
-            case "Page.loadEventFired":
-                self._loaded.set()
-            case "Runtime.consoleAPICalled" if params["type"] in {"error", "warning", "assert"}:
-                self.complaints.append(json.dumps(params["args"]))
-            case "Runtime.exceptionThrown":
-                self.complaints.append(json.dumps(params["exceptionDetails"]))
-            case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
-                self.complaints.append(json.dumps(params["entry"]))
-            case "Network.requestWillBeSent":
-                self.addresses.append(params["request"]["url"])
-            case "Network.webSocketCreated":
-                self.addresses.append(params["url"])
-
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of the protocol."""
-        number = next(self._numbers)
-        self._answers[number] = asyncio.get_running_loop().create_future()
-        message = {"id": number, "method": method, "params": params}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        await self._socket.send(json.dumps(message))
-        answer = await asyncio.wait_for(self._answers[number], 60)
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    async def attach(self) -> None:
-        """Open a tab and listen to all that happens in it."""
-        target = await self.call("Target.createTarget", url="about:blank")
-        attached = await self.call(
-            "Target.attachToTarget", targetId=target["targetId"], flatten=True
-        )
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            await self.call(f"{domain}.enable")
-
-    async def open(self, url: str) -> None:
-        """Go to an address, and wait until it is loaded."""
-        self._loaded.clear()
-        await self.call("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), 30)
-
-    async def value(self, expression: str) -> Any:
-        """Evaluate an expression in the page."""
-        answer = await self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
-        return answer["result"].get("value")
-
-    async def until(self, condition: str, *, seconds: float = 30.0) -> dict[str, Any]:
-        """Wait in the page until a condition on `now` holds; give what it then shows."""
-        found: dict[str, Any] | None = await self.value(
-            f"""new Promise((done) => {{
-                const end = performance.now() + {1000 * seconds};
-                const look = () => {{
-                    const now = {NOW};
-                    if ({condition}) done(now);
-                    else if (performance.now() > end) done(null);
-                    else setTimeout(look, 20);
-                }};
-                look();
-            }})"""
-        )
-        if found is None:
-            text = await self.value("document.body.innerText")
-            pytest.fail(f"not within {seconds} s: {condition}; {self.complaints}; page:\n{text}")
-        return found
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    binary = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    if binary is None:
-        message = f"no Chromium on the PATH (looked for {', '.join(CHROMIUMS)})"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message}; CI must have one")
-        pytest.skip(message)
-    chromium = program(
-        binary,
-        "--headless",
-        "--no-sandbox",  # it shows nothing but our own page, and a container's root has none
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "about:blank",
-        stdin=DEVNULL,
-        stdout=DEVNULL,
-        stderr=PIPE,
-    )
-    async with chromium as process:
-        async with asyncio.timeout(60):
-            address = await _line(process.stderr, "DevTools listening on ")
-        async with (
-            background(process.stderr.read()),  # it says much, and must not be blocked
-            connect(address, proxy=None, max_size=None, ping_interval=None) as socket,
-        ):
-            page = Page(socket)
-            async with background(page.listen()):
-                await page.attach()
-                yield page
-
-
-async def _line(stream: asyncio.StreamReader | None, start: str) -> str:
-    """Read up to the line that starts so; give its rest."""
-    assert stream is not None
-    async for line in stream:
-        text = line.decode()
-        if text.startswith(start):
-            return text.removeprefix(start).strip()
-    raise AssertionError(f"the program ended without saying {start!r}")
 
 
 @pytest.mark.timeout(180)
@@ -239,7 +57,7 @@ async def test_the_page_shows_the_present_and_never_the_past_as_the_present(page
     headset = ("replay", "--simulate", "7", *session)
     async with part("serve", "--quiet", "--port", "0", *session, stdout=PIPE) as daemon:
         async with asyncio.timeout(60):
-            address = await _line(daemon.stdout, "ready ")
+            address = await first_line(daemon.stdout, "ready ")
         await page.open(address)
 
         await page.until('document.getElementById("connection").dataset.state === "connected"')
@@ -356,6 +174,171 @@ async def test_what_a_model_that_needs_rest_waits_for_is_said_in_words(
         assert page.complaints == []
 
 
+CONNECTED = 'document.getElementById("connection").dataset.state === "connected"'
+# Each number and whether it was shown as the present, from now on, with the time of its showing.
+WATCH = """
+(() => {
+  globalThis.shown = [];
+  const look = () => {
+    const current = document.getElementById("estimate").dataset.current === "true";
+    const seq = Number(document.getElementById("seq").textContent);
+    const last = shown.at(-1);
+    if (last?.seq !== seq || last?.current !== current) {
+      shown.push({ seq, current, at: performance.now() });
+    }
+  };
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  new MutationObserver(look).observe(document.body, all);
+  globalThis.woken = null;
+  const wake = () => { woken ??= performance.now(); };
+  document.addEventListener("resume", wake);
+  let last = performance.now();
+  setInterval(() => {
+    if (performance.now() - last > 2000) wake();
+    last = performance.now();
+  }, 20);
+})()
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
+async def test_a_page_suspended_for_five_minutes_shows_the_present_within_a_second(
+    page: Page, service: Service, serving: Serving, prediction: Predict, how: str
+) -> None:
+    """Three hundred windows pass while it stands still, in three seconds of this test's time.
+
+    It is closed as slow meanwhile. On waking it finds those that were on their way, five minutes
+    old, and what it shows as the present is the newest.
+    """
+    later = {"seconds": 0.0}
+    service.clock = lambda: time.monotonic() + later["seconds"]
+    service.bus.history = History(lambda: service.clock())
+
+    def window(seq: int, age: float) -> Prediction:
+        end = time.time() - age
+        return prediction(seq=seq, window=WindowSpan(start=end - 5, end=end))
+
+    async with serving() as address:
+        service.bus.publish(Status(headset=service.headsets.add("h1")))
+        service.bus.publish(window(0, 0))
+        await page.open(f"http://{address}")
+        await page.until("now.current && now.seq === '0'")
+        await page.value(WATCH)
+        async with page.frozen() if how == "frozen" else page.stopped():
+            for seq in range(1, 300):
+                service.bus.publish(window(seq, 300 - seq))
+                later["seconds"] = seq
+                await asyncio.sleep(0.01)
+            service.bus.publish(window(300, 0))
+            await service.bus.until_subscribers(0)
+            slow = {"reason": "slow"}
+            value = service.metrics.registry.get_sample_value
+            assert value("emotion_subscribers_closed_total", slow) == 1
+        await page.until("now.current && now.seq === '300'", seconds=5)
+        shown = await page.value("shown.map(({ seq, current, at }) => [seq, current, at - woken])")
+        after = [(seq, current, at) for seq, current, at in shown if at >= 0]
+        present = [(seq, at) for seq, current, at in after if current]
+        assert present[0][0] == 300
+        assert present[0][1] < 1000
+
+
+async def test_what_was_missed_goes_into_the_curves_and_not_into_the_present(
+    page: Page, service: Service, serving: Serving, prediction: Predict
+) -> None:
+    now = time.time()
+
+    def window(seq: int, age: float) -> Prediction:
+        return prediction(seq=seq, window=WindowSpan(start=now - age - 5, end=now - age))
+
+    async with serving() as address, Proxy(address) as proxy:
+        service.bus.publish(Status(headset=service.headsets.add("h1")))
+        service.bus.publish(window(0, 40))
+        await page.open(f"http://{proxy.address}")
+        await page.until("now.seq === '0'")
+        await page.value(WATCH)
+        proxy.target = "127.0.0.1:9"  # nobody is there
+        proxy.cut()
+        await page.until('document.getElementById("connection").dataset.state === "waiting"')
+        for seq in range(1, 31):
+            service.bus.publish(window(seq, 40 - seq))
+        proxy.target = address
+        now_shown = await page.until("now.seq === '30'")
+        assert not now_shown["current"]
+        assert not [each for each in await page.value("shown") if each["current"]]
+        curve = "document.getElementById('curves').data?.[0].x"
+        await page.until(f"{curve}?.length === 31")
+        assert await page.value(f"{curve}.every((x, i, all) => i === 0 || all[i - 1] < x)")
+
+
+async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
+    page: Page, service: Service, serving: Serving, tmp_path: Path
+) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    secret = store.add("wallboard", (Scope.parse("read:*"),), expires=time.time() + 100)
+    service.access = Access(keys=store)
+    later = {"seconds": 0}
+    service.utc = lambda: time.time() + later["seconds"]
+    asks = 'document.getElementById("key-dialog").open'
+    why = 'document.getElementById("key-why").textContent'
+
+    async def enter(text: str) -> None:
+        await page.until(asks)
+        assert await page.value("document.activeElement.id") == "key-input"
+        await page.call("Input.insertText", text=text)
+        await page.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r")
+
+    async with serving() as address:
+        service.bus.publish(Status(headset=service.headsets.add("h1")))
+        await page.open(f"http://{address}")
+        await page.until(asks)
+        assert "token" in await page.value(why)
+        assert await page.value('document.getElementById("key-input").type') == "password"
+
+        # Escape leaves it, and the button asks again.
+        await page.call(
+            "Input.dispatchKeyEvent", type="keyDown", key="Escape", windowsVirtualKeyCode=27
+        )
+        await page.until(f"!{asks}")
+        assert await page.value("sessionStorage.length") == 0
+        await page.value('document.getElementById("connect-now").click()')
+
+        await enter("eeg_wallboard_wrong")
+        await page.until(f"{asks} && {why}.includes('not')")
+        assert await page.value("sessionStorage.length") == 0  # what was refused is forgotten
+
+        await enter(secret)
+        await page.until(CONNECTED)
+        assert not await page.value(asks)
+        assert "wallboard" in await page.value('document.getElementById("purpose").innerText')
+
+        # It lasts as long as the tab, and is in no other place.
+        await page.open(f"http://{address}")
+        await page.until(CONNECTED)
+        assert not await page.value(asks)
+        kept = "[sessionStorage.length, localStorage.length, document.cookie]"
+        assert await page.value(kept) == [1, 0, ""]
+        assert await page.value(f"document.documentElement.outerHTML.includes({secret!r})") is False
+        assert not [url for url in page.addresses if secret in url]
+
+        # A key that has expired is asked for anew.
+        later["seconds"] = 200
+        await page.until(asks)
+        assert await page.value("sessionStorage.length") == 0
+        assert page.complaints == []
+
+
+async def test_the_purpose_is_told_with_its_reason(
+    page: Page, service: Service, serving: Serving
+) -> None:
+    service.purpose, service.justification = Purpose.WORKPLACE, "a study of shift work"
+    async with serving() as address:
+        await page.open(f"http://{address}")
+        await page.until(CONNECTED)
+        told = await page.value('document.getElementById("purpose").innerText')
+    assert told == "Run at a place of work. Stated reason: a study of shift work"
+
+
 @contextlib.asynccontextmanager
 async def headset_and_daemon(model: Path) -> AsyncIterator[str]:
     """Run both with this model; gives the page's address."""
@@ -363,7 +346,7 @@ async def headset_and_daemon(model: Path) -> AsyncIterator[str]:
     serve = ("serve", "--quiet", "--port", "0", "--model", str(model), *session)
     async with part(*serve, stdout=PIPE) as daemon:
         async with asyncio.timeout(60):
-            address = await _line(daemon.stdout, "ready ")
+            address = await first_line(daemon.stdout, "ready ")
         async with part("replay", "--simulate", "7", *session, stdout=DEVNULL):
             yield address
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
-from eeg_emotion.publish.messages import PROTOCOL, Check, Reason, State
+from eeg_emotion.publish.messages import PROTOCOL, Check, Purpose, Reason, State
 
 STATIC = Path(str(files("eeg_emotion.api"))) / "static"
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
@@ -130,6 +130,10 @@ def test_every_reason_has_a_sentence() -> None:
     assert table("REASONS").keys() == {reason.value for reason in Reason}
 
 
+def test_every_purpose_has_a_sentence() -> None:
+    assert table("PURPOSES").keys() == {purpose.value for purpose in Purpose}
+
+
 def test_every_region_is_one_of_two_sure_labels() -> None:
     text = (STATIC / "sentences.js").read_text("utf-8")
     body = re.search(r"^const REGIONS = {\n(.*?)^};$", text, re.MULTILINE | re.DOTALL)
@@ -144,4 +148,4 @@ def test_the_page_knows_the_normaliser_that_asks_something_of_the_wearer() -> No
 
 
 def test_the_page_speaks_the_protocol_of_the_service() -> None:
-    assert f'PROTOCOL = "{PROTOCOL}"' in (STATIC / "connection.js").read_text("utf-8")
+    assert f'PROTOCOL = "{PROTOCOL}"' in (STATIC / "client.js").read_text("utf-8")

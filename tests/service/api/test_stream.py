@@ -1,42 +1,62 @@
-"""The WebSocket over real sockets: order, the newest to survive, and an end that is told."""
+"""The WebSocket over real sockets: order, the newest to survive, caps, and an end that is told."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import pairwise
+from random import Random
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.frames import CloseCode
 
 from eeg_emotion.api.service import Service
+from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.headset.link import State
-from eeg_emotion.publish.messages import PROTOCOL, GoingAway, Prediction, Status
+from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
+from eeg_emotion.publish.outbox import CREDITS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 # More than the buffers between a server and a client that does not read can hold.
 MANY = 400
 
 
+def say(**message: Any) -> str:
+    return json.dumps(message)
+
+
 @contextlib.asynccontextmanager
-async def subscriber(address: str, **options: Any) -> AsyncIterator[ClientConnection]:
-    """Connect as the page does, and take the welcome."""
+async def subscriber(
+    address: str, headsets: Sequence[str] = ("*",), *, acknowledges: bool = False, **options: Any
+) -> AsyncIterator[ClientConnection]:
+    """Connect as a client does, and take the welcome and the answers to the subscriptions."""
     async with connect(f"ws://{address}/v1/stream", proxy=None, **options) as client:
         assert '"type":"welcome"' in await receive(client)
+        hello = say(type="hello", acknowledges=acknowledges, subscribe=list(headsets))
+        await client.send(hello)
+        for _ in headsets:
+            assert '"type":"subscribed"' in await receive(client)
         yield client
 
 
-def sleeper(address: str) -> contextlib.AbstractAsyncContextManager[ClientConnection]:
+@contextlib.asynccontextmanager
+async def sleeper(address: str, **options: Any) -> AsyncIterator[ClientConnection]:
     """Connect with so little room that a client that does not read is noticed soon."""
     host, port = address.split(":")
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     small.connect((host, int(port)))
-    return subscriber(address, sock=small, max_queue=1, ping_interval=None)
+    async with subscriber(
+        address, sock=small, max_queue=1, ping_interval=None, **options
+    ) as client:
+        yield client
 
 
 async def receive(client: ClientConnection) -> str:
@@ -53,57 +73,26 @@ async def drain(client: ClientConnection, until: str) -> list[str]:
     return texts
 
 
-def value(service: Service, name: str) -> float:
-    found = service.metrics.registry.get_sample_value(name)
+async def take_all(client: ClientConnection) -> AsyncIterator[str]:
+    """Receive until the connection is closed, however it is."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            yield await receive(client)
+
+
+async def closing(client: ClientConnection) -> tuple[int, str]:
+    """Receive until the connection is closed, and tell why."""
+    async for _ in take_all(client):
+        pass
+    assert client.close_code is not None
+    assert client.close_reason is not None
+    return client.close_code, client.close_reason
+
+
+def value(service: Service, name: str, **labels: str) -> float:
+    found = service.metrics.registry.get_sample_value(name, labels)
     assert found is not None
     return found
-
-
-async def test_the_welcome_comes_first_and_describes_model_and_headsets(
-    address: str, service: Service, strict_json: Callable[[str], Any]
-) -> None:
-    service.headsets.add("h1")
-    async with connect(f"ws://{address}/v1/stream", proxy=None) as client:
-        welcome = strict_json(await receive(client))
-    assert (welcome["type"], welcome["protocol"]) == ("welcome", "emotion.v1.json")
-    assert welcome["model"]["simulated"] is True
-    assert welcome["model"]["hop_seconds"] == 1.0
-    assert [(item["id"], item["state"]) for item in welcome["headsets"]] == [("h1", "live")]
-
-
-async def test_what_is_published_before_the_welcome_is_read_comes_after_it(
-    address: str, service: Service, prediction: Callable[..., Prediction]
-) -> None:
-    async with connect(f"ws://{address}/v1/stream", proxy=None) as client:
-        await service.bus.until_subscribers(1)
-        service.bus.publish(prediction())
-        assert '"type":"welcome"' in await receive(client)
-        assert await receive(client) == prediction().encode()
-
-
-async def test_predictions_and_states_follow_in_order(
-    address: str,
-    service: Service,
-    prediction: Callable[..., Prediction],
-    strict_json: Callable[[str], Any],
-) -> None:
-    live = Status(headset=service.headsets.add("h1"))
-    lost = Status(headset=service.headsets.add("h1", State.LOST))
-    # Of each kind and headset one at a time: nothing here may be replaced.
-    rounds = [
-        [live, prediction(seq=0), prediction("h2", seq=7)],
-        [prediction(seq=1, valid=False, arousal={"probability": None, "label": None}), lost],
-    ]
-    async with subscriber(address) as client:
-        for messages in rounds:
-            for message in messages:
-                service.bus.publish(message)
-            for message in messages:
-                text = await receive(client)
-                assert text == message.encode()
-                strict_json(text)
-    assert value(service, "emotion_messages_delivered_total") == 5
-    assert value(service, "emotion_predictions_conflated_total") == 0
 
 
 @pytest.mark.parametrize(
@@ -184,68 +173,8 @@ async def test_a_subscriber_that_does_not_read_gets_the_newest_and_harms_nobody(
         assert len(seqs) - stale < 5
     # The only state of its headset is no older news of something else, so it survives.
     assert [frame["headset"]["id"] for frame in frames if frame["type"] == "status"] == ["h3"]
-    conflated = value(service, "emotion_predictions_conflated_total")
+    conflated = value(service, "emotion_messages_conflated_total")
     assert conflated == 2 * MANY + 1 - len(frames)
-
-
-async def test_the_end_is_told_and_then_the_connection_closed(
-    address: str, service: Service, prediction: Callable[..., Prediction]
-) -> None:
-    emptied = asyncio.Event()
-    async with subscriber(address) as first, subscriber(address) as second:
-        service.bus.publish(prediction())
-        service.bus.publish(GoingAway(reconnect_after_ms=1000))
-        service.bus.close(emptied.set)
-        for client in (first, second):
-            assert await receive(client) == prediction().encode()
-            assert await receive(client) == '{"type":"going_away","reconnect_after_ms":1000}'
-            with pytest.raises(ConnectionClosed) as closed:
-                await receive(client)
-            assert closed.value.rcvd is not None
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "shutdown")
-        await asyncio.wait_for(emptied.wait(), 5)
-    assert service.bus.subscribers == 0
-
-
-async def test_a_subscriber_that_does_not_read_is_told_the_end_when_it_does(
-    address: str, service: Service, prediction: Callable[..., Prediction]
-) -> None:
-    emptied = asyncio.Event()
-    async with sleeper(address) as slow, subscriber(address) as quick:
-        for seq in range(MANY):
-            service.bus.publish(prediction(seq=seq))
-            await receive(quick)
-        going_away = GoingAway(reconnect_after_ms=1000)
-        service.bus.publish(going_away)
-        service.bus.close(emptied.set)
-        assert await receive(quick) == going_away.encode()
-        await service.bus.until_subscribers(1)
-        assert not emptied.is_set()
-        texts = await drain(slow, until=going_away.encode())
-        with pytest.raises(ConnectionClosed) as closed:
-            await receive(slow)
-        await asyncio.wait_for(emptied.wait(), 5)
-    assert texts[-2] == prediction(seq=MANY - 1).encode()
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4001
-
-
-async def test_a_subscriber_that_comes_after_the_end_is_told_so(
-    address: str, service: Service
-) -> None:
-    service.bus.close(lambda: None)
-    async with subscriber(address) as late:
-        with pytest.raises(ConnectionClosed) as closed:
-            await receive(late)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4001
-    assert service.bus.subscribers == 0
-
-
-async def test_without_subscribers_the_end_is_there_at_once(service: Service) -> None:
-    emptied = asyncio.Event()
-    service.bus.close(emptied.set)
-    assert emptied.is_set()
 
 
 @pytest.mark.parametrize("message", ["x" * 4097, b"x" * 4097, "x" * 2_000_000])
@@ -274,18 +203,6 @@ async def test_the_close_code_of_too_much_is_the_standard_one(address: str) -> N
             await receive(talker)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
-
-
-async def test_what_a_client_says_within_the_limit_is_dropped(
-    address: str, service: Service, prediction: Callable[..., Prediction]
-) -> None:
-    async with subscriber(address) as client:
-        for message in ("x" * 4096, b"\x00", '{"type":"hello"}'):
-            await client.send(message)
-        # The pong tells that the server has read what came before the ping.
-        await asyncio.wait_for(await client.ping(), 5)
-        service.bus.publish(prediction())
-        assert await receive(client) == prediction().encode()
 
 
 async def test_a_dead_subscriber_is_let_go_of_however_much_waits_for_it(
@@ -330,3 +247,274 @@ async def test_a_stopping_server_does_not_wait_for_a_subscriber_that_does_not_re
         assert loop.time() - begin < 8  # the daemon has 10 s, 2 of them to say goodbye
         assert service.bus.subscribers == 0
         slow.transport.abort()
+
+
+async def test_the_welcome_comes_first_and_describes_model_and_headsets(
+    address: str, service: Service, strict_json: Callable[[str], Any]
+) -> None:
+    service.headsets.add("h1")
+    async with connect(f"ws://{address}/v1/stream", proxy=None) as client:
+        welcome = strict_json(await receive(client))
+    assert (welcome["type"], welcome["protocol"]) == ("welcome", "emotion.v1.json")
+    assert welcome["model"]["simulated"] is True
+    assert welcome["model"]["hop_seconds"] == 1.0
+    assert [(item["id"], item["state"]) for item in welcome["headsets"]] == [("h1", "live")]
+
+
+async def test_predictions_and_states_follow_in_order(
+    address: str,
+    service: Service,
+    prediction: Callable[..., Prediction],
+    strict_json: Callable[[str], Any],
+) -> None:
+    live = Status(headset=service.headsets.add("h1"))
+    lost = Status(headset=service.headsets.add("h1", State.LOST))
+    # Of each kind and headset one at a time: nothing here may be replaced.
+    rounds = [
+        [live, prediction(seq=0), prediction("h2", seq=7)],
+        [prediction(seq=1, valid=False, arousal={"probability": None, "label": None}), lost],
+    ]
+    async with subscriber(address) as client:
+        for messages in rounds:
+            for message in messages:
+                service.bus.publish(message)
+            for message in messages:
+                text = await receive(client)
+                assert text == message.encode()
+                strict_json(text)
+    assert value(service, "emotion_messages_delivered_total") >= 5
+    assert value(service, "emotion_messages_conflated_total") == 0
+
+
+async def test_nothing_comes_before_something_is_subscribed_to(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    async with subscriber(address, []) as client:
+        service.bus.publish(prediction())
+        await client.send(say(type="subscribe", headsets=["h1"]))
+        assert json.loads(await receive(client)) == {
+            "type": "subscribed", "headset": "h1", "recovered": None, "missed": 0,
+        }  # fmt: skip
+        # The newest comes at once: no page begins blank.
+        assert await receive(client) == prediction().encode()
+        await client.send(say(type="unsubscribe", headsets=["h1"]))
+        await asyncio.wait_for(await client.ping(), 5)
+        service.bus.publish(prediction(seq=1))
+        await client.send(say(type="ping"))
+        assert await receive(client) == '{"type":"pong"}'
+
+
+async def test_an_address_may_name_what_to_subscribe_to(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    url = f"ws://{address}/v1/stream?headset=h1&headset=h2"
+    async with connect(url, proxy=None) as client:
+        assert '"type":"welcome"' in await receive(client)
+        for name in ("h1", "h2"):
+            assert json.loads(await receive(client))["headset"] == name
+        for name in ("h3", "h2", "h1"):
+            service.bus.publish(prediction(name))
+        assert await receive(client) == prediction("h2").encode()
+        assert await receive(client) == prediction("h1").encode()
+
+
+async def test_a_client_that_stops_acknowledging_finds_one_window_of_credits_and_then_the_present(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    async with subscriber(address, acknowledges=True) as client:
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            await asyncio.sleep(0)  # the fan-out's turn
+        # The answer to the subscription has taken one credit.
+        stale = [json.loads(await receive(client))["seq"] for _ in range(CREDITS - 1)]
+        assert stale == list(range(CREDITS - 1))
+        await client.send(say(type="ack", received=CREDITS))
+        assert json.loads(await receive(client))["seq"] == MANY - 1
+        service.bus.publish(prediction(seq=MANY))
+        assert json.loads(await receive(client))["seq"] == MANY
+
+
+async def test_a_client_that_acknowledges_gets_every_one(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    async with subscriber(address, acknowledges=True) as client:
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            assert json.loads(await receive(client))["seq"] == seq
+            if seq % 16 == 0:
+                await client.send(say(type="ack", received=seq + 2))
+    assert value(service, "emotion_messages_conflated_total") == 0
+
+
+@pytest.mark.parametrize("acknowledges", [True, False])
+async def test_a_subscriber_without_progress_for_30_s_is_closed_with_its_own_code(
+    address: str,
+    service: Service,
+    prediction: Callable[..., Prediction],
+    acknowledges: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+    monkeypatch.setattr(service, "clock", lambda: passed)
+    async with sleeper(address, acknowledges=acknowledges) as slow, subscriber(address) as quick:
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            await receive(quick)
+        await asyncio.sleep(1.2)  # one look at the time, of which none has passed
+        assert service.bus.subscribers == 2
+        passed = 29.0
+        await asyncio.sleep(1.2)
+        assert service.bus.subscribers == 2
+        passed = 31.0
+        await service.bus.until_subscribers(1)
+        assert value(service, "emotion_subscribers_closed_total", reason="slow") == 1
+        # What it finds when it wakes is little, and is followed by the reason where it can be.
+        found = [text async for text in take_all(slow)]
+        assert len(found) < MANY // 2
+
+
+async def test_one_connection_too_many_is_refused_before_the_upgrade(
+    serving: Serving, service: Service
+) -> None:
+    service.subscribers = Subscribers(most=2)
+    async with serving() as address, httpx.AsyncClient(trust_env=False) as http:
+        async with subscriber(address), subscriber(address):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"ws://{address}/v1/stream", proxy=None)
+            response = refused.value.response
+            assert response.status_code == 503
+            assert int(response.headers["Retry-After"]) > 0
+            assert response.headers["Content-Type"] == "application/problem+json"
+            assert json.loads(response.body)["detail"].startswith("found 2 connections")
+            assert (await http.get(f"http://{address}/livez")).status_code == 200
+            assert value(service, "emotion_connections_refused_total", reason="connection_cap") == 1
+        await service.bus.until_subscribers(0)
+        async with subscriber(address):  # there is room again
+            pass
+
+
+async def test_a_client_that_talks_too_much_is_closed_but_not_for_acknowledging(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    async with subscriber(address, acknowledges=True) as client:
+        for seq in range(60):
+            service.bus.publish(prediction(seq=seq))
+            await receive(client)
+            await client.send(say(type="ack", received=seq + 2))
+        for _ in range(60):
+            await client.send(say(type="ping"))
+        code, reason = await closing(client)
+    assert code == 4013
+    assert "messages a second" in reason
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[]", "object"),
+        ("{", "JSON"),
+        (b"{}", "text"),
+        ('{"type":"hello"}', "second"),
+        ('{"type":"ack","received":999}', "acknowledgement of 999"),
+        ('{"type":"sing"}', "sing"),
+        ('{"type":"ping","loud":true}', "loud"),
+    ],
+)
+async def test_what_is_no_message_of_the_protocol_closes_the_connection_and_says_why(
+    address: str, service: Service, said: str | bytes, words: str
+) -> None:
+    async with subscriber(address) as client, subscriber(address):
+        await client.send(said)
+        code, reason = await closing(client)
+        assert code == 4501
+        assert words in reason
+        await service.bus.until_subscribers(1)  # nobody else is harmed
+
+
+async def test_more_subscriptions_than_may_be_are_refused_and_the_connection_stays(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    async with subscriber(address, [f"h{number}" for number in range(200)]) as client:
+        more = [f"i{number}" for number in range(57)]
+        await client.send(say(type="subscribe", headsets=more))
+        answers = [json.loads(await receive(client)) for _ in more]
+        refused = [answer for answer in answers if answer["type"] == "refused"]
+        assert [(item["headset"], item["reason"]) for item in refused] == [("i56", "too_many")]
+        service.bus.publish(prediction("i55"))
+        assert await receive(client) == prediction("i55").encode()
+
+
+async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
+    serving: Serving, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    """Fifty subscribers are sent away.
+
+    1. Each is told when to come again.
+    2. Meanwhile predictions go on; each gets every one until its own close.
+
+    Result: the closes, and the times to come again, are spread; nobody new is let in.
+    """
+    service.subscribers = Subscribers(random=Random(3))
+    loop = asyncio.get_running_loop()
+    async with serving() as address, contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(subscriber(address)) for _ in range(50)]
+
+        async def listen(client: ClientConnection) -> tuple[int, list[int], int, float]:
+            seqs, again = [], -1
+            async for text in take_all(client):
+                message = json.loads(text)
+                if message["type"] == "going_away":
+                    again = message["reconnect_after_ms"]
+                else:
+                    seqs.append(message["seq"])
+            assert client.close_code is not None
+            return client.close_code, seqs, again, loop.time()
+
+        listening = [asyncio.create_task(listen(client)) for client in clients]
+        begin = loop.time()
+        service.draining = True
+        draining = asyncio.create_task(service.subscribers.drain())
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/v1/stream", proxy=None)
+        assert refused.value.response.status_code == 503
+        seq = 0
+        while not draining.done():
+            service.bus.publish(prediction(seq=seq))
+            seq += 1
+            await asyncio.sleep(0.02)
+        await draining
+        told = await asyncio.wait_for(asyncio.gather(*listening), 10)
+    assert {code for code, *_ in told} == {4001}
+    for _, seqs, *_ in told:
+        assert seqs == list(range(len(seqs)))  # none is lost before its close
+    ends = sorted(end - begin for *_, end in told)
+    assert ends[-1] - ends[0] > 0.3
+    assert max(b - a for a, b in pairwise(ends)) < 0.2  # no bunch at the end
+    agains = [again for *_, again, _ in told]
+    assert len(set(agains)) > 40
+    assert all(again / 1e3 >= end - begin for _, _, again, end in told)  # not before it is closed
+
+
+async def test_what_a_subscriber_missed_comes_first_when_it_returns(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    for seq in range(5):
+        service.bus.publish(prediction(seq=seq))
+    async with subscriber(address, []) as client:
+        await client.send(
+            say(type="subscribe", headsets=["*"], resume={"h1": {"epoch": "e0", "seq": 1}})
+        )
+        answers = [json.loads(await receive(client)) for _ in range(2)]
+        assert {(item["headset"], item["recovered"], item["missed"]) for item in answers} == {
+            ("h1", True, 3),
+            ("*", None, 0),
+        }
+        for seq in (2, 3, 4):
+            assert await receive(client) == prediction(seq=seq).encode()
+    async with subscriber(address, []) as client:
+        await client.send(
+            say(type="subscribe", headsets=["h1"], resume={"h1": {"epoch": "old", "seq": 1}})
+        )
+        answer = json.loads(await receive(client))
+        assert (answer["recovered"], answer["missed"]) == (False, 0)
+        assert await receive(client) == prediction(seq=4).encode()

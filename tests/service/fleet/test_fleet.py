@@ -50,12 +50,13 @@ from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
     Check,
-    GoingAway,
+    Detail,
     Headset,
     Prediction,
     Reason,
     Status,
 )
+from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
@@ -67,10 +68,10 @@ class RecordingBus(Bus):
 
     def __init__(self) -> None:
         super().__init__()
-        self.messages: list[Prediction | Status | Baseline | GoingAway] = []
+        self.messages: list[Prediction | Status | Baseline | Detail] = []
         self._news = asyncio.Condition()
 
-    def publish(self, message: Prediction | Status | Baseline | GoingAway) -> None:
+    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
         super().publish(message)
         self.messages.append(message)
         self._waking = asyncio.ensure_future(self._wake())
@@ -409,7 +410,7 @@ async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     (warned,) = [
         record.created
         for record in warnings
-        if record.levelno == logging.WARNING and f"headset {identifier}: " in record.getMessage()
+        if record.msg["event"] == "headset silent" and record.msg["headset"] == identifier
     ]
     assert 0.5 <= staled - warned <= 1.75
     statuses = [m.headset for m in bus.messages[marked:] if isinstance(m, Status)]
@@ -462,6 +463,28 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_a
 
         await bus.until(told_again, 20.0)
         assert only(fleet).id.endswith("-followed")
+
+
+@together
+async def test_how_the_channels_were_judged_comes_with_each_prediction_for_who_asks(
+    stage: Stage,
+) -> None:
+    def details() -> list[Detail]:
+        return [message for message in bus.messages if isinstance(message, Detail)]
+
+    outbox = Outbox(lambda: None)
+    async with stage.fleet() as (_, bus), playing(stage.recording("a", signal_of(30.0))):
+        await bus.until(lambda: len(bus.predictions) > 1, 20)
+        assert not details()  # nobody asked
+        bus.attach(outbox, lambda headset: True)
+        bus.subscribe(outbox, ["*"])
+        bus.want_detail(outbox, "*")
+        asked = len(bus.predictions)
+        await bus.until(lambda: len(details()) > 1, 20)
+        first = bus.predictions[asked]
+        found = details()[0]
+        assert (found.epoch, found.seq, found.window) == (first.epoch, first.seq, first.window)
+        assert [channel.label for channel in found.channels] == list(DEAP32)
 
 
 @together
@@ -539,7 +562,7 @@ async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
     """Ask the REST interface in front of a fleet."""
     service = Service(model, 1.0, fleet, bus, Metrics(), baselines_of(model, bus))
     transport = httpx.ASGITransport(create_app(service))
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(path)
     assert response.status_code == 200, response.text
     return response.json()
@@ -844,6 +867,24 @@ async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one
     assert "RuntimeError: a defect" in status.headset.detail
     assert states["b"] is State.LIVE
     assert bus.valid("-a") == []
+
+
+async def test_whether_streams_are_looked_for_and_read_shows(
+    lsl_session: str, model: Model
+) -> None:
+    passed = 0.0
+
+    def clock() -> float:
+        return pylsl.local_clock() + passed
+
+    async with running(model, clock, Reception(match=("nobody",))) as (fleet, _):
+        assert not fleet.following
+        for _ in range(2):
+            async with asyncio.timeout(10):
+                while not fleet.following:  # noqa: ASYNC110 - nothing is told of it
+                    await asyncio.sleep(0.01)
+            passed += 6.0  # in which neither thread came round
+            assert not fleet.following
 
 
 async def test_many_headsets_are_opened_at_once(lsl_session: str, model: Model) -> None:

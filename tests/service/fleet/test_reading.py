@@ -196,7 +196,27 @@ async def test_what_goes_wrong_in_one_line_is_told_of_it_alone(
             assert other.prediction.valid
             assert (other.error, other.refused) == (None, None)
     # Only a defect of the service's own is one for its log.
-    assert ("the line of headset b failed" in caplog.text) is (field_name == "error")
+    failed = {(r.msg["event"], r.msg["headset"]) for r in caplog.records}
+    assert failed == ({("line failed", "b")} if field_name == "error" else set())
+
+
+async def test_samples_that_never_came_and_windows_not_judged_are_told_once(
+    model: Watched,
+) -> None:
+    reading = Round(model, asyncio.get_running_loop(), "ab")
+    await reading.read("ab")
+    reading._second["a"] += 2
+    a, b = await reading.read("ab")
+    assert (a.missing, b.missing) == (256, 0)
+    (a,) = await reading.read("a")
+    assert (a.samples, a.missing) == (128, 0)
+    signal = np.random.default_rng(3).normal(0, 10, (32, 384))
+    for begun in (2.0, 5.0):
+        reading.listeners["b"].samples(signal, begun + np.arange(384) / 128.0)
+        await asyncio.to_thread(reading.reading.round_over)
+    first, second = (heard for (heard,) in reading.taken[-2:])
+    # The second chunk completes windows at 6, 7 and 8 s, of which the last is judged.
+    assert (first.superseded, second.superseded, second.missing) == (0, 2, 0)
 
 
 async def test_where_the_model_fails_the_windows_of_that_round_are_told_and_the_next_go_on(
@@ -209,7 +229,7 @@ async def test_where_the_model_fails_the_windows_of_that_round_are_told_and_the_
     a, b = await reading.read("ab")
     assert [str(item.error) for item in (a, b)] == ["a defect"] * 2
     assert a.prediction is b.prediction is None
-    assert "the model failed" in caplog.text
+    assert [r.msg["event"] for r in caplog.records] == ["model failed over a round"]
     # One whose samples completed no window has nothing to do with it.
     reading.listeners["c"].samples(np.zeros((32, 1)), np.array([7.0]))
     await asyncio.to_thread(reading.reading.round_over)

@@ -88,7 +88,7 @@ def courses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Course]:
     ):  # fmt: skip
         try:
             address = daemon.stdout.readline().split()[1].replace("http", "ws")
-            heard = asyncio.run(watch(f"{address}v1/stream"))
+            heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
         finally:
             farm.stdin.close()
             daemon.terminate()

@@ -5,8 +5,6 @@
 export const HISTORY_SECONDS = 300;
 // A bound that holds even if stamps do not advance: the shortest hop, 0.25 s, fills 1200.
 const MOST_POINTS = 1500;
-// Frames of an epoch that has ended may still arrive; a few names are enough to know them.
-const MOST_ENDED_EPOCHS = 16;
 
 export class Headset {
   constructor(id) {
@@ -17,7 +15,6 @@ export class Headset {
     this.arrivedAt = null; // steady seconds
     this.lastValid = null;
     this.points = []; // {end, arousal, valence, joined}; null scores where not valid
-    this.endedEpochs = [];
   }
 
   update(info, steadySeconds) {
@@ -25,17 +22,9 @@ export class Headset {
     this.infoAt = steadySeconds;
   }
 
-  /** Take the prediction in, unless it is not newer than what is known. Says whether it did. */
+  /** Take the next prediction in; the stream gives each once and in order. */
   accept(prediction, steadySeconds, hopSeconds) {
     const known = this.newest;
-    if (known !== null) {
-      if (prediction.epoch === known.epoch) {
-        if (prediction.seq <= known.seq) return false;
-      } else {
-        if (this.endedEpochs.includes(prediction.epoch)) return false;
-        this.endedEpochs = [...this.endedEpochs, known.epoch].slice(-MOST_ENDED_EPOCHS);
-      }
-    }
     const valid = isScored(prediction);
     this.points.push({
       end: prediction.window.end,
@@ -47,7 +36,6 @@ export class Headset {
     this.newest = prediction;
     this.arrivedAt = steadySeconds;
     if (valid) this.lastValid = prediction;
-    return true;
   }
 
   forget(before) {

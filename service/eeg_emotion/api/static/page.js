@@ -1,32 +1,29 @@
-// Entry: joins the connection, what is known of the headsets, and what is shown.
+// Entry: joins the stream, what is known of the headsets, and what is shown.
 
+import { EmotionStream } from "./client.js";
 import { compareClocks, serviceSeconds, steadySeconds } from "./clock.js";
-import { Connection } from "./connection.js";
 import { Curves } from "./curves.js";
 import { judge } from "./estimate.js";
 import { Headsets } from "./headsets.js";
+import { forgetKey, key, KeyDialog } from "./key.js";
 import * as panel from "./panel.js";
 import { Plane } from "./plane.js";
 import { darkScheme, readTheme } from "./theme.js";
 
 // Ages, countdowns and silence are re-judged this often even when nothing arrives.
 const TICK_SECONDS = 0.5;
-// Nothing for this long from headsets that are said to be live: the connection is dead without
-// either side knowing, as after a change of network. Sending nothing, we can only try again.
-const DEAD_SECONDS = 30;
+// Close codes after which a key, or another one, would help.
+const BAD_CREDENTIALS = 4500;
+const NO_HELLO = 4502;
 
 const headsets = new Headsets();
-let model = null;
 let chosenId = null;
-let heardAt = steadySeconds();
 
 // ---- what comes in
 
 function onMessage(message) {
-  heardAt = steadySeconds();
   switch (message.type) {
     case "welcome":
-      model = message.model;
       headsets.welcome(message.headsets, steadySeconds());
       compareClocks().then(changed);
       break;
@@ -36,11 +33,19 @@ function onMessage(message) {
     case "prediction":
       headsets
         .obtain(message.headset)
-        .accept(message, steadySeconds(), model?.hop_seconds ?? 1);
+        .accept(message, steadySeconds(), stream.welcome.model.hop_seconds);
       break;
-    default: // going_away is the connection's; types of a later version are not ours to judge
+    default: // the others are the stream's; types of a later version are not ours to judge
   }
   choose();
+  changed();
+}
+
+function onState(state) {
+  if (state === "refused" && [BAD_CREDENTIALS, NO_HELLO].includes(stream.code)) {
+    if (stream.code === BAD_CREDENTIALS) forgetKey();
+    dialog.ask(stream.why);
+  }
   changed();
 }
 
@@ -72,10 +77,12 @@ function changed() {
 function show() {
   const headset = headsets.get(chosenId);
   const now = { serviceSeconds: serviceSeconds(), steadySeconds: steadySeconds() };
-  const connected = connection.state === "connected";
+  const connected = stream.state === "connected";
+  const model = stream.welcome?.model ?? null;
   const verdict = judge(headset, { connected, model, ...now });
-  panel.showConnection(connection);
+  panel.showConnection(stream);
   panel.showSimulated(model, headset);
+  panel.showPurpose(stream.welcome);
   panel.showModel(model);
   panel.showPicker(headsets.list, chosenId, connected);
   panel.showEstimate(verdict);
@@ -95,28 +102,15 @@ function show() {
 // ---- what makes it run
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const connection = new Connection(`${scheme}//${location.host}/v1/stream`, {
-  onMessage,
-  onState: changed,
-});
-
-function tick() {
-  const anyLive = headsets.list.some(({ info }) => info.state === "live");
-  if (connection.state === "connected" && anyLive && steadySeconds() - heardAt > DEAD_SECONDS) {
-    heardAt = steadySeconds();
-    connection.lose();
-  }
-  changed();
-}
+const address = `${scheme}//${location.host}/v1/stream`;
+const stream = new EmotionStream(address, { token: key, onMessage, onState });
+const dialog = new KeyDialog(() => stream.open());
 
 document.getElementById("headset-picker").addEventListener("change", (event) => {
   chosenId = event.target.value;
   changed();
 });
-document.getElementById("connect-now").addEventListener("click", () => connection.open());
-addEventListener("online", () => {
-  if (connection.state === "waiting") connection.open();
-});
+document.getElementById("connect-now").addEventListener("click", () => stream.open());
 darkScheme.addEventListener("change", () => {
   theme = readTheme();
   changed();
@@ -134,5 +128,5 @@ plotlyScript.addEventListener("error", () => {
   }
 });
 
-setInterval(tick, TICK_SECONDS * 1000);
-connection.open();
+setInterval(changed, TICK_SECONDS * 1000);
+stream.open();

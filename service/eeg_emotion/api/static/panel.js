@@ -1,7 +1,16 @@
 // The page's text: connection, banner, numbers, headset and model. Reads state, writes the DOM.
 
 import { clockOffset, steadySeconds } from "./clock.js";
-import { ageText, checkSentence, needSentence, regionOf, stateSentence } from "./sentences.js";
+import {
+  ageText,
+  checkSentence,
+  needSentence,
+  purposeSentence,
+  regionOf,
+  stateSentence,
+} from "./sentences.js";
+
+const ANONYMOUS = "anonymous"; // whoever asks an open service
 
 const element = (id) => document.getElementById(id);
 
@@ -11,9 +20,9 @@ function write(id, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-export function showConnection({ state, resumeAt, detail }) {
+export function showConnection({ state, resumeAt, why }) {
   element("connection").dataset.state = state;
-  const words = { waiting: "reconnecting", refused: `not connected: ${detail}` };
+  const words = { waiting: "reconnecting", refused: `not connected: ${why}` };
   write("connection-state", words[state] ?? state);
   // Apart from the live region, or every second would be read aloud.
   const left = resumeAt === null ? 0 : Math.max(0, Math.ceil((resumeAt - Date.now()) / 1000));
@@ -34,6 +43,15 @@ export function showSimulated(model, headset) {
   for (const badge of document.querySelectorAll("[data-simulated-badge]")) {
     badge.hidden = !simulated;
   }
+}
+
+export function showPurpose(welcome) {
+  if (welcome === null) return;
+  const { purpose, justification, subject } = welcome;
+  element("purpose").hidden = false;
+  write("purpose-name", purposeSentence(purpose));
+  write("purpose-justification", justification === null ? "" : `Stated reason: ${justification}`);
+  write("purpose-subject", subject === ANONYMOUS ? "" : `You are known to it as ${subject}.`);
 }
 
 export function showModel(model) {

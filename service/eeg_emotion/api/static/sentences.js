@@ -1,5 +1,6 @@
 // What the wire's codes mean, in sentences for the person who looks at the page.
-// The keys are the values of State, Reason and Check in publish/messages.py; a test compares them.
+// The keys are the values of State, Reason, Check and Purpose in publish/messages.py; a test
+// compares them.
 
 const STATES = {
   connecting: "Connecting to the headset.",
@@ -27,9 +28,19 @@ const CHECKS = {
   quarantined: "Refused: see the reason above.",
 };
 
+const PURPOSES = {
+  research: "Run for research.",
+  medical: "Run for medical reasons.",
+  safety: "Run for safety.",
+  demo: "Run as a demonstration.",
+  workplace: "Run at a place of work.",
+  education: "Run at a place of education.",
+};
+
 // A newer service may know codes this page does not: say the code rather than nothing.
 export const stateSentence = (state) => STATES[state] ?? `State: ${state}.`;
 export const checkSentence = (check) => CHECKS[check] ?? (check ? `Check: ${check}.` : "–");
+export const purposeSentence = (purpose) => PURPOSES[purpose] ?? `Run for: ${purpose}.`;
 export const reasonSentence = (reason) => REASONS[reason] ?? `Not scored: ${reason}.`;
 
 // Russell's circumplex, by the halves of the plane.

@@ -1,0 +1,78 @@
+"""From outboxes to sockets: one task writes what waits, a slice of the subscribers at a time.
+
+Publishing only marks outboxes. So a burst of messages for a subscriber becomes one write, and
+requests, acknowledgements and the headsets' own samples get their turn between slices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.outbox import Outbox
+
+_SLICE = 200  # some 2 ms of work, which nothing else in the loop minds
+
+
+class Carrier(Protocol):
+    """Takes an outbox's messages to its subscriber."""
+
+    outbox: Outbox
+
+    def write(self, frames: list[Frame]) -> None:
+        """Send messages; what cannot be sent, since the connection is closing, is dropped."""
+        ...
+
+
+class Fanout:
+    """Writes for all subscribers.
+
+    Parameters
+    ----------
+    metrics
+        What is counted.
+    utc
+        Tells how old a window is when its prediction is written; Unix seconds.
+    """
+
+    def __init__(self, metrics: Metrics, utc: Callable[[], float] = time.time) -> None:
+        self._metrics = metrics
+        self._utc = utc
+        self._ready: deque[Carrier] = deque()
+        self._wake = asyncio.Event()
+
+    def mark(self, carrier: Carrier) -> None:
+        """Note that a carrier's outbox has something to send."""
+        self._ready.append(carrier)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._ready:
+                self._write_slice()
+                await asyncio.sleep(0)
+
+    def _write_slice(self) -> None:
+        delivered = 0
+        newest: Frame | None = None
+        for _ in range(min(_SLICE, len(self._ready))):
+            carrier = self._ready.popleft()
+            frames = carrier.outbox.take()
+            if not frames:
+                continue
+            carrier.write(frames)
+            delivered += len(frames)
+            if frames[-1].window_end is not None:
+                newest = frames[-1]
+        self._metrics.delivered.inc(delivered)
+        if newest is not None and newest.window_end is not None:
+            # Once a slice, for its last: a look at every delivery would cost a tenth of it.
+            self._metrics.observe_delivery(self._utc() - newest.window_end)

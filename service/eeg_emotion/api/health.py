@@ -1,0 +1,258 @@
+"""Health for orchestrators, its details for people, and the numbers for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from http import HTTPStatus
+from typing import Annotated
+
+import uvicorn
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.api.guard import needs
+from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
+from eeg_emotion.api.server import Server
+from eeg_emotion.api.service import Service
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.messages import Headset, Message
+
+ALIVE_LAG_SECONDS = 1.0
+"""An event loop that is later than this serves nobody."""
+
+_TROUBLED = (State.STALE, State.LOST, State.QUARANTINED)
+
+
+class Health(Message):
+    """The answer of the health endpoints."""
+
+    status: str
+
+
+class Check(Message):
+    """One thing that readiness depends on."""
+
+    ok: bool
+    detail: str
+
+
+class SampleDeficit(Message):
+    """Samples of the last minute; `share` is the missing ones' of all that there should be."""
+
+    received: int
+    missing: int
+    share: float
+
+
+class PredictionAges(Message):
+    """Seconds since the ends of the newest windows of headsets, the least and the most."""
+
+    least: float | None
+    most: float | None
+
+
+class LatencyLately(Message):
+    """Seconds from a window's end to the writing of its prediction, over the last minute."""
+
+    p50: float | None
+    p99: float | None
+
+
+class Readiness(Health):
+    """What `/readyz?verbose` tells. `troubled` has the ids that the caller may read."""
+
+    checks: dict[str, Check]
+    headsets: dict[State, int]
+    troubled: dict[State, tuple[str, ...]]
+    samples: SampleDeficit
+    prediction_age_seconds: dict[State, PredictionAges]
+    subscribers: dict[str, int]
+    event_loop_lag_seconds: float
+    end_to_end_latency_seconds: LatencyLately
+
+
+def health_router(service: Service, *, metrics: bool) -> APIRouter:
+    """Make the routes.
+
+    Parameters
+    ----------
+    service
+        The running service.
+    metrics
+        Whether `/metrics` is served here; it has no credentials of its own in many places.
+    """
+    router = APIRouter(responses=responses(), tags=["health"])
+
+    @router.get("/livez", responses=responses(503))
+    async def livez() -> Health:
+        """Tell that the event loop runs in time; nothing else is asked."""
+        if (late := _lateness(service)) is not None:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, late)
+        return Health(status="ok")
+
+    @router.get("/readyz", response_model=Readiness | Health, responses=responses(401, 503))
+    async def readyz(
+        request: Request, verbose: Annotated[str | None, Query()] = None
+    ) -> Readiness | Health | JSONResponse:
+        """Tell whether to send work here. A missing headset does not make the service unready.
+
+        `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
+        ready, these are members of the problem.
+        """
+        checks = _checks(service)
+        wrong = "; ".join(check.detail for check in checks.values() if not check.ok)
+        if verbose is None:
+            if wrong:
+                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
+            return Health(status="ok")
+        readiness = _readiness(service, _reader(request), checks)
+        if not wrong:
+            return readiness
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        members = readiness.model_dump(mode="json", exclude={"status"})
+        return JSONResponse(
+            {"title": status.phrase, "status": status, "detail": wrong, **members},
+            status_code=status,
+            media_type=MEDIA_TYPE,
+        )
+
+    @router.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        dependencies=needs(service, Action.METRICS),
+        responses=responses(404),
+    )
+    async def metrics_() -> Response:
+        """Give the numbers for Prometheus."""
+        if not metrics:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND,
+                "the numbers are not on this port: they are on 127.0.0.1 at the port that "
+                "--metrics-port names, and nowhere without it as long as the service listens "
+                "beyond this machine",
+            )
+        return _exposition(service)
+
+    return router
+
+
+def metrics_server(service: Service) -> Server:
+    """Make the server for a port of its own: `/metrics` and `/livez` alone."""
+
+    async def metrics(_: Request) -> Response:
+        return _exposition(service)
+
+    async def livez(_: Request) -> Response:
+        if (late := _lateness(service)) is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, late)
+        return JSONResponse(Health(status="ok").model_dump())
+
+    app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez)])
+    return Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def _exposition(service: Service) -> Response:
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _lateness(service: Service) -> str | None:
+    """Say that the event loop is late; None where it is not."""
+    lag = service.lag.seconds
+    if lag < ALIVE_LAG_SECONDS:
+        return None
+    return (
+        f"found the event loop {lag:.1f} s late, expected less than {ALIVE_LAG_SECONDS:g} s; "
+        "if it stays so, start the service anew, with fewer subscribers or headsets"
+    )
+
+
+def _reader(request: Request) -> Grant:
+    """Tell what the caller may read; headsets' ids are not for everyone."""
+    grant: Grant | None = request.state.grant  # None on a path that the guard leaves open
+    if grant is None:
+        raise HTTPException(
+            HTTPStatus.UNAUTHORIZED,
+            "found no credentials, expected some for ?verbose; /readyz alone needs none",
+            {"WWW-Authenticate": "Bearer"},
+        )
+    return grant
+
+
+def _checks(service: Service) -> dict[str, Check]:
+    contract = service.model.contract
+    following = service.headsets.following
+    return {
+        "model": Check(ok=True, detail=f"{contract.name} {contract.version} is loaded, verified"),
+        "lsl": Check(
+            ok=following,
+            detail="LSL is followed"
+            if following
+            else "found that LSL was not looked at for some seconds, expected several times each; "
+            "if it stays so, start the service anew",
+        ),
+        "accepting": Check(
+            ok=not service.draining,
+            detail="the service is stopping" if service.draining else "it takes subscribers",
+        ),
+    }
+
+
+def _readiness(service: Service, grant: Grant, checks: dict[str, Check]) -> Readiness:
+    found = service.headsets.headsets()
+    counts = Counter(headset.state for headset in found)
+    lately = service.metrics.lately
+    deficit = lately.deficit
+    return Readiness(
+        status="ok",
+        checks=checks,
+        headsets={state: counts[state] for state in State},
+        troubled={
+            state: tuple(
+                headset.id
+                for headset in found
+                if headset.state is state and grant.allows(Action.READ, headset.id)
+            )
+            for state in _TROUBLED
+        },
+        samples=SampleDeficit(
+            received=deficit.received, missing=deficit.missing, share=round(deficit.share, 6)
+        ),
+        prediction_age_seconds=_ages(service, found),
+        subscribers=dict(service.metrics.subscribers),
+        event_loop_lag_seconds=round(service.lag.seconds, 4),
+        end_to_end_latency_seconds=LatencyLately(
+            p50=_rounded(lately.latency(50)), p99=_rounded(lately.latency(99))
+        ),
+    )
+
+
+def _ages(service: Service, found: tuple[Headset, ...]) -> dict[State, PredictionAges]:
+    now = service.utc()
+    ages: dict[State, list[float]] = {state: [] for state in State}
+    for headset in found:
+        if (newest := service.bus.last_prediction(headset.id)) is not None:
+            ages[headset.state].append(now - newest.window.end)
+    return {
+        state: PredictionAges(
+            least=_rounded(min(some, default=None)), most=_rounded(max(some, default=None))
+        )
+        for state, some in ages.items()
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

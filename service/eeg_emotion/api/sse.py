@@ -1,0 +1,183 @@
+"""Server-Sent Events: one headset's messages, for those who cannot or need not speak WebSocket.
+
+A prediction's event id is its ``epoch:seq``. A browser gives it back as `Last-Event-ID` when it
+connects again, and gets what it missed, from the same outbox as a WebSocket would. There are no
+acknowledgements here: only the socket holds a slow subscriber back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+from starlette.responses import Response
+
+from eeg_emotion.access.access import Entrance
+from eeg_emotion.access.grants import Grant
+from eeg_emotion.api.guard import entrance, grant_of
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.server import narrow
+from eeg_emotion.api.service import Service
+from eeg_emotion.api.stream import refuse
+from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.history import Position
+from eeg_emotion.publish.messages import GoingAway, Subscribed
+from eeg_emotion.publish.outbox import Outbox
+from eeg_emotion.publish.session import STALLED_SECONDS
+
+_COMMENT_SECONDS = 15.0  # proxies cut a connection that is silent for longer than 30 s or 60 s
+_RETRY_MS = 2000  # after which a browser connects again
+
+EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9]{1,18})")
+"""A prediction's `epoch:seq`."""
+
+# In the document alone, since our own refusal says more.
+_EVENT_ID_FORM = {"pattern": f"^({EVENT_ID.pattern})?$"}
+
+
+class EventStream(StreamingResponse):
+    """Events that were encoded before."""
+
+    media_type = "text/event-stream"
+
+
+def sse_router(service: Service) -> APIRouter:
+    """Make the route `/v1/headsets/{identifier}/stream`."""
+    router = APIRouter(tags=["headsets"])
+
+    @router.get(
+        "/v1/headsets/{identifier}/stream",
+        response_class=EventStream,
+        responses=responses(404, 422, 503),
+    )
+    async def stream(
+        request: Request,
+        identifier: str,
+        last_event_id: Annotated[str, Header(json_schema_extra=_EVENT_ID_FORM)] = "",
+    ) -> Response:
+        """Follow one headset by Server-Sent Events.
+
+        Events are named after their message's `type`; a prediction's id is its `epoch:seq`. With
+        `Last-Event-ID` exactly the predictions after it come first, where it is not older than a
+        minute; the event `subscribed` says which it is.
+        """
+        if service.headsets.headset(identifier) is None:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND, f"found no headset {identifier!r}; /v1/headsets lists them"
+            )
+        if (refusal := refuse(service)) is not None:
+            return refusal
+        transport: asyncio.Transport = request.scope["state"]["transport"]
+        narrow(transport)
+        entry, grant = entrance(service, request.scope), grant_of(request)
+        follower = _Follower(service, entry, grant, identifier, _position(last_event_id), transport)
+        entry.audit("subscribed", grant, headset=identifier, transport="sse")
+        return EventStream(follower.events())
+
+    return router
+
+
+def _position(event_id: str) -> Position | None:
+    if not event_id:
+        return None
+    found = EVENT_ID.fullmatch(event_id)
+    if found is None:
+        raise HTTPException(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "found a Last-Event-ID that is no id of this service, expected epoch:seq",
+        )
+    return Position(found[1], int(found[2]))
+
+
+class _Follower:
+    """One subscriber to one headset."""
+
+    def __init__(
+        self,
+        service: Service,
+        entry: Entrance,
+        grant: Grant,
+        headset: str,
+        position: Position | None,
+        transport: asyncio.Transport,
+    ) -> None:
+        self._service = service
+        self._entry = entry
+        self._grant = grant
+        self._headset = headset
+        self._position = position
+        self._wake = asyncio.Event()
+        self._ended: CloseCode | None = None
+        self._progress = -1
+        self._moved = 0.0
+        self._transport = transport
+        self.outbox = Outbox(self._wake.set)
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Give the events as they come, until the service or the subscriber ends it."""
+        service, outbox = self._service, self.outbox
+        service.bus.attach(outbox, lambda headset: headset == self._headset)
+        service.subscribers.add(self)
+        try:
+            yield format_sse_event(retry=_RETRY_MS)
+            resume = {} if self._position is None else {self._headset: self._position}
+            for name, found in service.bus.subscribe(outbox, [self._headset], resume):
+                self._reply(
+                    Subscribed(headset=name, recovered=found.recovered, missed=found.missed)
+                )
+            while self._ended is None or self._wake.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _COMMENT_SECONDS)
+                self._wake.clear()
+                frames = outbox.take()
+                service.metrics.delivered.inc(len(frames))
+                if frames and (end := frames[-1].window_end) is not None:
+                    service.metrics.observe_delivery(service.utc() - end)
+                # Until the socket has taken these, newer ones replace each other.
+                outbox.hold()
+                yield b"".join(map(_event, frames)) or format_sse_event(comment="")
+                outbox.release()
+        finally:
+            service.bus.detach(outbox)
+            service.subscribers.remove(self)
+            service.metrics.conflated.inc(outbox.newly_conflated())
+            service.metrics.closed("left" if self._ended is None else self._ended.name.lower())
+
+    def tick(self) -> None:
+        """Give up on a subscriber that takes nothing, or whose credentials are over."""
+        now, expires = self._service.clock(), self._grant.expires
+        over = expires is not None and self._service.utc() >= expires
+        if self._ended is None and (over or not self._entry.still(self._grant)):
+            self._entry.audit("credentials ended", self._grant, headset=self._headset)
+            self.end(CloseCode.BAD_CREDENTIALS, "the credentials are over")
+        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        if not self.outbox.blocked or self.outbox.progress != self._progress:
+            self._progress, self._moved = self.outbox.progress, now
+        elif now - self._moved >= STALLED_SECONDS:
+            self._ended = CloseCode.SLOW
+            self._transport.abort()  # to end the response in order, it would have to take it
+
+    def leave(self, reconnect_after_ms: int) -> None:
+        """Tell that the service stops, and when to come again."""
+        self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """End the events after what waits now."""
+        self._ended = code
+        self._wake.set()
+
+    def _reply(self, message: Subscribed | GoingAway) -> None:
+        self.outbox.reply(Frame("reply", self._headset, message))
+
+
+def _event(frame: Frame) -> bytes:
+    event_id = None if frame.seq is None else f"{frame.epoch}:{frame.seq}"
+    return format_sse_event(data_str=frame.data.decode(), event=frame.name, id=event_id)

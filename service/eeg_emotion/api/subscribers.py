@@ -1,0 +1,107 @@
+"""All who are connected: counted against the cap, looked at each second, sent away at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Protocol
+
+from eeg_emotion.publish.closing import CloseCode
+
+_TICK_SECONDS = 1.0
+_SPREAD_SECONDS = 5.0  # over which closes are spread, so that 500 clients do not return as one
+_SPREAD_EACH_SECONDS = 0.01  # one subscriber alone need not be waited for
+_RETURN_SECONDS = (0.5, 3.0)  # after its close, when a client should come again
+_FAREWELL_SECONDS = 2.0  # for the last to take what waits and answer their close
+
+
+class Subscriber(Protocol):
+    """One connection, whatever carries it."""
+
+    def tick(self) -> None:
+        """Look at the time."""
+        ...
+
+    def leave(self, reconnect_after_ms: int) -> None:
+        """Tell that the service stops, and when to come again."""
+        ...
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Close the connection."""
+        ...
+
+
+class Subscribers:
+    """The open connections.
+
+    Parameters
+    ----------
+    most
+        How many there may be.
+    random
+        Spreads their end.
+    """
+
+    def __init__(
+        self,
+        most: int = 4000,
+        random: Random | None = None,
+    ) -> None:
+        self._most = most
+        self._random = random or Random()  # noqa: S311 - it only spreads closes
+        self._open: set[Subscriber] = set()
+        self._emptied = asyncio.Event()
+
+    @property
+    def most(self) -> int:
+        """How many there may be."""
+        return self._most
+
+    @property
+    def full(self) -> bool:
+        """Tell whether one more would be too many."""
+        return len(self._open) >= self._most
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Count one in."""
+        self._open.add(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Count one out."""
+        self._open.discard(subscriber)
+        if not self._open:
+            self._emptied.set()
+
+    async def run(self) -> None:
+        """Have each look at the time, until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            for subscriber in list(self._open):
+                subscriber.tick()
+
+    async def drain(self) -> None:
+        """Send all away, spread over time; none is counted in meanwhile.
+
+        Each is told at once when to come again, gets its messages until its own close, and has a
+        moment to answer that.
+        """
+        self._emptied.clear()
+        spread = min(_SPREAD_SECONDS, len(self._open) * _SPREAD_EACH_SECONDS)
+        ends = []
+        for subscriber in self._open:
+            end = self._random.uniform(0, spread)
+            ends.append((end, subscriber))
+            again = end + self._random.uniform(*_RETURN_SECONDS)
+            subscriber.leave(round(again * 1e3))
+        ends.sort(key=lambda item: item[0])
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        for end, subscriber in ends:
+            if (wait := begin + end - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            subscriber.end(CloseCode.SHUTDOWN, "shutdown")
+        if self._open:
+            try:
+                await asyncio.wait_for(self._emptied.wait(), _FAREWELL_SECONDS)
+            except TimeoutError:
+                return  # the server's own shutdown aborts whoever is still here

@@ -1,0 +1,215 @@
+"""Server-Sent Events over real connections: the same outbox, the browser's way to resume."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+from httpx_sse import ServerSentEvent, aconnect_sse
+
+from eeg_emotion.api import sse
+from eeg_emotion.api.service import Service
+from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.messages import Prediction, Status
+
+MANY = 400
+
+
+class Events:
+    """A stream of events to be asked for the next."""
+
+    def __init__(self, source: AsyncIterator[ServerSentEvent]) -> None:
+        self._source = source
+
+    async def next(self) -> ServerSentEvent:
+        return await asyncio.wait_for(anext(self._source), 10)
+
+
+@contextlib.asynccontextmanager
+async def follow(
+    address: str, headset: str = "h1", last_event_id: str | None = None
+) -> AsyncIterator[Events]:
+    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=20) as client,
+        aconnect_sse(
+            client, "GET", f"http://{address}/v1/headsets/{headset}/stream", headers=headers
+        ) as source,
+    ):
+        events = Events(source.aiter_sse())
+        assert (await events.next()).retry == 2000
+        yield events
+
+
+async def subscribed(events: Events) -> dict[str, object]:
+    event = await events.next()
+    assert event.event == "subscribed"
+    found: dict[str, object] = event.json()
+    return found
+
+
+async def test_predictions_come_with_their_place_and_states_without(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    live = Status(headset=service.headsets.add("h1"))
+    async with follow(address) as events:
+        assert (await subscribed(events))["recovered"] is None
+        service.bus.publish(live)
+        service.bus.publish(prediction("h2"))
+        service.bus.publish(prediction(seq=7))
+        first, second = await events.next(), await events.next()
+    assert (first.event, first.data) == ("status", live.encode())
+    assert (second.event, second.data) == ("prediction", prediction(seq=7).encode())
+    assert second.id == "e0:7"
+
+
+async def test_what_was_missed_comes_first_when_the_browser_returns(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    for seq in range(5):
+        service.bus.publish(prediction(seq=seq))
+    async with follow(address, last_event_id="e0:1") as events:
+        answer = await subscribed(events)
+        assert (answer["recovered"], answer["missed"]) == (True, 3)
+        assert [(await events.next()).id for _ in range(3)] == ["e0:2", "e0:3", "e0:4"]
+    async with follow(address, last_event_id="gone:1") as events:
+        assert (await subscribed(events))["recovered"] is False
+        assert (await events.next()).id == "e0:4"
+
+
+@pytest.mark.parametrize(
+    ("headset", "last_event_id", "status"),
+    [("h9", None, 404), ("h1", "seven", 422), ("h1", "e0:-1", 422)],
+)
+async def test_what_cannot_be_followed_is_refused(
+    address: str, service: Service, headset: str, last_event_id: str | None, status: int
+) -> None:
+    service.headsets.add("h1")
+    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        url = f"http://{address}/v1/headsets/{headset}/stream"
+        response = await client.get(url, headers=headers)
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_one_connection_too_many_is_refused(address: str, service: Service) -> None:
+    service.headsets.add("h1")
+    service.subscribers = Subscribers(most=1)
+    async with follow(address), httpx.AsyncClient(trust_env=False) as client:
+        response = await client.get(f"http://{address}/v1/headsets/h1/stream")
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_a_silent_stream_is_kept_alive_by_comments(
+    address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.headsets.add("h1")
+    monkeypatch.setattr(sse, "_COMMENT_SECONDS", 0.05)
+    async with (
+        httpx.AsyncClient(trust_env=False) as client,
+        client.stream("GET", f"http://{address}/v1/headsets/h1/stream") as response,
+    ):
+        lines = response.aiter_lines()
+        comments = 0
+        while comments < 3:
+            comments += (await asyncio.wait_for(anext(lines), 10)).startswith(":")
+
+
+async def test_one_who_leaves_is_gone_at_once(address: str, service: Service) -> None:
+    service.headsets.add("h1")
+    async with follow(address):
+        await service.bus.until_subscribers(1)
+    await service.bus.until_subscribers(0, seconds=5)
+
+
+async def sleeper(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for a headset's events, and read none."""
+    host, port = address.split(":")
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.connect((host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=small, limit=1024)
+    writer.write(f"GET /v1/headsets/h1/stream HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+    return reader, writer
+
+
+async def test_one_who_does_not_read_gets_the_newest_and_is_given_up_after_30_s(
+    address: str,
+    service: Service,
+    prediction: Callable[..., Prediction],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+    monkeypatch.setattr(service, "clock", lambda: passed)
+    service.headsets.add("h1")
+    reader, writer = await sleeper(address)
+    async with follow(address) as quick:
+        await subscribed(quick)
+        await service.bus.until_subscribers(2)
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            assert (await quick.next()).id == f"e0:{seq}"
+        await asyncio.sleep(1.2)
+        passed = 31.0
+        await service.bus.until_subscribers(1)
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := await reader.read(65536):
+            found += part
+    writer.close()
+    seqs = [
+        json.loads(line[6:])["seq"]
+        for line in found.split(b"\n")
+        if line.startswith(b'data: {"type":"prediction"') and line.endswith(b"}")
+    ]
+    assert seqs == list(range(len(seqs)))
+    assert len(seqs) < 120  # not hours of them
+    assert (
+        service.metrics.registry.get_sample_value(
+            "emotion_subscribers_closed_total", {"reason": "slow"}
+        )
+        == 1
+    )
+
+
+async def test_one_who_wakes_in_time_finds_little_that_is_old_and_then_the_present(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    reader, writer = await sleeper(address)
+    async with follow(address) as quick:
+        await subscribed(quick)
+        await service.bus.until_subscribers(2)
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            await quick.next()
+    found = b""
+    while f'"seq":{MANY - 1},'.encode() not in found:
+        found += await asyncio.wait_for(reader.read(65536), 10)
+    writer.close()
+    assert found.count(b"event: prediction") < 125
+
+
+async def test_the_end_is_told_and_then_the_stream_ends(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1", State.LIVE)
+    async with follow(address) as events:
+        await subscribed(events)
+        service.draining = True
+        draining = asyncio.create_task(service.subscribers.drain())
+        event = await events.next()
+        assert event.event == "going_away"
+        assert event.json()["reconnect_after_ms"] > 0
+        with pytest.raises(StopAsyncIteration):
+            await events.next()
+        await draining

@@ -1,0 +1,209 @@
+"""Who may come into a real daemon, what it refuses to be, and what it writes about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import stat
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from typer.testing import CliRunner
+
+from eeg_emotion.access.grants import Scope
+from eeg_emotion.access.keys import KeyStore
+from eeg_emotion.cli.main import app
+from eeg_emotion.daemon import access_for
+from eeg_emotion.demo import _without_settings
+from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.settings import SettingsError, default_keys, load_settings
+
+Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+READ = (Scope.parse("read:*"),)
+
+
+@pytest.fixture(autouse=True)
+def config_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start `eeg-emotion serve` and give the process and its first line."""
+    processes = []
+
+    async def run(*arguments: str) -> tuple[Process, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "eeg_emotion", "serve", "--port", "0", "--log-format", "json",
+            "--session-id", secrets.token_hex(8), *arguments, stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        processes.append(process)
+        return process, (await process.stdout.readline()).decode().strip()
+
+    yield run
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def refusal(start: Start, *arguments: str) -> str:
+    process, line = await start(*arguments)
+    _, errors = await process.communicate()
+    assert (line, process.returncode) == ("", 1)
+    assert "Traceback" not in errors.decode()
+    return " ".join(errors.decode().split())
+
+
+async def test_beyond_this_machine_it_refuses_to_be_open(start: Start) -> None:
+    said = await refusal(start, "--host", "0.0.0.0")  # noqa: S104 - which is refused
+    assert "found host = '0.0.0.0'" in said
+    assert "'eeg-emotion keys create NAME --scope read:*'" in said
+    assert "--allow-open" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "is_open"),
+    [
+        ({}, True),
+        ({"host": "::1"}, True),
+        ({"host": "0.0.0.0", "allow_open": True}, True),  # noqa: S104 - not listened on
+        ({"host": "0.0.0.0", "keys": "keys"}, False),  # noqa: S104 - not listened on
+        ({"keys": "keys"}, False),
+        ({"keys": "keys", "allow_open": True}, False),
+    ],
+)
+def test_it_is_open_where_it_may_be_and_has_no_keys(
+    tmp_path: Path, options: dict[str, Any], is_open: bool
+):
+    if "keys" in options:
+        options = options | {"keys": tmp_path / "keys.json"}
+        KeyStore(options["keys"]).add("wallboard", READ)
+    assert access_for(load_settings(**options), Purpose.DEMO).open is is_open
+
+
+def test_keys_in_the_users_own_folder_are_asked_for_without_being_named():
+    assert access_for(load_settings(), Purpose.DEMO).open
+    store = KeyStore(default_keys())
+    store.add("wallboard", READ)
+    assert not access_for(load_settings(), Purpose.DEMO).open
+    store.revoke("wallboard")
+    assert access_for(load_settings(), Purpose.DEMO).open
+
+
+def test_a_file_that_is_named_is_asked_for_even_when_it_holds_no_key(tmp_path: Path):
+    store = KeyStore(tmp_path / "keys.json")
+    store.add("wallboard", READ)
+    store.revoke("wallboard")
+    assert not access_for(load_settings(keys=store.path), Purpose.DEMO).open
+
+
+def test_a_file_that_is_named_and_not_there_is_refused_with_the_remedy(tmp_path: Path):
+    with pytest.raises(SettingsError, match="keys create NAME --scope"):
+        access_for(load_settings(keys=tmp_path / "keys.json"), Purpose.DEMO)
+
+
+async def test_work_without_a_justification_is_refused_before_the_port_is_taken(
+    start: Start,
+) -> None:
+    assert "Article 5(1)(f)" in await refusal(start, "--purpose", "workplace")
+
+
+async def test_a_real_model_without_a_purpose_is_refused(
+    start: Start, model_file: Callable[..., Path]
+) -> None:
+    model = model_file(lambda fields: fields["trained_on"].update(simulated=False))
+    assert "expected --purpose with one of research, medical" in await refusal(
+        start, "--model", str(model)
+    )
+
+
+def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    KeyStore(default_keys()).add("wallboard", READ)
+    monkeypatch.setenv("EEG_EMOTION_PURPOSE", "workplace")
+    for name, value in (environment := _without_settings()).items():
+        monkeypatch.setenv(name, value)
+    for name in set(os.environ) - set(environment):
+        monkeypatch.delenv(name)
+    settings = load_settings()
+    assert settings.purpose is None
+    assert access_for(settings, Purpose.DEMO).open
+
+
+async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
+    start: Start, tmp_path: Path
+) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    good, wrong = store.add("wallboard", READ), "eeg_wallboard_" + "w" * 43
+    audit = tmp_path / "audit.jsonl"
+    options = ("--keys", str(store.path), "--audit", str(audit), "--purpose", "workplace")
+    process, line = await start(*options, "--justification", "pilots' fatigue")
+    address = line.split()[1]
+    stream = f"{address.replace('http', 'ws', 1)}v1/stream"
+    async with asyncio.timeout(30), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+        bearer = {"Authorization": f"Bearer {good}"}
+        assert (await http.get("/v1/headsets")).status_code == 401
+        assert (await http.get("/v1/headsets", headers=bearer)).status_code == 200
+        for place in ("/v1/headsets", f"/v1/headsets?token={good}"):
+            await http.get(place, headers={"Authorization": f"Bearer {wrong}"})
+        for key in (good, wrong):
+            with pytest.raises(websockets.InvalidStatus):
+                await websockets.connect(f"{stream}?token={key}", proxy=None)
+        async with websockets.connect(stream, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "hello", "token": wrong}))
+            await socket.wait_closed()
+            assert (socket.close_code, wrong in socket.close_reason) == (4500, False)
+        async with websockets.connect(stream, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "hello", "token": good, "subscribe": ["*"]}))
+            welcome = json.loads(await socket.recv())
+            assert (welcome["purpose"], welcome["justification"]) == (
+                "workplace",
+                "pilots' fatigue",
+            )
+            store.revoke("wallboard")
+            assert (await http.get("/v1/headsets", headers=bearer)).status_code == 401
+            await socket.wait_closed()
+            assert socket.close_code == 4500
+        process.send_signal(signal.SIGTERM)
+        out, errors = await process.communicate()
+    assert process.returncode == 0
+    assert stat.S_IMODE(audit.stat().st_mode) == 0o600
+    lines = [json.loads(text) for text in audit.read_text(encoding="utf-8").splitlines()]
+    assert lines[0]["event"] == "started"
+    assert (lines[0]["open"], lines[0]["justification"]) == (False, "pilots' fatigue")
+    assert {item["purpose"] for item in lines} == {"workplace"}
+    events = [item["event"] for item in lines]
+    assert events.count("refused") == 7
+    assert events.count("connected") == events.count("subscribed") == 1
+    logged = [json.loads(text) for text in errors.decode().splitlines()]
+    said = [item["event"] for item in logged if item["logger"] == "eeg_emotion.audit"]
+    assert said == events
+    everything = audit.read_text(encoding="utf-8") + out.decode() + errors.decode()
+    for key in (good, wrong):
+        assert key.split("_", 2)[2] not in everything
+
+
+async def test_the_commands_send_the_key_that_they_are_given(start: Start, tmp_path: Path) -> None:
+    store = KeyStore(tmp_path / "keys.json")
+    key = store.add("desk", (Scope.parse("profiles"),))
+    _, line = await start("--keys", str(store.path), "--profiles", str(tmp_path / "profiles"))
+    command = ["profiles", "list", "--url", line.split()[1]]
+
+    def say(*options: str, token: str | None = None) -> str:
+        found = CliRunner().invoke(app, [*command, *options], env={"EEG_EMOTION_TOKEN": token})
+        return f"{found.output} {found.exception}"
+
+    assert "found no credentials, expected" in await asyncio.to_thread(say)
+    assert "no profile is stored" in await asyncio.to_thread(say, "--token", key)
+    assert "no profile is stored" in await asyncio.to_thread(say, token=key)
