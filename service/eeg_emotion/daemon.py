@@ -233,13 +233,9 @@ def _stop_or_die(stop: asyncio.Event, number: signal.Signals) -> None:
 def _listen(host: str, port: int, option: str) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise PortError(
             f"cannot listen on {host} port {port}: {error.strerror}; another program may have it. "
             f"Stop that one, or name another port with {option} (0 takes a free one)"
         ) from error
-    # Its connections inherit it. asyncio sets it on those of its own listeners alone, and without
-    # it each answer, written as head and body, waits 40 ms for the peer to acknowledge the head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

@@ -190,6 +190,9 @@ class OneKey:
         assert token == "eeg_wallboard_…"  # noqa: S105 - an example
         return self.grant
 
+    def still(self, grant: Grant) -> bool:
+        return True
+
     def audit(
         self, event: str, grant: Grant | None, *, headset: str | None = None, **facts: object
     ) -> None:

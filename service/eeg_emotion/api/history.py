@@ -83,12 +83,12 @@ def history_router(service: Service) -> APIRouter:
         """
         find_headset(service, identifier)
         frames = service.bus.history.frames(identifier)
-        places = {f"{frame.epoch}:{frame.seq}": at for at, frame in enumerate(frames)}
+        places = {_cursor(frame): at for at, frame in enumerate(frames)}
         _check_form(before, after)
         end = len(frames) if before is None else _place(places, before)
         start = 0 if after is None else _place(places, after) + 1
         given = frames[max(start, end - limit) : end][::-1]
-        more = bool(given) and end - limit > start
+        more = end - limit > start
         bounds = {"before": _cursor(given[-1])} if more else None
         if bounds is not None and after is not None:
             bounds["after"] = after

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from eeg_emotion.api.inference_messages import (
+    FLOAT32,
+    InferInput,
+    InferredOutput,
+    InferRequest,
+    InferResponse,
+    OutputParameters,
+    Parameters,
+)
 from eeg_emotion.api.rest import MOST_WINDOWS
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-FLOAT32: Literal["FP32"] = "FP32"
 
 # They ask for the data elsewhere or for something else than the data; others may be passed over.
 _REFUSED = ("shared_memory_region", "classification")
@@ -27,69 +35,6 @@ _REFUSED = ("shared_memory_region", "classification")
 
 class InferenceError(EegEmotionError):
     """A request does not fit the graph, or its answer is not finite."""
-
-
-Parameters = dict[str, bool | int | float | str]
-Name = Annotated[str, Field(max_length=256)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class InferInput(_Part):
-    """One tensor; its numbers in `data`, flat or nested, or after the JSON."""
-
-    name: Name
-    shape: Annotated[list[Annotated[int, Field(strict=True, ge=1, lt=2**63)]], Field(max_length=8)]
-    datatype: Name
-    parameters: Parameters = {}
-    """`binary_data_size`: how many bytes of it follow the JSON."""
-    data: list[Any] | None = None
-
-
-class InferOutput(_Part):
-    """An output that is wanted."""
-
-    name: Name
-    parameters: Parameters = {}
-    """`binary_data`: whether it is to follow the JSON."""
-
-
-class InferRequest(_Part):
-    """What is to be computed."""
-
-    id: str | None = None
-    parameters: Parameters = {}
-    """`binary_data_output`: whether outputs follow the JSON that do not say it themselves."""
-    inputs: Annotated[list[InferInput], Field(max_length=8)]
-    outputs: Annotated[list[InferOutput], Field(max_length=64)] = []
-    """All where none is named."""
-
-
-class OutputParameters(_Part):
-    """Where the numbers are."""
-
-    binary_data_size: int
-
-
-class InferredOutput(_Part):
-    """One output; `data` is flat, in row-major order."""
-
-    name: str
-    datatype: Literal["FP32"] = FLOAT32
-    shape: list[int]
-    parameters: OutputParameters | None = None
-    data: list[float] | None = None
-
-
-class InferResponse(_Part):
-    """What was computed."""
-
-    model_name: str
-    model_version: str
-    id: str | None = None
-    outputs: list[InferredOutput]
 
 
 @dataclass(frozen=True, slots=True)

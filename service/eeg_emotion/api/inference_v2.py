@@ -19,13 +19,11 @@ import eeg_emotion
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import needs
 from eeg_emotion.api.inference_body import (
-    FLOAT32,
     HEADER_LENGTH,
     InferenceError,
-    InferRequest,
-    InferResponse,
     infer,
 )
+from eeg_emotion.api.inference_messages import FLOAT32, InferRequest, InferResponse
 from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Tensor
 

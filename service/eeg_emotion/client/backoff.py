@@ -30,5 +30,5 @@ class Backoff:
         return wait
 
     def reset(self) -> None:
-        """Begin anew, after a welcome."""
+        """Begin anew, after a connection that held."""
         self._limit = _FIRST_SECONDS

@@ -18,6 +18,11 @@ from eeg_emotion.client.opening import make_opening
 from eeg_emotion.publish.messages import Welcome
 from eeg_emotion.publish.requests import EVERY_HEADSET
 
+# A service that greets and then drops us at once must not be hammered.
+_PROVEN_SECONDS = 10.0
+
+Token = str | Callable[[], str] | None
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,7 +44,7 @@ class Stream:
         address: Address,
         headsets: Sequence[str],
         detail: Sequence[str],
-        token: str | None,
+        token: Token,
         *,
         random: Random,
         clock: Callable[[], float],
@@ -91,8 +96,10 @@ class Stream:
     async def _run(self) -> None:
         try:
             while True:
+                begun = self._clock()
                 loss = await self._connection.run()
-                self._backoff.reset()
+                if self._clock() - begun > _PROVEN_SECONDS:
+                    self._backoff.reset()
                 self._connection = await self._open_again(loss)
         except Exception as error:  # whatever it is, the consumer is not to wait for ever
             self._end = error
@@ -118,7 +125,8 @@ class Stream:
 
     async def _open(self, why: str | None) -> Connection:
         positions = self._inbox.positions
-        opening = make_opening(self._token, self._headsets, self._detail, positions)
+        token = self._token() if callable(self._token) else self._token
+        opening = make_opening(token, self._headsets, self._detail, positions)
         self._inbox.begin(opening.names, why)
         connection = await open_connection(
             self._address,
@@ -139,7 +147,7 @@ async def connect(
     *,
     headsets: Sequence[str] = (EVERY_HEADSET,),
     detail: Sequence[str] = (),
-    token: str | None = None,
+    token: Token = None,
     random: Random | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -161,7 +169,8 @@ async def connect(
     detail
         Headsets of which `Detail` is wanted too; ``*`` for all that are followed.
     token
-        A key or token, where the service asks for one.
+        A key or token where the service asks for one, or what gives one for each connection: a JWT
+        lasts ten minutes at most.
     random
         Spreads the attempts to connect again.
     clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from eeg_emotion.headset.link import State
@@ -73,6 +74,7 @@ class Bus:
         self._predictions: dict[str, Prediction] = {}
         self._states: dict[str, Frame] = {}
         self._live: dict[str, bool] = {}
+        self._present: dict[str, Frame] = {}
 
     def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
         """Know an outbox, and what it may be given; it follows nothing yet."""
@@ -129,28 +131,33 @@ class Bus:
         recoveries |= {name: nothing for name in names if name not in recoveries}
         return list(recoveries.items())
 
-    def unsubscribe(self, outbox: Outbox, headset: str) -> None:
-        """Follow a headset no longer, nor its details; what waits of it is dropped."""
+    def unsubscribe(self, outbox: Outbox, *headsets: str) -> None:
+        """Follow headsets no longer, nor their details; what waits of them is dropped."""
         follower = self._followers[outbox]
-        follower.headsets.discard(headset)
-        follower.details.discard(headset)
+        before = [headset for headset in self._known() if follower.follows(headset)]
+        follower.headsets.difference_update(headsets)
+        follower.details.difference_update(headsets)
         self._index(outbox)
-        for name in self._known():
-            if not follower.follows(name):
-                outbox.drop(name)
+        for headset in before:
+            if not follower.follows(headset):
+                outbox.drop(headset)
 
-    def want_detail(self, outbox: Outbox, headset: str) -> None:
-        """Give the `detail` messages of a headset, or of all, as far as it is followed."""
-        self._followers[outbox].details.add(headset)
+    def want_detail(self, outbox: Outbox, *headsets: str) -> None:
+        """Give the `detail` messages of headsets, or of all, as far as they are followed."""
+        self._followers[outbox].details.update(headsets)
         self._index(outbox)
 
     def is_detail_wanted(self, headset: str) -> bool:
         """Tell whether anyone would get a `detail` message of a headset."""
         return bool(self._of(self._by_detail, headset))
 
-    def following(self, outbox: Outbox) -> int:
-        """Count what an outbox is subscribed to."""
-        return len(self._followers[outbox].headsets)
+    def following(self, outbox: Outbox) -> AbstractSet[str]:
+        """Give what an outbox is subscribed to."""
+        return self._followers[outbox].headsets
+
+    def details(self, outbox: Outbox) -> AbstractSet[str]:
+        """Give the headsets of which an outbox wants `detail` messages too."""
+        return self._followers[outbox].details
 
     def last_prediction(self, headset: str) -> Prediction | None:
         """Give the headset's newest prediction, valid or not."""
@@ -161,6 +168,7 @@ class Bus:
         self._predictions.pop(headset, None)
         self._states.pop(headset, None)
         self._live.pop(headset, None)
+        self._present.pop(headset, None)
         self._by_headset.pop(headset, None)
         self._by_detail.pop(headset, None)
         self.history.forget(headset)
@@ -174,10 +182,15 @@ class Bus:
                 frame = Frame("prediction", headset, message)
                 self._predictions[headset] = message
                 self.history.add(frame)
+                if self._live.get(headset, True):
+                    self._present[headset] = frame
             case Status():
                 headset = message.headset.id
                 frame = self._states[headset] = Frame("status", headset, message)
                 self._live[headset] = message.headset.state is State.LIVE
+                if not self._live[headset]:
+                    # Its last score is no news, nor is it when the headset is back.
+                    self._present.pop(headset, None)
                 self.events.heard(message)
             case Baseline(headset=headset):
                 frame = Frame("baseline", headset, message)
@@ -222,6 +235,5 @@ class Bus:
             outbox.put(state)
         if missed is not None:
             outbox.recover(missed)
-        # The last score of a headset that has fallen silent is no news.
-        elif self._live.get(headset, True) and (newest := self.history.newest(headset)):
+        elif (newest := self._present.get(headset)) is not None:
             outbox.put(newest)

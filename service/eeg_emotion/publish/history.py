@@ -44,11 +44,6 @@ class History:
         while now - kept[0][0] > KEPT_SECONDS:
             kept.popleft()
 
-    def newest(self, headset: str) -> Frame | None:
-        """Give the newest prediction."""
-        kept = self._kept.get(headset)
-        return kept[-1][1] if kept else None
-
     def frames(self, headset: str) -> list[Frame]:
         """Give all that is kept, oldest first."""
         oldest = self._clock() - KEPT_SECONDS

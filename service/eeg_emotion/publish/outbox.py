@@ -46,11 +46,14 @@ class Outbox:
         self._missed: deque[Frame] = deque()
         self._waiting: dict[tuple[Kind, str], Frame] = {}
         self._limit: float = float("inf")
+        self._begun = 0
         self._acknowledged = 0
         self._held = False
         self._woken = False
         self.sent = 0
         """Messages taken so far."""
+        self.answered = 0
+        """Answers among them."""
         self.conflated = 0
         """Messages that gave way to newer ones."""
         self._told = 0
@@ -78,10 +81,12 @@ class Outbox:
     def recover(self, frames: Sequence[Frame]) -> None:
         """Add what a returning subscriber missed, oldest first, before all that waits.
 
-        It has an allowance of its own beside the credits.
+        It has an allowance of its own beside the credits; one for all that a subscriber resumes,
+        or who resumes often would have no limit.
         """
         self._missed.extend(frames)
-        self._limit += min(len(frames), _REPLAY_ALLOWANCE)
+        most = max(self._begun, self._acknowledged) + CREDITS + _REPLAY_ALLOWANCE
+        self._limit = max(self._limit, min(self._limit + len(frames), most))
         self._ring()
 
     def drop(self, headset: str) -> None:
@@ -93,10 +98,15 @@ class Outbox:
 
     def use_credits(self) -> None:
         """Send no more than the client's acknowledgements allow, from now on."""
+        self._begun = self.sent
         self._limit = self.sent + CREDITS
 
-    def acknowledge(self, received: int) -> None:
+    def acknowledge(self, received: int) -> bool:
         """Take the client's word that it has dealt with so many messages since the welcome.
+
+        Returns
+        -------
+        Whether it is more than the client said before.
 
         Raises
         ------
@@ -109,9 +119,11 @@ class Outbox:
                 f"{self._acknowledged}, the last, to {self.sent}, the messages sent; count each "
                 "message after the welcome once"
             )
+        news = received > self._acknowledged
         self._acknowledged = received
         self._limit = max(self._limit, received + CREDITS)
         self._ring()
+        return news
 
     def hold(self) -> None:
         """Give nothing more, since the socket takes nothing more."""
@@ -121,6 +133,11 @@ class Outbox:
         """Go on, since the socket has sent enough."""
         self._held = False
         self._ring()
+
+    @property
+    def unanswered(self) -> int:
+        """How many answers wait."""
+        return len(self._replies)
 
     @property
     def blocked(self) -> bool:
@@ -141,6 +158,7 @@ class Outbox:
             return []
         taken = list(self._replies)
         self._replies.clear()
+        self.answered += len(taken)
         room = self._limit - self.sent - len(taken)
         while self._missed and room > 0:
             taken.append(self._missed.popleft())

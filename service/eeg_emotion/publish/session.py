@@ -47,6 +47,9 @@ STALLED_SECONDS = 30.0
 phone's, shorter than anyone would look at a still picture."""
 
 _MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE = 5.0, 20  # acknowledgements apart
+_MOST_ANSWERS = 1024  # that wait to be sent: four times what a client with all subscriptions asks
+_LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shorter than any token
+_STILL_SECONDS = 5.0  # between looks whether credentials stand: soon enough for one revoked
 
 
 class Entry(Protocol):
@@ -60,6 +63,10 @@ class Entry(Protocol):
         EegEmotionError
             If it allows nothing.
         """
+        ...
+
+    def still(self, grant: Grant) -> bool:
+        """Tell whether a grant stands, its end apart."""
         ...
 
     def audit(
@@ -113,11 +120,12 @@ class Session:
         self._close = close
         self._clock = clock
         self._utc = utc
-        self._asked = tuple(asked)
+        # An address may hold thousands; the first too many is refused, the others are not heard.
+        self._asked = tuple(dict.fromkeys(asked))[: MAX_SUBSCRIPTIONS + 1]
         self._grant: Grant | None = None
         self._greeted = False
         self._begun = clock()
-        self._moved = self._begun
+        self._moved = self._looked = self._begun
         self._progress = 0
         self._rate = TokenBucket(_MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE, clock)
         self.outbox = Outbox(wake)
@@ -146,15 +154,11 @@ class Session:
                     f"found {request.type!r} as the first message, expected 'hello' with a token",
                 )
             case Ack(received=received):
-                try:
-                    self.outbox.acknowledge(received)
-                except AcknowledgeError as error:
-                    self.end(CloseCode.BAD_MESSAGE, str(error))
+                self._take_ack(received)
             case Subscribe():
                 self._subscribe(self._grant, request.headsets, request.detail, request.resume)
             case Unsubscribe(headsets=headsets):
-                for name in headsets:
-                    self._bus.unsubscribe(self.outbox, name)
+                self._bus.unsubscribe(self.outbox, *headsets)
             case Ping():
                 self._reply(Pong())
 
@@ -171,8 +175,16 @@ class Session:
             self._entry.audit("credentials expired", self._grant)
             self.end(CloseCode.BAD_CREDENTIALS, "the token has expired; connect with a new one")
             return
-        if not self.outbox.blocked or self.outbox.progress != self._progress:
-            self._progress, self._moved = self.outbox.progress, now
+        if now - self._looked >= _STILL_SECONDS:
+            self._looked = now
+            if not self._entry.still(self._grant):
+                self._entry.audit("credentials revoked", self._grant)
+                self.end(CloseCode.BAD_CREDENTIALS, "the key is no longer valid; use another")
+                return
+        # Answers are no progress, or who pings but acknowledges nothing would stay for ever.
+        progress = self.outbox.progress - self.outbox.answered
+        if not self.outbox.blocked or progress != self._progress:
+            self._progress, self._moved = progress, now
         elif now - self._moved >= STALLED_SECONDS:
             self.end(CloseCode.SLOW, f"nothing was taken or acknowledged for {STALLED_SECONDS:g} s")
 
@@ -220,6 +232,15 @@ class Session:
             self.outbox.use_credits()
         self._subscribe(self._grant, hello.subscribe, hello.detail, hello.resume)
 
+    def _take_ack(self, received: int) -> None:
+        try:
+            news = self.outbox.acknowledge(received)
+        except AcknowledgeError as error:
+            self.end(CloseCode.BAD_MESSAGE, str(error))
+            return
+        if not news:
+            self._may_say_more()  # or acknowledgements, which are not counted, could be a flood
+
     def _subscribe(
         self,
         grant: Grant,
@@ -228,17 +249,18 @@ class Session:
         resume: dict[str, Resume],
     ) -> None:
         given: list[str] = []
+        following = set(self._bus.following(self.outbox))
         for name in dict.fromkeys(names):
             # Those who may read some get those of all.
             allowed = grant.allows(Action.READ, None if name == EVERY_HEADSET else name)
             if not allowed:
                 detail_ = f"found no scope for the headset {name!r}, expected read:{name}"
                 self._reply(Refused(headset=name, reason="not_allowed", detail=detail_))
-            elif self._bus.following(self.outbox) + len(given) >= MAX_SUBSCRIPTIONS:
-                detail_ = f"expected at most {MAX_SUBSCRIPTIONS} subscriptions; '*' counts as one"
-                self._reply(Refused(headset=name, reason="too_many", detail=detail_))
+            elif not _is_room(name, following):
+                self._refuse_too_many(name, "subscriptions")
                 allowed = False
             else:
+                following.add(name)
                 given.append(name)
             self._entry.audit("subscribed" if allowed else "refused", grant, headset=name)
         positions = {name: Position(at.epoch, at.seq) for name, at in resume.items()}
@@ -246,11 +268,27 @@ class Session:
             self._reply(
                 Subscribed(headset=name, recovered=recovery.recovered, missed=recovery.missed)
             )
-        for name in detail:
-            self._bus.want_detail(self.outbox, name)
+        if detail:
+            self._want_detail(detail)
+
+    def _want_detail(self, names: tuple[str, ...]) -> None:
+        details = set(self._bus.details(self.outbox))
+        for name in dict.fromkeys(names):
+            if _is_room(name, details):
+                details.add(name)
+            else:
+                self._refuse_too_many(name, "details")
+        self._bus.want_detail(self.outbox, *details)
+
+    def _refuse_too_many(self, name: str, what: str) -> None:
+        detail = f"expected at most {MAX_SUBSCRIPTIONS} {what}; '*' counts as one"
+        self._reply(Refused(headset=name, reason="too_many", detail=detail))
 
     def _reply(self, message: TypedMessage) -> None:
-        self.outbox.reply(Frame("reply", "", message))
+        if self.outbox.unanswered < _MOST_ANSWERS:
+            self.outbox.reply(Frame("reply", "", message))
+        else:
+            self.end(CloseCode.TOO_MANY_MESSAGES, f"more than {_MOST_ANSWERS} answers wait")
 
     def _may_say_more(self) -> bool:
         if self._rate.take():
@@ -262,8 +300,21 @@ class Session:
         return False
 
 
+def _is_room(name: str, names: set[str]) -> bool:
+    return name in names or len(names) < MAX_SUBSCRIPTIONS
+
+
 def _describe(error: ValidationError) -> str:
     """Say what is wrong with a message, without repeating what it holds: it may be a token."""
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the message"
-    return f"{place}: {first['msg']}"
+    if first["type"] == "union_tag_invalid":
+        found, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
+        return f"type: found {_short(found)}, expected one of {expected}"
+    # A key is a part of the place as well.
+    place = ".".join(_short(str(part)) for part in first["loc"])
+    return f"{place or 'the message'}: {first['msg']}"
+
+
+def _short(text: str) -> str:
+    """Give a text as it is where it is too short for a token."""
+    return text if len(text) <= _LONGEST_NAME else "…"

@@ -145,7 +145,6 @@ def serving(service: Service) -> Callable[..., contextlib.AbstractAsyncContextMa
     async def serve(**settings: Any) -> AsyncIterator[str]:
         server = make_server(create_app(service), **settings)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             host, port = listener.getsockname()
             async with asyncio.TaskGroup() as tasks:
                 carrying = tasks.create_task(service.run())

@@ -95,8 +95,9 @@ async def test_without_a_name_and_seconds_it_is_a_minute_under_a_pseudonym(
 async def test_subscribers_see_it_second_by_second(
     client: httpx.AsyncClient, rest: Callable[..., None], address: str
 ) -> None:
-    async with websockets.connect(f"ws://{address}/v1/stream") as subscriber:
+    async with websockets.connect(f"ws://{address}/v1/stream?headset=h1") as subscriber:
         assert json.loads(await subscriber.recv())["type"] == "welcome"
+        assert json.loads(await subscriber.recv())["type"] == "subscribed"
         await client.post(PLACE, json={"seconds": 20, "profile": "p07"})
         first = Baseline.model_validate_json(await subscriber.recv())
         rest(5)

@@ -518,3 +518,13 @@ async def test_what_a_subscriber_missed_comes_first_when_it_returns(
         answer = json.loads(await receive(client))
         assert (answer["recovered"], answer["missed"]) == (False, 0)
         assert await receive(client) == prediction(seq=4).encode()
+
+
+async def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head(address: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as http:
+        await http.get("/livez")
+        begin = loop.time()
+        for _ in range(20):
+            await http.get("/livez")
+        assert loop.time() - begin < 20 * 0.03  # of 40 ms each, else

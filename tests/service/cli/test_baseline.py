@@ -257,7 +257,7 @@ async def test_a_headset_must_be_named_unless_one_is_live(running: Running, coun
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("calibrate", "h9"), "found no headset 'h9'; known: h1"),
+        (("calibrate", "h9"), "found no headset 'h9'; /v1/headsets lists them"),
         (("calibrate", "--seconds", "5"), "expected 20 to 600 s"),
         (("calibrate", "--profile", "Anna"), "never the person's own name"),
         (("profiles", "use", "p09"), "found no profile 'p09'; known: none"),

@@ -209,7 +209,7 @@ async def test_a_token_is_asked_for_and_judged(
                 async with connect(url, token=token):
                     pytest.fail("connected")
             assert refused.value.code == 4500
-        async with connect(url, token=key) as stream:
+        async with connect(url, token=lambda: key) as stream:
             assert stream.welcome.subject == "tester"
             assert await following(stream) == prediction(seq=5)
         async with connect(url, headsets=["h1", "h2"], token=key) as stream:

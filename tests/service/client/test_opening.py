@@ -81,6 +81,9 @@ class Open:
     def authenticate(self, token: str) -> Grant:
         return EVERYTHING
 
+    def still(self, grant: Grant) -> bool:
+        return True
+
     def audit(self, event: str, grant: Grant | None, **facts: object) -> None:
         assert event in {"connected", "subscribed"}
 

@@ -200,13 +200,17 @@ async def test_the_time_that_going_away_names_is_waited_for(
     assert naps.seconds == [3.0]
 
 
-async def test_waits_grow_until_a_welcome_comes(script: Script, naps: Naps) -> None:
+@pytest.mark.parametrize(("held", "last"), [(9.0, 8.0), (11.0, 0.5)])
+async def test_waits_grow_until_a_connection_has_held_for_10_s(
+    script: Script, naps: Naps, held: float, last: float
+) -> None:
     class Latest(Random):
         def uniform(self, a: float, b: float) -> float:
             return b
 
+    now = 0.0
     greeting = asyncio.create_task(script.greeted())
-    async with connect(script.address, sleep=naps, random=Latest()) as stream:
+    async with connect(script.address, sleep=naps, random=Latest(), clock=lambda: now) as stream:
         peer, _ = await greeting
         for _ in range(4):
             await peer.close(1012)
@@ -214,10 +218,11 @@ async def test_waits_grow_until_a_welcome_comes(script: Script, naps: Naps) -> N
         await peer.heard()
         await peer.say(script.welcome, Subscribed(headset="*", recovered=None, missed=0))
         await following(stream)
+        now += held
         await peer.close(1012)
         await script.greeted()
         await following(stream)
-    assert naps.seconds == [0.5, 1.0, 2.0, 4.0, 0.5]
+    assert naps.seconds == [0.5, 1.0, 2.0, 4.0, last]
 
 
 async def test_one_who_was_asleep_comes_again_at_once(script: Script, naps: Naps) -> None:

@@ -1,17 +1,23 @@
-"""Frames and messages to be published."""
+"""Frames and messages to be published, and who listens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import (
+    Baseline,
+    BaselineState,
+    Detail,
     Headset,
     Latency,
+    Pong,
     Prediction,
     Score,
     Status,
@@ -53,12 +59,61 @@ def status(headset: str = "a", state: State = State.LIVE, detail: str = "") -> S
     )
 
 
+def baseline(
+    headset: str = "a",
+    clean_seconds: int = 0,
+    state: BaselineState = BaselineState.COLLECTING,
+    profile: str | None = "p07",
+) -> Baseline:
+    return Baseline(
+        headset=headset,
+        state=state,
+        profile=profile,
+        seconds=60,
+        clean_seconds=clean_seconds,
+        refused={},
+        detail=f"{clean_seconds} s",
+        before=None,
+        after=None,
+    )
+
+
+def detail(headset: str = "a", seq: int = 0) -> Detail:
+    return Detail(
+        headset=headset,
+        epoch="e0",
+        seq=seq,
+        window=WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
+        overall=0.3,
+        faults=(Fault.POOR_CONTACT,),
+        interpolated=(),
+        channels=(),
+    )
+
+
 def frame(headset: str = "a", seq: int = 0, epoch: str = "e0") -> Frame:
     return Frame("prediction", headset, prediction(headset, seq, epoch))
 
 
 def state_frame(headset: str = "a", detail: str = "") -> Frame:
     return Frame("status", headset, status(headset, detail=detail))
+
+
+def reply_frame() -> Frame:
+    return Frame("reply", "", Pong())
+
+
+def brief(frames: Iterable[Frame]) -> list[str]:
+    """Say of each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
+    told = []
+    for sent in frames:
+        message = json.loads(sent.data)
+        assert message["type"] == sent.name
+        whose = message.get("headset", "")
+        if isinstance(whose, dict):
+            whose = whose["id"]
+        told.append(" ".join(str(part) for part in (sent.name, whose, message.get("seq", ""))))
+    return [text.strip() for text in told]
 
 
 class FakeClock:
@@ -71,16 +126,6 @@ class FakeClock:
         return self.now
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def bell() -> Callable[[], None]:
-    return Bell()
-
-
 class Bell:
     """Counts how often it rings."""
 
@@ -89,3 +134,13 @@ class Bell:
 
     def __call__(self) -> None:
         self.rung += 1
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def bell() -> Callable[[], None]:
+    return Bell()

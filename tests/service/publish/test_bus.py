@@ -1,140 +1,310 @@
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+
+import pytest
+from tests.service.publish.conftest import (
+    Bell,
+    FakeClock,
+    baseline,
+    brief,
+    detail,
+    prediction,
+    status,
+)
 
 from eeg_emotion.headset.link import State
-from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import (
-    Baseline,
-    BaselineState,
-    GoingAway,
-    Headset,
-    Latency,
-    Prediction,
-    Score,
-    Status,
-    WindowSpan,
-)
+from eeg_emotion.publish.bus import Bus, Recovery
+from eeg_emotion.publish.history import KEPT_SECONDS, RESUME_SECONDS, Position
 from eeg_emotion.publish.outbox import Outbox
 
 
-def prediction(headset: str, seq: int, *, valid: bool = True) -> Prediction:
-    score = Score(probability=0.7, label="high") if valid else Score(probability=None, label=None)
-    return Prediction(
-        headset=headset,
-        epoch="e",
-        seq=seq,
-        window=WindowSpan(start=float(seq), end=seq + 5.0),
-        arousal=score,
-        valence=score,
-        valid=valid,
-        reasons=(),
-        quality=1.0,
-        latency_ms=Latency(
-            resampler=0.0, filter=0.0, arrival=0.0, path=0.0, inference=0.0, total=0.0
-        ),
-        model="m 1",
-    )
+@pytest.fixture
+def bus(clock: FakeClock) -> Bus:
+    return Bus(clock, clock)
 
 
-def status(headset: str, state: State = State.LIVE) -> Status:
-    return Status(
-        headset=Headset(
-            id=headset, name="H", state=state, detail="", simulated=True, epoch=None, sfreq=128.0
-        )
-    )
+Join = Callable[..., Outbox]
 
 
-def baseline(headset: str, clean_seconds: int) -> Baseline:
-    return Baseline(
-        headset=headset, state=BaselineState.COLLECTING, profile="p07", seconds=60,
-        clean_seconds=clean_seconds, refused={}, detail="", before=None, after=None,
-    )  # fmt: skip
+@pytest.fixture
+def join(bus: Bus) -> Join:
+    """Attach an outbox that follows headsets."""
+
+    def attach(*names: str, may_read: Callable[[str], bool] = lambda headset: True) -> Outbox:
+        outbox = Outbox(Bell())
+        bus.attach(outbox, may_read)
+        bus.subscribe(outbox, names)
+        return outbox
+
+    return attach
 
 
-def ignore() -> None:
-    """Take no notice."""
+def some(bus: Bus, count: int, headset: str = "a", epoch: str = "e0") -> None:
+    for seq in range(count):
+        bus.publish(prediction(headset, seq, epoch))
 
 
-def received(outbox: Outbox) -> list[tuple[str, int | None]]:
-    sent = [json.loads(text) for text in outbox.take()]
-    return [(message["type"], message.get("seq")) for message in sent]
+# Who gets what
 
 
-def test_every_subscriber_gets_every_message():
-    bus = Bus()
-    outboxes = [bus.subscribe(ignore) for _ in range(3)]
-    bus.publish(status("a"))
-    bus.publish(prediction("a", 0))
-    for outbox in outboxes:
-        assert received(outbox) == [("status", None), ("prediction", 0)]
+def test_every_follower_gets_every_message_and_the_same_bytes(bus: Bus, join: Join) -> None:
+    outboxes = [join("a"), join("*"), join("a", "*")]
+    for message in (status(), prediction(), baseline()):
+        bus.publish(message)
+    taken = [outbox.take() for outbox in outboxes]
+    assert brief(taken[0]) == ["status a", "prediction a 0", "baseline a"]
+    assert taken[0] == taken[1] == taken[2], "the frames themselves: each is encoded once"
 
 
-def test_of_a_baseline_each_headsets_newest_is_sent_and_takes_no_other_messages_place():
-    bus = Bus()
-    outbox = bus.subscribe(ignore)
-    bus.publish(prediction("a", 0))
-    for clean_seconds in (1, 2):
-        bus.publish(baseline("a", clean_seconds))
-    bus.publish(baseline("b", 7))
-    sent = [json.loads(text) for text in outbox.take()]
-    assert [(m["type"], m["headset"], m.get("clean_seconds")) for m in sent] == [
-        ("prediction", "a", None), ("baseline", "a", 2), ("baseline", "b", 7),
-    ]  # fmt: skip
-    assert bus.last_prediction("a").seq == 0
+def test_one_who_follows_nothing_gets_nothing(bus: Bus, join: Join) -> None:
+    outbox = join()
+    bus.publish(prediction())
+    assert outbox.take() == []
 
 
-def test_a_message_is_encoded_once_for_all():
-    bus = Bus()
-    one, other = bus.subscribe(ignore), bus.subscribe(ignore)
-    bus.publish(prediction("a", 0))
-    assert one.take()[0] is other.take()[0]
+def test_only_the_headsets_that_are_followed_are_given(bus: Bus, join: Join) -> None:
+    outbox = join("a", "c")
+    for headset in ("a", "b", "c"):
+        bus.publish(prediction(headset))
+    assert brief(outbox.take()) == ["prediction a 0", "prediction c 0"]
 
 
-def test_a_subscriber_gets_what_comes_after_it_came_and_nothing_after_it_left():
-    bus = Bus()
-    bus.publish(prediction("a", 0))
-    outbox = bus.subscribe(ignore)
-    bus.publish(prediction("a", 1))
-    assert received(outbox) == [("prediction", 1)]
-    bus.unsubscribe(outbox)
-    bus.publish(prediction("a", 2))
-    assert received(outbox) == []
+def test_the_wildcard_gives_what_may_be_read_those_to_come_included(bus: Bus, join: Join) -> None:
+    bus.publish(status("ward-1"))
+    bus.publish(status("lab-1"))
+    outbox = join("*", may_read=lambda headset: headset.startswith("ward"))
+    for headset in ("ward-1", "ward-2", "lab-1", "lab-2"):
+        bus.publish(prediction(headset))
+    assert brief(outbox.take()) == ["status ward-1", "prediction ward-1 0", "prediction ward-2 0"]
 
 
-def test_a_slow_subscriber_does_not_hold_up_a_quick_one():
-    bus = Bus()
-    slow, quick = bus.subscribe(ignore), bus.subscribe(ignore)
+def test_a_name_alone_gives_nothing_that_may_not_be_read(bus: Bus, join: Join) -> None:
+    bus.publish(status("lab-1"))
+    outbox = join("lab-1", may_read=lambda headset: False)
+    bus.want_detail(outbox, "lab-1")
+    for message in (prediction("lab-1"), status("lab-1"), detail("lab-1"), baseline("lab-1")):
+        bus.publish(message)
+    position = {"lab-1": Position("e0", 0)}
+    assert bus.subscribe(outbox, ["lab-1"], position) == [("lab-1", Recovery(None))]
+    assert outbox.take() == []
+
+
+def test_a_slow_follower_does_not_hold_up_a_quick_one(bus: Bus, join: Join) -> None:
+    slow, quick = join("a"), join("a")
+    slow.hold()
     for seq in range(4):
         bus.publish(prediction("a", seq))
-        assert received(quick) == [("prediction", seq)]
-    assert received(slow) == [("prediction", 3)]
+        assert brief(quick.take()) == [f"prediction a {seq}"]
+    slow.release()
+    assert brief(slow.take()) == ["prediction a 3"]
     assert (slow.conflated, quick.conflated) == (3, 0)
 
 
-def test_headsets_do_not_replace_each_others_messages():
-    bus = Bus()
-    outbox = bus.subscribe(ignore)
+# The beginning of a subscription
+
+
+def test_a_subscription_begins_with_the_state_and_the_newest_prediction(
+    bus: Bus, join: Join
+) -> None:
+    bus.publish(status("a"))
+    some(bus, 3)
+    assert brief(join("a").take()) == ["status a", "prediction a 2"]
+    assert brief(join("*").take()) == ["status a", "prediction a 2"]
+
+
+def test_of_a_headset_yet_to_come_nothing_is_given_before_it_comes(bus: Bus, join: Join) -> None:
+    outbox = join("a")
+    assert outbox.take() == []
+    bus.publish(status("a"))
+    assert brief(outbox.take()) == ["status a"]
+
+
+def test_to_subscribe_to_what_one_follows_gives_nothing_again(bus: Bus, join: Join) -> None:
+    some(bus, 1)
+    outbox = join("a")
+    outbox.take()
+    assert bus.subscribe(outbox, ["a", "*"]) == [("a", Recovery(None)), ("*", Recovery(None))]
+    bus.subscribe(outbox, ["a"], {"a": Position("e0", 0)})
+    assert outbox.take() == []
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.LIVE])
+def test_the_last_score_of_a_headset_that_fell_silent_is_not_given(
+    bus: Bus, join: Join, state: State
+) -> None:
+    bus.publish(status("a"))
+    some(bus, 3)
+    bus.publish(status("a", state))
+    assert brief(join("a").take()) == ["status a"]
+
+
+def test_nor_is_it_given_once_the_headset_is_back_until_it_has_a_new_one(
+    bus: Bus, join: Join
+) -> None:
+    some(bus, 3)
+    bus.publish(status("a", State.LOST))
+    bus.publish(status("a"))
+    assert brief(join("a").take()) == ["status a"]
+    bus.publish(prediction("a", 0, "e1"))
+    assert brief(join("a").take()) == ["status a", "prediction a 0"]
+
+
+def test_a_late_prediction_of_a_silent_headset_is_for_its_followers_alone(
+    bus: Bus, join: Join
+) -> None:
+    follower = join("a")
+    bus.publish(status("a", State.STALE))
+    bus.publish(prediction("a", 7))
+    assert brief(follower.take()) == ["status a", "prediction a 7"]
+    assert brief(join("a").take()) == ["status a"]
+
+
+# Resuming
+
+
+def test_who_resumes_gets_exactly_the_missed_before_the_state(bus: Bus, join: Join) -> None:
+    bus.publish(status("a"))
+    some(bus, 5)
+    outbox = join()
+    told = bus.subscribe(outbox, ["a"], {"a": Position("e0", 2)})
+    assert told == [("a", Recovery(True, 2))]
+    assert brief(outbox.take()) == ["prediction a 3", "prediction a 4", "status a"]
+
+
+def test_who_missed_nothing_is_not_given_the_newest_again(bus: Bus, join: Join) -> None:
+    some(bus, 5)
+    outbox = join()
+    assert bus.subscribe(outbox, ["a"], {"a": Position("e0", 4)}) == [("a", Recovery(True, 0))]
+    assert outbox.take() == []
+
+
+def test_who_cannot_be_given_the_missed_is_told_so_and_given_the_newest(
+    bus: Bus, join: Join, clock: FakeClock
+) -> None:
+    some(bus, 2)
+    clock.now += RESUME_SECONDS + 1
+    bus.publish(prediction("a", 2))
+    outbox = join()
+    assert bus.subscribe(outbox, ["a"], {"a": Position("e0", 0)}) == [("a", Recovery(False))]
+    assert brief(outbox.take()) == ["prediction a 2"]
+
+
+def test_what_a_silent_headset_said_meanwhile_was_missed_all_the_same(bus: Bus, join: Join) -> None:
+    some(bus, 3)
+    bus.publish(status("a", State.LOST))
+    outbox = join()
+    bus.subscribe(outbox, ["a"], {"a": Position("e0", 1)})
+    assert brief(outbox.take()) == ["prediction a 2", "status a"]
+
+
+def test_each_headset_under_the_wildcard_is_gone_on_from_its_own_position(
+    bus: Bus, join: Join
+) -> None:
+    for headset in ("a", "b", "c"):
+        some(bus, 3, headset)
+    outbox = join()
+    positions = {"a": Position("e0", 1), "b": Position("older", 9), "unknown": Position("e0", 1)}
+    assert bus.subscribe(outbox, ["*"], positions) == [
+        ("a", Recovery(True, 1)),
+        ("b", Recovery(False)),
+        ("unknown", Recovery(False)),
+        ("*", Recovery(None)),
+    ]
+    assert brief(outbox.take()) == ["prediction a 2", "prediction b 2", "prediction c 2"]
+
+
+def test_a_position_of_what_is_not_subscribed_to_is_passed_over(bus: Bus, join: Join) -> None:
     for headset in ("a", "b"):
-        bus.publish(prediction(headset, 0))
-        bus.publish(status(headset, State.STALE))
-    assert len(outbox.take()) == 4
-    assert outbox.conflated == 0
+        some(bus, 3, headset)
+    outbox = join()
+    told = bus.subscribe(outbox, ["a"], {"b": Position("e0", 0)})
+    assert told == [("a", Recovery(None))]
+    assert brief(outbox.take()) == ["prediction a 2"]
 
 
-def test_a_newer_status_replaces_an_unsent_one_of_the_same_headset():
-    bus = Bus()
-    outbox = bus.subscribe(ignore)
-    for state in (State.LIVE, State.STALE, State.LOST):
-        bus.publish(status("a", state))
-    (text,) = outbox.take()
-    assert json.loads(text)["headset"]["state"] == "lost"
+# Unsubscribing and leaving
 
 
-def test_the_last_prediction_is_kept_for_each_headset_valid_or_not():
-    bus = Bus()
+def test_who_unsubscribes_gets_nothing_more_not_even_what_waits(bus: Bus, join: Join) -> None:
+    outbox = join("a", "b", "c")
+    for headset in ("a", "b", "c"):
+        some(bus, 1, headset)
+    bus.unsubscribe(outbox, "a", "c", "never")
+    for headset in ("a", "b", "c"):
+        bus.publish(status(headset))
+    assert brief(outbox.take()) == ["prediction b 0", "status b"]
+    assert bus.following(outbox) == {"b"}
+
+
+def test_under_the_wildcard_a_headset_stays_followed(bus: Bus, join: Join) -> None:
+    outbox = join("a", "*")
+    some(bus, 1)
+    bus.unsubscribe(outbox, "a")
+    assert brief(outbox.take()) == ["prediction a 0"]
+    bus.publish(prediction("a", 1))
+    bus.unsubscribe(outbox, "*")
+    bus.publish(prediction("a", 2))
+    assert outbox.take() == []
+
+
+def test_who_is_gone_is_not_counted_and_gets_nothing(bus: Bus, join: Join) -> None:
+    one, other = join("a"), join("*")
+    bus.want_detail(one, "a")
+    bus.publish(detail())
+    assert bus.subscribers == 2
+    bus.detach(one)
+    bus.detach(one)
+    assert bus.subscribers == 1
+    one.take()
+    some(bus, 1)
+    bus.publish(detail())
+    assert one.take() == []
+    assert brief(other.take()) == ["prediction a 0"]
+
+
+# Details
+
+
+def test_details_are_for_those_who_want_them_of_headsets_they_follow(bus: Bus, join: Join) -> None:
+    plain, wanting, all_of_one, other = join("*"), join("a", "b"), join("b"), join("b")
+    bus.want_detail(wanting, "a")
+    bus.want_detail(all_of_one, "*")
+    bus.want_detail(other, "a")
+    assert (bus.is_detail_wanted("a"), bus.is_detail_wanted("b")) == (True, True)
+    assert not bus.is_detail_wanted("c")
+    for headset in ("a", "b", "c"):
+        bus.publish(detail(headset))
+    assert brief(wanting.take()) == ["detail a 0"]
+    assert brief(all_of_one.take()) == ["detail b 0"]
+    assert plain.take() == other.take() == []
+
+
+def test_details_end_with_their_headset(bus: Bus, join: Join) -> None:
+    outbox = join("a", "b")
+    bus.want_detail(outbox, "a", "b")
+    bus.unsubscribe(outbox, "a")
+    assert not bus.is_detail_wanted("a")
+    assert bus.details(outbox) == {"b"}
+    bus.subscribe(outbox, ["a"])
+    bus.publish(detail("a"))
+    assert outbox.take() == []
+
+
+def test_details_of_a_headset_yet_to_come_are_wanted_when_it_comes(bus: Bus, join: Join) -> None:
+    outbox = join("*")
+    bus.want_detail(outbox, "late")
+    assert bus.is_detail_wanted("late")
+    bus.publish(detail("late"))
+    assert brief(outbox.take()) == ["detail late 0"]
+
+
+# What is kept
+
+
+def test_the_last_prediction_is_kept_for_each_headset_valid_or_not(bus: Bus) -> None:
     assert bus.last_prediction("a") is None
-    bus.publish(prediction("a", 0))
+    some(bus, 1)
     bus.publish(prediction("b", 7))
     invalid = prediction("a", 1, valid=False)
     bus.publish(invalid)
@@ -145,54 +315,48 @@ def test_the_last_prediction_is_kept_for_each_headset_valid_or_not():
     assert kept.seq == 7
 
 
-def test_open_outboxes_are_counted():
-    bus = Bus()
-    one, other = bus.subscribe(ignore), bus.subscribe(ignore)
-    assert bus.subscribers == 2
-    bus.unsubscribe(one)
-    bus.unsubscribe(one)
-    assert bus.subscribers == 1
-    bus.unsubscribe(other)
-    assert bus.subscribers == 0
+def test_predictions_go_to_the_history_states_and_baselines_to_the_events(bus: Bus) -> None:
+    for message in (status(), prediction(), baseline(), detail()):
+        bus.publish(message)
+    assert brief(bus.history.frames("a")) == ["prediction a 0"]
+    assert [event.kind for event in bus.events.of("a")] == ["state", "baseline"]
 
 
-def test_closing_wakes_everyone_and_leaves_the_farewell_to_be_taken():
-    bus, woken = Bus(), []
-    outboxes = [bus.subscribe(lambda name=name: woken.append(name)) for name in ("one", "other")]
-    bus.publish(GoingAway(reconnect_after_ms=500))
-    woken.clear()
-    bus.close(ignore)
-    assert sorted(woken) == ["one", "other"]
-    for outbox in outboxes:
-        assert outbox.closed
-        assert received(outbox) == [("going_away", None)]
+def test_of_a_forgotten_headset_nothing_is_given(bus: Bus, join: Join, clock: FakeClock) -> None:
+    outbox = join("a")
+    bus.publish(status("a"))
+    some(bus, 2)
+    bus.forget("a")
+    assert brief(outbox.take()) == ["status a", "prediction a 1"], "it was sent before"
+    assert bus.last_prediction("a") is None
+    assert bus.history.frames("a") == []
+    assert bus.events.of("a") == []
+    late = join("a")
+    assert late.take() == []
+    assert bus.subscribe(late, ["a"], {"a": Position("e0", 0)}) == [("a", Recovery(False))]
 
 
-def test_the_last_to_leave_a_closed_bus_is_told_of():
-    bus, gone = Bus(), []
-    one, other = bus.subscribe(ignore), bus.subscribe(ignore)
-    bus.close(lambda: gone.append(True))
-    bus.unsubscribe(one)
-    assert gone == []
-    bus.unsubscribe(other)
-    assert gone == [True]
+def test_who_followed_a_forgotten_headset_gets_it_when_it_is_back(bus: Bus, join: Join) -> None:
+    named, every = join("a"), join("*")
+    bus.want_detail(named, "a")
+    some(bus, 1)
+    bus.forget("a")
+    for outbox in (named, every):
+        outbox.take()
+    bus.publish(prediction("a", 0, "e1"))
+    bus.publish(detail("a"))
+    assert brief(named.take()) == ["prediction a 0", "detail a 0"]
+    assert brief(every.take()) == ["prediction a 0"]
 
 
-def test_closing_a_bus_without_subscribers_is_told_of_at_once():
-    gone: list[bool] = []
-    Bus().close(lambda: gone.append(True))
-    assert gone == [True]
+def test_names_that_no_headset_has_take_no_room_in_the_bus(bus: Bus, join: Join) -> None:
+    outbox = join(*(f"no-{number}" for number in range(50)))
+    bus.want_detail(outbox, "no-7")
+    bus.unsubscribe(outbox, "no-8")
+    assert bus._known() == set()
 
 
-def test_an_open_bus_whose_last_subscriber_leaves_goes_on():
-    bus = Bus()
-    bus.unsubscribe(bus.subscribe(ignore))
-    outbox = bus.subscribe(ignore)
-    bus.publish(prediction("a", 0))
-    assert received(outbox) == [("prediction", 0)]
-
-
-def test_one_who_comes_to_a_closed_bus_finds_a_closed_outbox():
-    bus = Bus()
-    bus.close(ignore)
-    assert bus.subscribe(ignore).closed
+def test_predictions_are_kept_no_longer_than_rest_looks_back(bus: Bus, clock: FakeClock) -> None:
+    some(bus, 1)
+    clock.now += KEPT_SECONDS + 1
+    assert bus.history.frames("a") == []

@@ -43,8 +43,8 @@ function onMessage(message) {
 
 function onState(state) {
   if (state === "refused" && [BAD_CREDENTIALS, NO_HELLO].includes(stream.code)) {
+    dialog.ask(key() === null ? "Whoever runs it can make one for you." : stream.why);
     if (stream.code === BAD_CREDENTIALS) forgetKey();
-    dialog.ask(stream.why);
   }
   changed();
 }

@@ -50,7 +50,7 @@ export function showPurpose(welcome) {
   const { purpose, justification, subject } = welcome;
   element("purpose").hidden = false;
   write("purpose-name", purposeSentence(purpose));
-  write("purpose-justification", justification === null ? "" : `Stated reason: ${justification}`);
+  write("purpose-justification", justification === null ? "" : `Stated reason: “${justification}”.`);
   write("purpose-subject", subject === ANONYMOUS ? "" : `You are known to it as ${subject}.`);
 }
 
