@@ -14,16 +14,21 @@ from eeg_emotion.publish.messages import (
     BaselineState,
     ChannelQuality,
     Check,
+    Detail,
     GoingAway,
     Headset,
     Latency,
     Message,
     ModelCard,
+    Pong,
     Prediction,
+    Purpose,
     Quality,
     Reason,
+    Refused,
     Score,
     Status,
+    Subscribed,
     Welcome,
     WindowSpan,
 )
@@ -83,7 +88,11 @@ def welcome() -> Welcome:
         window_seconds=5.0, hop_seconds=1.0, settle_seconds=3.0,
         representation="bands", normaliser="rest-baseline",
     )  # fmt: skip
-    return Welcome(service="0.1.0", model=card, headsets=(headset(),))
+    return Welcome(
+        service="0.1.0", purpose=Purpose.SAFETY, justification=None, subject="wallboard",
+        scopes=("read:*",), credits=32, ack_every=16, heartbeat_seconds=20.0, resume_seconds=60.0,
+        max_subscriptions=256, model=card, headsets=(headset(),),
+    )  # fmt: skip
 
 
 def baseline(**changes: object) -> Baseline:
@@ -139,6 +148,10 @@ def quality(**changes: object) -> Quality:
         ),
         welcome(),
         GoingAway(reconnect_after_ms=500),
+        Subscribed(headset="a", recovered=True, missed=3),
+        Refused(headset="a", reason="not_allowed", detail="d"),
+        Pong(),
+        Detail(**dict(quality()), seq=3),
     ],
     ids=lambda message: message.type,
 )
@@ -190,9 +203,10 @@ def test_each_message_names_its_kind():
             baseline(),
             welcome(),
             GoingAway(reconnect_after_ms=1),
+            Pong(),
         )
     }
-    assert kinds == {"prediction", "status", "baseline", "welcome", "going_away"}
+    assert kinds == {"prediction", "status", "baseline", "welcome", "going_away", "pong"}
     assert strict(welcome().encode())["protocol"] == PROTOCOL
 
 
