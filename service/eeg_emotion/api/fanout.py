@@ -13,8 +13,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.outbox import Outbox
+
+logger = get_logger(__name__)
 
 _SLICE = 200  # some 2 ms of work, which nothing else in the loop minds
 
@@ -24,8 +27,12 @@ class Carrier(Protocol):
 
     outbox: Outbox
 
-    def write(self, frames: list[Frame]) -> None:
-        """Send messages; what cannot be sent, since the connection is closing, is dropped."""
+    def write(self, frames: list[Frame]) -> bool:
+        """Send messages, or drop them where the connection is closing; tell which it was."""
+        ...
+
+    def fail(self) -> None:
+        """Cut the connection."""
         ...
 
 
@@ -65,10 +72,16 @@ class Fanout:
         newest: Frame | None = None
         for _ in range(min(_SLICE, len(self._ready))):
             carrier = self._ready.popleft()
-            frames = carrier.outbox.take()
-            if not frames:
+            try:
+                frames = carrier.outbox.take()
+                sent = bool(frames) and carrier.write(frames)
+            except Exception:
+                # What went wrong with one subscriber is not to end the others' service.
+                logger.exception("subscriber failed")
+                carrier.fail()
                 continue
-            carrier.write(frames)
+            if not sent:
+                continue
             delivered += len(frames)
             if frames[-1].window_end is not None:
                 newest = frames[-1]

@@ -6,7 +6,6 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Annotated
 
-import uvicorn
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,7 +16,7 @@ from starlette.routing import Route
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.guard import needs
 from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
-from eeg_emotion.api.server import Server
+from eeg_emotion.api.server import Server, make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Headset, Message
@@ -153,16 +152,7 @@ def metrics_server(service: Service) -> Server:
         return JSONResponse(Health(status="ok").model_dump())
 
     app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez)])
-    return Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ws="none",
-            timeout_graceful_shutdown=1,
-        )
-    )
+    return make_server(app)
 
 
 def _exposition(service: Service) -> Response:

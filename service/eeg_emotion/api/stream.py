@@ -43,8 +43,9 @@ def stream_router(service: Service) -> APIRouter:
         connection = _Connection(service, socket.scope["state"]["wire"], client, grant, asked)
         service.subscribers.add(connection)
         try:
-            while (await socket.receive())["type"] != "websocket.disconnect":
-                pass  # said before the connection was listened to, in vain
+            # Until it ends; only what came before it was listened to is heard here.
+            while (message := await socket.receive())["type"] != "websocket.disconnect":
+                connection.hear(message.get("text"))
         finally:
             connection.detach()
             service.subscribers.remove(connection)
@@ -99,11 +100,15 @@ class _Connection:
             asked=asked,
         )
         self.outbox = self._session.outbox
-        wire.listen(self._hear, self._hold)
+        wire.listen(self.hear, self._hold, self._session.count)
 
-    def write(self, frames: list[Frame]) -> None:
+    def write(self, frames: list[Frame]) -> bool:
         """Send messages."""
-        self._wire.write(frames)
+        return self._wire.write(frames)
+
+    def fail(self) -> None:
+        """Cut the connection."""
+        self._wire.transport.abort()
 
     def tick(self) -> None:
         """Look at the time."""
@@ -125,7 +130,8 @@ class _Connection:
         ended = self._session.closed
         self._service.metrics.closed("left" if ended is None else ended.name.lower())
 
-    def _hear(self, text: str | None) -> None:
+    def hear(self, text: str | None) -> None:
+        """Take what the subscriber said; None for what is no text."""
         if text is None:
             self._session.end(CloseCode.BAD_MESSAGE, "found no UTF-8 text, expected JSON")
         else:
@@ -138,5 +144,6 @@ class _Connection:
             self.outbox.release()
 
     def _close(self, code: CloseCode, reason: str) -> None:
-        self._wire.write(self.outbox.take())
+        while frames := self.outbox.take():
+            self._wire.write(frames)
         self._wire.finish(code, reason)

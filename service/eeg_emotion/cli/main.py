@@ -6,10 +6,9 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -254,10 +253,10 @@ def serve(
                 "LSL is not encrypted, and anyone on the network can pose as a headset."
             )
         if settings.lsl_out:
-            reach = "machine" if settings.lsl_scope is Scope.MACHINE else "network"
+            # liblsl listens on every address, whatever the scope: that bounds only the search.
             typer.echo(
                 "predictions are sent as LSL streams of type Emotion: LSL asks for no credentials, "
-                f"so anyone on this {reach} can read them."
+                "so anyone who can reach this host's ports can read them."
             )
         sys.stdout.flush()
 
@@ -328,7 +327,7 @@ def replay(
             "waiting for a listener; 'eeg-emotion serve' is one"
         )
     stop = threading.Event()
-    _on_signals(lambda number, frame: stop.set())
+    _set_on_signals(stop)
     report = replayer.run(stop)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
@@ -406,6 +405,16 @@ app.add_typer(cli_baseline.profiles)
 app.add_typer(cli_keys.keys)
 
 
-def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+def _set_on_signals(stop: threading.Event) -> None:
+    """Set the event at SIGTERM or SIGINT."""
+    # Not in the handler itself: it may interrupt a `wait` that holds the event's lock, and would
+    # then wait for that lock for ever. A SimpleQueue may be filled at any point.
+    came: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
+        signal.signal(number, lambda number, frame: came.put(number))
+
+    def pass_on() -> None:
+        came.get()
+        stop.set()
+
+    threading.Thread(target=pass_on, name="signals", daemon=True).start()

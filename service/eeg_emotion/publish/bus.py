@@ -234,6 +234,6 @@ class Bus:
         if (state := self._states.get(headset)) is not None:
             outbox.put(state)
         if missed is not None:
-            outbox.recover(missed)
+            outbox.recover([frame.as_past() for frame in missed])
         elif (newest := self._present.get(headset)) is not None:
-            outbox.put(newest)
+            outbox.put(newest.as_past())

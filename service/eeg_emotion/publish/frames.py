@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from copy import copy
+from typing import Literal, Self
 
 from eeg_emotion.publish.messages import Prediction, TypedMessage
 
@@ -23,7 +24,7 @@ class Frame:
     epoch, seq
         A prediction's place; None for other messages.
     window_end
-        When a prediction's last sample was taken, Unix seconds; None for other messages.
+        When a fresh prediction's last sample was taken, Unix seconds; None for other messages.
     packed
         What a transport made of it, kept so that it is made once.
     """
@@ -42,3 +43,9 @@ class Frame:
         if isinstance(message, Prediction):
             self.epoch, self.seq = message.epoch, message.seq
             self.window_end = message.window.end
+
+    def as_past(self) -> Self:
+        """Give the same message for one who was not there: its age says nothing of the way."""
+        past = copy(self)
+        past.window_end = None
+        return past

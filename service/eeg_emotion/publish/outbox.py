@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.frames import Frame, Kind
@@ -23,6 +24,7 @@ ACK_EVERY = 16
 """How often a client should acknowledge. Half the credits: measured, every 16th costs the server
 a tenth of a delivery, every one as much as two."""
 
+_TAKEN_AT_ONCE = 64  # some 25 KB, beyond which the socket is asked whether it takes more
 _REPLAY_ALLOWANCE = 60  # of missed predictions sent at once: a minute of one headset
 
 
@@ -152,14 +154,18 @@ class Outbox:
         return self.sent + self._acknowledged
 
     def take(self) -> list[Frame]:
-        """Take what may be sent now: answers, then what was missed, then the newest, in order."""
+        """Take what may be sent now: answers, then what was missed, then the newest, in order.
+
+        It is a part of it where that is much; then whoever carries it is woken for the rest.
+        """
         self._woken = False
         if self._held:
             return []
-        taken = list(self._replies)
-        self._replies.clear()
+        taken: list[Frame] = []
+        while self._replies and len(taken) < _TAKEN_AT_ONCE:
+            taken.append(self._replies.popleft())
         self.answered += len(taken)
-        room = self._limit - self.sent - len(taken)
+        room = int(min(self._limit - self.sent, _TAKEN_AT_ONCE)) - len(taken)
         while self._missed and room > 0:
             taken.append(self._missed.popleft())
             room -= 1
@@ -168,12 +174,13 @@ class Outbox:
                 taken.extend(self._waiting.values())
                 self._waiting.clear()
             else:
-                places = list(self._waiting)[: int(room)]
+                places = list(islice(self._waiting, room))
                 taken.extend(self._waiting.pop(place) for place in places)
         self.sent += len(taken)
         if self._greeting is not None:
             taken.insert(0, self._greeting)
             self._greeting = None
+        self._ring()
         return taken
 
     def newly_conflated(self) -> int:

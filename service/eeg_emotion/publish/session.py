@@ -124,6 +124,7 @@ class Session:
         self._asked = tuple(dict.fromkeys(asked))[: MAX_SUBSCRIPTIONS + 1]
         self._grant: Grant | None = None
         self._greeted = False
+        self._leaving: GoingAway | None = None
         self._begun = clock()
         self._moved = self._looked = self._begun
         self._progress = 0
@@ -162,6 +163,11 @@ class Session:
             case Ping():
                 self._reply(Pong())
 
+    def count(self) -> None:
+        """Count what is no message, but costs as much: a ping of the transport's, say."""
+        if self.closed is None:
+            self._may_say_more()
+
     def tick(self) -> None:
         """Look at the time; to be called about once a second."""
         now = self._clock()
@@ -169,11 +175,15 @@ class Session:
             return
         if self._grant is None:
             if now - self._begun > HELLO_SECONDS:
-                self.end(CloseCode.NO_HELLO, f"no 'hello' came within {HELLO_SECONDS:g} s")
+                self._entry.audit("refused", None, why="no hello")
+                self.end(
+                    CloseCode.NO_HELLO,
+                    f"no 'hello' came within {HELLO_SECONDS:g} s; send one with a token first",
+                )
             return
         if self._grant.expires is not None and self._utc() >= self._grant.expires:
             self._entry.audit("credentials expired", self._grant)
-            self.end(CloseCode.BAD_CREDENTIALS, "the token has expired; connect with a new one")
+            self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired; connect with a new one")
             return
         if now - self._looked >= _STILL_SECONDS:
             self._looked = now
@@ -189,9 +199,10 @@ class Session:
             self.end(CloseCode.SLOW, f"nothing was taken or acknowledged for {STALLED_SECONDS:g} s")
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Tell the subscriber that the service stops."""
+        """Tell the subscriber that the service stops; one who is not greeted yet, after that."""
+        self._leaving = GoingAway(reconnect_after_ms=reconnect_after_ms)
         if self.closed is None and self._grant is not None:
-            self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))
+            self._reply(self._leaving)
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Close the connection."""
@@ -209,6 +220,8 @@ class Session:
         self._bus.attach(self.outbox, lambda headset: grant.allows(Action.READ, headset))
         self.outbox.greet(Frame("reply", "", self._welcome(grant)))
         self._subscribe(grant, self._asked, (), {})
+        if self._leaving is not None:
+            self._reply(self._leaving)
 
     def _take_hello(self, hello: Hello) -> None:
         if self._greeted:
@@ -249,20 +262,25 @@ class Session:
         resume: dict[str, Resume],
     ) -> None:
         given: list[str] = []
+        refused: dict[str, list[str]] = {}
         following = set(self._bus.following(self.outbox))
         for name in dict.fromkeys(names):
             # Those who may read some get those of all.
-            allowed = grant.allows(Action.READ, None if name == EVERY_HEADSET else name)
-            if not allowed:
+            if not grant.allows(Action.READ, None if name == EVERY_HEADSET else name):
+                refused.setdefault("not_allowed", []).append(name)
                 detail_ = f"found no scope for the headset {name!r}, expected read:{name}"
                 self._reply(Refused(headset=name, reason="not_allowed", detail=detail_))
             elif not _is_room(name, following):
+                refused.setdefault("too_many", []).append(name)
                 self._refuse_too_many(name, "subscriptions")
-                allowed = False
             else:
                 following.add(name)
                 given.append(name)
-            self._entry.audit("subscribed" if allowed else "refused", grant, headset=name)
+        # A line for each request, not for each of the hundreds of names that it may hold.
+        if given or detail:
+            self._entry.audit("subscribed", grant, headsets=given, details=list(detail))
+        for why, headsets in refused.items():
+            self._entry.audit("refused", grant, headsets=headsets, why=why)
         positions = {name: Position(at.epoch, at.seq) for name, at in resume.items()}
         for name, recovery in self._bus.subscribe(self.outbox, given, positions):
             self._reply(

@@ -23,6 +23,7 @@ from eeg_emotion.publish.messages import (
     Status,
     WindowSpan,
 )
+from eeg_emotion.publish.outbox import Outbox
 
 
 def prediction(headset: str = "a", seq: int = 0, epoch: str = "e0", **changes: Any) -> Prediction:
@@ -101,6 +102,14 @@ def state_frame(headset: str = "a", detail: str = "") -> Frame:
 
 def reply_frame() -> Frame:
     return Frame("reply", "", Pong())
+
+
+def take_all(outbox: Outbox) -> list[Frame]:
+    """Take until nothing may be taken, as whoever carries it does."""
+    taken: list[Frame] = []
+    while some := outbox.take():
+        taken += some
+    return taken
 
 
 def brief(frames: Iterable[Frame]) -> list[str]:

@@ -360,3 +360,21 @@ def test_predictions_are_kept_no_longer_than_rest_looks_back(bus: Bus, clock: Fa
     some(bus, 1)
     clock.now += KEPT_SECONDS + 1
     assert bus.history.frames("a") == []
+
+
+def test_only_what_is_new_tells_how_long_the_way_takes(bus: Bus, clock: FakeClock) -> None:
+    bus.publish(prediction("a", 0))
+    bus.publish(prediction("a", 1))
+    for resume in ({}, {"a": Position("e0", 0)}):
+        outbox = Outbox(Bell())
+        bus.attach(outbox, lambda headset: True)
+        bus.subscribe(outbox, ["a"], resume)
+        (past,) = outbox.take()
+        assert past.seq == 1
+        assert past.window_end is None
+        bus.publish(prediction("a", 2))
+        (new,) = outbox.take()
+        assert new.window_end == 1e9 + 2 + 5
+        bus.forget("a")
+        bus.publish(prediction("a", 0))
+        bus.publish(prediction("a", 1))

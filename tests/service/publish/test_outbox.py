@@ -9,6 +9,7 @@ from tests.service.publish.conftest import (
     frame,
     reply_frame,
     state_frame,
+    take_all,
 )
 
 from eeg_emotion.publish.frames import Frame
@@ -118,7 +119,7 @@ def test_the_newest_wait_until_all_that_was_missed_is_sent(box: Outbox) -> None:
     box.use_credits()
     box.recover([frame("a", seq) for seq in range(100)])
     box.put(frame("a", 100))
-    assert brief(box.take()) == seqs(*range(CREDITS + ALLOWANCE))
+    assert brief(take_all(box)) == seqs(*range(CREDITS + ALLOWANCE))
     assert box.take() == []
     box.acknowledge(CREDITS + ALLOWANCE)
     assert brief(box.take()) == seqs(*range(CREDITS + ALLOWANCE, 101))
@@ -196,9 +197,9 @@ def test_an_allowance_is_there_again_after_what_it_was_used_for_is_acknowledged(
 ) -> None:
     box.use_credits()
     box.recover([frame("a", seq) for seq in range(200)])
-    box.acknowledge(len(box.take()))
+    box.acknowledge(len(take_all(box)))
     box.recover([frame("b", seq) for seq in range(200)])
-    assert len(box.take()) == CREDITS + ALLOWANCE
+    assert len(take_all(box)) == CREDITS + ALLOWANCE
 
 
 def test_who_came_long_without_credits_has_the_allowance_too(box: Outbox) -> None:
@@ -351,3 +352,38 @@ def test_one_woken_in_vain_is_woken_again(box: Outbox, bell: Bell) -> None:
     box.release()
     assert bell.rung == 2
     assert brief(box.take()) == seqs(0)
+
+
+# What is taken at once
+
+
+@pytest.mark.parametrize("kind", ["answers", "missed", "newest"])
+def test_much_is_taken_in_parts_and_whoever_carries_it_is_woken_for_the_next(
+    box: Outbox, bell: Bell, kind: str
+) -> None:
+    if kind == "answers":
+        for _ in range(150):
+            box.reply(reply_frame())
+    elif kind == "missed":
+        box.recover([frame("a", seq) for seq in range(150)])
+    else:
+        for number in range(150):
+            box.put(frame(f"h{number}"))
+    sizes = []
+    while bell.rung > len(sizes):
+        sizes.append(len(box.take()))
+    assert sum(sizes) == 150
+    assert max(sizes) <= 64, "or a socket that takes nothing would be given it all"
+
+
+def test_a_part_that_fills_the_socket_is_the_last_until_it_is_released(
+    box: Outbox, bell: Bell
+) -> None:
+    box.recover([frame("a", seq) for seq in range(150)])
+    first = box.take()
+    box.hold()
+    assert box.take() == []
+    rung = bell.rung
+    box.release()
+    assert bell.rung == rung + 1
+    assert brief(first + take_all(box)) == seqs(*range(150))

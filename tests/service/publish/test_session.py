@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.service.publish.conftest import Bell, FakeClock, brief, detail, prediction, status
+from tests.service.publish.conftest import (
+    Bell,
+    FakeClock,
+    brief,
+    detail,
+    prediction,
+    status,
+    take_all,
+)
 
 from eeg_emotion.access.grants import EVERYTHING, Grant, Scope
 from eeg_emotion.errors import EegEmotionError
@@ -42,9 +50,15 @@ class FakeEntry:
         return not self.revoked
 
     def audit(
-        self, event: str, grant: Grant | None, *, headset: str | None = None, **facts: object
+        self,
+        event: str,
+        grant: Grant | None,
+        *,
+        headsets: Sequence[str] = (),
+        **facts: object,
     ) -> None:
-        self.noted.append((event, None if grant is None else grant.subject, headset))
+        subject = None if grant is None else grant.subject
+        self.noted.append((event, subject, " ".join(headsets) or None))
         self.facts.append(facts)
 
 
@@ -76,10 +90,10 @@ class Talk:
         return self
 
     def read(self) -> list[dict[str, Any]]:
-        return [json.loads(sent.data) for sent in self.session.outbox.take()]
+        return [json.loads(sent.data) for sent in take_all(self.session.outbox)]
 
     def heard(self) -> list[str]:
-        return brief(self.session.outbox.take())
+        return brief(take_all(self.session.outbox))
 
     def wait(self, seconds: float) -> Talk:
         """Let time pass, with a look at it each second."""
@@ -581,7 +595,7 @@ def test_a_flood_of_requests_whose_answers_are_not_taken_is_ended(known: Talk) -
 def test_a_grant_that_expires_ends_it(bus: Bus, clock: FakeClock) -> None:
     talk = Talk(bus, clock, Grant("visitor", EVERYTHING.scopes, expires=UTC + 20))
     assert talk.wait(19).ended is None
-    assert talk.wait(1).ended is CloseCode.BAD_CREDENTIALS
+    assert talk.wait(1).ended is CloseCode.CREDENTIALS_EXPIRED
     assert "expired" in talk.why
     assert talk.entry.noted[-1] == ("credentials expired", "visitor", None)
 
@@ -617,6 +631,14 @@ def test_a_stranger_is_not_told_that_the_service_stops(stranger: Talk) -> None:
     assert stranger.read() == []
 
 
+def test_one_who_says_hello_when_the_service_stops_is_told_after_the_greeting(
+    bus: Bus, stranger: Talk
+) -> None:
+    stranger.session.leave(1234)
+    stranger.say("hello", token=SECRET, subscribe=["ward-1"])
+    assert "going_away" in [message["type"] for message in stranger.read()]
+
+
 def test_it_ends_once_and_for_the_first_reason(known: Talk) -> None:
     known.session.end(CloseCode.SHUTDOWN, "shutdown")
     known.session.end(CloseCode.SLOW, "slow")
@@ -641,6 +663,32 @@ def test_one_that_is_gone_leaves_nothing_on_the_bus(bus: Bus, known: Talk, stran
 @pytest.mark.parametrize("code", CloseCode)
 def test_a_close_code_says_whether_to_connect_again(code: CloseCode) -> None:
     again: Callable[[CloseCode], bool] = {
-        CloseCode.SHUTDOWN, CloseCode.SLOW, CloseCode.TOO_MANY_MESSAGES,
+        CloseCode.SHUTDOWN, CloseCode.CREDENTIALS_EXPIRED, CloseCode.SLOW,
+        CloseCode.TOO_MANY_MESSAGES,
     }.__contains__  # fmt: skip
     assert code.again == again(code)
+
+
+def test_an_audit_line_is_for_a_request_and_not_for_each_of_its_names(stranger: Talk) -> None:
+    names = [f"ward-{number}" for number in range(100)] + [f"lab-{number}" for number in range(100)]
+    stranger.say("hello", token=SECRET, subscribe=names, detail=["ward-1"])
+    connected, subscribed, refused = zip(stranger.entry.noted, stranger.entry.facts, strict=True)
+    assert connected[0] == ("connected", "nurse", None)
+    assert subscribed[0] == ("subscribed", "nurse", " ".join(names[:100]))
+    assert subscribed[1] == {"details": ["ward-1"]}
+    assert refused == (("refused", "nurse", " ".join(names[100:])), {"why": "not_allowed"})
+
+
+def test_who_says_no_hello_is_noted(stranger: Talk) -> None:
+    stranger.wait(HELLO_SECONDS + 1)
+    assert stranger.entry.noted == [("refused", None, None)]
+    assert stranger.entry.facts == [{"why": "no hello"}]
+
+
+def test_frames_that_are_no_message_count_as_messages_do(known: Talk) -> None:
+    for _ in range(20):
+        known.session.count()
+    assert known.ended is None
+    known.session.count()
+    assert known.ended is CloseCode.TOO_MANY_MESSAGES
+    known.session.count()
