@@ -17,6 +17,7 @@ from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
+from eeg_emotion.api import arrivals
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.health import metrics_server
 from eeg_emotion.api.metrics import Metrics
@@ -148,6 +149,24 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _connections(most: int) -> int:
+    """Give how many connections there may be: without a file left not even `/livez` is answered."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return most
+    # Half of them for subscribers, the rest for headsets.
+    room = max(1, (files - arrivals.MOST) // 2)
+    if room < most:
+        logger.warning(
+            "fewer connections than set",
+            connections=room,
+            max_connections=most,
+            open_files=files,
+            remedy="raise the limit of open files (ulimit -Hn)",
+        )
+    return min(room, most)
+
+
 async def _serve(
     settings: Settings,
     path: PathSettings,
@@ -183,7 +202,7 @@ async def _serve(
         access=access,
         purpose=purpose,
         justification=settings.justification,
-        subscribers=Subscribers(settings.max_connections),
+        subscribers=Subscribers(_connections(settings.max_connections)),
     )
     server = make_server(
         create_app(service, docs=settings.serves_docs, metrics=settings.serves_metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import resource
 import secrets
 import signal
 import socket
@@ -269,3 +270,12 @@ async def test_the_service_process_imports_no_tensorflow_and_no_training() -> No
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=PIPE)
     out, _ = await process.communicate()
     assert out.decode().strip() == "[]"
+
+
+@pytest.mark.parametrize(("files", "expected"), [(16384, 4000), (1024, 412), (-1, 4000), (100, 1)])
+def test_connections_never_take_the_last_open_files(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, files: int, expected: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (files, files))
+    assert daemon._connections(4000) == expected
+    assert ("fewer connections than set" in caplog.text) == (expected < 4000)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
-from eeg_emotion.api import server, sse, stream, subscribers
+from eeg_emotion.api import arrivals, server, sse, stream, subscribers
 from eeg_emotion.fleet import fleet
 from eeg_emotion.headset.link import LOST_SECONDS, STALE_SECONDS, State
 from eeg_emotion.publish import history, outbox, session
@@ -76,6 +76,8 @@ NUMBERS: dict[str, list[float]] = {
         server.LARGEST_CLIENT_MESSAGE,
         session._MESSAGES_PER_SECOND,
         session._MESSAGES_AT_ONCE,
+        arrivals.MOST,
+        arrivals.PATIENCE_SECONDS,
     ],
     "P11": [subscribers._SPREAD_SECONDS, *subscribers._RETURN_SECONDS, 10],
     "P12": [session.HELLO_SECONDS],

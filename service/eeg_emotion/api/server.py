@@ -37,7 +37,6 @@ _WRITE_BUFFER_BYTES = 4096
 
 _CLOSE_SECONDS = 1.0  # for a peer to answer that it closes too; one that is stuck never does
 _UNACKNOWLEDGED_MS = 45_000  # what is sent may be, by the peer's system, before it counts as dead
-_BACKLOG = 128  # where no descriptor is left, asyncio tries and logs so many times a second
 _LONGEST_REASON_BYTES = 123  # of a close frame, by RFC 6455
 
 
@@ -100,7 +99,6 @@ def make_server(
             # Without compression a connection takes 14 KiB, with it 64.
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=2,
-            backlog=_BACKLOG,
             # Whoever connects from this machine could name any address in the audit.
             proxy_headers=False,
         ),
