@@ -68,6 +68,13 @@ class Push(RuleBasedStateMachine):
             self.log[headset].append((self.now, place))
             self.seqs[headset] += 1
 
+    @rule(headset=st.sampled_from(HEADSETS), number=st.integers(0, 2), count=st.integers(1, 50))
+    def follow(self, headset: str, number: int, count: int) -> None:
+        """One takes each prediction as it comes, and acknowledges none."""
+        for _ in range(count):
+            self.publish(headset, 1)
+            self.take(number)
+
     @rule(headset=st.sampled_from(HEADSETS))
     def reconnect_headset(self, headset: str) -> None:
         self.epochs[headset] += 1
@@ -146,11 +153,13 @@ class Push(RuleBasedStateMachine):
         if client.outbox is None:
             return
         client.outbox.release()
-        while frames := client.outbox.take():
-            self._receive(client, frames)
+        while True:
             if client.credited:
                 client.acknowledged = client.received
                 client.outbox.acknowledge(client.acknowledged)
+            if not (frames := client.outbox.take()):
+                break
+            self._receive(client, frames)
         for name in HEADSETS:
             if self.log[name]:
                 assert client.here[name][-1:] in ([self.log[name][-1][1]], [])
