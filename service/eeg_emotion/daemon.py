@@ -122,12 +122,13 @@ def access_for(settings: Settings, purpose: Purpose) -> Access:
             f"--scope read:* --keys {settings.keys}' makes it"
         )
     store = KeyStore(settings.keys or default_keys())
-    held = store.list()
+    store.list()  # so that a damaged file is refused now
     tokens = None
     if settings.jwt_keys is not None:
         tokens = TokenVerifier(settings.jwt_keys, audience=settings.jwt_audience)
     access = Access(
-        keys=store if held or settings.keys is not None else None,
+        # Even where it holds none: taking the last one back must not let everyone in.
+        keys=store if settings.keys is not None or store.path.exists() else None,
         tokens=tokens,
         audit=Audit(purpose, settings.audit),
         origins=Origins.parse(settings.origin),
@@ -205,7 +206,12 @@ async def _serve(
         subscribers=Subscribers(_connections(settings.max_connections)),
     )
     server = make_server(
-        create_app(service, docs=settings.serves_docs, metrics=settings.serves_metrics)
+        create_app(
+            service,
+            docs=settings.serves_docs,
+            metrics=settings.serves_metrics,
+            metrics_address=None if numbers is None else _metrics_address(numbers),
+        )
     )
     beside = metrics_server(service)
     stop = asyncio.Event()
@@ -215,9 +221,7 @@ async def _serve(
         tasks.create_task(server.serve(sockets=[listener]))
         if numbers is not None:
             tasks.create_task(beside.serve(sockets=[numbers]))
-            logger.info(
-                "metrics served", address="http://{}:{}/metrics".format(*numbers.getsockname())
-            )
+            logger.info("metrics served", address=_metrics_address(numbers))
         working = [tasks.create_task(service.run()), tasks.create_task(fleet.run())]
         if settings.lsl_out:
             outlets = Outlets(bus, fleet, service.model_card())
@@ -239,6 +243,10 @@ async def _serve(
         for task in working:
             task.cancel()
         server.should_exit = beside.should_exit = True
+
+
+def _metrics_address(listener: socket.socket) -> str:
+    return "http://{}:{}/metrics".format(*listener.getsockname())
 
 
 def _stop_or_die(stop: asyncio.Event, number: signal.Signals) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eeg_emotion.access.audit import Audit
+from eeg_emotion.access.credentials import PREFIX
 from eeg_emotion.access.credentials import CredentialsError as CredentialsError
 from eeg_emotion.access.grants import EVERYTHING, Grant
-from eeg_emotion.access.keys import PREFIX, KeyGrant, KeyStore
+from eeg_emotion.access.keys import KeyGrant, KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from eeg_emotion.access.credentials import exposed
+from eeg_emotion.access.credentials import exposed, masked
 from eeg_emotion.access.grants import Grant
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
@@ -87,12 +87,13 @@ class Audit:
         facts
             What else there is to say; never a key or a token.
         """
+        # Whoever takes a key for a headset's name, or puts it into a path, has it here.
+        told = {name: _masked(value) for name, value in (("headset", headset), *facts.items())}
         fields = {
             "subject": None if grant is None else grant.subject,
             "client": client,
-            "headset": headset,
             "purpose": self._purpose,
-            **facts,
+            **told,
         }
         logger.info(event, **{name: value for name, value in fields.items() if value is not None})
         if self._file is None:
@@ -113,3 +114,9 @@ class Audit:
     @staticmethod
     def _open(file: Path) -> int:
         return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _masked(fact: object) -> object:
+    if isinstance(fact, str):
+        return masked(fact)
+    return [_masked(item) for item in fact] if isinstance(fact, list | tuple) else fact

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from eeg_emotion.errors import EegEmotionError
 
+PREFIX = "eeg_"
+"""Of every key: so that scanners of repositories and logs find one that went astray."""
+
+KEY_NAME = r"[a-z0-9][a-z0-9-]{0,63}"
+
 _OTHERS = stat.S_IWGRP | stat.S_IRWXO
+_ASTRAY = re.compile(
+    rf"{PREFIX}{KEY_NAME}_[A-Za-z0-9_-]{{43,}}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+)
 
 
 class CredentialsError(EegEmotionError):
@@ -22,3 +31,13 @@ def exposed(status: os.stat_result) -> str | None:
         f"found the mode {stat.filemode(status.st_mode)}, expected that only its owner may write "
         "it and no others may read it; give it 'chmod 600'"
     )
+
+
+def astray(text: str) -> bool:
+    """Tell whether a text holds what looks like a key or a token."""
+    return _ASTRAY.search(text) is not None
+
+
+def masked(text: str) -> str:
+    """Give the text without what looks like a key or a token."""
+    return _ASTRAY.sub("[credentials]", text)

@@ -21,7 +21,7 @@ class Action(StrEnum):
     CONTROL = "control"
     """Collect, apply and cancel rest baselines of the headsets that match."""
     PROFILES = "profiles"
-    """List and delete people's stored baselines."""
+    """List and delete people's stored baselines, and use or replace one."""
     PREDICT = "predict"
     """Have windows judged that the client sends."""
     METRICS = "metrics"
@@ -99,10 +99,6 @@ class Grant:
             scope.action is action and (headset is None or fnmatchcase(headset, scope.headsets))
             for scope in self.scopes
         )
-
-    def allows_all(self, action: Action) -> bool:
-        """Tell whether an action is allowed for every headset there may ever be."""
-        return any(scope.action is action and scope.headsets == "*" for scope in self.scopes)
 
 
 EVERYTHING = Grant("anonymous", tuple(Scope(action) for action in Action))

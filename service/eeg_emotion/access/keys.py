@@ -28,23 +28,23 @@ from pydantic import (
     model_validator,
 )
 
-from eeg_emotion.access.credentials import CredentialsError, exposed
+from eeg_emotion.access.credentials import KEY_NAME, PREFIX, CredentialsError, exposed
 from eeg_emotion.access.grants import Grant, Scope, ScopeError
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
 
 logger = get_logger(__name__)
 
-PREFIX = "eeg_"
-"""Of every key: so that scanners of repositories and logs find one that went astray."""
-
-_NAME = r"[a-z0-9][a-z0-9-]{0,63}"
-_KEY = re.compile(rf"{PREFIX}({_NAME})_([A-Za-z0-9_-]{{43}})")
+_KEY = re.compile(rf"{PREFIX}({KEY_NAME})_([A-Za-z0-9_-]{{43}})")
 _SECRET_BYTES = 32
 
 
 class KeyFileError(EegEmotionError):
     """The file of the keys cannot be used."""
+
+
+class _Inaccessible(KeyFileError):
+    """The file may be as it must be, but the system does not give it."""
 
 
 class KeyNameError(EegEmotionError):
@@ -63,7 +63,7 @@ class Key(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=f"^{_NAME}$")]
+    name: Annotated[str, Field(pattern=f"^{KEY_NAME}$")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     scopes: Annotated[tuple[str, ...], Field(min_length=1)]
     created: AwareDatetime
@@ -125,7 +125,7 @@ class KeyStore:
         self._random = random
         self._keys: dict[str, Key] = {}
         self._seen: tuple[int, ...] | None = None
-        self._damaged = False
+        self._wrong: str | None = None
 
     def list(self) -> tuple[Key, ...]:
         """Read all keys, in the order in which they were made; none where there is no file.
@@ -175,7 +175,7 @@ class KeyStore:
         KeyFileError
             If the file cannot be read or written.
         """
-        if not re.fullmatch(_NAME, name):
+        if not re.fullmatch(KEY_NAME, name):
             raise KeyNameError(
                 f"found the key name {name!r}, expected 1 to 64 letters a-z, digits and '-', "
                 "such as wallboard-ward7"
@@ -224,7 +224,7 @@ class KeyStore:
             If it is unknown or over, or the file is damaged: that lets nobody new in.
         """
         self._follow()
-        if self._damaged:
+        if self._wrong is not None:
             raise CredentialsError("keys cannot be checked at present; the service's log says why")
         found = _KEY.fullmatch(text)
         key = None if found is None else self._keys.get(found[1])
@@ -245,7 +245,7 @@ class KeyStore:
 
     def _follow(self) -> None:
         """Read the file again where it has changed."""
-        seen: tuple[int, ...]
+        seen: tuple[int, ...] | None
         try:
             status = os.stat(self.path)
             # A replaced file is another inode, even within a tick of the file system's clock.
@@ -254,13 +254,17 @@ class KeyStore:
             seen = ()
         if seen == self._seen:
             return
-        self._seen = seen
+        wrong = None
         try:
             self._keys = {key.name: key for key in self.list()}
-            self._damaged = False
+        except _Inaccessible as error:
+            # It need not change for the next attempt to succeed: descriptors may have run out.
+            wrong, seen = str(error), None
         except KeyFileError as error:
-            self._damaged = True
-            logger.error("keys unreadable", why=str(error))
+            wrong = str(error)
+        if wrong is not None and wrong != self._wrong:
+            logger.error("keys unreadable", why=wrong)
+        self._seen, self._wrong = seen, wrong
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = _File(keys=keys).model_dump_json(indent=1)
@@ -296,8 +300,8 @@ class KeyStore:
         finally:
             os.close(folder)
 
-    def _unusable(self, verb: str, error: OSError) -> KeyFileError:
-        return KeyFileError(
+    def _unusable(self, verb: str, error: OSError) -> _Inaccessible:
+        return _Inaccessible(
             f"cannot {verb} the file of the keys, {self.path}: {error.strerror}; make it "
             "accessible, or name another one with --keys"
         )

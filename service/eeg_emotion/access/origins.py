@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from eeg_emotion.errors import EegEmotionError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # as browsers write it; no pattern is one
 
 
 class OriginError(EegEmotionError):
@@ -69,6 +71,10 @@ class Origins:
         own = _origin(f"{found[0]}://{host}")
         return own == found and _sure(found[1])
 
+    def lists(self, origin: str) -> bool:
+        """Tell whether a page of this origin is another than the service's own, and allowed."""
+        return _origin(origin) in self.allowed
+
     def names(self, host: str) -> bool:
         """Tell whether a `Host` is surely meant for this service."""
         found = _origin(f"http://{host}")
@@ -83,11 +89,12 @@ def _origin(text: str) -> tuple[str, str, int] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host):
         return None
     if "@" in parts.netloc or any((parts.path, parts.query, parts.fragment)):
         return None
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
+    return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]
 
 
 def _sure(host: str) -> bool:

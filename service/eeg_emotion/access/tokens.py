@@ -78,9 +78,10 @@ class TokenVerifier:
         if not isinstance(subject, str) or not 1 <= len(subject) <= 200:
             raise CredentialsError("found a token with no usable 'sub', expected who it is for")
         if not isinstance(scope, str):
+            found = "without 'scope'" if scope is None else f"whose 'scope' is a {_kind(scope)}"
             raise CredentialsError(
-                "found a token without 'scope', expected scopes with spaces between them, such as "
-                "'read:ward-* metrics'"
+                f"found a token {found}, expected a string of scopes with spaces between them, "
+                "such as 'read:ward-* metrics'"
             )
         return Grant(subject, _scopes(scope), expires)
 
@@ -124,10 +125,7 @@ class TokenVerifier:
 
     def _check_times(self, claims: Mapping[str, Any]) -> float:
         now = self._utc()
-        expires, begins = claims["exp"], claims.get("nbf", now)
-        for name, value in (("exp", expires), ("nbf", begins)):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise CredentialsError(f"found a token whose {name!r} is no number")
+        expires, begins = _seconds(claims, "exp", now), _seconds(claims, "nbf", now)
         # Written so that NaN is refused too.
         if not now < expires:
             raise CredentialsError("found a token that has expired; get a new one")
@@ -138,7 +136,23 @@ class TokenVerifier:
             )
         if not begins <= now + _CLOCK_SECONDS:
             raise CredentialsError("found a token that is not valid yet; compare the clocks")
-        return float(expires)
+        return expires
+
+
+def _seconds(claims: Mapping[str, Any], name: str, usual: float) -> float:
+    value = claims.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CredentialsError(f"found a token whose {name!r} is no number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise CredentialsError(
+            f"found a token whose {name!r} is beyond all time, expected Unix seconds"
+        ) from None
+
+
+def _kind(value: object) -> str:
+    return {list: "list", dict: "object", bool: "boolean"}.get(type(value), "number")
 
 
 def _scopes(text: str) -> tuple[Scope, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
@@ -36,7 +37,13 @@ _PAGE_POLICY = (
 )  # the chart library sets styles on its elements, hence unsafe-inline for styles only
 
 
-def create_app(service: Service, *, docs: bool = True, metrics: bool = True) -> FastAPI:
+def create_app(
+    service: Service,
+    *,
+    docs: bool = True,
+    metrics: bool = True,
+    metrics_address: str | None = None,
+) -> FastAPI:
     """Make the application around a running service.
 
     Parameters
@@ -47,16 +54,19 @@ def create_app(service: Service, *, docs: bool = True, metrics: bool = True) -> 
         Whether `/docs` and `/openapi.json` are served.
     metrics
         Whether `/metrics` is served here, and not on a port of its own or nowhere.
+    metrics_address
+        Where it is served instead, if anywhere.
     """
     about: dict[str, Any] = {
         "title": "eeg-emotion",
         "version": eeg_emotion.__version__,
         "description": "Arousal and valence from EEG. Predictions are pushed at `/v1/stream`.",
+        "redirect_slashes": False,  # it would repeat whatever Host the caller names
     }
     app = FastAPIOffline(redoc_url=None, **about) if docs else FastAPI(openapi_url=None, **about)
     problems.install(app)
     reading = needs(service, Action.READ)
-    app.include_router(health_router(service, metrics=metrics))
+    app.include_router(health_router(service, metrics=metrics, metrics_address=metrics_address))
     app.include_router(rest_router(service))
     app.include_router(history_router(service), dependencies=reading)
     app.include_router(baselines_router(service))
@@ -71,6 +81,15 @@ def create_app(service: Service, *, docs: bool = True, metrics: bool = True) -> 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def protocol() -> Response:
         return Response(documents()["asyncapi.json"], media_type="application/json")
+
+    @app.get("/v1/stream", include_in_schema=False)
+    async def no_upgrade() -> None:
+        raise HTTPException(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "this is a WebSocket; connect with a WebSocket client, or follow one headset by "
+            "events at /v1/headsets/{identifier}/stream",
+            {"Upgrade": "websocket", "Connection": "Upgrade"},
+        )
 
     @app.get("/static/plotly.min.js", include_in_schema=False)
     async def plotly() -> FileResponse:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from eeg_emotion.access.grants import Action
-from eeg_emotion.api.guard import needs
+from eeg_emotion.api.guard import needs, require
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.rest import find_headset
 from eeg_emotion.api.service import Service
@@ -87,14 +87,17 @@ def baselines_router(service: Service) -> APIRouter:
         dependencies=controlling,
         responses=responses(404, 409, 422),
     )
-    async def begin(identifier: str, request: BeginRequest) -> Baseline:
+    async def begin(identifier: str, begun: BeginRequest, request: Request) -> Baseline:
         """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
 
-        At its end it is stored under the pseudonym, in place of an older one, and applied.
+        At its end it is stored under the pseudonym, and applied. To have it in place of a stored
+        one needs the scope `profiles` too.
         """
         find_headset(service, identifier)
         with _as_problems():
-            return baselines.begin(identifier, request.seconds, request.profile)
+            if begun.profile in baselines.profiles.names():
+                require(service, request, Action.PROFILES)
+            return baselines.begin(identifier, begun.seconds, begun.profile)
 
     @router.get(place, dependencies=needs(service, Action.READ), responses=responses(404))
     async def baseline(identifier: str) -> Baseline:
@@ -103,11 +106,13 @@ def baselines_router(service: Service) -> APIRouter:
         return baselines.baseline(identifier)
 
     @router.put(place, dependencies=controlling, responses=responses(404, 409, 422))
-    async def use(identifier: str, request: UseRequest) -> Baseline:
-        """Use a stored profile, from the next window on."""
+    async def use(identifier: str, used: UseRequest, request: Request) -> Baseline:
+        """Use a stored profile, from the next window on; needs the scope `profiles` too."""
         find_headset(service, identifier)
+        # Whether there is one of this name is not said to who may not list them.
+        require(service, request, Action.PROFILES)
         with _as_problems():
-            return baselines.use(identifier, request.profile)
+            return baselines.use(identifier, used.profile)
 
     @router.delete(place, dependencies=controlling, responses=responses(404))
     async def cancel(identifier: str) -> Baseline:

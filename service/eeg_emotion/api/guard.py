@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, HTTPException, Request, params
 from fastapi.security import HTTPBearer
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eeg_emotion.access.access import CredentialsError, Entrance
+from eeg_emotion.access.credentials import astray
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.problems import refusal
 from eeg_emotion.api.service import Service
@@ -25,7 +26,7 @@ OPEN_PATHS = frozenset(
     {
         "/",  # the page asks for a key itself
         "/livez",
-        "/readyz",  # ?verbose asks for credentials itself
+        "/readyz",  # without ?verbose
         "/v2/health/live",
         "/v2/health/ready",
         "/asyncapi.json",
@@ -37,7 +38,27 @@ OPEN_PATHS = frozenset(
 
 OPEN_FOLDERS = ("/static/", "/static-offline-docs/")
 
-_TOKEN_PARAMETERS = frozenset({"token", "access_token", "authorization", "key", "api_key"})
+_TOKEN_PARAMETERS = frozenset(
+    {
+        "token",
+        "access_token",
+        "authorization",
+        "auth",
+        "bearer",
+        "jwt",
+        "key",
+        "api_key",
+        "apikey",
+        "x-api-key",
+        "secret",
+    }
+)
+_REFUSED_AS = {HTTPStatus.UNAUTHORIZED: "credentials", HTTPStatus.FORBIDDEN: "scope"}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Max-Age": "600",
+}
 _FOR_HEADSETS = (Action.READ, Action.CONTROL)
 _NOTED = (Action.CONTROL, Action.PROFILES)
 
@@ -51,7 +72,7 @@ class Guard:
     """ASGI middleware before everything, WebSockets included.
 
     It finds the caller's grant, which endpoints read by `grant_of`. A WebSocket without credentials
-    is let through: its `hello` brings them.
+    is let through: its `hello` brings them. What is answered, pages of allowed origins may read.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -60,28 +81,58 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it before its body is read."""
-        refused = self._refuse(scope) if scope["type"] in ("http", "websocket") else None
-        await (refused or self._app)(scope, receive, send)
-
-    def _refuse(self, scope: Scope) -> Response | None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
         headers = Headers(scope=scope)
-        if (name := _token_parameter(scope["query_string"])) is not None:
+        if (why := self._foreign(headers)) is not None:
+            self._service.metrics.refused("origin")
+            await self._answer(scope, HTTPStatus.FORBIDDEN, why)(scope, receive, send)
+            return
+        respond = self._first_response(scope, headers) or self._app
+        await respond(scope, receive, self._watched(scope, headers, send))
+
+    def _watched(self, scope: Scope, headers: Headers, send: Send) -> Send:
+        """Count refusals as they are sent, and let pages of allowed origins read what is sent."""
+        origins = self._service.access.origins
+        origin = headers.get("origin")
+
+        async def watched(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                if (reason := _REFUSED_AS.get(message["status"])) is not None:
+                    self._service.metrics.refused(reason)
+                if scope["type"] == "http" and origins.allowed:
+                    answer = MutableHeaders(scope=message)
+                    answer.add_vary_header("Origin")
+                    if origin is not None and origins.lists(origin):
+                        answer["Access-Control-Allow-Origin"] = origin
+            await send(message)
+
+        return watched
+
+    def _first_response(self, scope: Scope, headers: Headers) -> Response | None:
+        """Give the answer to what needs no endpoint; None where one is to answer."""
+        parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if (name := _token_parameter(parameters)) is not None:
             return self._answer(
                 scope,
                 HTTPStatus.BAD_REQUEST,
-                f"found {name!r} in the address, where credentials end up in logs and histories, "
+                f"found {name} in the address, where credentials end up in logs and histories, "
                 "expected them in the Authorization header, or in 'hello'; take this one for "
                 "known to others, and replace it",
             )
-        if (why := self._foreign(headers)) is not None:
-            return self._answer(scope, HTTPStatus.FORBIDDEN, why)
         if scope["type"] == "websocket":
             return None
+        if self._is_preflight(scope, headers):
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+        is_open = _is_open(scope["path"], parameters)
         try:
             grant = self._service.access.grant_of(headers.get("authorization"))
         except CredentialsError as error:
-            return self._answer(scope, HTTPStatus.UNAUTHORIZED, str(error))
-        if grant is None and not _is_open(scope["path"]):
+            if not is_open:
+                return self._answer(scope, HTTPStatus.UNAUTHORIZED, str(error))
+            grant = None  # a probe may have to send its proxy's, which are none of ours
+        if grant is None and not is_open:
             return self._answer(
                 scope,
                 HTTPStatus.UNAUTHORIZED,
@@ -90,6 +141,16 @@ class Guard:
             )
         scope.setdefault("state", {})["grant"] = grant
         return None
+
+    def _is_preflight(self, scope: Scope, headers: Headers) -> bool:
+        """Tell whether a browser asks, for an allowed page, what it may send; it has no key yet."""
+        origin = headers.get("origin")
+        return (
+            scope["method"] == "OPTIONS"
+            and "access-control-request-method" in headers
+            and origin is not None
+            and self._service.access.origins.lists(origin)
+        )
 
     def _foreign(self, headers: Headers) -> str | None:
         """Say why a request may be some other page's doing; None where it is not.
@@ -145,20 +206,31 @@ def documented(service: Service) -> list[params.Depends]:
 
 def _check(service: Service, action: Action) -> Callable[[Request], Awaitable[None]]:
     async def check(request: Request) -> None:
-        grant = grant_of(request)
         headset = request.path_params.get("identifier") if action in _FOR_HEADSETS else None
-        door = entrance(service, request.scope)
-        if not grant.allows(action, headset):
-            needed = action if action not in _FOR_HEADSETS else f"{action}:{headset or '*'}"
-            why = f"found no scope for this, expected {needed}; ask for a key or token that has it"
-            door.audit("refused", grant, headset=headset, path=request.url.path, why=why)
-            raise HTTPException(HTTPStatus.FORBIDDEN, why)
+        require(service, request, action, headset)
         if action in _NOTED:
-            door.audit(
-                "allowed", grant, headset=headset, method=request.method, path=request.url.path
+            entrance(service, request.scope).audit(
+                "allowed",
+                grant_of(request),
+                headset=headset,
+                method=request.method,
+                path=request.url.path,
             )
 
     return check
+
+
+def require(service: Service, request: Request, action: Action, headset: str | None = None) -> None:
+    """Raise the problem that says so where a caller may not do something."""
+    grant = grant_of(request)
+    if grant.allows(action, headset):
+        return
+    needed = action if action not in _FOR_HEADSETS else f"{action}:{headset or '*'}"
+    why = f"found no scope for this, expected {needed}; ask for a key or token that has it"
+    entrance(service, request.scope).audit(
+        "refused", grant, headset=headset, path=request.url.path, why=why
+    )
+    raise HTTPException(HTTPStatus.FORBIDDEN, why)
 
 
 def entrance(service: Service, scope: Scope) -> Entrance:
@@ -167,12 +239,16 @@ def entrance(service: Service, scope: Scope) -> Entrance:
     return service.access.at("" if client is None else f"{client[0]}:{client[1]}")
 
 
-def _is_open(path: str) -> bool:
+def _is_open(path: str, parameters: list[tuple[str, str]]) -> bool:
+    if path == "/readyz" and any(name == "verbose" for name, _ in parameters):
+        return False
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
-def _token_parameter(query: bytes) -> str | None:
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+def _token_parameter(parameters: list[tuple[str, str]]) -> str | None:
+    for name, value in parameters:
         if name.lower() in _TOKEN_PARAMETERS:
-            return name
+            return repr(name)
+        if astray(name) or astray(value):
+            return "a key or a token"
     return None

@@ -6,15 +6,16 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eeg_emotion.access.grants import Action, Grant
-from eeg_emotion.api.guard import needs
+from eeg_emotion.api import problems
+from eeg_emotion.api.guard import grant_of, needs, require
 from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
 from eeg_emotion.api.server import Server, make_server
 from eeg_emotion.api.service import Service
@@ -75,7 +76,9 @@ class Readiness(Health):
     end_to_end_latency_seconds: LatencyLately
 
 
-def health_router(service: Service, *, metrics: bool) -> APIRouter:
+def health_router(
+    service: Service, *, metrics: bool, metrics_address: str | None = None
+) -> APIRouter:
     """Make the routes.
 
     Parameters
@@ -84,6 +87,8 @@ def health_router(service: Service, *, metrics: bool) -> APIRouter:
         The running service.
     metrics
         Whether `/metrics` is served here; it has no credentials of its own in many places.
+    metrics_address
+        Where it is served instead, if anywhere.
     """
     router = APIRouter(responses=responses(), tags=["health"])
 
@@ -103,14 +108,13 @@ def health_router(service: Service, *, metrics: bool) -> APIRouter:
         `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
         ready, these are members of the problem.
         """
-        checks = _checks(service)
-        wrong = "; ".join(check.detail for check in checks.values() if not check.ok)
         if verbose is None:
-            if wrong:
+            if (wrong := _unreadiness(service)) is not None:
                 raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
             return Health(status="ok")
-        readiness = _readiness(service, _reader(request), checks)
-        if not wrong:
+        require(service, request, Action.READ)
+        readiness = _readiness(service, grant_of(request), _checks(service))
+        if (wrong := _unreadiness(service)) is None:
             return readiness
         status = HTTPStatus.SERVICE_UNAVAILABLE
         members = readiness.model_dump(mode="json", exclude={"status"})
@@ -131,9 +135,11 @@ def health_router(service: Service, *, metrics: bool) -> APIRouter:
         if not metrics:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND,
-                "the numbers are not on this port: they are on 127.0.0.1 at the port that "
-                "--metrics-port names, and nowhere without it as long as the service listens "
-                "beyond this machine",
+                "found no numbers on this port, which others than this machine can reach; start "
+                "the service with --metrics-port, and they are on 127.0.0.1 at that port"
+                if metrics_address is None
+                else f"found no numbers on this port; on the service's own machine they are at "
+                f"{metrics_address}",
             )
         return _exposition(service)
 
@@ -141,18 +147,45 @@ def health_router(service: Service, *, metrics: bool) -> APIRouter:
 
 
 def metrics_server(service: Service) -> Server:
-    """Make the server for a port of its own: `/metrics` and `/livez` alone."""
+    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    problems.install(app)
 
-    async def metrics(_: Request) -> Response:
+    @app.get("/metrics")
+    async def metrics() -> Response:
         return _exposition(service)
 
-    async def livez(_: Request) -> Response:
-        if (late := _lateness(service)) is not None:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, late)
-        return JSONResponse(Health(status="ok").model_dump())
+    @app.get("/livez")
+    async def livez() -> Response:
+        return _health(_lateness(service))
 
-    app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez)])
-    return make_server(app)
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        return _health(_unreadiness(service))
+
+    return make_server(_KnownHost(app, service))
+
+
+class _KnownHost:
+    """ASGI middleware: a page whose name was made to lead here is not to read the numbers."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._origins = service.access.origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        respond = self._app
+        host = Headers(scope=scope).get("host")
+        if host is not None and not self._origins.names(host):
+            why = f"found the Host {host!r}, expected localhost or an address; use 127.0.0.1"
+            respond = problem(HTTPStatus.FORBIDDEN, why)
+        await respond(scope, receive, send)
+
+
+def _health(wrong: str | None) -> Response:
+    if wrong is not None:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
+    return JSONResponse(Health(status="ok").model_dump())
 
 
 def _exposition(service: Service) -> Response:
@@ -170,16 +203,9 @@ def _lateness(service: Service) -> str | None:
     )
 
 
-def _reader(request: Request) -> Grant:
-    """Tell what the caller may read; headsets' ids are not for everyone."""
-    grant: Grant | None = request.state.grant  # None on a path that the guard leaves open
-    if grant is None:
-        raise HTTPException(
-            HTTPStatus.UNAUTHORIZED,
-            "found no credentials, expected some for ?verbose; /readyz alone needs none",
-            {"WWW-Authenticate": "Bearer"},
-        )
-    return grant
+def _unreadiness(service: Service) -> str | None:
+    """Say why no work is to be sent here; None where it is."""
+    return "; ".join(check.detail for check in _checks(service).values() if not check.ok) or None
 
 
 def _checks(service: Service) -> dict[str, Check]:

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 import eeg_emotion
 from eeg_emotion.access.grants import Action
-from eeg_emotion.api.guard import needs
+from eeg_emotion.api.guard import documented, needs
 from eeg_emotion.api.inference_body import (
     HEADER_LENGTH,
     InferenceError,
@@ -83,7 +83,9 @@ def inference_v2_router(service: Service) -> APIRouter:
     router = APIRouter(tags=["inference"], responses=_failures())
     contract = service.model.contract
 
-    @router.get("/v2")
+    asking = documented(service)
+
+    @router.get("/v2", dependencies=asking)
     async def server() -> ServerMetadata:
         """Describe the server."""
         return ServerMetadata(
@@ -125,7 +127,7 @@ def inference_v2_router(service: Service) -> APIRouter:
     ):
         checks = [Depends(check)]
 
-        @router.get(place, dependencies=checks, responses=_failures(404))
+        @router.get(place, dependencies=[*asking, *checks], responses=_failures(404))
         async def metadata() -> ModelMetadata:
             """Describe the graph: its inputs and outputs."""
             return ModelMetadata(
@@ -136,7 +138,11 @@ def inference_v2_router(service: Service) -> APIRouter:
                 outputs=[_described(tensor) for tensor in service.model.outputs],
             )
 
-        @router.get(f"{place}/ready", dependencies=checks, responses=_failures(404, 503))
+        @router.get(
+            f"{place}/ready",
+            dependencies=[*asking, *checks],
+            responses=_failures(404, 503),
+        )
         async def model_ready() -> ModelReady:
             """Tell whether to send work here."""
             _check_ready(service)

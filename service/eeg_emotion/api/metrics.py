@@ -18,10 +18,14 @@ from prometheus_client import (
 import eeg_emotion
 from eeg_emotion.api.lately import Lately
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason
 
 TRANSPORTS = ("websocket", "sse")
 """How a subscriber may be connected."""
+
+REFUSALS = ("draining", "connection_cap", "origin", "credentials", "scope")
+"""Why a request or a connection may be refused."""
 
 # From a fraction of a window's cost here to well beyond the time for which a result is of use.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -111,7 +115,7 @@ class Metrics:
         )
         self._refused = Counter(
             "emotion_connections_refused",
-            "Connections of subscribers that were refused, by reason.",
+            "Requests and connections that were refused, by reason.",
             ["reason"],
             registry=registry,
         )
@@ -141,6 +145,10 @@ class Metrics:
         # A series that begins with its first event has lost that one for `rate`.
         for outcome in ("valid", *Reason):
             self._windows.labels(outcome)
+        for reason in REFUSALS:
+            self._refused.labels(reason)
+        for reason in ("left", *(code.name.lower() for code in CloseCode)):
+            self._closed.labels(reason)
         for transport in TRANSPORTS:
             self.connected(transport, 0)
         self.show({})
@@ -184,7 +192,7 @@ class Metrics:
         self._connected.labels(transport).set(self.subscribers[transport])
 
     def refused(self, reason: str) -> None:
-        """Count a connection that was refused."""
+        """Count a request or a connection that was refused."""
         self._refused.labels(reason).inc()
 
     def closed(self, reason: str) -> None:

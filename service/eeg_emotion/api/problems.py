@@ -14,7 +14,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
+from starlette.types import Receive, Scope, Send
 
+from eeg_emotion.access.credentials import masked
 from eeg_emotion.logs import get_logger
 
 logger = get_logger(__name__)
@@ -82,18 +84,45 @@ def install(app: FastAPI) -> None:
         return refusal(
             request.url.path,
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "the request does not have the expected form; see 'errors', and /docs for the form",
+            _other_content(request, error)
+            or "the request does not have the expected form; see 'errors', and /docs for the form",
             errors,
         )
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        logger.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        logger.error(
+            "request failed",
+            method=request.method,
+            path=masked(request.url.path),
+            exc_info=error,
+        )
         return refusal(
             request.url.path,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "an error in the service itself; see its log",
         )
+
+    app.router.default = _not_found
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    path, status = scope["path"], HTTPStatus.NOT_FOUND
+    why = f"found no path {masked(path)!r} here, expected one of the documentation"
+    await refusal(path, status, why)(scope, receive, send)
+
+
+def _other_content(request: Request, error: RequestValidationError) -> str | None:
+    """Say that the body was not read as JSON since it was not called so; None where it was."""
+    whole = any(item["loc"] == ("body",) and item["type"] != "missing" for item in error.errors())
+    found = request.headers.get("content-type")
+    kind = (found or "").partition(";")[0].strip().lower()
+    if not whole or kind == "application/json" or kind.endswith("+json"):
+        return None
+    return (
+        f"found a body of {f'the Content-Type {found!r}' if found else 'no Content-Type'}, "
+        "expected JSON; send 'Content-Type: application/json' with it"
+    )
 
 
 def _allowed(request: Request) -> list[str]:

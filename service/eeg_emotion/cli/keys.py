@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from eeg_emotion.access.grants import Scope
+from eeg_emotion.access.grants import Scope, ScopeError
 from eeg_emotion.access.keys import Key, KeyStore
 from eeg_emotion.settings import default_keys, load_settings
 
@@ -19,6 +19,18 @@ keys = typer.Typer(
 )
 
 _DAY_SECONDS = 86400
+_MOST_DAYS = 3650
+
+
+def _days(days: float | None) -> float | None:
+    # Written so that NaN is refused too.
+    if days is not None and not 0 <= days <= _MOST_DAYS:
+        raise typer.BadParameter(
+            f"found {days:g} days, expected 0 to {_MOST_DAYS}; leave it away for a key that never "
+            "ends"
+        )
+    return days
+
 
 _Name = Annotated[str, typer.Argument(help="The key's name: who or what uses it.")]
 _File = Annotated[
@@ -40,7 +52,7 @@ def create(
         ),
     ],
     expires_days: Annotated[
-        float | None, typer.Option(min=0, help="Days until it ends (default: never).")
+        float | None, typer.Option(callback=_days, help="Days until it ends (default: never).")
     ] = None,
     file: _File = None,
     config: _Config = None,
@@ -48,7 +60,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
     store = _store(file, config)
-    scopes = tuple(Scope.parse(text) for text in scope)
+    scopes = tuple(map(_scope, scope))
     expires = None if expires_days is None else time.time() + expires_days * _DAY_SECONDS
     key = store.add(name, scopes, expires)
     if as_json:
@@ -80,8 +92,26 @@ def list_keys(file: _File = None, config: _Config = None, as_json: _Json = False
 @keys.command()
 def revoke(name: _Name, file: _File = None, config: _Config = None) -> None:
     """Take a key back; who is connected with it is sent away within seconds."""
-    _store(file, config).revoke(name)
+    store = _store(file, config)
+    store.revoke(name)
     typer.echo(f"key {name} is revoked")
+    if not store.list():
+        typer.echo(
+            f"{store.path} holds no key any more, so nobody can come in by one; a service without "
+            "--keys runs open once the file is deleted and it is started anew",
+            err=True,
+        )
+
+
+def _scope(text: str) -> Scope:
+    found = Scope.parse(text)
+    # No headset's id has one of these: it is two scopes in one, which would match nothing.
+    if any(character in ",: " for character in found.headsets):
+        raise ScopeError(
+            f"found the scope {text!r}, expected one pattern of headset ids after the first colon; "
+            "for several scopes repeat --scope, such as --scope read:ward-7 --scope read:lab-1"
+        )
+    return found
 
 
 def _store(file: Path | None, config: Path | None) -> KeyStore:

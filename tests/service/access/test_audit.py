@@ -107,3 +107,26 @@ def test_a_file_that_fails_later_is_told_in_the_log_and_stops_nothing(
         audit.note("connected", GRANT)
     (record,) = caplog.records
     assert (record.msg["event"], record.msg["lost"]) == ("audit not written", "connected")
+
+
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"  # noqa: S105 - of nobody
+
+
+@pytest.mark.parametrize("secret", ["eeg_wallboard_" + "s" * 43, TOKEN])
+def test_a_key_that_is_taken_for_a_name_is_not_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, secret: str
+):
+    file = tmp_path / "audit.jsonl"
+    with caplog.at_level(logging.INFO, logger="eeg_emotion.audit"):
+        Access(audit=Audit("research", file)).at("::1").audit(
+            "refused",
+            GRANT,
+            headset=secret,
+            headsets=["ward-7", secret],
+            path=f"/v1/headsets/{secret}/history",
+            why=f"expected read:{secret}",
+        )
+    (line,) = lines(file)
+    assert (line["headset"], line["headsets"]) == ("[credentials]", ["ward-7", "[credentials]"])
+    assert line["path"] == "/v1/headsets/[credentials]/history"
+    assert secret not in file.read_text(encoding="utf-8") + str(caplog.records[0].msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -186,6 +187,31 @@ def test_a_file_damaged_while_running_lets_nobody_in_and_sends_nobody_away(
     assert len(caplog.records) == 1
     assert str(store.path) in str(caplog.records[0].msg)
     store.path.write_text(good, encoding="utf-8")
+    assert store.authenticate(key) == grant
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_at_the_next_call(
+    store: KeyStore,
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    key = store.add("wallboard", READ)
+    grant = store.authenticate(key)
+    other = store.add("lab", READ)
+
+    def fail(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(Path, "open", fail)
+        for _ in range(3):
+            with pytest.raises(CredentialsError, match="log says why"):
+                store.authenticate(other)
+            assert store.holds(grant)
+    assert len(caplog.records) == 1
+    assert store.authenticate(other).subject == "lab"
     assert store.authenticate(key) == grant
 
 

@@ -55,6 +55,20 @@ def test_which_page_may_use_the_service(origin: str, host: str | None, allowed: 
 
 
 @pytest.mark.parametrize(
+    ("origin", "listed"),
+    [
+        ("https://board.example.org", True),
+        ("http://10.0.0.5:8080", True),
+        ("http://127.0.0.1:8000", False),
+        ("https://evil.net", False),
+        ("null", False),
+    ],
+)
+def test_which_page_is_another_and_allowed(origin: str, listed: bool):
+    assert ALLOWED.lists(origin) is listed
+
+
+@pytest.mark.parametrize(
     ("host", "sure"),
     [
         ("localhost", True),
@@ -79,7 +93,8 @@ def test_which_host_is_surely_meant(host: str, sure: bool):
 @pytest.mark.parametrize(
     "text",
     ["", "*", "null", "board.example.org", "ftp://a.org", "https://a.org/", "https://a.org?x",
-     "https://u@a.org", "https://", "https://a.org:x", "https://a.org#f"],
+     "https://u@a.org", "https://", "https://a.org:x", "https://a.org#f", "http://*",
+     "https://*.example.org", "http://*:8000", "http://a b", "http://é.org"],
 )  # fmt: skip
 def test_what_is_no_origin_is_refused_with_examples(text: str):
     with pytest.raises(OriginError, match=r"such as https://board\.example\.org or"):

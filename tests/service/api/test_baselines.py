@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,9 @@ import pytest
 import websockets
 from numpy.typing import NDArray
 
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.grants import Scope
+from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.headset.link import State
@@ -212,13 +216,74 @@ async def test_a_profile_that_is_unknown_damaged_or_of_another_model_is_not_used
     store.save(other)
     (store.folder / "p09.json").write_text("{")
     for name, status, said in (
-        ("p10", 404, "known: p07, p08, p09"),
+        ("p10", 404, "known: p07, p08, p09"),  # to one who may list them
         ("p08", 409, "was made for the model"),
         ("p09", 409, "is damaged"),
         ("P 7", 422, "pseudonym"),
     ):
         assert said in refusal(await client.put(PLACE, json={"profile": name}), status)
     assert (await client.get(PLACE)).json()["profile"] == "p07"
+
+
+@pytest.fixture
+def keys(service: Service, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Give the header of a key with these scopes; from then on one is asked for."""
+    store = KeyStore(tmp_path / "keys.json")
+
+    def header(*scopes: str) -> dict[str, str]:
+        service.access = Access(keys=store)
+        key = store.add(f"k{len(store.list())}", tuple(map(Scope.parse, scopes)))
+        return {"Authorization": f"Bearer {key}"}
+
+    return header
+
+
+async def test_who_may_not_list_profiles_neither_names_nor_learns_one(
+    client: httpx.AsyncClient,
+    rest: Callable[..., None],
+    service: Service,
+    headset: Any,
+    keys: Callable[..., dict[str, str]],
+) -> None:
+    await collect(client, rest)
+    await client.delete(PLACE)
+    before = service.baselines.profiles.load("p07")
+    controls = keys("control:h1")
+    answers = [
+        await client.put(PLACE, json={"profile": "p07"}, headers=controls),
+        await client.put(PLACE, json={"profile": "p99"}, headers=controls),
+        await client.post(PLACE, json={"seconds": 20, "profile": "p07"}, headers=controls),
+    ]
+    for answer in answers:
+        assert "expected profiles" in refusal(answer, 403)
+        assert "p07" not in answer.text
+    assert answers[0].json() == answers[1].json()
+    assert headset.rest is None
+    assert headset.used[-1] is None
+    assert service.baselines.profiles.load("p07") == before
+
+
+@pytest.mark.parametrize("profile", [None, "p99"])
+async def test_who_may_not_list_profiles_may_collect_under_a_new_name(
+    client: httpx.AsyncClient, keys: Callable[..., dict[str, str]], profile: str | None
+) -> None:
+    asked = {"seconds": 20, "profile": profile}
+    begun = await client.post(PLACE, json=asked, headers=keys("control:h1"))
+    assert begun.status_code == 202
+
+
+async def test_who_may_list_profiles_too_names_them(
+    client: httpx.AsyncClient,
+    rest: Callable[..., None],
+    keys: Callable[..., dict[str, str]],
+) -> None:
+    await collect(client, rest)
+    both = keys("control:h1", "profiles")
+    assert (await client.put(PLACE, json={"profile": "p07"}, headers=both)).status_code == 200
+    unknown = await client.put(PLACE, json={"profile": "p99"}, headers=both)
+    assert "known: p07" in refusal(unknown, 404)
+    again = {"seconds": 20, "profile": "p07"}
+    assert (await client.post(PLACE, json=again, headers=both)).status_code == 202
 
 
 @pytest.mark.parametrize("model", [False], indirect=True)

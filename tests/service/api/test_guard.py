@@ -211,15 +211,46 @@ async def test_who_may_read_may_not_control(guarded: Service, make_key: Callable
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Basic eA==", "Bearer", "eeg_k0_x"])
-async def test_wrong_credentials_are_refused_even_where_none_are_asked_for(
+async def test_wrong_credentials_are_refused_where_some_are_asked_for_and_only_there(
     guarded: Service, make_key: Callable[..., str], header: str
 ) -> None:
+    """A probe behind a proxy with Basic authentication sends the proxy's credentials along."""
     make_key("read:*")
     async with asking(guarded) as client:
-        for path in ("/v1/headsets", "/livez"):
+        for path in ("/v1/headsets", "/readyz?verbose", "/readyz?a=1&verbose=1"):
             refused = await client.get(path, headers={"Authorization": header})
             assert refused.status_code == 401
             assert refused.headers["content-type"] == "application/problem+json"
+        for path in ("/livez", "/readyz", "/", "/static/page.js", "/v2/health/ready"):
+            found = await client.get(path, headers={"Authorization": header})
+            assert found.status_code == 200
+
+
+async def test_refusals_are_counted_by_reason(
+    guarded: Service, serving: Serving, make_key: Callable[..., str]
+) -> None:
+    def counted() -> dict[str, float | None]:
+        registry = guarded.metrics.registry
+        return {
+            reason: registry.get_sample_value(
+                "emotion_connections_refused_total", {"reason": reason}
+            )
+            for reason in ("origin", "credentials", "scope")
+        }
+
+    async with asking(guarded) as client:
+        await client.get("/livez")
+        assert counted() == {"origin": 0, "credentials": 0, "scope": 0}
+        await client.get("/v1/headsets")
+        await client.get("/v1/headsets", headers={"Origin": "https://evil.net"})
+    async with asking(guarded, make_key("metrics")) as client:
+        await client.get("/v1/headsets")
+    assert counted() == {"origin": 1, "credentials": 1, "scope": 1}
+    async with serving() as address:
+        for headers in ({"Authorization": "Bearer x"}, {"Origin": "https://evil.net"}):
+            with pytest.raises(websockets.InvalidStatus):
+                await upgrade(address, **headers)
+    assert counted() == {"origin": 2, "credentials": 2, "scope": 1}
 
 
 async def test_the_open_inference_protocol_is_refused_in_its_own_form(guarded: Service) -> None:
@@ -236,7 +267,7 @@ async def test_credentials_stand_in_the_document_where_they_are_asked_for(
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for path, item in document["paths"].items():
         for operation in item.values():
-            assert ("security" in operation) or path in OPEN_PATHS or path.startswith("/v2"), path
+            assert ("security" in operation) or path in OPEN_PATHS, path
     assert "security" not in document["paths"]["/livez"]["get"]
     guarded.access = Access()
     async with asking(guarded) as client:
@@ -255,7 +286,7 @@ async def test_a_revoked_key_is_refused_at_once(
 @pytest.mark.parametrize(
     "query",
     ["token=x", "access_token=x", "authorization=x", "key=x", "api_key=x", "a=1&TOKEN=x", "token",
-     "%74oken=x"],
+     "%74oken=x", "apikey=x", "jwt=x", "auth=x", "bearer=x", "secret=x", "X-API-Key=x"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/", "/livez", "/v1/headsets", "/v2/models/m"])
 async def test_a_token_in_an_address_is_refused_and_not_repeated(
@@ -266,6 +297,142 @@ async def test_a_token_in_an_address_is_refused_and_not_repeated(
         assert (await client.get("/livez?verbose&tokens=1")).status_code == 200
     assert refused.status_code == 400
     assert "hunter2" not in refused.text + json.dumps(audited())
+
+
+SECRETS = ["eeg_k0_" + "s" * 43, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_what_looks_like_a_key_is_refused_in_any_parameter(
+    open_service: Service, secret: str, audited: Audited
+) -> None:
+    async with asking(open_service) as client:
+        for query in (f"headset={secret}", f"a=1&b=Bearer%20{secret}", secret):
+            refused = await client.get(f"/v1/headsets?{query}")
+            assert refused.status_code == 400
+            assert "found a key or a token in the address" in refused.json()["detail"]
+            assert secret not in refused.text
+        for query in ("headset=eeg_1_raw", "headset=eyJ.a", "headset=eeg-lab-7"):
+            assert (await client.get(f"/v1/headsets?{query}")).status_code == 200
+    assert secret not in json.dumps(audited())
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_what_looks_like_a_key_in_a_path_is_not_noted(
+    guarded: Service,
+    make_key: Callable[..., str],
+    secret: str,
+    audited: Audited,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    for key in (None, make_key("metrics")):
+        async with asking(guarded, key) as client:
+            assert (await client.get(f"/v1/headsets/{secret}")).status_code in (401, 403)
+
+    def fail(*arguments: object) -> None:
+        raise ValueError("broken")
+
+    guarded.headsets.headset = fail
+    async with asking(guarded, make_key("read:*")) as client:
+        assert (await client.get(f"/v1/headsets/{secret}")).status_code == 500
+    assert [line["event"] for line in audited()] == ["refused"] * 2
+    told = [str(record.msg) for record in caplog.records if record.name.startswith("eeg_emotion")]
+    assert len(told) == 3
+    assert secret not in json.dumps(audited()) + "".join(told)
+
+
+# -- pages of other origins --------------------------------------------------------------------
+
+ASKED = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
+
+
+async def test_a_browser_is_told_before_it_has_a_key_what_an_allowed_page_may_send(
+    guarded: Service, audited: Audited
+) -> None:
+    async with asking(guarded) as client:
+        for path in ("/v1/headsets/ward-7/baseline", "/v2/models/m/infer", "/nothing"):
+            answer = await client.options(path, headers={"Origin": BOARD, **ASKED})
+            assert (answer.status_code, answer.content) == (204, b"")
+            assert answer.headers["access-control-allow-origin"] == BOARD
+            assert answer.headers["vary"] == "Origin"
+            allowed = answer.headers["access-control-allow-headers"]
+            assert allowed == "Authorization, Content-Type, Last-Event-ID"
+            assert answer.headers["access-control-allow-methods"] == "GET, POST, PUT, DELETE"
+            assert answer.headers["access-control-max-age"] == "600"
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.net", **ASKED}, 403),
+        ({"Origin": "null", **ASKED}, 403),
+        ({"Origin": "http://127.0.0.1:8000", **ASKED}, 401),  # its own page needs none
+        ({"Origin": BOARD}, 401),
+        (ASKED, 401),
+    ],
+)
+async def test_nobody_else_is_told_what_a_page_may_send(
+    guarded: Service, headers: dict[str, str], status: int
+) -> None:
+    async with asking(guarded) as client:
+        answer = await client.options("/v1/headsets", headers=headers)
+    assert answer.status_code == status
+    assert "access-control-allow-methods" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [
+        ("/v1/headsets", "read:*", 200),
+        ("/v1/headsets", None, 401),
+        ("/v1/headsets", "metrics", 403),
+        ("/v1/headsets?token=x", "read:*", 400),
+        ("/v1/nothing", "read:*", 404),
+        ("/static/page.js", None, 200),
+        ("/livez", None, 200),
+    ],
+)
+async def test_an_allowed_page_may_read_what_is_answered(
+    guarded: Service, make_key: Callable[..., str], path: str, key: str | None, status: int
+) -> None:
+    async with asking(guarded, None if key is None else make_key(key)) as client:
+        allowed = await client.get(path, headers={"Origin": BOARD})
+        assert allowed.status_code == status
+        assert allowed.headers["access-control-allow-origin"] == BOARD
+        assert "Origin" in allowed.headers["vary"]
+        none = await client.get(path)
+        assert none.status_code == status
+        assert "access-control-allow-origin" not in none.headers
+        assert "Origin" in none.headers["vary"]  # else a cache gives it to the page
+        foreign = await client.get(path, headers={"Origin": "https://evil.net"})
+        assert foreign.status_code == 403
+        assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_an_allowed_page_may_read_events(
+    guarded: Service, serving: Serving, make_key: Callable[..., str]
+) -> None:
+    headers = {"Authorization": f"Bearer {make_key('read:*')}", "Origin": BOARD}
+    async with (
+        asyncio.timeout(10),
+        serving() as address,
+        httpx.AsyncClient(headers=headers, trust_env=False) as client,
+        client.stream("GET", f"http://{address}/v1/headsets/ward-7/stream") as events,
+    ):
+        assert events.status_code == 200
+        assert events.headers["access-control-allow-origin"] == BOARD
+
+
+async def test_where_no_page_is_allowed_nothing_is_said_of_pages(
+    guarded: Service, keys: KeyStore
+) -> None:
+    guarded.access = Access(keys=keys)
+    async with asking(guarded) as client:
+        answer = await client.get("/livez", headers={"Origin": "http://127.0.0.1:8000"})
+    assert answer.status_code == 200
+    assert not {"vary", "access-control-allow-origin"} & set(answer.headers)
 
 
 @pytest.mark.parametrize(
@@ -410,11 +577,11 @@ async def test_a_websocket_with_a_key_gets_what_its_scopes_say_and_the_audit_has
         "refused": "lab-1",
         "subscribed": "ward-7",
     }
-    told = [(line["event"], line["subject"], line["headset"]) for line in audited()]
+    told = [(line["event"], line["subject"], line.get("headsets")) for line in audited()]
     assert told == [
         ("connected", "k0", None),
-        ("subscribed", "k0", "ward-7"),
-        ("refused", "k0", "lab-1"),
+        ("subscribed", "k0", ["ward-7"]),
+        ("refused", "k0", ["lab-1"]),
     ]
     assert {(line["client"], line["purpose"]) for line in audited()} == {(client, "research")}
 

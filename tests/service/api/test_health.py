@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+import socket
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -18,6 +19,7 @@ import pytest
 from eeg_emotion.access.access import Access, CredentialsError
 from eeg_emotion.access.grants import Grant, Scope
 from eeg_emotion.api.app import create_app
+from eeg_emotion.api.health import metrics_server
 from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
@@ -208,6 +210,8 @@ class Guarded(Access):
     def grant_of(self, authorization: str | None) -> Grant | None:
         if authorization is None:
             return None
+        if authorization == "Bearer predict":
+            return Grant("lab", (Scope.parse("predict"),))
         if authorization != "Bearer good":
             raise CredentialsError("found a key that is not known, expected one of this service")
         return Grant("ward", (Scope.parse("read:ward-*"),))
@@ -225,6 +229,8 @@ async def test_ids_are_listed_for_those_who_may_read_them(
         assert_problem(response, 401, "expected")
         assert response.headers["www-authenticate"] == "Bearer"
         assert "-1" not in response.text
+    response = await client.get("/readyz?verbose", headers={"Authorization": "Bearer predict"})
+    assert_problem(response, 403, "expected read:*")
     response = await client.get("/readyz?verbose", headers={"Authorization": "Bearer good"})
     assert response.json()["troubled"]["lost"] == ["ward-1"]
     assert response.json()["headsets"]["lost"] == 2
@@ -242,11 +248,57 @@ async def test_numbers_that_are_elsewhere_say_so(service: Service) -> None:
         assert_problem(await client.get("/metrics"), 404, "--metrics-port")
 
 
+@pytest.fixture
+async def beside(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask the port that has the numbers alone."""
+    server = metrics_server(service)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            await server.answering.wait()
+            address = "http://{}:{}".format(*listener.getsockname())
+            async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+                yield client
+            server.should_exit = True
+
+
+async def test_probes_may_ask_the_port_of_the_numbers(
+    beside: httpx.AsyncClient, service: Service
+) -> None:
+    service.access = Guarded()  # which probes know nothing of
+    for path in ("/livez", "/readyz", "/readyz?verbose"):
+        response = await beside.get(path)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    service.draining = True
+    assert_problem(await beside.get("/readyz"), 503, "the service is stopping")
+    assert (await beside.get("/livez")).status_code == 200
+    service.lag = await lag_after(Time(2.0), [])
+    assert_problem(await beside.get("/livez"), 503, "found the event loop 2.0 s late")
+
+
+async def test_the_port_of_the_numbers_answers_with_problems_too(
+    beside: httpx.AsyncClient,
+) -> None:
+    assert_problem(await beside.get("/v1/headsets"), 404, "found no path '/v1/headsets'")
+    refused = await beside.post("/metrics")
+    assert_problem(refused, 405, "Method Not Allowed")
+    assert refused.headers["allow"] == "GET"
+
+
+async def test_the_port_of_the_numbers_answers_to_no_unknown_name(
+    beside: httpx.AsyncClient,
+) -> None:
+    for path in ("/metrics", "/livez", "/nothing"):
+        refused = await beside.get(path, headers={"Host": "rebound.evil.net:9100"})
+        assert_problem(refused, 403, "found the Host 'rebound.evil.net:9100'")
+    assert (await beside.get("/metrics", headers={"Host": "localhost:9100"})).status_code == 200
+
+
 async def test_documentation_can_be_left_out(service: Service) -> None:
     paths = ("/docs", "/openapi.json", "/docs/oauth2-redirect", "/static-offline-docs/favicon.png")
     async with asking(service, docs=False) as client:
         for path in paths:
-            assert_problem(await client.get(path), 404, "Not Found")
+            assert_problem(await client.get(path), 404, f"found no path '{path}'")
         assert (await client.get("/livez")).status_code == 200
 
 
@@ -302,10 +354,11 @@ async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -
             assert "simulated" not in shown.replace("demo-simulated", "")
             return found
 
-        assert_problem(await http.get(f"{address}metrics"), 404, "--metrics-port")
+        assert_problem(await http.get(f"{address}metrics"), 404, f"they are at {numbers}")
         assert (await http.get(f"{address}docs")).status_code == 404
         assert (await http.get(numbers.replace("metrics", "livez"))).json() == {"status": "ok"}
-        assert (await http.get(numbers.replace("metrics", "v1/headsets"))).status_code == 404
+        assert (await http.get(numbers.replace("metrics", "readyz"))).json() == {"status": "ok"}
+        assert_problem(await http.get(numbers.replace("metrics", "v1/headsets")), 404, "found no")
         assert (await until(State.LIVE, 20))["troubled"]["stale"] == []
         headset.send_signal(signal.SIGSTOP)
         (identifier,) = (await until(State.STALE, 4))["troubled"]["stale"]

@@ -365,6 +365,8 @@ async def test_a_body_beyond_a_mebibyte_is_refused_stated_or_not(client: httpx.A
         ("POST", "/v2/models/another/infer", 404),
         ("POST", f"/v2/models/{NAME}/versions/2/infer", 404),
         ("GET", "/v2/nowhere", 404),
+        ("GET", "/v2/models", 404),
+        ("GET", "/v2/", 404),
         ("GET", INFER, 405),
         ("POST", "/v2", 405),
     ],

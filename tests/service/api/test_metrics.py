@@ -22,6 +22,7 @@ from eeg_emotion.api.lately import Deficit, Lately
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason, Status
 
 # Names as the documentation has them, less `_total`, which the parser takes off.
@@ -138,6 +139,10 @@ def test_a_series_that_an_alert_needs_is_there_before_its_first_event(metrics: M
         assert value(metrics, "emotion_headsets", state=state) == 0
     for transport in ("websocket", "sse"):
         assert value(metrics, "emotion_subscribers_connected", transport=transport) == 0
+    for reason in ("draining", "connection_cap", "origin", "credentials", "scope"):
+        assert value(metrics, "emotion_connections_refused_total", reason=reason) == 0
+    for reason in ("left", *(code.name.lower() for code in CloseCode)):
+        assert value(metrics, "emotion_subscribers_closed_total", reason=reason) == 0
 
 
 def test_it_says_which_program_and_model_it_is(metrics: Metrics) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import websockets
 from fastapi import HTTPException
 from numpy.typing import NDArray
 
@@ -601,12 +602,57 @@ async def test_a_flat_signal_gives_a_reason_and_no_score(client: httpx.AsyncClie
         ("GET", "/static/../service.py", 404),
         ("GET", "/v1/predict", 405),
         ("POST", "/livez", 405),
+        ("GET", "/v1/nope", 404),
+        ("GET", "/v1/headsets/", 404),
+        ("GET", "/static", 404),
+        ("GET", "/v1/stream", 426),
+        ("POST", "/v1/stream", 405),
     ],
 )
 async def test_an_unknown_path_or_method_is_a_problem(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     assert (await client.request(method, path)).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/v1/headsets/", "/livez/", "/static", "/docs/"])
+async def test_no_redirection_repeats_the_host_that_a_caller_names(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert "location" not in response.headers
+
+
+async def test_a_websocket_asked_for_without_an_upgrade_says_what_it_is(address: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        response = await client.get(f"http://{address}/v1/stream")
+    assert (response.status_code, response.headers["upgrade"]) == (426, "websocket")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "this is a WebSocket; connect with" in response.json()["detail"]
+
+
+async def test_a_websocket_of_an_unknown_path_is_a_problem(address: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as caught:
+        await websockets.connect(f"ws://{address}/v1/nope", proxy=None)
+    response = caught.value.response
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "'/v1/nope'" in json.loads(response.body)["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_json_that_is_not_called_so_says_how_to_call_it(
+    client: httpx.AsyncClient, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    response = await client.post("/v1/predict", content=b"{}", headers=headers)
+    assert response.status_code == 422
+    assert "send 'Content-Type: application/json'" in response.json()["detail"]
+    assert repr(kind) in response.json()["detail"] or kind is None
+    for right in ("application/json; charset=utf-8", "application/x+json"):
+        response = await client.post("/v1/predict", content=b"[]", headers={"Content-Type": right})
+        assert "see 'errors'" in response.json()["detail"]
 
 
 async def test_an_allowed_method_is_named(client: httpx.AsyncClient) -> None:

@@ -92,6 +92,33 @@ def test_the_services_own_settings_say_where_the_keys_are(
     assert not default_keys().exists()
 
 
+@pytest.mark.parametrize("days", ["inf", "nan", "1e9", "1e300", "3650.1", "-1"])
+def test_days_that_no_calendar_has_are_refused(days: str):
+    result = CliRunner().invoke(
+        app, ["keys", "create", "a", "--scope", "read:*", "--expires-days", days]
+    )
+    assert result.exit_code == 2
+    assert "expected 0 to 3650" in " ".join(result.output.split())
+    assert not default_keys().exists()
+
+
+@pytest.mark.parametrize(
+    "scope", ["read:a,read:b", "read:a read:b", "read:a,b", "control:lab:1", "read: a"]
+)
+def test_several_scopes_in_one_are_refused_with_the_remedy(scope: str):
+    result = CliRunner().invoke(app, ["keys", "create", "a", "--scope", scope])
+    assert isinstance(result.exception, ScopeError)
+    assert "repeat --scope" in str(result.exception)
+    assert not default_keys().exists()
+
+
+def test_taking_the_last_key_back_says_what_that_means():
+    for name in ("a", "b"):
+        run("create", name, "--scope", "read:*")
+    assert run("revoke", "a")[1] == ""
+    assert "nobody can come in" in run("revoke", "b")[1]
+
+
 def test_what_cannot_be_is_refused_with_the_remedy():
     runner = CliRunner()
     assert isinstance(
