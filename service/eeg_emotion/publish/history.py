@@ -14,6 +14,10 @@ RESUME_SECONDS = 60.0
 KEPT_SECONDS = 600.0
 """How far back REST looks. A prediction takes some 0.6 KB, so 256 headsets take 90 MB."""
 
+MOST_KEPT = 2400
+"""As many as come in that time at the shortest hop, 0.25 s. A recording that is replayed faster
+than true pace would fill the memory without it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -39,7 +43,7 @@ class History:
     def add(self, frame: Frame) -> None:
         """Keep a prediction, and drop those that are too old."""
         now = self._clock()
-        kept = self._kept.setdefault(frame.headset, deque())
+        kept = self._kept.setdefault(frame.headset, deque(maxlen=MOST_KEPT))
         kept.append((now, frame))
         while now - kept[0][0] > KEPT_SECONDS:
             kept.popleft()

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 from tests.service.publish.conftest import FakeClock, brief, frame
 
-from eeg_emotion.publish.history import KEPT_SECONDS, RESUME_SECONDS, History, Position
+from eeg_emotion.publish.history import (
+    KEPT_SECONDS,
+    MOST_KEPT,
+    RESUME_SECONDS,
+    History,
+    Position,
+)
 
 
 @pytest.fixture
@@ -128,3 +134,14 @@ def test_a_forgotten_headset_leaves_nothing(history: History, clock: FakeClock) 
     history.forget("never")
     assert history.frames("a") == []
     assert history.missed("a", Position("e0", 1)) is None
+
+
+def test_a_fast_replay_fills_no_more_memory_than_a_headset_can(
+    history: History, clock: FakeClock
+) -> None:
+    fill(history, clock, range(MOST_KEPT + 100), every=0.05)
+    kept = history.frames("a")
+    assert len(kept) == MOST_KEPT == KEPT_SECONDS / 0.25
+    assert kept[0].seq == 100
+    assert history.missed("a", Position("e0", 99)) is None
+    assert missed(history, MOST_KEPT + 98) == [("e0", MOST_KEPT + 99)]
