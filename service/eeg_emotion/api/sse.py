@@ -18,6 +18,7 @@ from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from eeg_emotion.access.access import Entrance
 from eeg_emotion.access.grants import Grant
@@ -31,10 +32,11 @@ from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import GoingAway, Subscribed
 from eeg_emotion.publish.outbox import Outbox
-from eeg_emotion.publish.session import STALLED_SECONDS
+from eeg_emotion.publish.session import STALLED_SECONDS, STILL_SECONDS
 
 _COMMENT_SECONDS = 15.0  # proxies cut a connection that is silent for longer than 30 s or 60 s
 _RETRY_MS = 2000  # after which a browser connects again
+_END_SECONDS = 1.0  # for a reader to take what waits at its end
 
 EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9]{1,18})")
 """A prediction's `epoch:seq`."""
@@ -47,6 +49,17 @@ class EventStream(StreamingResponse):
     """Events that were encoded before."""
 
     media_type = "text/event-stream"
+
+    def __init__(self, follower: _Follower) -> None:
+        super().__init__(follower.events())
+        self._follower = follower
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until either side has enough, and let the subscriber go however that ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._follower.release()
 
 
 def sse_router(service: Service) -> APIRouter:
@@ -73,14 +86,16 @@ def sse_router(service: Service) -> APIRouter:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"found no headset {identifier!r}; /v1/headsets lists them"
             )
+        position = _position(last_event_id)
         if (refusal := refuse(service)) is not None:
             return refusal
         transport: asyncio.Transport = request.scope["state"]["transport"]
         narrow(transport)
         entry, grant = entrance(service, request.scope), grant_of(request)
-        follower = _Follower(service, entry, grant, identifier, _position(last_event_id), transport)
+        # Counted in at once: what is awaited first lets others through the same gap.
+        follower = _Follower(service, entry, grant, identifier, position, transport)
         entry.audit("subscribed", grant, headset=identifier, transport="sse")
-        return EventStream(follower.events())
+        return EventStream(follower)
 
     return router
 
@@ -118,47 +133,60 @@ class _Follower:
         self._ended: CloseCode | None = None
         self._progress = -1
         self._moved = 0.0
+        self._looked = service.clock()
+        self._return_ms = _RETRY_MS
         self._transport = transport
+        self._abort: asyncio.TimerHandle | None = None
         self.outbox = Outbox(self._wake.set)
+        service.bus.attach(self.outbox, lambda headset: headset == self._headset)
+        service.subscribers.add(self)
 
     async def events(self) -> AsyncIterator[bytes]:
         """Give the events as they come, until the service or the subscriber ends it."""
         service, outbox = self._service, self.outbox
-        service.bus.attach(outbox, lambda headset: headset == self._headset)
-        service.subscribers.add(self)
-        try:
-            yield format_sse_event(retry=_RETRY_MS)
-            resume = {} if self._position is None else {self._headset: self._position}
-            for name, found in service.bus.subscribe(outbox, [self._headset], resume):
-                self._reply(
-                    Subscribed(headset=name, recovered=found.recovered, missed=found.missed)
-                )
-            while self._ended is None or self._wake.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _COMMENT_SECONDS)
-                self._wake.clear()
-                frames = outbox.take()
-                service.metrics.delivered.inc(len(frames))
-                if frames and (end := frames[-1].window_end) is not None:
-                    service.metrics.observe_delivery(service.utc() - end)
-                # Until the socket has taken these, newer ones replace each other.
-                outbox.hold()
-                yield b"".join(map(_event, frames)) or format_sse_event(comment="")
-                outbox.release()
-        finally:
-            service.bus.detach(outbox)
-            service.subscribers.remove(self)
-            service.metrics.conflated.inc(outbox.newly_conflated())
-            service.metrics.closed("left" if self._ended is None else self._ended.name.lower())
+        yield format_sse_event(retry=_RETRY_MS)
+        resume = {} if self._position is None else {self._headset: self._position}
+        for name, found in service.bus.subscribe(outbox, [self._headset], resume):
+            self._reply(Subscribed(headset=name, recovered=found.recovered, missed=found.missed))
+        while self._ended is None or self._wake.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _COMMENT_SECONDS)
+            self._wake.clear()
+            frames = outbox.take()
+            service.metrics.delivered.inc(len(frames))
+            if frames and (end := frames[-1].window_end) is not None:
+                service.metrics.observe_delivery(service.utc() - end)
+            # Until the socket has taken these, newer ones replace each other.
+            outbox.hold()
+            yield b"".join(map(self._event, frames)) or format_sse_event(comment="")
+            outbox.release()
+
+    def release(self) -> None:
+        """Let go of everything, since the response is over."""
+        if self._abort is not None:
+            self._abort.cancel()
+        service = self._service
+        service.bus.detach(self.outbox)
+        service.subscribers.remove(self)
+        service.metrics.conflated.inc(self.outbox.newly_conflated())
+        service.metrics.closed("left" if self._ended is None else self._ended.name.lower())
 
     def tick(self) -> None:
         """Give up on a subscriber that takes nothing, or whose credentials are over."""
-        now, expires = self._service.clock(), self._grant.expires
-        over = expires is not None and self._service.utc() >= expires
-        if self._ended is None and (over or not self._entry.still(self._grant)):
-            self._entry.audit("credentials ended", self._grant, headset=self._headset)
-            self.end(CloseCode.BAD_CREDENTIALS, "the credentials are over")
         self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        if self._ended is not None:
+            return
+        now, expires = self._service.clock(), self._grant.expires
+        if expires is not None and self._service.utc() >= expires:
+            self._entry.audit("credentials expired", self._grant, headset=self._headset)
+            self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired")
+            return
+        if now - self._looked >= STILL_SECONDS:
+            self._looked = now
+            if not self._entry.still(self._grant):
+                self._entry.audit("credentials revoked", self._grant, headset=self._headset)
+                self.end(CloseCode.BAD_CREDENTIALS, "the key is no longer valid")
+                return
         if not self.outbox.blocked or self.outbox.progress != self._progress:
             self._progress, self._moved = self.outbox.progress, now
         elif now - self._moved >= STALLED_SECONDS:
@@ -167,17 +195,28 @@ class _Follower:
 
     def leave(self, reconnect_after_ms: int) -> None:
         """Tell that the service stops, and when to come again."""
+        # A browser comes again by itself, but not once it was refused: it is to come after the end.
+        self._return_ms = reconnect_after_ms
         self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))
 
     def end(self, code: CloseCode, reason: str) -> None:
-        """End the events after what waits now."""
+        """End the events after what waits now, or at once where nothing is taken."""
+        if self._ended is not None:
+            return
         self._ended = code
         self._wake.set()
+        self._abort = asyncio.get_running_loop().call_later(_END_SECONDS, self._transport.abort)
+
+    def fail(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
+
+    def _event(self, frame: Frame) -> bytes:
+        event_id = None if frame.seq is None else f"{frame.epoch}:{frame.seq}"
+        retry = self._return_ms if frame.name == "going_away" else None
+        return format_sse_event(
+            data_str=frame.data.decode(), event=frame.name, id=event_id, retry=retry
+        )
 
     def _reply(self, message: Subscribed | GoingAway) -> None:
         self.outbox.reply(Frame("reply", self._headset, message))
-
-
-def _event(frame: Frame) -> bytes:
-    event_id = None if frame.seq is None else f"{frame.epoch}:{frame.seq}"
-    return format_sse_event(data_str=frame.data.decode(), event=frame.name, id=event_id)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Protocol
 
+from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.closing import CloseCode
+
+logger = get_logger(__name__)
 
 _TICK_SECONDS = 1.0
 _SPREAD_SECONDS = 5.0  # over which closes are spread, so that 500 clients do not return as one
 _SPREAD_EACH_SECONDS = 0.01  # one subscriber alone need not be waited for
-_RETURN_SECONDS = (0.5, 3.0)  # after its close, when a client should come again
+_RETURN_SECONDS = (0.5, 3.0)  # after the last has gone, when a client should come again
 _FAREWELL_SECONDS = 2.0  # for the last to take what waits and answer their close
 
 
@@ -28,6 +33,10 @@ class Subscriber(Protocol):
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Close the connection."""
+        ...
+
+    def fail(self) -> None:
+        """Cut the connection."""
         ...
 
 
@@ -77,31 +86,39 @@ class Subscribers:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             for subscriber in list(self._open):
-                subscriber.tick()
+                self._guard(subscriber, subscriber.tick)
 
     async def drain(self) -> None:
         """Send all away, spread over time; none is counted in meanwhile.
 
-        Each is told at once when to come again, gets its messages until its own close, and has a
-        moment to answer that.
+        Each is told at once when to come again, which is after the last has gone; it gets its
+        messages until its own close, and has a moment to answer that.
         """
         self._emptied.clear()
         spread = min(_SPREAD_SECONDS, len(self._open) * _SPREAD_EACH_SECONDS)
         ends = []
-        for subscriber in self._open:
-            end = self._random.uniform(0, spread)
-            ends.append((end, subscriber))
-            again = end + self._random.uniform(*_RETURN_SECONDS)
-            subscriber.leave(round(again * 1e3))
+        for subscriber in list(self._open):
+            ends.append((self._random.uniform(0, spread), subscriber))
+            again = spread + _FAREWELL_SECONDS + self._random.uniform(*_RETURN_SECONDS)
+            self._guard(subscriber, partial(subscriber.leave, round(again * 1e3)))
         ends.sort(key=lambda item: item[0])
         loop = asyncio.get_running_loop()
         begin = loop.time()
         for end, subscriber in ends:
             if (wait := begin + end - loop.time()) > 0:
                 await asyncio.sleep(wait)
-            subscriber.end(CloseCode.SHUTDOWN, "shutdown")
+            self._guard(subscriber, partial(subscriber.end, CloseCode.SHUTDOWN, "shutdown"))
         if self._open:
             try:
                 await asyncio.wait_for(self._emptied.wait(), _FAREWELL_SECONDS)
             except TimeoutError:
                 return  # the server's own shutdown aborts whoever is still here
+
+    def _guard(self, subscriber: Subscriber, act: Callable[[], None]) -> None:
+        """Do something with one subscriber; what goes wrong with it is not the others' trouble."""
+        try:
+            act()
+        except Exception:
+            logger.exception("subscriber failed")
+            self.remove(subscriber)
+            subscriber.fail()

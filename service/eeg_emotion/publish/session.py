@@ -46,10 +46,12 @@ STALLED_SECONDS = 30.0
 """Without progress before a subscriber is given up: longer than a page's hiccup or a roaming
 phone's, shorter than anyone would look at a still picture."""
 
+STILL_SECONDS = 5.0
+"""Between looks whether credentials stand: soon enough for a key that is revoked."""
+
 _MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE = 5.0, 20  # acknowledgements apart
 _MOST_ANSWERS = 1024  # that wait to be sent: four times what a client with all subscriptions asks
 _LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shorter than any token
-_STILL_SECONDS = 5.0  # between looks whether credentials stand: soon enough for one revoked
 
 
 class Entry(Protocol):
@@ -185,7 +187,7 @@ class Session:
             self._entry.audit("credentials expired", self._grant)
             self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired; connect with a new one")
             return
-        if now - self._looked >= _STILL_SECONDS:
+        if now - self._looked >= STILL_SECONDS:
             self._looked = now
             if not self._entry.still(self._grant):
                 self._entry.audit("credentials revoked", self._grant)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api import sse
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscribers
@@ -209,7 +210,69 @@ async def test_the_end_is_told_and_then_the_stream_ends(
         draining = asyncio.create_task(service.subscribers.drain())
         event = await events.next()
         assert event.event == "going_away"
-        assert event.json()["reconnect_after_ms"] > 0
+        # A browser comes again after `retry`, and for good not any more if it is refused then.
+        assert event.retry == event.json()["reconnect_after_ms"] > 2000
         with pytest.raises(StopAsyncIteration):
             await events.next()
         await draining
+
+
+async def test_of_forty_at_once_no_more_are_let_in_than_may_be(
+    address: str, service: Service
+) -> None:
+    service.headsets.add("h1")
+    service.subscribers = Subscribers(most=5)
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+
+        async def ask() -> int:
+            url = f"http://{address}/v1/headsets/h1/stream"
+            answer = await stack.enter_async_context(client.stream("GET", url))
+            return answer.status_code
+
+        codes = await asyncio.gather(*(ask() for _ in range(40)))
+    assert (codes.count(200), codes.count(503)) == (5, 35)
+
+
+async def test_one_who_does_not_read_holds_up_no_end(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    _, writer = await sleeper(address)
+    await service.bus.until_subscribers(1)
+    for seq in range(MANY):
+        service.bus.publish(prediction(seq=seq))
+        await asyncio.sleep(0)
+    await service.subscribers.drain()
+    assert service.bus.subscribers == 0, "two seconds are the most that it waits"
+    writer.close()
+
+
+@pytest.mark.parametrize(("expires", "reason"), [(0.5, "credentials_expired"), (None, "left")])
+async def test_it_ends_with_the_token(
+    serving: Callable[..., contextlib.AbstractAsyncContextManager[str]],
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    expires: float | None,
+    reason: str,
+) -> None:
+    now = 1e9
+    monkeypatch.setattr(service, "utc", lambda: now)
+    grant = Grant("visitor", EVERYTHING.scopes, None if expires is None else now + expires)
+    monkeypatch.setattr(service.access, "grant_of", lambda header: grant)
+    service.headsets.add("h1")
+    async with serving() as address, follow(address) as events:
+        await subscribed(events)
+        now += 1
+        service.bus.publish(Status(headset=service.headsets.add("h1")))
+        assert (await events.next()).event == "status"
+        if expires is not None:
+            with pytest.raises(StopAsyncIteration):
+                await events.next()
+    await service.bus.until_subscribers(0)
+    assert (
+        service.metrics.registry.get_sample_value(
+            "emotion_subscribers_closed_total", {"reason": reason}
+        )
+        == 1
+    )

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from random import Random
+
+import pytest
+
+from eeg_emotion.api import subscribers as subscribers_
+from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.publish.closing import CloseCode
+
+
+class FakeSubscriber:
+    """Keeps what it is told; one with trouble raises instead."""
+
+    def __init__(self, everyone: Subscribers, trouble: str = "") -> None:
+        self.everyone, self.trouble = everyone, trouble
+        self.heard: list[str] = []
+        self.again = 0.0
+        self.failed = False
+        everyone.add(self)
+
+    def hear(self, what: str) -> None:
+        if what == self.trouble:
+            raise ValueError(f"no {what} today")
+        self.heard.append(what)
+
+    def tick(self) -> None:
+        self.hear("tick")
+
+    def leave(self, reconnect_after_ms: int) -> None:
+        self.again = reconnect_after_ms / 1e3
+        self.hear("leave")
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        assert code is CloseCode.SHUTDOWN
+        self.hear("end")
+        self.everyone.remove(self)
+
+    def fail(self) -> None:
+        self.failed = True
+
+
+@pytest.fixture
+def everyone() -> Subscribers:
+    return Subscribers(random=Random(1))
+
+
+@pytest.mark.parametrize("trouble", ["leave", "end"])
+async def test_one_that_cannot_be_sent_away_keeps_nobody_else(
+    everyone: Subscribers, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = FakeSubscriber(everyone, trouble), FakeSubscriber(everyone)
+    await everyone.drain()
+    assert good.heard == ["leave", "end"]
+    assert (bad.failed, good.failed) == (True, False)
+    assert f"no {trouble} today" in caplog.text
+
+
+async def test_one_that_cannot_look_at_the_time_keeps_nobody_else(
+    everyone: Subscribers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscribers_, "_TICK_SECONDS", 0.0)
+    bad, good = FakeSubscriber(everyone, "tick"), FakeSubscriber(everyone)
+    running = asyncio.create_task(everyone.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert (bad.failed, good.failed) == (True, False)
+    assert len(good.heard) > 1
+    assert caplog.text.count("no tick today") == 1
+
+
+async def test_nobody_is_asked_to_come_again_before_the_last_has_gone(
+    everyone: Subscribers,
+) -> None:
+    leaving = [FakeSubscriber(everyone) for _ in range(30)]
+    begun = asyncio.get_running_loop().time()
+    await everyone.drain()
+    took = asyncio.get_running_loop().time() - begun
+    assert min(one.again for one in leaving) > took
+    assert len({one.again for one in leaving}) > 20
