@@ -169,7 +169,7 @@ class Outbox:
         while self._missed and room > 0:
             taken.append(self._missed.popleft())
             room -= 1
-        if not self._missed and self._waiting and room > 0:
+        if self._waiting and room > 0:
             if room >= len(self._waiting):
                 taken.extend(self._waiting.values())
                 self._waiting.clear()
