@@ -68,6 +68,7 @@ def sse_router(service: Service) -> APIRouter:
 
     @router.get(
         "/v1/headsets/{identifier}/stream",
+        status_code=HTTPStatus.OK,  # for the document, which finds no default in EventStream
         response_class=EventStream,
         responses=responses(404, 422, 503),
     )
@@ -92,10 +93,10 @@ def sse_router(service: Service) -> APIRouter:
         transport: asyncio.Transport = request.scope["state"]["transport"]
         narrow(transport)
         entry, grant = entrance(service, request.scope), grant_of(request)
-        # Counted in at once: what is awaited first lets others through the same gap.
-        follower = _Follower(service, entry, grant, identifier, position, transport)
         entry.audit("subscribed", grant, headset=identifier, transport="sse")
-        return EventStream(follower)
+        # Counted in at once: what is awaited first lets others through the same gap. And last:
+        # nothing but the response counts it out again.
+        return EventStream(_Follower(service, entry, grant, identifier, position, transport))
 
     return router
 

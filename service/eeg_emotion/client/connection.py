@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from eeg_emotion.client.address import Address
 from eeg_emotion.client.dialling import (
+    LONGEST_WAIT_SECONDS,
     RefusedError,
     UnreachableError,
     describe,
@@ -27,7 +28,9 @@ from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import GoingAway, Refused, Welcome
 
 _WELCOME_SECONDS = 10.0
-_QUIET_SECONDS = 1.0  # without news from the consumer, before what it has taken is acknowledged
+# Without news from the consumer, before what it has taken is acknowledged: longer than any hop, or
+# each prediction would have an acknowledgement of its own; the service waits for 30 s.
+_QUIET_SECONDS = 5.0
 # Somewhat below what the service allows: 20 at once, and 5 a second.
 _SAID_AT_ONCE, _PACE_SECONDS = 16, 0.25
 
@@ -42,10 +45,13 @@ class Loss:
         In words.
     wait
         When the service said to come again, s from now; None where it said nothing.
+    well
+        Whether it ended for no fault of the service or the network: then waits begin anew.
     """
 
     why: str
     wait: float | None
+    well: bool = False
 
 
 class Connection:
@@ -137,9 +143,11 @@ class Connection:
                 await self._send('{"type":"ping"}')
                 continue
             except ConnectionClosed as error:
-                if error.rcvd is not None and error.rcvd.code == CloseCode.SLOW:
+                code = None if error.rcvd is None else error.rcvd.code
+                if code == CloseCode.SLOW:
                     return Loss(describe(error), 0.0)  # who is awake again need not wait
-                return refusal(error) or self._lost(describe(error))
+                expired = code == CloseCode.CREDENTIALS_EXPIRED
+                return refusal(error) or self._lost(describe(error), well=expired)
             pinged = False
             try:
                 message = parse(data)
@@ -147,7 +155,7 @@ class Connection:
                 return error
             match message:
                 case GoingAway(reconnect_after_ms=wait):
-                    self._return_at = self._clock() + wait / 1e3
+                    self._return_at = self._clock() + min(wait / 1e3, LONGEST_WAIT_SECONDS)
                 case Refused(headset=headset, detail=detail) if headset in self._asked:
                     return RefusedError(None, detail, "ask for other headsets, or with more scopes")
             self._inbox.add(message)
@@ -182,9 +190,9 @@ class Connection:
         with contextlib.suppress(ConnectionClosed):
             await self._socket.send(text)
 
-    def _lost(self, why: str) -> Loss:
+    def _lost(self, why: str, *, well: bool = False) -> Loss:
         wait = None if self._return_at is None else max(0.0, self._return_at - self._clock())
-        return Loss(why, wait)
+        return Loss(why, wait, well)
 
 
 async def open_connection(

@@ -28,6 +28,9 @@ from eeg_emotion.publish.messages import PROTOCOL
 _LOGGER = logging.getLogger(f"{__name__}.websocket")
 _LOGGER.setLevel(logging.INFO)
 
+LONGEST_WAIT_SECONDS = 120.0
+"""That a service's word keeps a client away: an absurd one must not silence it for a day."""
+
 _CLOSE_SECONDS = 1.0  # for the service to answer that it closes too
 _LARGEST_MESSAGE = 8 << 20  # the welcome describes every headset, each in about 1 KB
 _FINAL = {WireCode.MESSAGE_TOO_BIG, *range(4500, 5000)}
@@ -48,7 +51,8 @@ class UnreachableError(EegEmotionError):
     Attributes
     ----------
     retry_after
-        When the service said to try again, s from now; None where it said nothing.
+        When the service said to try again, s from now, at most `LONGEST_WAIT_SECONDS`; None where
+        it said nothing.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -136,6 +140,5 @@ def _status_error(address: Address, response: Response) -> UnreachableError | Re
         remedy = _REMEDIES.get(status, "look at the service's own messages")
         return RefusedError(status, reason, remedy)
     after = response.headers.get("Retry-After", "")
-    return UnreachableError(
-        f"{address.url} answered {status}: {reason}", float(after) if after.isdecimal() else None
-    )
+    wait = min(float(after), LONGEST_WAIT_SECONDS) if after.isdecimal() else None
+    return UnreachableError(f"{address.url} answered {status}: {reason}", wait)

@@ -98,7 +98,7 @@ class Stream:
             while True:
                 begun = self._clock()
                 loss = await self._connection.run()
-                if self._clock() - begun > _PROVEN_SECONDS:
+                if loss.well or self._clock() - begun > _PROVEN_SECONDS:
                     self._backoff.reset()
                 self._connection = await self._open_again(loss)
         except Exception as error:  # whatever it is, the consumer is not to wait for ever
@@ -170,7 +170,10 @@ async def connect(
         Headsets of which `Detail` is wanted too; ``*`` for all that are followed.
     token
         A key or token where the service asks for one, or what gives one for each connection: a JWT
-        lasts ten minutes at most.
+        lasts ten minutes at most, and when it expires another connection is made, with what a
+        callable then gives. It is called in the event loop, so it must not block; what it raises
+        ends the stream, so a failure that will pass is its own to wait out. A fixed token that has
+        expired is refused.
     random
         Spreads the attempts to connect again.
     clock
@@ -188,6 +191,8 @@ async def connect(
         If the service refuses, now or while iterating: a wrong token, a headset not allowed.
     MessageError
         If it says, now or while iterating, what this client does not understand.
+    Exception
+        Whatever a callable `token` raises, now or while iterating.
 
     Examples
     --------

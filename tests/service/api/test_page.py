@@ -274,11 +274,11 @@ async def test_what_was_missed_goes_into_the_curves_and_not_into_the_present(
 async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
     page: Page, service: Service, serving: Serving, tmp_path: Path
 ) -> None:
-    store = KeyStore(tmp_path / "keys.json")
-    secret = store.add("wallboard", (Scope.parse("read:*"),), expires=time.time() + 100)
-    service.access = Access(keys=store)
     later = {"seconds": 0}
     service.utc = lambda: time.time() + later["seconds"]
+    store = KeyStore(tmp_path / "keys.json", utc=service.utc)
+    secret = store.add("wallboard", (Scope.parse("read:*"),), expires=time.time() + 100)
+    service.access = Access(keys=store)
     asks = 'document.getElementById("key-dialog").open'
     why = 'document.getElementById("key-why").textContent'
 
@@ -293,6 +293,9 @@ async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
         await page.open(f"http://{address}")
         await page.until(asks)
         assert await page.value(why) == "Whoever runs it can make one for you."
+        header = 'document.getElementById("connection-state").textContent'
+        said = "not connected: this service asks for a key"
+        await page.until(f"{header} === {said!r}")
         assert await page.value('document.getElementById("key-input").type') == "password"
 
         # Escape leaves it, and the button asks again.

@@ -7,19 +7,53 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api import sse
+from eeg_emotion.api.app import create_app
 from eeg_emotion.api.service import Service
-from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.api.subscribers import Subscriber, Subscribers
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Status
 
 MANY = 400
+
+
+class Known(Subscribers):
+    """Subscribers, the last of whom a test can ask."""
+
+    last: Subscriber
+
+    def add(self, subscriber: Subscriber) -> None:
+        super().add(subscriber)
+        self.last = subscriber
+
+
+class NotedAudit(Audit):
+    """An audit whose events are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[str, str | None]] = []
+
+    def note(
+        self,
+        event: str,
+        grant: Grant | None,
+        *,
+        client: str | None = None,
+        headset: str | None = None,
+        **facts: object,
+    ) -> None:
+        self.noted.append((event, headset))
 
 
 class Events:
@@ -239,10 +273,12 @@ async def test_one_who_does_not_read_holds_up_no_end(
 ) -> None:
     service.headsets.add("h1")
     _, writer = await sleeper(address)
-    await service.bus.until_subscribers(1)
-    for seq in range(MANY):
-        service.bus.publish(prediction(seq=seq))
-        await asyncio.sleep(0)
+    async with follow(address) as quick:
+        await subscribed(quick)
+        await service.bus.until_subscribers(2)
+        for seq in range(MANY):
+            service.bus.publish(prediction(seq=seq))
+            await quick.next()
     await service.subscribers.drain()
     assert service.bus.subscribers == 0, "two seconds are the most that it waits"
     writer.close()
@@ -276,3 +312,147 @@ async def test_it_ends_with_the_token(
         )
         == 1
     )
+
+
+async def test_one_whose_response_never_begins_is_counted_until_then(service: Service) -> None:
+    service.headsets.add("h1")
+    service.subscribers = Subscribers(most=1)
+    ours, theirs = socket.socketpair()
+    _, writer = await asyncio.open_connection(sock=ours)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/headsets/h1/stream",
+        "query_string": b"",
+        "headers": [],
+        "state": {"transport": writer.transport},
+    }
+    found: list[tuple[bool, int]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        found.append((service.subscribers.full, service.bus.subscribers))
+        raise OSError("the peer is gone")
+
+    with theirs:
+        with pytest.raises(OSError, match="the peer is gone"):
+            await create_app(service)(scope, receive, send)
+        writer.close()
+        await writer.wait_closed()
+    assert found[0] == (True, 1)
+    assert (service.subscribers.full, service.bus.subscribers) == (False, 0)
+
+
+async def test_the_first_reason_to_end_stays_and_the_connection_may_go_on(
+    address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended twice, a reader that takes everything is not cut off later."""
+    monkeypatch.setattr(sse, "_END_SECONDS", 0.1)
+    service.headsets.add("h1")
+    service.subscribers = known = Known()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        async with client.stream("GET", f"http://{address}/v1/headsets/h1/stream") as response:
+            connection = response.extensions["network_stream"].get_extra_info("socket")
+            known.last.end(CloseCode.SHUTDOWN, "first")
+            known.last.end(CloseCode.SLOW, "second")
+            async for _ in response.aiter_lines():
+                pass
+        await service.bus.until_subscribers(0)
+        await asyncio.sleep(0.2)
+        again = await client.get(f"http://{address}/livez")
+        assert again.extensions["network_stream"].get_extra_info("socket") is connection
+    value = service.metrics.registry.get_sample_value
+    assert value("emotion_subscribers_closed_total", {"reason": "shutdown"}) == 1
+    assert value("emotion_subscribers_closed_total", {"reason": "slow"}) == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
+async def test_a_peer_that_vanishes_is_not_waited_for_for_a_quarter_of_an_hour(
+    address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[asyncio.Transport] = []
+    monkeypatch.setattr(sse, "narrow", found.append)
+    service.headsets.add("h1")
+    async with follow(address):
+        connection = found[0].get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 45_000
+
+
+async def test_whether_the_key_stands_is_looked_at_every_5_s(
+    address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute passes, then the key is revoked.
+
+    Result: twelve looks; the audit says of whom and of which headset, and the stream ends.
+    """
+    passed, looks, stands = 0.0, 0, True
+
+    def still(grant: Grant) -> bool:
+        nonlocal looks
+        looks += 1
+        return stands
+
+    audit = NotedAudit()
+    service.access = Access(audit=audit)
+    monkeypatch.setattr(service.access, "still", still)
+    monkeypatch.setattr(service, "clock", lambda: passed)
+    service.headsets.add("h1")
+    service.subscribers = known = Known()
+    async with follow(address) as events:
+        await subscribed(events)
+        for _ in range(60):
+            passed += 1
+            known.last.tick()
+        assert looks == 12
+        stands = False
+        passed += 5
+        known.last.tick()
+        known.last.tick()
+        with pytest.raises(StopAsyncIteration):
+            await events.next()
+    assert audit.noted == [("subscribed", "h1"), ("credentials revoked", "h1")]
+
+
+async def test_the_end_of_a_token_is_in_the_audit_once(
+    address: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = NotedAudit()
+    service.access = Access(audit=audit)
+    grant = Grant("visitor", EVERYTHING.scopes, service.utc() + 3600)
+    monkeypatch.setattr(service.access, "grant_of", lambda header: grant)
+    service.headsets.add("h1")
+    service.subscribers = known = Known()
+    async with follow(address) as events:
+        await subscribed(events)
+        monkeypatch.setattr(service, "utc", lambda: grant.expires)
+        known.last.tick()
+        known.last.tick()
+        with pytest.raises(StopAsyncIteration):
+            await events.next()
+    assert audit.noted == [("subscribed", "h1"), ("credentials expired", "h1")]
+
+
+async def test_what_was_published_before_says_nothing_of_the_way(
+    address: str, service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    """Of a newest and of a missed prediction the delay is not taken, of a fresh one it is."""
+
+    def taken() -> float | None:
+        return service.metrics.registry.get_sample_value("emotion_end_to_end_latency_seconds_count")
+
+    service.headsets.add("h1")
+    for seq in range(2):
+        service.bus.publish(prediction(seq=seq))
+    for last_event_id in (None, "e0:0"):
+        async with follow(address, last_event_id=last_event_id) as events:
+            await subscribed(events)
+            assert (await events.next()).id == "e0:1"
+    assert taken() == 0
+    async with follow(address, last_event_id="e0:1") as events:
+        await subscribed(events)
+        service.bus.publish(prediction(seq=2))
+        assert (await events.next()).id == "e0:2"
+    assert taken() == 1

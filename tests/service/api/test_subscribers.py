@@ -14,8 +14,8 @@ from eeg_emotion.publish.closing import CloseCode
 class FakeSubscriber:
     """Keeps what it is told; one with trouble raises instead."""
 
-    def __init__(self, everyone: Subscribers, trouble: str = "") -> None:
-        self.everyone, self.trouble = everyone, trouble
+    def __init__(self, everyone: Subscribers, trouble: str = "", *, stays: bool = False) -> None:
+        self.everyone, self.trouble, self.stays = everyone, trouble, stays
         self.heard: list[str] = []
         self.again = 0.0
         self.failed = False
@@ -36,7 +36,8 @@ class FakeSubscriber:
     def end(self, code: CloseCode, reason: str) -> None:
         assert code is CloseCode.SHUTDOWN
         self.hear("end")
-        self.everyone.remove(self)
+        if not self.stays:
+            self.everyone.remove(self)
 
     def fail(self) -> None:
         self.failed = True
@@ -76,9 +77,10 @@ async def test_one_that_cannot_look_at_the_time_keeps_nobody_else(
 
 
 async def test_nobody_is_asked_to_come_again_before_the_last_has_gone(
-    everyone: Subscribers,
+    everyone: Subscribers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaving = [FakeSubscriber(everyone) for _ in range(30)]
+    monkeypatch.setattr(subscribers_, "_FAREWELL_SECONDS", 0.8)
+    leaving = [FakeSubscriber(everyone, stays=True) for _ in range(30)]
     begun = asyncio.get_running_loop().time()
     await everyone.drain()
     took = asyncio.get_running_loop().time() - begun

@@ -9,6 +9,7 @@
  *       onMessage: (message) => {
  *         if (message.type === "prediction" && message.valid) show(message.arousal.probability);
  *       },
+ *       onState: (state, why) => console.log(state, why),
  *     });
  *     stream.open();
  *
@@ -32,8 +33,9 @@ const PROVEN_SECONDS = 10;
 const WELCOME_SECONDS = 10;
 // An absurd reconnect_after_ms must not silence the page for a day.
 const LONGEST_WAIT_SECONDS = 120;
-// Silence after which the rest is acknowledged: with a tick, within the second of the contract.
-const QUIET_SECONDS = 0.75;
+// Silence after which the rest is acknowledged: longer than any hop, or each prediction would have
+// an acknowledgement of its own; the service waits for 30 s.
+const QUIET_SECONDS = 5;
 // For the answer to the ping on waking: longer than a slow network's round trip, and shorter than
 // a person who came back to look would wait.
 const WAKING_ANSWER_SECONDS = 3;
@@ -44,6 +46,11 @@ const WAKING_SECONDS = WAKING_ANSWER_SECONDS + 1;
 const SAID_AT_ONCE = 16;
 const SAID_PER_SECOND = 4;
 
+// A browser tells a page nothing of why a connection was not opened: after so many in a row that
+// were not, it is no passing loss, and the reader is told what may be wrong.
+const UNOPENED_TOLD = 3;
+
+const CREDENTIALS_EXPIRED = 4003;
 const SLOW = 4008;
 const TOO_BIG = 1009;
 
@@ -62,7 +69,7 @@ export class EmotionStream {
   resumeAt = null;
   /** @type {number|null} The close code of a refusal: 4500 where a valid key is wanted. */
   code = null;
-  /** Why it was refused, in words. */
+  /** Why it was refused, or why it is `waiting` for the third time and more, in words. */
   why = "";
   /** What the service last said of itself: purpose, subject, model and headsets. */
   welcome = null;
@@ -82,6 +89,7 @@ export class EmotionStream {
     (sleptSeconds) => this.#wake(sleptSeconds),
   );
   #attempt = 0;
+  #unopened = 0; // connections in a row that did not open
   #welcomedAt = null;
   #returnAt = null; // set by going_away, on Date.now()'s scale
   #received = 0;
@@ -98,10 +106,12 @@ export class EmotionStream {
    * @param {object} [options]
    * @param {string[]} [options.headsets] ids, known or yet to come; `*` for all
    * @param {string[]} [options.detail] ids whose channels' quality is wanted too
-   * @param {() => string|null} [options.token] gives the key or token, anew for each connection
+   * @param {() => string|null} [options.token] gives the key or token, anew for each connection;
+   *   when a token expires another connection is made, so it is to give one that is still valid
    * @param {(message: object) => void} [options.onMessage] gets every message of the service, in
    *   order and each prediction once; when it returns, the message counts as dealt with
-   * @param {(state: State) => void} [options.onState] called after every change of `state`
+   * @param {(state: State, why: string) => void} [options.onState] called after every change of
+   *   `state`, with `why`
    */
   constructor(
     url,
@@ -129,6 +139,7 @@ export class EmotionStream {
     this.#allowance = SAID_AT_ONCE;
     this.#allowedAt = steadySeconds();
 
+    this.#unopened += 1;
     const socket = new WebSocket(this.url, PROTOCOL);
     this.#socket = socket;
     socket.onopen = () => this.#introduce();
@@ -148,6 +159,7 @@ export class EmotionStream {
   // ---- one connection
 
   #introduce() {
+    this.#unopened = 0;
     const { token, headsets, detail } = this.#options;
     this.recovered = new Map([...this.#positions.keys()].map((headset) => [headset, false]));
     const positions = this.#positions;
@@ -248,6 +260,7 @@ export class EmotionStream {
     } else if (code === SLOW) {
       this.open(); // the service is well, and it was this page that stood still
     } else {
+      if (code === CREDENTIALS_EXPIRED) this.#attempt = 0; // the service is well here too
       this.#lose();
     }
   }
@@ -265,11 +278,12 @@ export class EmotionStream {
     this.resumeAt = this.#returnAt ?? Date.now() + backoffSeconds(this.#attempt) * 1000;
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.open(), Math.max(0, this.resumeAt - Date.now()));
-    this.#change("waiting");
+    this.#change("waiting", { why: this.#unopened < UNOPENED_TOLD ? "" : this.#unreachable() });
   }
 
   /** going_away: results keep coming until the service closes, at the latest until then. */
   #leaveBy(milliseconds) {
+    clearTimeout(this.#timer); // of an earlier one: the newest counts
     const wait = Math.min(milliseconds, LONGEST_WAIT_SECONDS * 1000);
     this.#returnAt = Date.now() + wait;
     this.#timer = setTimeout(() => this.open(), wait);
@@ -277,9 +291,14 @@ export class EmotionStream {
 
   #refuse(code, why) {
     this.#drop();
-    this.code = code;
-    this.why = why;
-    this.#change("refused");
+    this.#change("refused", { code, why });
+  }
+
+  #unreachable() {
+    return (
+      `could not open ${this.url}: is the service running, and does it allow this page's origin ` +
+      `(--origin ${location.origin})?`
+    );
   }
 
   /** Let go of the connection without hearing from it again. */
@@ -291,14 +310,12 @@ export class EmotionStream {
     this.#socket = null;
   }
 
-  #change(state) {
+  #change(state, { code = null, why = "" } = {}) {
     this.state = state;
+    this.code = code;
+    this.why = why;
     if (state !== "waiting") this.resumeAt = null;
-    if (state !== "refused") {
-      this.code = null;
-      this.why = "";
-    }
-    this.#options.onState(state);
+    this.#options.onState(state, why);
   }
 
   // ---- silence and waking

@@ -18,6 +18,7 @@ const NO_HELLO = 4502;
 
 const headsets = new Headsets();
 let chosenId = null;
+let refusal = ""; // why there is no connection, in a user's words
 
 // ---- what comes in
 
@@ -41,9 +42,11 @@ function onMessage(message) {
   changed();
 }
 
-function onState(state) {
+function onState(state, why) {
+  refusal = why;
   if (state === "refused" && [BAD_CREDENTIALS, NO_HELLO].includes(stream.code)) {
-    dialog.ask(key() === null ? "Whoever runs it can make one for you." : stream.why);
+    if (key() === null) refusal = "this service asks for a key";
+    dialog.ask(key() === null ? "Whoever runs it can make one for you." : why);
     if (stream.code === BAD_CREDENTIALS) forgetKey();
   }
   changed();
@@ -80,7 +83,7 @@ function show() {
   const connected = stream.state === "connected";
   const model = stream.welcome?.model ?? null;
   const verdict = judge(headset, { connected, model, ...now });
-  panel.showConnection(stream);
+  panel.showConnection({ state: stream.state, resumeAt: stream.resumeAt, why: refusal });
   panel.showSimulated(model, headset);
   panel.showPurpose(stream.welcome);
   panel.showModel(model);
