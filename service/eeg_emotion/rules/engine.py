@@ -1,0 +1,124 @@
+"""All rules over all headsets: pure, fed with messages and with the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.messages import Prediction, Status
+from eeg_emotion.rules.alarm import Alarm, Change
+from eeg_emotion.rules.condition import Label, Level, Seen, all_hold
+from eeg_emotion.rules.rule import Rule, Rules
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvent:
+    """An alarm that was raised or is over, and what it was judged by.
+
+    Attributes
+    ----------
+    alarm
+        Its id, the same at its beginning and its end.
+    rule, headset
+        Which rule, and of whom.
+    change
+        Raised or cleared.
+    time
+        Unix seconds: the end of the window that decided it, or when the state was told.
+    seen
+        What was known then.
+    """
+
+    alarm: str
+    rule: Rule
+    headset: str
+    change: Change
+    time: float
+    seen: Seen
+
+
+class RuleEngine:
+    """Judges each message by the rules that concern its headset.
+
+    Parameters
+    ----------
+    rules
+        The rules.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules.rule
+        self._seen: dict[str, Seen] = {}
+        self._alarms: dict[str, list[Alarm]] = {}
+        self._held: dict[tuple[str, str, int], bool] = {}
+
+    def heard(self, message: Prediction | Status, time: float) -> list[RuleEvent]:
+        """Take a message.
+
+        Parameters
+        ----------
+        message
+            A headset's window or state.
+        time
+            When a state was told, Unix seconds; a window has its own.
+        """
+        if isinstance(message, Status):
+            headset, state = message.headset.id, message.headset.state
+            seen = self._seen.get(headset, Seen())
+            live = state is State.LIVE
+            seen = Seen(state, seen.prediction if live else None)
+        else:
+            headset, time = message.headset, message.window.end
+            seen = replace(self._seen.get(headset, Seen()), prediction=message)
+        self._seen[headset] = seen
+        return list(self._judge(headset, time))
+
+    def tick(self, time: float) -> list[RuleEvent]:
+        """Look at the time: of a silent headset nothing is heard, and its alarms come by time."""
+        return [
+            event
+            for headset, seen in self._seen.items()
+            if seen.state is not State.LIVE
+            for event in self._judge(headset, time)
+        ]
+
+    def alarms(self, headset: str) -> list[Alarm]:
+        """Give the state of each rule that concerns a headset."""
+        if headset not in self._alarms:
+            self._alarms[headset] = [
+                Alarm(rule, headset) for rule in self._rules if rule.concerns(headset)
+            ]
+        return self._alarms[headset]
+
+    def forget(self, headset: str) -> None:
+        """Drop what is known of a headset that is no longer listed."""
+        self._seen.pop(headset, None)
+        self._alarms.pop(headset, None)
+        for key in [key for key in self._held if key[0] == headset]:
+            del self._held[key]
+
+    def _judge(self, headset: str, time: float) -> Iterator[RuleEvent]:
+        seen = self._seen[headset]
+        for alarm in self.alarms(headset):
+            rule = alarm.rule
+            changed = alarm.answer(self._holds(rule, headset, seen), time)
+            if changed is not None:
+                yield RuleEvent(changed.alarm, rule, headset, changed.change, changed.time, seen)
+
+    def _holds(self, rule: Rule, headset: str, seen: Seen) -> bool | None:
+        window = seen.prediction
+        poor = window is not None and window.quality < rule.quality_at_least
+        answers = []
+        for place, condition in enumerate(rule.when):
+            key = headset, rule.name, place
+            on_score = isinstance(condition, Label) or (
+                isinstance(condition, Level) and condition.of != "quality"
+            )
+            answer = (
+                None if poor and on_score else condition.holds(seen, self._held.get(key, False))
+            )
+            if answer is not None:
+                self._held[key] = answer
+            answers.append(answer)
+        return all_hold(answers)
