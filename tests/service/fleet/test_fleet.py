@@ -317,10 +317,22 @@ async def live_equals_offline(stage: Stage, sfreq: float, channels: tuple[str, .
     layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
     path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
-    watched = WatchedModel(model, [])
-    async with stage.fleet(watched) as (fleet, bus), playing(recording, speed=2.0):
-        await bus.until(lambda: len(bus.valid()) >= len(offline), 30)
-        headset = only(fleet)
+    for attempt in range(3):
+        watched = WatchedModel(model, [])
+        async with stage.fleet(watched) as (fleet, bus), playing(recording, speed=2.0):
+            try:
+                await bus.until(lambda: len(bus.valid()) >= len(offline), 30)
+            except TimeoutError as error:
+                headset = only(fleet)
+                late = sum(Reason.STALE in prediction.reasons for prediction in bus.predictions)
+                told = f"{len(bus.valid())} of {len(offline)} valid, {late} stale: {headset}"
+                # Where the machine stood still for seconds the newest windows won, as they should,
+                # and there is nothing to compare.
+                if attempt == 2 or not (late or headset.windows_superseded):
+                    raise AssertionError(told) from error
+                continue
+            headset = only(fleet)
+        break
     live = bus.valid()
     assert len(live) == len(watched.seen) == len(offline) >= 5
     for window, features, prediction in zip(offline, watched.seen, live, strict=True):
