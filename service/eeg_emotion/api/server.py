@@ -91,6 +91,7 @@ def make_server(
             lifespan="off",
             log_config=None,
             access_log=False,
+            # uvicorn asks for a class by its annotation alone; it only calls it.
             http=partial(_Request, arrivals=arrivals),  # type: ignore[arg-type]
             ws=Wire,
             ws_max_size=LARGEST_CLIENT_MESSAGE,

@@ -6,6 +6,7 @@ what follows from it is decided by the rule's engine, never by a default here.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,7 +16,6 @@ from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Prediction, Reason
 
 Number = Annotated[float, Field(ge=0, le=1)]
-TARGETS = ("arousal", "valence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,17 @@ class Seen:
     prediction: Prediction | None = None
 
 
-class Condition(BaseModel):
+class Condition(BaseModel, ABC):
     """Base of all conditions: strict about its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    @property
+    def on_score(self) -> bool:
+        """Tell whether it looks at a score, about which a window of poor quality says nothing."""
+        return False
+
+    @abstractmethod
     def holds(self, seen: Seen, held: bool) -> bool | None:
         """Tell whether it holds; None where that cannot be told.
 
@@ -49,7 +55,6 @@ class Condition(BaseModel):
         held
             Whether it held before, for its hysteresis.
         """
-        raise NotImplementedError
 
 
 class Level(Condition):
@@ -71,6 +76,11 @@ class Level(Condition):
             if self.below is not None and self.until < self.below:
                 raise ValueError(f"'until' must not lie under 'below', {self.below:g}")
         return self
+
+    @property
+    def on_score(self) -> bool:
+        """Tell whether its number is a probability."""
+        return self.of != "quality"
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
         """Compare the number."""
@@ -96,6 +106,11 @@ class Label(Condition):
 
     of: Literal["arousal_label", "valence_label"]
     is_: Annotated[tuple[Literal["low", "high", "unsure"], ...], Field(alias="is", min_length=1)]
+
+    @property
+    def on_score(self) -> bool:
+        """Tell that a label is a score's."""
+        return True
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
         """Compare the label."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Prediction, Status
 from eeg_emotion.rules.alarm import Alarm, Change
-from eeg_emotion.rules.condition import Label, Level, Seen, all_hold
+from eeg_emotion.rules.condition import Seen, all_hold
 from eeg_emotion.rules.rule import Rule, Rules
 
 
@@ -112,12 +112,8 @@ class RuleEngine:
         answers = []
         for place, condition in enumerate(rule.when):
             key = headset, rule.name, place
-            on_score = isinstance(condition, Label) or (
-                isinstance(condition, Level) and condition.of != "quality"
-            )
-            answer = (
-                None if poor and on_score else condition.holds(seen, self._held.get(key, False))
-            )
+            unsaid = poor and condition.on_score
+            answer = None if unsaid else condition.holds(seen, self._held.get(key, False))
             if answer is not None:
                 self._held[key] = answer
             answers.append(answer)

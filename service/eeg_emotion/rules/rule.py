@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.rules.condition import AnyCondition, Label, Level
+from eeg_emotion.rules.condition import AnyCondition
 
 _Seconds = Annotated[float, Field(ge=0, le=3600)]
 
@@ -62,11 +62,7 @@ class Rule(BaseModel):
     @property
     def on_scores(self) -> bool:
         """Tell whether it looks at scores."""
-        return any(
-            isinstance(condition, Label)
-            or (isinstance(condition, Level) and condition.of != "quality")
-            for condition in self.when
-        )
+        return any(condition.on_score for condition in self.when)
 
     def concerns(self, headset: str) -> bool:
         """Tell whether it is for this headset."""

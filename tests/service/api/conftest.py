@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.service.api.browser import chromium, page
+from tests.service.publish import conftest as publish
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
@@ -27,11 +28,8 @@ from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Headset,
-    Latency,
     Prediction,
     Quality,
-    Score,
-    WindowSpan,
 )
 from eeg_emotion.publish.outbox import Outbox
 
@@ -172,23 +170,7 @@ def prediction() -> Callable[..., Prediction]:
     """Make a prediction of a headset."""
 
     def make(headset: str = "h1", seq: int = 0, **changes: Any) -> Prediction:
-        score = Score(probability=0.75, label="high")
-        values: dict[str, Any] = {
-            "headset": headset,
-            "epoch": "e0",
-            "seq": seq,
-            "window": WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
-            "arousal": score,
-            "valence": score,
-            "valid": True,
-            "reasons": (),
-            "quality": 1.0,
-            "latency_ms": Latency(
-                resampler=0.0, filter=60.0, arrival=70.0, path=2.0, inference=1.0, total=73.0
-            ),
-            "model": "demo-simulated 1",
-        }
-        return Prediction(**values | changes)
+        return publish.prediction(headset, seq, **changes)
 
     return make
 

@@ -74,7 +74,7 @@ async def test_one_more_than_may_be_ends_the_oldest_and_who_asks_is_answered(
 async def test_an_answer_may_take_longer_than_its_request(
     service: Service, serving: Serving
 ) -> None:
-    service.headsets.add("h1")  # type: ignore[attr-defined]
+    service.headsets.add("h1")
     said = "GET /v1/headsets/h1/stream HTTP/1.1\r\nHost: {address}\r\n\r\n"
     async with (
         serving(arrivals=Arrivals(most=1, patience_seconds=0.1)) as address,
