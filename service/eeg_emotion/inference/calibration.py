@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
 
 # A float32 softmax cannot tell probabilities apart that are closer to 1 than 6e-8.
 _CLIP = 1e-7
@@ -18,7 +18,7 @@ _CLIP = 1e-7
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
     """Give the natural log odds of probabilities, any shape; finite for 0 and 1 too."""
     clipped = np.clip(np.asarray(probability, dtype=np.float64), _CLIP, 1 - _CLIP)
-    return np.asarray(logit(clipped), dtype=np.float64)
+    return np.asarray(scipy.special.logit(clipped), dtype=np.float64)
 
 
 def scale(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def scale(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
     """
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"found a temperature of {temperature}, expected a number above 0")
-    return np.asarray(expit(log_odds(probability) / temperature), dtype=np.float64)
+    return np.asarray(scipy.special.expit(log_odds(probability) / temperature), dtype=np.float64)
 
 
 def is_unsure(probability: ArrayLike, band: tuple[float, float]) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ path must repeat stands here: channels, rate, filters, representation, normalise
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ METADATA_KEY = "eeg_emotion_contract"
 INPUT_NAME = "features"
 """The graph's one input, `(batch, steps, features)` float32, normalised."""
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 """A target's name, which is also the graph's output: arousal, valence, or a label of one's own."""
@@ -117,6 +118,19 @@ class TrainedOn(_Part):
     digest: str
 
 
+class ReliabilityBin(_Part):
+    """Held-out windows of like probability: what was predicted of them, and what they were."""
+
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+    """The bin's edges; windows of this very probability are in the next bin, if there is one."""
+    predicted: Annotated[float, Field(ge=0, le=1)]
+    """The mean calibrated probability of "high"."""
+    observed: Annotated[float, Field(ge=0, le=1)]
+    """The share that was high."""
+    windows: Annotated[int, Field(gt=0)]
+
+
 class HeldOut(_Part):
     """A result on people that training never saw, with what must stand beside it."""
 
@@ -124,7 +138,7 @@ class HeldOut(_Part):
     protocol: str
     people: int
     trials: int
-    windows: int
+    windows: Annotated[int, Field(gt=0)]
     accuracy: float
     balanced_accuracy: float
     auroc: float
@@ -133,6 +147,22 @@ class HeldOut(_Part):
     trial_balanced_accuracy: float
     trial_interval: tuple[float, float]
     """95 %, from drawing whole trials."""
+    reliability: tuple[ReliabilityBin, ...]
+    """Bins of rising probability, without empty ones, over all people's windows together; `ece` is
+    the mean of each person's."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> HeldOut:
+        bins = self.reliability
+        edges = [edge for each in bins for edge in (each.low, each.high)]
+        if any(before > after for before, after in pairwise(edges)):
+            raise ValueError("found bins of reliability that overlap or fall, expected rising ones")
+        if sum(each.windows for each in bins) != self.windows:
+            raise ValueError(
+                f"found bins of reliability with {sum(each.windows for each in bins)} windows, "
+                f"expected the {self.windows} of the result"
+            )
+        return self
 
     def describe(self) -> str:
         """Say the result in one sentence, with its protocol."""
@@ -148,7 +178,7 @@ class HeldOut(_Part):
 class Contract(_Part):
     """All that a model states about itself."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     name: str
     version: str
     targets: tuple[Target, ...]

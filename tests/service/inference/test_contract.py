@@ -16,6 +16,7 @@ from eeg_emotion.inference.contract import (
     ContractError,
     HeldOut,
     LabelPolicy,
+    ReliabilityBin,
     RestBaseline,
     Target,
     TrainedOn,
@@ -67,6 +68,10 @@ def contract(
                 ece=0.065,
                 trial_balanced_accuracy=0.72,
                 trial_interval=(0.61, 0.83),
+                reliability=(
+                    ReliabilityBin(low=0.2, high=0.4, predicted=0.3, observed=0.4, windows=960),
+                    ReliabilityBin(low=0.8, high=1.0, predicted=0.83, observed=0.8, windows=960),
+                ),
             ),
         ),
         seeds=(1, 2),
@@ -106,7 +111,7 @@ def test_a_contract_survives_the_way_through_json(
 def test_all_that_the_signal_path_needs_is_written_out():
     fields = json.loads(contract().to_json())
     assert set(fields["path"]) == set(PathSettings.__dataclass_fields__)
-    assert fields["schema_version"] == 2
+    assert fields["schema_version"] == 3
     assert fields["targets"][0]["calibration"]["temperature"] == 1.25
 
 
@@ -118,14 +123,14 @@ def test_text_that_is_no_json_is_refused(text: str):
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"text"'])
 def test_json_that_is_no_object_is_refused(text: str):
-    with pytest.raises(ContractError, match=r"schema version None, expected 2"):
+    with pytest.raises(ContractError, match=r"schema version None, expected 3"):
         parse_contract(text)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])
 def test_an_unknown_schema_version_is_refused_with_the_remedy(version: object):
     message = refused(lambda fields: fields.update(schema_version=version))
-    assert f"found a contract of schema version {version!r}, expected 2" in message
+    assert f"found a contract of schema version {version!r}, expected 3" in message
     assert "export the model with the trainer of this release" in message
 
 
@@ -134,12 +139,12 @@ def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_i
         fields["schema_version"] = 1
         for target in fields["targets"]:
             del target["calibration"]
-        for name in ("ece", "trial_balanced_accuracy", "trial_interval"):
+        for name in ("ece", "trial_balanced_accuracy", "trial_interval", "reliability"):
             del fields["held_out"][0][name]
 
     message = refused(as_of_schema_1)
     assert message == (
-        "found a contract of schema version 1, expected 2; export the model with the trainer of "
+        "found a contract of schema version 1, expected 3; export the model with the trainer of "
         "this release, or run the service it was made for"
     )
 
@@ -181,6 +186,31 @@ def test_a_missing_part_of_the_rest_baseline_is_refused_by_name(name: str):
         lambda fields: fields["normaliser"].pop(name), contract(normaliser=RestBaseline())
     )
     assert f"normaliser.{name}" in message
+
+
+@pytest.mark.parametrize("name", list(ReliabilityBin.model_fields))
+def test_a_missing_part_of_a_bin_is_refused_by_name(name: str):
+    message = refused(lambda fields: fields["held_out"][0]["reliability"][1].pop(name))
+    assert f"held_out.0.reliability.1.{name}: Field required" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "said"),
+    [
+        (1, "windows", 959, "found bins of reliability with 1919 windows, expected the 1920"),
+        (1, "low", 0.3, "found bins of reliability that overlap or fall"),
+        (0, "low", 0.5, "found bins of reliability that overlap or fall"),
+        (0, "windows", 0, "greater than 0"),
+        (0, "predicted", 1.1, "less than or equal to 1"),
+    ],
+)
+def test_bins_that_contradict_the_result_are_refused(
+    place: int, name: str, value: float, said: str
+):
+    def change(fields: Any) -> None:
+        fields["held_out"][0]["reliability"][place][name] = value
+
+    assert said in refused(change)
 
 
 @pytest.mark.parametrize("name", list(HeldOut.model_fields))

@@ -308,7 +308,7 @@ def test_a_file_without_a_contract_is_refused_with_the_remedy():
 
 def test_a_broken_contract_is_refused():
     assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
-    assert "schema version 9, expected 2" in refused(
+    assert "schema version 9, expected 3" in refused(
         with_contract(lambda fields: fields.update(schema_version=9))
     )
 

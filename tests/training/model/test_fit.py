@@ -120,9 +120,11 @@ def test_the_held_out_result_is_what_the_saved_network_gives(
     stated = run.held_out
     assert (stated.target, stated.people, stated.trials, stated.windows) == (target, 2, 16, 48)
     scores: dict[str, list[float]] = {}
+    everyone = []
     for name in run.test_people:
         features, high = part_of(people, run, (name,), column)
         probability = calibrated(network, features, run.target.calibration.temperature)
+        everyone.append((probability, high))
         of_trials = probability.reshape(8, 3).mean(axis=1)
         for key, value in {
             "accuracy": accuracy_score(high, probability > 0.5),
@@ -134,6 +136,14 @@ def test_the_held_out_result_is_what_the_saved_network_gives(
             scores.setdefault(key, []).append(float(value))
     for key, values in scores.items():
         assert getattr(stated, key) == pytest.approx(np.mean(values), abs=2e-4), key
+    probability, high = (np.concatenate(parts) for parts in zip(*everyone, strict=True))
+    assert sum(each.windows for each in stated.reliability) == 48
+    for each in stated.reliability:
+        assert each.high - each.low == pytest.approx(0.1)
+        inside = (each.low - 1e-4 <= probability) & (probability < each.high + 1e-4)
+        assert each.windows == inside.sum()
+        assert each.predicted == pytest.approx(probability[inside].mean(), abs=1e-4)
+        assert each.observed == pytest.approx(high[inside].mean(), abs=1e-6)
     assert stated.majority_accuracy == 0.5
     low, high_end = stated.trial_interval
     assert low <= stated.trial_balanced_accuracy <= high_end

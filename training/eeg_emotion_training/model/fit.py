@@ -13,14 +13,23 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.calibration import scale
-from eeg_emotion.inference.contract import Calibration, HeldOut, RestBaseline, Target, TrainedOn
+from eeg_emotion.inference.contract import (
+    Calibration,
+    HeldOut,
+    ReliabilityBin,
+    RestBaseline,
+    Target,
+    TrainedOn,
+)
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.normalising import fit_to_training, normalised
 from eeg_emotion_training.data.sources import DataError, Source, digest_of
 from eeg_emotion_training.data.windows import PersonWindows, cut_person
 from eeg_emotion_training.evaluation.calibration import (
+    bin_index,
     expected_calibration_error,
     fit_temperature,
+    reliability,
     unsure_band,
 )
 from eeg_emotion_training.evaluation.protocols import FOR_USE, Fold, WindowIndex, index_of
@@ -29,6 +38,8 @@ from eeg_emotion_training.model.run import Run, refuse_existing, save_run
 from eeg_emotion_training.networks.curve import Point
 from eeg_emotion_training.networks.scalars import scalars
 from eeg_emotion_training.networks.trainer import Trained, TrainSettings, train
+
+_RELIABILITY_BINS = 10  # as in the report's plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +196,25 @@ def _test(
         ece=round(windows.scores["ece"].value, 4),
         trial_balanced_accuracy=round(of_trials.value, 4),
         trial_interval=(round(of_trials.low, 4), round(of_trials.high, 4)),
+        reliability=_bins(said.probability, said.high),
+    )
+
+
+def _bins(probability: NDArray[np.float64], high: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+    """Give the points of a calibration plot, over all people's windows together."""
+    filled = np.unique(bin_index(probability, _RELIABILITY_BINS)).tolist()
+    predicted, observed, windows = reliability(probability, high, _RELIABILITY_BINS)
+    return tuple(
+        ReliabilityBin(
+            low=place / _RELIABILITY_BINS,
+            high=(place + 1) / _RELIABILITY_BINS,
+            predicted=round(mean, 6),
+            observed=round(share, 6),
+            windows=count,
+        )
+        for place, mean, share, count in zip(
+            filled, predicted.tolist(), observed.tolist(), windows.tolist(), strict=True
+        )
     )
 
 
