@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eeg_emotion.publish.alarms import AlarmChange
 from eeg_emotion.rules.rule import Rule
 
 _UNKNOWN_SECONDS = 10.0
@@ -24,13 +25,6 @@ class Phase(StrEnum):
     """It no longer holds, but not yet for long enough."""
 
 
-class Change(StrEnum):
-    """What became of an alarm."""
-
-    RAISED = "raised"
-    CLEARED = "cleared"
-
-
 @dataclass(frozen=True, slots=True)
 class Changed:
     """An alarm that was raised or is over.
@@ -44,7 +38,7 @@ class Changed:
     """
 
     alarm: str
-    change: Change
+    change: AlarmChange
     time: float
 
 
@@ -60,13 +54,15 @@ class Alarm:
         The rule.
     headset
         The headset's id.
+    alarm
+        The id of one that is raised already, since before a restart.
     """
 
-    def __init__(self, rule: Rule, headset: str) -> None:
+    def __init__(self, rule: Rule, headset: str, alarm: str | None = None) -> None:
         self.rule = rule
         self.headset = headset
-        self.phase = Phase.QUIET
-        self.alarm: str | None = None
+        self.phase = Phase.QUIET if alarm is None else Phase.RAISED
+        self.alarm = alarm
         """Its id while it is raised."""
         self.known = False
         """Whether the last answer was one."""
@@ -116,19 +112,24 @@ class Alarm:
         """Tell whether the alarm is raised."""
         return self.alarm is not None
 
+    @property
+    def dwelt_seconds(self) -> float:
+        """For how long it has held towards an alarm; 0 where it does not or one is raised."""
+        return self._counted if self.phase is Phase.DWELLING else 0.0
+
     def _raise(self, time: float) -> Changed | None:
         if self._counted < self.rule.dwell_seconds or time < self._quiet_until:
             return None
         self.phase = Phase.RAISED
         text = f"{self.rule.name} {self.headset} {time:.6f}"
         self.alarm = hashlib.sha256(text.encode()).hexdigest()[:32]
-        return Changed(self.alarm, Change.RAISED, time)
+        return Changed(self.alarm, AlarmChange.RAISED, time)
 
     def _clear(self, time: float) -> Changed | None:
         if self._counted < self.rule.release_seconds:
             return None
         assert self.alarm is not None  # noqa: S101 - it is raised
-        over = Changed(self.alarm, Change.CLEARED, time)
+        over = Changed(self.alarm, AlarmChange.CLEARED, time)
         self.phase, self.alarm = Phase.QUIET, None
         self._quiet_until = time + self.rule.cooldown_seconds
         return over

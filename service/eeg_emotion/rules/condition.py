@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Prediction, Reason
 
-Number = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(strict=True, ge=0, le=1)]  # strict: `true` is no number
 
 
 @dataclass(frozen=True, slots=True)

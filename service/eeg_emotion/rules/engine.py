@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import AlarmChange
 from eeg_emotion.publish.messages import Prediction, Status
-from eeg_emotion.rules.alarm import Alarm, Change
+from eeg_emotion.rules.alarm import Alarm
 from eeg_emotion.rules.condition import Seen, all_hold
 from eeg_emotion.rules.rule import Rule, Rules
 
@@ -33,7 +34,7 @@ class RuleEvent:
     alarm: str
     rule: Rule
     headset: str
-    change: Change
+    change: AlarmChange
     time: float
     seen: Seen
 
@@ -45,10 +46,13 @@ class RuleEngine:
     ----------
     rules
         The rules.
+    raised
+        The ids of alarms that are raised already, since before a restart, by headset and rule.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, raised: Mapping[tuple[str, str], str] | None = None) -> None:
         self._rules = rules.rule
+        self._raised = dict(raised or {})  # outlives the headset's own entry: it may come back
         self._seen: dict[str, Seen] = {}
         self._alarms: dict[str, list[Alarm]] = {}
         self._held: dict[tuple[str, str, int], bool] = {}
@@ -87,12 +91,43 @@ class RuleEngine:
         """Give the state of each rule that concerns a headset."""
         if headset not in self._alarms:
             self._alarms[headset] = [
-                Alarm(rule, headset) for rule in self._rules if rule.concerns(headset)
+                Alarm(rule, headset, self._raised.get((headset, rule.name)))
+                for rule in self._rules
+                if rule.concerns(headset)
             ]
         return self._alarms[headset]
 
+    def use(self, rules: Rules) -> list[tuple[str, str, str]]:
+        """Judge by other rules from now on; those that stay the same go on where they are.
+
+        Returns
+        -------
+        Alarms that are raised and belong to no rule any more, by which they could be cleared:
+        headset, rule and id of each.
+        """
+        before = {rule.name: rule for rule in self._rules}
+        after = {rule.name: rule for rule in rules.rule}
+        changed = {name for name in before if before[name] != after.get(name)}
+        self._rules = rules.rule
+        for headset, alarms in self._alarms.items():
+            same = {alarm.rule.name: alarm for alarm in alarms if alarm.rule.name not in changed}
+            self._alarms[headset] = [
+                same.get(rule.name) or Alarm(rule, headset)
+                for rule in rules.rule
+                if rule.concerns(headset)
+            ]
+        self._held = {key: held for key, held in self._held.items() if key[1] not in changed}
+        orphans = [
+            (headset, rule, alarm)
+            for (headset, rule), alarm in self._raised.items()
+            if rule in changed or rule not in after or not after[rule].concerns(headset)
+        ]
+        for headset, rule, _ in orphans:
+            del self._raised[headset, rule]
+        return orphans
+
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed."""
+        """Drop what is known of a headset that is no longer listed; its alarms stay raised."""
         self._seen.pop(headset, None)
         self._alarms.pop(headset, None)
         for key in [key for key in self._held if key[0] == headset]:
@@ -103,8 +138,13 @@ class RuleEngine:
         for alarm in self.alarms(headset):
             rule = alarm.rule
             changed = alarm.answer(self._holds(rule, headset, seen), time)
-            if changed is not None:
-                yield RuleEvent(changed.alarm, rule, headset, changed.change, changed.time, seen)
+            if changed is None:
+                continue
+            if alarm.alarm is None:
+                self._raised.pop((headset, rule.name), None)
+            else:
+                self._raised[headset, rule.name] = alarm.alarm
+            yield RuleEvent(changed.alarm, rule, headset, changed.change, changed.time, seen)
 
     def _holds(self, rule: Rule, headset: str, seen: Seen) -> bool | None:
         window = seen.prediction

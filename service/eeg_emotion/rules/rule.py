@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -11,21 +10,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.publish.alarms import Severity
 from eeg_emotion.rules.condition import AnyCondition
 
-_Seconds = Annotated[float, Field(ge=0, le=3600)]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+
+# Strict: `true` is no number.
+_Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
 
 
 class RulesError(EegEmotionError):
     """A file of rules is not as it must be."""
-
-
-class Severity(StrEnum):
-    """How urgent an alarm is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 class Rule(BaseModel):
@@ -33,7 +28,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     text: Annotated[str, Field(min_length=1, max_length=300)]
     """What the alarm says to a person."""
     severity: Severity
@@ -41,7 +36,7 @@ class Rule(BaseModel):
     """Ids or patterns with `*`."""
     when: Annotated[tuple[AnyCondition, ...], Field(min_length=1)]
     """Conditions, all of which must hold."""
-    quality_at_least: Annotated[float, Field(ge=0, le=1)] = 0.0
+    quality_at_least: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     """Windows of a lower quality say nothing about this rule's scores."""
     dwell_seconds: _Seconds = 0.0
     """How long it must have held before the alarm is raised."""

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from eeg_emotion.publish.alarms import Severity
 from eeg_emotion.rules.condition import Level, StateIs
-from eeg_emotion.rules.rule import RulesError, Severity, parse_rules, read_rules
+from eeg_emotion.rules.rule import RulesError, parse_rules, read_rules
 
 TAKE_OVER = """
 [[rule]]

@@ -1,0 +1,1 @@
+"""From what the rules decide to what is kept, told and delivered."""

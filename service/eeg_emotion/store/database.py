@@ -1,0 +1,85 @@
+"""The database behind the event store, opened so that what is committed stays."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from eeg_emotion.errors import EegEmotionError
+
+_BUSY_SECONDS = 5  # as long as another process may hold an SQLite file
+_CONNECT_SECONDS = 5
+
+
+class StoreError(EegEmotionError):
+    """The event store cannot be read or written."""
+
+
+def open_database(url: str) -> Engine:
+    """Make the engine of a URL; nothing is connected yet.
+
+    Raises
+    ------
+    StoreError
+        If it is none of SQLite or PostgreSQL, or the file's folder cannot be made.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Its words have the URL in them, and that a password.
+        raise _no_url("no URL") from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(parsed)
+        case "postgresql":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,  # a server that was started anew is met without an error
+                connect_args={"connect_timeout": _CONNECT_SECONDS},
+            )
+        case other:
+            raise _no_url(f"a URL of {other!r}")
+
+
+def _no_url(found: str) -> StoreError:
+    return StoreError(
+        f"the event store: found {found}, expected sqlite:///PATH or "
+        "postgresql://USER:PASSWORD@HOST/NAME; set 'event_store'"
+    )
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise _no_url("an SQLite URL without a file")
+    file = Path(url.database)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite would, since events are personal data: nobody else may read them. Its
+        # journal gets the same mode.
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the event store {file}: found {error.strerror}, expected a file that can be made "
+            "there; choose another place, or change the folder's owner or mode"
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",  # who reads does not keep anybody from writing
+        "synchronous = FULL",  # a commit survives a power cut
+        "foreign_keys = ON",
+        "secure_delete = ON",  # what is purged does not stay readable in the file
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

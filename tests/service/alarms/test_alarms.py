@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.service.alarms.conftest import EXCITED, LOST, Start, TroubledStore
+
+from eeg_emotion.alarms.alarms import AlarmRefused, UnknownAlarm
+from eeg_emotion.alarms.rulebook import RuleRefused
+from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import AlarmChange
+from eeg_emotion.publish.outbox import Outbox
+from eeg_emotion.rules.rule import Rule
+from eeg_emotion.store.store import StoreError
+
+RAISED, ACKNOWLEDGED, CLEARED = AlarmChange
+
+
+async def test_an_alarm_is_kept_and_told_with_what_it_was_judged_by(start: Start) -> None:
+    async with start() as world:
+        world.state(State.LIVE)
+        world.window(0.9)
+        (event,) = await world.until_told(1)
+        assert (event.change, event.headset, event.rule) == (RAISED, "a", "excited")
+        assert event.time == world.now
+        assert event.evidence is not None
+        assert (event.evidence.arousal, event.evidence.state) == (0.9, State.LIVE)
+        assert event.simulated, "the headset's own metadata say so"
+        assert world.kept() == [event]
+        assert [alarm.alarm for alarm in world.alarms.raised("a")] == [event.alarm]
+        assert world.alarms.raised("b") == ()
+
+        world.window(0.1)
+        _, over = await world.until_told(2)
+        assert (over.change, over.alarm, over.id != event.id) == (CLEARED, event.alarm, True)
+        assert world.alarms.raised("a") == ()
+
+
+async def test_subscribers_are_told(start: Start) -> None:
+    async with start() as world:
+        listener = Outbox(lambda: None)
+        world.bus.attach(listener, lambda _: True)
+        world.bus.subscribe(listener, ["a"])
+        world.window(0.9)
+        await world.until_told(1)
+        assert [frame.name for frame in listener.take()] == ["prediction", "alarm"]
+
+
+async def test_nobody_is_told_before_it_is_written(start: Start, store: TroubledStore) -> None:
+    async with start() as world:
+        store.open.clear()
+        world.window(0.9)
+        await world.until(lambda: store.tried > 0)
+        assert not world.told
+        store.open.set()
+        await world.until_told(1)
+        assert world.kept() == world.told
+
+
+async def test_an_alarm_does_not_wait_for_a_store_that_stands_still(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start() as world:
+        store.open.clear()
+        world.window(0.9)
+        world.window(0.1)
+        raised, over = await world.until_told(2)
+        assert (raised.change, over.change) == (RAISED, CLEARED)
+        store.open.set()
+        await world.until(lambda: len(world.kept()) == 2)
+        assert world.told == world.kept(), "told once, and kept all the same"
+
+
+async def test_what_a_failing_store_did_not_take_is_written_when_it_is_back(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start() as world:
+        store.failing = True
+        world.window(0.9)
+        (event,) = await world.until_told(1)
+        assert "buy one" in (world.alarms.trouble or "")
+        assert not world.kept()
+        assert world.alarms.unwritten == 1
+        store.failing = False
+        await world.until(lambda: world.kept() == [event])
+        await world.until(lambda: world.alarms.trouble is None)
+        assert (world.told, world.alarms.unwritten) == ([event], 0)
+
+
+async def test_what_is_to_be_delivered_stands_in_the_outbox(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start(EXCITED, EXCITED | {"name": "private"}) as world:
+        world.window(0.9)
+        await world.until_told(2)
+        assert store.waiting() == {"hook": 1}
+        delivery = store.next_delivery("hook")
+        assert delivery is not None
+        assert delivery.event.rule == "excited"
+        await world.until(lambda: world.woken > 0)
+
+
+async def test_a_lost_signal_is_an_alarm_by_time_alone(start: Start) -> None:
+    async with start() as world:
+        world.state(State.LIVE)
+        world.window(0.9)
+        world.state(State.LOST)
+        await world.until_told(1)
+        world.now += 5
+        raised = await world.until_told(2)
+        assert [event.rule for event in raised] == ["excited", "lost"]
+        assert [alarm.rule for alarm in world.alarms.raised("a")] == ["excited", "lost"], (
+            "silence is no proof that a person has calmed down"
+        )
+
+
+async def test_after_a_restart_an_alarm_goes_on_under_its_id(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (first,) = await world.until_told(1)
+        await world.alarms.acknowledge(first.alarm, "ann", None)
+    async with start() as world:
+        (raised,) = world.alarms.raised("a")
+        assert (raised.alarm, raised.acknowledged_by) == (first.alarm, "ann")
+        assert (raised.since, raised.text) == (first.time, first.text)
+        world.now += 100
+        world.window(0.9)
+        world.window(0.1)
+        (over,) = await world.until_told(1)
+        assert (over.alarm, over.change) == (first.alarm, CLEARED)
+        assert not store.raised()
+
+
+async def test_a_rule_that_is_gone_after_a_restart_clears_its_alarm(start: Start) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (first,) = await world.until_told(1)
+    async with start(LOST) as world:
+        (over,) = await world.until_told(1)
+        assert (over.alarm, over.change) == (first.alarm, CLEARED)
+        assert "no longer in force" in (over.note or "")
+        assert world.alarms.raised("a") == ()
+
+
+# What people do
+
+
+async def test_an_acknowledged_alarm_stays_raised_and_says_by_whom(start: Start) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        said = await world.alarms.acknowledge(raised.alarm, "ann", "on my way")
+        assert (said.change, said.by, said.note) == (ACKNOWLEDGED, "ann", "on my way")
+        assert world.told == world.kept() == [raised, said]
+        (now,) = world.alarms.raised("a")
+        assert now.acknowledged_by == "ann"
+
+
+async def test_what_cannot_be_acknowledged_is_refused(start: Start) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        with pytest.raises(UnknownAlarm, match="raised=true"):
+            await world.alarms.acknowledge("0" * 32, "ann", None)
+        await world.alarms.acknowledge(raised.alarm, "ann", None)
+        with pytest.raises(AlarmRefused, match="acknowledged by ann"):
+            await world.alarms.acknowledge(raised.alarm, "bob", None)
+        world.window(0.1)
+        await world.until_told(3)
+        with pytest.raises(UnknownAlarm):
+            await world.alarms.acknowledge(raised.alarm, "bob", None)
+
+
+async def test_without_the_store_nothing_is_acknowledged(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        store.failing = True
+        with pytest.raises(StoreError):
+            await world.alarms.acknowledge(raised.alarm, "ann", None)
+        (now,) = world.alarms.raised("a")
+        assert now.acknowledged_by is None
+        assert world.told == [raised]
+
+
+async def test_an_acknowledgement_comes_after_the_beginning_in_the_store(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start() as world:
+        store.failing = True
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        store.failing = False
+        await world.alarms.acknowledge(raised.alarm, "ann", None)
+        assert [event.change for event in world.kept()] == [RAISED, ACKNOWLEDGED]
+        await world.until(lambda: world.alarms.unwritten == 0)
+        assert [event.change for event in world.kept()] == [RAISED, ACKNOWLEDGED]
+
+
+async def test_one_of_two_who_acknowledge_at_once_is_told_of_the_other(start: Start) -> None:
+    async with start() as world:
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        answers = await asyncio.gather(
+            *(world.alarms.acknowledge(raised.alarm, who, None) for who in ("ann", "bob")),
+            return_exceptions=True,
+        )
+        assert [type(answer).__name__ for answer in answers] == ["Alarm", "AlarmRefused"]
+
+
+async def test_rules_come_into_force_and_go_while_it_runs(start: Start) -> None:
+    async with start(LOST) as world:
+        world.window(0.9)
+        await world.alarms.put_rule(Rule.model_validate(EXCITED))
+        world.window(0.9)
+        (raised,) = await world.until_told(1)
+        assert await world.alarms.delete_rule("excited")
+        _, over = await world.until_told(2)
+        assert (over.alarm, over.change) == (raised.alarm, CLEARED)
+        world.window(0.9)
+        assert not await world.alarms.delete_rule("excited")
+        assert len(world.told) == 2
+        with pytest.raises(RuleRefused):
+            await world.alarms.delete_rule("lost")
