@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import scipy  # loads scipy.signal, which takes a second, on first use
 from numpy.typing import NDArray
-from scipy import signal
 
 
 class CausalFilter:
@@ -22,7 +22,7 @@ class CausalFilter:
 
     def process(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Filter the next samples, `(channels, samples)` in and out."""
-        filtered, self._state = signal.sosfilt(self._sos, samples, axis=1, zi=self._state)
+        filtered, self._state = scipy.signal.sosfilt(self._sos, samples, axis=1, zi=self._state)
         return np.asarray(filtered)
 
 
@@ -70,7 +70,7 @@ def _block_matrix(bank: tuple[tuple[bytes, int], ...], block: int) -> NDArray[np
         inputs = np.vstack([np.eye(block), np.zeros((own, block))])
         before = np.zeros((len(sos), block + own, 2))
         before[np.arange(own) // 2, block + np.arange(own), np.arange(own) % 2] = 1.0
-        output, after = signal.sosfilt(sos, inputs, axis=1, zi=before)
+        output, after = scipy.signal.sosfilt(sos, inputs, axis=1, zi=before)
         rows = np.r_[np.arange(block), row + np.arange(own)]
         matrix[rows, number * block : (number + 1) * block] = output
         column = len(filters) * block + row - block
@@ -82,7 +82,7 @@ def _block_matrix(bank: tuple[tuple[bytes, int], ...], block: int) -> NDArray[np
 
 def highpass(low_hz: float, *, order: int, sfreq: float) -> NDArray[np.float64]:
     """Design a Butterworth high-pass as second-order sections."""
-    return np.asarray(signal.butter(order, low_hz, "highpass", fs=sfreq, output="sos"))
+    return np.asarray(scipy.signal.butter(order, low_hz, "highpass", fs=sfreq, output="sos"))
 
 
 def bandpass(low_hz: float, high_hz: float, *, order: int, sfreq: float) -> NDArray[np.float64]:
@@ -92,12 +92,14 @@ def bandpass(low_hz: float, high_hz: float, *, order: int, sfreq: float) -> NDAr
             f"found a band of {low_hz} to {high_hz} Hz at {sfreq} Hz, expected it to rise and to "
             "lie between 0 and half the rate"
         )
-    return np.asarray(signal.butter(order, [low_hz, high_hz], "bandpass", fs=sfreq, output="sos"))
+    return np.asarray(
+        scipy.signal.butter(order, [low_hz, high_hz], "bandpass", fs=sfreq, output="sos")
+    )
 
 
 def notches(lines_hz: Sequence[float], *, q: float, sfreq: float) -> NDArray[np.float64]:
     """Design notches of quality `q` at the mains' frequencies; `(lines, 6)`, empty for none."""
-    sections = [signal.tf2sos(*signal.iirnotch(line, q, fs=sfreq)) for line in lines_hz]
+    sections = [scipy.signal.tf2sos(*scipy.signal.iirnotch(line, q, fs=sfreq)) for line in lines_hz]
     return np.concatenate(sections) if sections else np.empty((0, 6))
 
 
@@ -105,6 +107,6 @@ def group_delay_seconds(sos: NDArray[np.float64], at_hz: float, sfreq: float) ->
     """Give the time by which the filter delays activity at one frequency."""
     step_hz = 0.01
     frequencies = np.array([at_hz - step_hz, at_hz + step_hz])
-    _, response = signal.sosfreqz(sos, worN=frequencies, fs=sfreq)
+    _, response = scipy.signal.sosfreqz(sos, worN=frequencies, fs=sfreq)
     phase = np.unwrap(np.angle(response))
     return float(-(phase[1] - phase[0]) / (2 * np.pi * 2 * step_hz))

@@ -104,3 +104,40 @@ def normalise_label(label: str) -> str:
     name = name.removeprefix("eeg").lstrip(" -_:")
     name = _REFERENCE.sub("", name).rstrip(". ")
     return _OLD_NAMES.get(name, name)
+
+
+REGIONS = ("frontal", "central", "temporal", "parietal", "occipital")
+"""The head's regions, from the front to the back."""
+
+_REGION_OF_LETTERS = {
+    "fp": "frontal", "af": "frontal", "f": "frontal",
+    "fc": "central", "c": "central", "cp": "central",
+    "ft": "temporal", "t": "temporal", "tp": "temporal",
+    "p": "parietal", "po": "occipital", "o": "occipital",
+}  # fmt: skip
+
+
+def region_of(channel: str) -> str | None:
+    """Name the region that an electrode of the 10-10 system lies over; None for another label."""
+    letters = re.fullmatch(r"([a-z]+?)(?:z|\d+)", channel.lower())
+    return _REGION_OF_LETTERS.get(letters[1]) if letters else None
+
+
+# The outermost electrode that is known lies here; all others are within the circle.
+_RIM_DEGREES = 115.0
+
+
+def flat_position(channel: str) -> tuple[float, float]:
+    """Give an electrode's place on a flat head: x to the right ear, y to the nose.
+
+    The projection is azimuthal equidistant: Cz is the middle, and the distance from it is the angle
+    from the vertex, 1 at 115 degrees.
+
+    Raises
+    ------
+    KeyError
+        If the channel has no known place.
+    """
+    inclination, azimuth = _ANGLES[channel]
+    distance, angle = inclination / _RIM_DEGREES, np.radians(azimuth)
+    return round(distance * float(np.cos(angle)), 4), round(distance * float(np.sin(angle)), 4)

@@ -148,6 +148,9 @@ class Window:
         The model's channels that were filled in, in any part of the window.
     normalised
         False where the features are measures still.
+    signal
+        What the measures were made of, filtered and with the average reference: blocks of
+        `(channels, samples)` float32, µV, at the model's rate.
     """
 
     features: NDArray[np.float32]
@@ -157,6 +160,7 @@ class Window:
     quality: WindowQuality
     interpolated: tuple[str, ...]
     normalised: bool
+    signal: tuple[NDArray[np.float32], ...] = field(compare=False)
 
 
 class SignalPath:
@@ -231,6 +235,7 @@ class Segment:
         self._repair = Repair(path.layout, path.limits, self._settle_blocks)
         self._extractor = settings.representation.extractor(len(settings.channels), settings.sfreq)
         self._blocks = 0
+        self._signal: deque[NDArray[np.float32]] = deque(maxlen=settings.window_samples // block)
         self._last_fault = np.full(len(_FAULTS), -np.inf)
         steps, width = settings.measures_shape
         self._rows = WindowCutter(
@@ -294,6 +299,7 @@ class Segment:
         if not verdict.faults and own < self._path.limits.quiet_uv[0] ** 2:
             # All channels show one signal, as when gel joins them: nothing is left of it.
             verdict = replace(verdict, faults={Fault.POOR_CONTACT})
+        self._signal.append(referenced.astype(np.float32))
         rows = self._extractor.extract(referenced)
         windows = zip(self._rows.push(rows), self._verdicts.push(self._note(verdict)), strict=True)
         self._blocks += 1
@@ -339,6 +345,8 @@ class Segment:
                 path.limits,
             ),
             interpolated=tuple(name for name in settings.channels if name in filled),
+            # References alone: a window is made of the same blocks as the one before it.
+            signal=tuple(self._signal),
         )
 
     def _faults(self, first_block: int, last_fault: NDArray[np.float64]) -> set[Fault]:

@@ -11,6 +11,7 @@ from eeg_emotion.headset.inlet import HeadsetInlet, StreamDescription, headset_i
 from eeg_emotion.headset.link import WARNED_SECONDS, Link, State
 from eeg_emotion.line.monitor import Counts, Monitor
 from eeg_emotion.line.prediction import Numbered
+from eeg_emotion.publish.alarms import RaisedAlarm
 from eeg_emotion.publish.messages import Check, Headset
 
 _DETAILS = {
@@ -58,6 +59,7 @@ class Connection:
         self.info = first
         # Asked for at every turn, and each time a call into liblsl.
         self.name = first.name()
+        self.source_id = first.source_id()
         self.sfreq = first.nominal_srate()
         self.link = Link(now)
         self.stream: StreamDescription | None = None
@@ -83,8 +85,8 @@ class Connection:
         state = self.link.state(now)
         return State.CONNECTING if state is State.LIVE and self.layout is None else state
 
-    def describe(self, now: float) -> Headset:
-        """Say all that subscribers may know of it."""
+    def describe(self, now: float, alarms: tuple[RaisedAlarm, ...]) -> Headset:
+        """Say all that subscribers may know of it; `alarms` are those that are raised."""
         layout, monitor = self.layout, self.line.monitor if self.line else None
         counts = monitor.counts if monitor else Counts()
         measured = monitor.measured_sfreq if monitor else None
@@ -107,6 +109,7 @@ class Connection:
             samples_missing=counts.missing,
             gaps=counts.gaps,
             windows_superseded=counts.superseded,
+            alarms=alarms,
         )
 
     def _check(self) -> Check | None:

@@ -11,26 +11,30 @@ import math
 import secrets
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pylsl
 
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.fleet.connection import Connection, Line, changes_between
+from eeg_emotion.fleet.markers import Markers
 from eeg_emotion.fleet.reading import Heard, Reading
-from eeg_emotion.headset.discovery import Discovery
+from eeg_emotion.fleet.telling import RaisedAlarms, Telling
+from eeg_emotion.headset.discovery import EEG_TYPE, Discovery
 from eeg_emotion.headset.inlet import (
     HeadsetInlet,
     HeadsetUnreachableError,
     StreamDescription,
     headset_id,
 )
-from eeg_emotion.headset.link import WARNED_SECONDS, State
+from eeg_emotion.headset.link import State
 from eeg_emotion.headset.poller import Poller
 from eeg_emotion.inference.model import Model
 from eeg_emotion.line.admission import Admission, StreamRefused
@@ -45,14 +49,13 @@ from eeg_emotion.publish.messages import (
     Headset,
     Prediction,
     Quality,
-    Status,
+    RegionPower,
     WindowSpan,
 )
 
 logger = get_logger(__name__)
 
 _ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
-_COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
 _FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
 # Discovery reports a dead stream for up to 3 s more; one that is still there then is opened anew.
 _IGNORE_CLOSED_SECONDS = 4.0
@@ -81,6 +84,8 @@ class Fleet:
         What is counted.
     baselines
         Whose rest baseline each headset uses.
+    alarms
+        What is raised of each headset.
     clock
         Judges silence; seconds.
     """
@@ -93,6 +98,7 @@ class Fleet:
         bus: Bus,
         metrics: Metrics,
         baselines: Baselines,
+        alarms: RaisedAlarms,
         clock: Callable[[], float] = pylsl.local_clock,
     ) -> None:
         self._clock = clock
@@ -102,11 +108,9 @@ class Fleet:
         self._bus = bus
         self._metrics = metrics
         self._baselines = baselines
+        self._telling = Telling(bus, metrics, baselines, alarms)
         self._connections: dict[str, Connection] = {}
         self._known: dict[str, StreamDescription] = {}
-        self._told: dict[str, tuple[State, str]] = {}
-        self._warned: set[str] = set()
-        self._counts_told = 0.0
         self._ended: dict[str, float] = {}
         self._looked = self._polled = -math.inf
         self._stopping = threading.Event()
@@ -114,7 +118,9 @@ class Fleet:
     async def run(self) -> None:
         """Find and follow headsets until cancelled."""
         discovery = Discovery()
-        self._reading = Reading(self._model, asyncio.get_running_loop(), self._take)
+        loop = asyncio.get_running_loop()
+        self._reading = Reading(self._model, loop, self._take)
+        self._markers = Markers(self._bus, loop)
         self._poller = Poller(self._round_over)
         self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
         try:
@@ -122,15 +128,19 @@ class Fleet:
                 tasks.create_task(asyncio.to_thread(self._poller.run, self._stopping.wait))
                 while True:
                     self._looked = now = self._clock()
+                    sighted = discovery.visible()
                     visible = [
                         info
-                        for info in discovery.visible()
-                        if self._reception.follows(headset_id(info), info.name())
+                        for info in sighted
+                        if info.type() == EEG_TYPE
+                        and self._reception.follows(headset_id(info), info.name())
                     ]
                     for connection in self._plan(visible, now):
                         tasks.create_task(self._connect(connection))
                     self._forget({info.uid() for info in visible}, now)
-                    self._warn(now)
+                    # Before any of the streams is opened: its first sample may have a marker.
+                    self._markers.follow(self._connections, sighted)
+                    self._telling.warn(self._connections, now)
                     self._tell()
                     await asyncio.sleep(_ROUND_SECONDS)
         finally:
@@ -145,12 +155,14 @@ class Fleet:
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
         now = self._clock()
-        return tuple(self._connections[key].describe(now) for key in sorted(self._connections))
+        return tuple(
+            self._telling.describe(self._connections[key], now) for key in sorted(self._connections)
+        )
 
     def headset(self, identifier: str) -> Headset | None:
         """Describe one headset."""
         connection = self._connections.get(identifier)
-        return connection.describe(self._clock()) if connection else None
+        return self._telling.describe(connection, self._clock()) if connection else None
 
     def quality(self, identifier: str) -> Quality | None:
         """Tell how each channel of a headset's newest window was judged."""
@@ -159,7 +171,11 @@ class Fleet:
         judged = line.monitor.newest if line else None
         if line is None or judged is None:
             return None
-        found = judged.window.quality
+        found, window = judged.window.quality, judged.window
+        path = self._settings
+        powers = region_power(
+            np.concatenate(window.signal, axis=1), path.channels, window.interpolated, path.sfreq
+        )
         return Quality(
             headset=identifier,
             epoch=line.numbered.epoch,
@@ -173,6 +189,7 @@ class Fleet:
                     line.monitor.layout.measured, found.scores, found.troubles, strict=True
                 )
             ),
+            regions=tuple(RegionPower(region=region, **bands) for region, bands in powers.items()),
         )
 
     def line(self, identifier: str) -> Line | None:
@@ -260,6 +277,7 @@ class Fleet:
         """End a round of the poller, in its thread."""
         self._polled = self._clock()
         self._reading.round_over()
+        self._markers.read()
 
     # What the lines tell, in the event loop's thread.
 
@@ -342,45 +360,10 @@ class Fleet:
                 self._disconnect(connection)
                 del self._connections[identifier]
                 self._known.pop(identifier, None)
-                self._told.pop(identifier, None)
-                self._warned.discard(identifier)
-                self._bus.forget(identifier)
-                self._baselines.forget(identifier)
-
-    def _warn(self, now: float) -> None:
-        """Log each silence once, before it makes a headset stale."""
-        for connection in self._connections.values():
-            silent = (
-                connection.line is not None
-                and connection.quarantine is None
-                and (connection.link.silent_seconds(now) >= WARNED_SECONDS)
-            )
-            if not silent:
-                self._warned.discard(connection.id)
-            elif connection.id not in self._warned and not connection.link.closed:
-                self._warned.add(connection.id)
-                logger.warning("headset silent", headset=connection.id, seconds=WARNED_SECONDS)
+                self._telling.forget(identifier)
 
     def _tell(self) -> None:
-        """Tell subscribers of new states at once, and of live headsets' counts now and then."""
-        now = self._clock()
-        counts_due = now - self._counts_told >= _COUNTS_SECONDS
-        if counts_due:
-            self._counts_told = now
-        states: Counter[State] = Counter()
-        for identifier in sorted(self._connections):
-            connection = self._connections[identifier]
-            state, detail = connection.state(now), connection.detail(now)
-            states[state] += 1
-            if self._told.get(identifier) != (state, detail):
-                self._told[identifier] = state, detail
-                if state is State.LOST:
-                    self._baselines.lost(identifier)
-                logger.info("headset state", headset=identifier, state=state, detail=detail)
-                self._bus.publish(Status(headset=connection.describe(now)))
-            elif counts_due and state is State.LIVE:
-                self._bus.publish(Status(headset=connection.describe(now)))
-        self._metrics.show(states)
+        self._telling.tell(self._connections, self._clock())
 
 
 def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:

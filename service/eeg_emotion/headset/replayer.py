@@ -199,8 +199,10 @@ class Replayer:
             if the recording holds no sample.
         """
         injector = self._injector()
-        outlet = pylsl.StreamOutlet(self._signal_info(self._form))
+        # First, so that whoever finds the signal has found the markers: the first sample may have
+        # one.
         notes = pylsl.StreamOutlet(self._marker_info())
+        outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         tally = _Tally()
         while self._wait_for_consumer and not outlet.wait_for_consumers(_CONSUMER_POLL_SECONDS):
             if stop.is_set():

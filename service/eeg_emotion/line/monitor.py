@@ -86,6 +86,8 @@ class Monitor:
         Where set, it is given every sample too. Any thread may set it.
     newest
         The newest window's verdict, valid or not.
+    to_local
+        Seconds that were last added to the stamps to have this machine's LSL clock; None before.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Monitor:
         self.counts = Counts()
         self.rest: RestCollection | None = None
         self.newest: Judged | None = None
+        self.to_local: float | None = None
         self.settings = settings
         self.sfreq = admission.sfreq
         self.limits = limits
@@ -221,6 +224,7 @@ class Monitor:
             self._waiting.clear()
             self._waiting_samples = 0
         mapping = self._source_clock.map(float(stamps[-1]), clock_offset, arrived, utc)
+        self.to_local = mapping.seconds
         if mapping.jumped:
             self._rate.restart()
         newest: tuple[Window, float, float] | None = None

@@ -22,14 +22,16 @@ from pydantic.json_schema import (
 from pydantic_core import core_schema
 
 import eeg_emotion
+from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
 from eeg_emotion.publish.examples import REQUESTS as REQUEST_EXAMPLES
+from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import (
     PROTOCOL,
     Baseline,
     GoingAway,
-    Message,
+    Marker,
     Prediction,
     Status,
     Subscribed,
@@ -43,7 +45,15 @@ SENT: tuple[type[Message], ...] = get_args(TypedMessage)
 HEARD: tuple[type[Request], ...] = get_args(get_args(AnyRequest)[0])
 """What it understands."""
 
-SENT_AS_EVENTS: tuple[type[Message], ...] = (Subscribed, Status, Prediction, Baseline, GoingAway)
+SENT_AS_EVENTS: tuple[type[Message], ...] = (
+    Subscribed,
+    Status,
+    Prediction,
+    Baseline,
+    Alarm,
+    Marker,
+    GoingAway,
+)
 """What it says by Server-Sent Events: no greeting, no details, and nothing is asked there."""
 
 _Sent = Annotated[TypedMessage, Field(discriminator="type")]

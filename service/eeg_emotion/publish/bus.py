@@ -8,10 +8,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.events import Events
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import History, Position
-from eeg_emotion.publish.messages import Baseline, Detail, Prediction, Status
+from eeg_emotion.publish.messages import Baseline, Detail, Marker, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.publish.requests import EVERY_HEADSET
 
@@ -75,6 +76,11 @@ class Bus:
         self._states: dict[str, Frame] = {}
         self._live: dict[str, bool] = {}
         self._present: dict[str, Frame] = {}
+        self._listeners: list[Callable[[Prediction | Status], None]] = []
+
+    def listen(self, heard: Callable[[Prediction | Status], None]) -> None:
+        """Have each prediction and state given to a part of this process, before subscribers."""
+        self._listeners.append(heard)
 
     def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
         """Know an outbox, and what it may be given; it follows nothing yet."""
@@ -174,8 +180,11 @@ class Bus:
         self.history.forget(headset)
         self.events.forget(headset)
 
-    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
+    def publish(self, message: Prediction | Status | Baseline | Detail | Alarm | Marker) -> None:
         """Hand the message to every follower of its headset."""
+        if isinstance(message, Prediction | Status):
+            for heard in self._listeners:
+                heard(message)
         index = self._by_headset
         match message:
             case Prediction(headset=headset):
@@ -198,6 +207,12 @@ class Bus:
             case Detail(headset=headset):
                 frame = Frame("detail", headset, message)
                 index = self._by_detail
+            case Alarm(headset=headset):
+                # Those that are raised are told with the headset's state too.
+                frame = Frame("alarm", headset, message)
+            case Marker(headset=headset):
+                frame = Frame("marker", headset, message)
+                self.events.heard(message)
         for outbox in self._of(index, headset):
             outbox.put(frame)
 

@@ -1,4 +1,4 @@
-"""What happened to each headset: its changes of state, and its baselines. Kept in memory."""
+"""What happened to each headset: changes of state, baselines, markers. Kept in memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from eeg_emotion.publish.messages import Baseline, Event, Status
+from eeg_emotion.publish.messages import Baseline, Event, Marker, Status
 
 KEPT_EVENTS = 1000
 """For each headset. One that comes and goes each minute has had so many in eight hours."""
@@ -27,12 +27,16 @@ class Events:
         self._kept: dict[str, deque[Event]] = {}
         self._last: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def heard(self, message: Status | Baseline) -> None:
+    def heard(self, message: Status | Baseline | Marker) -> None:
         """Keep what a message tells, where it is news."""
         if isinstance(message, Status):
             headset, kind = message.headset.id, "state"
             state, detail = message.headset.state.value, message.headset.detail
             news = state, detail
+        elif isinstance(message, Marker):
+            headset, kind = message.headset, "marker"
+            state, detail = "", message.text
+            news = str(message.time), detail
         else:
             headset, kind = message.headset, "baseline"
             state, detail = message.state.value, message.detail
@@ -46,10 +50,11 @@ class Events:
             Event(
                 number=next(self._numbers),
                 headset=headset,
-                time=self._utc(),
+                time=message.time if isinstance(message, Marker) else self._utc(),
                 kind=kind,
                 state=state,
                 detail=detail,
+                ratings=message.ratings if isinstance(message, Marker) else None,
             )
         )
 
@@ -60,5 +65,5 @@ class Events:
     def forget(self, headset: str) -> None:
         """Drop what is kept of a headset that is no longer listed."""
         self._kept.pop(headset, None)
-        for kind in ("state", "baseline"):
+        for kind in ("state", "baseline", "marker"):
             self._last.pop((headset, kind), None)

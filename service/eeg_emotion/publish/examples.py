@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from eeg_emotion.eeg.quality import Trouble
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import Alarm, AlarmChange, Evidence, Severity
 from eeg_emotion.publish.history import RESUME_SECONDS
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -16,6 +17,7 @@ from eeg_emotion.publish.messages import (
     GoingAway,
     Headset,
     Latency,
+    Marker,
     ModelCard,
     Pong,
     Prediction,
@@ -44,6 +46,7 @@ from eeg_emotion.publish.requests import (
 _ID = "biosemi-1234"
 _EPOCH = "9f1c2a7be4d05386"
 _MODEL = "demo-simulated 1"
+_ALARM = "5b0c1e9a6f0d4c7f8a2b3c4d5e6f7081"
 _CHANNELS = ("Fp1", "Fp2", "C3", "C4", "O1", "O2")
 _WINDOW = WindowSpan(start=1795416120.0, end=1795416124.992)
 
@@ -95,7 +98,7 @@ _UNSCORED = _PREDICTION.model_copy(
 _CARD = ModelCard(
     name="demo-simulated",
     version="1",
-    sha256="7e224cf982e82229d6715ad70e2afdbf99435eefa9ae8b37477b8ecf3a693ac6",
+    sha256="3dbeff1d40387204d7f84a814075ba834a26a98bc9b1698560c1678b98668ff9",
     simulated=True,
     trained_on="simulated people in DEAP's format, 10 people, 4800 windows",
     held_out={"arousal": "balanced accuracy 0.885", "valence": "balanced accuracy 0.832"},
@@ -158,6 +161,34 @@ MESSAGES: tuple[TypedMessage, ...] = (
         detail="22 of 60 s of clean rest; not counted: 3 s poor contact",
         before=None,
         after=None,
+    ),
+    Alarm(
+        id=f"{_ALARM}.raised",
+        alarm=_ALARM,
+        headset=_ID,
+        rule="driver-takeover",
+        severity=Severity.CRITICAL,
+        text="High arousal and low valence: hand control to the car.",
+        change=AlarmChange.RAISED,
+        time=_WINDOW.end,
+        by=None,
+        note=None,
+        evidence=Evidence(
+            state=State.LIVE,
+            epoch=_EPOCH,
+            seq=41,
+            arousal=0.82,
+            valence=0.21,
+            quality=0.97,
+            reasons=(),
+        ),
+        simulated=False,
+    ),
+    Marker(
+        headset=_ID,
+        time=_WINDOW.start,
+        text="trial 7",
+        ratings={"valence": 7.04, "arousal": 6.1},
     ),
     Pong(),
     GoingAway(reconnect_after_ms=3180),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from copy import copy
 from typing import Literal, Self
 
+from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.messages import Prediction, TypedMessage
 
-Kind = Literal["prediction", "status", "baseline", "detail", "reply"]
+Kind = Literal["prediction", "status", "baseline", "detail", "alarm", "marker", "reply"]
 
 
 class Frame:
@@ -16,7 +17,10 @@ class Frame:
     Attributes
     ----------
     kind, headset
-        What it is, and whose; a newer one of both replaces an unsent one.
+        What it is, and whose.
+    place
+        A newer message for the same place replaces an unsent one: its kind and headset, and of an
+        alarm the rule too.
     name
         The message's `type`.
     data
@@ -29,12 +33,24 @@ class Frame:
         What a transport made of it, kept so that it is made once.
     """
 
-    __slots__ = ("data", "epoch", "headset", "kind", "name", "packed", "seq", "window_end")
+    __slots__ = (
+        "data",
+        "epoch",
+        "headset",
+        "kind",
+        "name",
+        "packed",
+        "place",
+        "seq",
+        "window_end",
+    )
 
     def __init__(self, kind: Kind, headset: str, message: TypedMessage) -> None:
         self.kind = kind
         self.name = message.type
         self.headset = headset
+        rule = (message.rule,) if isinstance(message, Alarm) else ()
+        self.place: tuple[str, ...] = (kind, headset, *rule)
         self.data = message.encode().encode()
         self.epoch: str | None = None
         self.seq: int | None = None

@@ -9,11 +9,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import Alarm, RaisedAlarm
+from eeg_emotion.publish.message import Message
 
 PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
 
@@ -30,18 +32,6 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     NOT_WORN = "not_worn"
     NO_BASELINE = "no_baseline"
-
-
-class Message(BaseModel):
-    """Base of all that goes out: immutable, and strict about its fields."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True
-    )
-
-    def encode(self) -> str:
-        """Write the message as JSON text, once for all subscribers."""
-        return self.model_dump_json()
 
 
 class WindowSpan(Message):
@@ -133,6 +123,8 @@ class Headset(Message):
     samples_missing: int = 0
     gaps: int = 0
     windows_superseded: int = 0
+    alarms: tuple[RaisedAlarm, ...] = ()
+    """Those that are raised now, by when they were."""
 
 
 class ChannelQuality(Message):
@@ -142,6 +134,19 @@ class ChannelQuality(Message):
     score: Annotated[float, Field(ge=0, le=1)]
     trouble: Trouble | None
     """What it suffers from most; null for a good one."""
+
+
+class RegionPower(Message):
+    """The mean power of one region's electrodes in one window, dB above 1 µV² in each band.
+
+    Electrodes that were filled in do not count; null where none is left.
+    """
+
+    region: Literal["frontal", "central", "temporal", "parietal", "occipital"]
+    theta: float | None
+    alpha: float | None
+    beta: float | None
+    gamma: float | None
 
 
 class Quality(Message):
@@ -154,6 +159,7 @@ class Quality(Message):
     faults: tuple[Fault, ...]
     interpolated: tuple[str, ...]
     channels: tuple[ChannelQuality, ...]
+    regions: tuple[RegionPower, ...] = ()
 
 
 class Status(Message):
@@ -299,6 +305,19 @@ class Baseline(Message):
     """The first prediction that was made with it."""
 
 
+class Marker(Message):
+    """What the headset's own stream of markers said, such as a recording's trials on replay."""
+
+    type: Literal["marker"] = "marker"
+    headset: str
+    time: float
+    """When it was so, Unix seconds, UTC."""
+    text: str
+    ratings: dict[str, float] | None
+    """A recording's own ratings of the trial that begins here, on the scale that it states; null
+    where it states none."""
+
+
 class Event(Message):
     """Something that happened to a headset."""
 
@@ -307,14 +326,26 @@ class Event(Message):
     headset: str
     time: float
     """Unix seconds, UTC."""
-    kind: Literal["state", "baseline"]
+    kind: Literal["state", "baseline", "marker"]
     state: str
-    """The headset's or its baseline's new state."""
+    """The headset's or its baseline's new state; empty for a marker."""
     detail: str
-    """The state in words."""
+    """The state in words, or the marker's text."""
+    ratings: dict[str, float] | None = None
+    """The marker's; null for the others."""
 
 
 TypedMessage = (
-    Prediction | Status | Baseline | Detail | Welcome | Subscribed | Refused | Pong | GoingAway
+    Prediction
+    | Status
+    | Baseline
+    | Detail
+    | Alarm
+    | Marker
+    | Welcome
+    | Subscribed
+    | Refused
+    | Pong
+    | GoingAway
 )
 """All that goes out on the WebSocket."""

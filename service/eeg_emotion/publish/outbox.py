@@ -3,8 +3,9 @@
 A subscriber that reads slowly gets the newest state, not a growing backlog. Two things hold it
 back: the credits of a client that acknowledges, and the socket of any client. While it is held
 back, a message that is still unsent when a newer one of the same kind and headset comes is dropped
-and counted. So an outbox holds at most one message of each kind and headset, beside the answers to
-what the client asked and what it missed while it was away.
+and counted; changes of alarms give way to newer ones of the same rule alone. So an outbox holds at
+most one message of each kind and headset, and one of each rule, beside the answers to what the
+client asked and what it missed while it was away.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.publish.frames import Frame, Kind
+from eeg_emotion.publish.frames import Frame
 
 CREDITS = 32
 """Messages that may be unacknowledged: what a client that sleeps finds stale when it wakes. Fewer
@@ -46,7 +47,7 @@ class Outbox:
         self._greeting: Frame | None = None
         self._replies: deque[Frame] = deque()
         self._missed: deque[Frame] = deque()
-        self._waiting: dict[tuple[Kind, str], Frame] = {}
+        self._waiting: dict[tuple[str, ...], Frame] = {}
         self._limit: float = float("inf")
         self._begun = 0
         self._acknowledged = 0
@@ -66,8 +67,8 @@ class Outbox:
         self._ring()
 
     def put(self, frame: Frame) -> None:
-        """Add a message, in place of an unsent older one of the same kind and headset."""
-        place = frame.kind, frame.headset
+        """Add a message, in place of an unsent older one for the same place."""
+        place = frame.place
         # Taken out first, so that the newer message takes its own place in the order.
         if self._waiting and self._waiting.pop(place, None) is not None:
             self.conflated += 1

@@ -254,7 +254,7 @@ def _trials(person: DeapPerson, trials: range, baseline: bool) -> Iterator[Stret
     onset = BASELINE_SAMPLES if baseline else 0
     for trial in trials:
         ratings = dict(zip(LABELS, person.labels[trial - 1].tolist(), strict=True))
-        text: dict[str, object] = {"trial": trial, **ratings}
+        text: dict[str, object] = {"text": f"trial {trial}", "ratings": ratings}
         if person.simulated:
             text["simulated"] = True
         yield Stretch(eeg[trial - 1], follows=False, markers=(Marker(onset, json.dumps(text)),))

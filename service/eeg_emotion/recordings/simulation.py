@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads scipy.signal, which takes a second, on first use
 from numpy.typing import NDArray
-from scipy import signal
 
 from eeg_emotion.eeg.montage import DEAP32, positions
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
@@ -203,7 +203,7 @@ class SimulatedRun:
         )
         waxing, self._waxing_state = _walk(waxing, self._waxing, self._waxing_state)
         drift, self._drift_state = _walk(drift, self._drift, self._drift_state)
-        pink, self._pink_state = signal.lfilter(
+        pink, self._pink_state = scipy.signal.lfilter(
             self._pink_b, _PINK_A, pink, axis=1, zi=self._pink_state
         )
 
@@ -215,7 +215,7 @@ class SimulatedRun:
 
         activity = person.background_uv * pink[:sources]
         for band, sos in enumerate(self._band_filters):
-            narrow, self._band_states[band] = signal.sosfilt(
+            narrow, self._band_states[band] = scipy.signal.sosfilt(
                 sos, rhythm[band * sources : (band + 1) * sources], zi=self._band_states[band]
             )
             activity += amplitude[band] * narrow
@@ -320,7 +320,9 @@ def _visits(
 
 def _state_text(state: NDArray[np.float64]) -> str:
     arousal, valence = ratings(state).tolist()
-    return json.dumps({"arousal": arousal, "valence": valence, "simulated": True})
+    levels = {"arousal": arousal, "valence": valence}
+    text = ", ".join(f"{'high' if value > 5.0 else 'low'} {name}" for name, value in levels.items())
+    return json.dumps({"text": text, "ratings": levels, "simulated": True})
 
 
 def _topography(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -366,20 +368,22 @@ def _walk(
     noise: NDArray[np.float64], keep: float, state: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give a mean-reverting walk of unit variance, and where it was left."""
-    walk, state = signal.lfilter([np.sqrt(1.0 - keep**2)], [1.0, -keep], noise, axis=1, zi=state)
+    walk, state = scipy.signal.lfilter(
+        [np.sqrt(1.0 - keep**2)], [1.0, -keep], noise, axis=1, zi=state
+    )
     return walk, state
 
 
 def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
     """Give a band-pass that turns white noise of unit variance into a rhythm of unit variance."""
-    sos = signal.butter(2, (low, high), btype="bandpass", fs=sfreq, output="sos")
-    _, response = signal.sosfreqz(sos, worN=8192)
+    sos = scipy.signal.butter(2, (low, high), btype="bandpass", fs=sfreq, output="sos")
+    _, response = scipy.signal.sosfreqz(sos, worN=8192)
     sos[0, :3] /= np.sqrt(np.mean(np.abs(response) ** 2))
     return sos
 
 
 def _pink_rms(sfreq: float) -> float:
     """Give the RMS between 1 and 45 Hz of unit white noise after the 1/f filter."""
-    frequency, response = signal.freqz(_PINK_B, _PINK_A, worN=8192, fs=sfreq)
+    frequency, response = scipy.signal.freqz(_PINK_B, _PINK_A, worN=8192, fs=sfreq)
     band = (frequency >= 1.0) & (frequency <= 45.0)
     return float(np.sqrt(np.sum(np.abs(response[band]) ** 2) / len(frequency)))

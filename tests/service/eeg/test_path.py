@@ -72,6 +72,7 @@ def assert_same(found: list[Window], expected: list[Window]) -> None:
     assert len(found) == len(expected) > 0
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one.features, other.features)
+        np.testing.assert_array_equal(np.concatenate(one.signal), np.concatenate(other.signal))
         np.testing.assert_array_equal(one.quality.scores, other.quality.scores)
         assert replace(one, features=0, quality=0) == replace(other, features=0, quality=0)
         assert one.quality.overall == other.quality.overall

@@ -82,12 +82,12 @@ def feed(connection: Connection, start: int, stop: int, factor: float = 1.0) -> 
 
 def test_before_its_metadata_are_read_nothing_is_said_of_the_check():
     connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED)
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.id, told.name, told.sfreq) == ("cap-1", "Cap", 250.0)
     assert (told.state, told.check, told.epoch, told.unit) == (State.CONNECTING, None, None, None)
     assert told.detail == "opening the stream and checking its metadata"
     connection.trouble = "could not be opened; look for a firewall"
-    assert connection.describe(OPENED).detail == connection.trouble
+    assert connection.describe(OPENED, ()).detail == connection.trouble
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
     labels = (*(name for name in DEAP32 if name not in missing), "EXG1")[:32]
     connection = opened(stream(labels=labels, units=("uV",) * len(labels)))
     # The metadata suffice for it; no sample is needed.
-    assert connection.describe(OPENED).check is check
+    assert connection.describe(OPENED, ()).check is check
     feed(connection, 0, 12)
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.state, told.check) == (State.LIVE, check)
     assert set(told.interpolated) == set(missing)
     assert told.channels_used == tuple(name for name in DEAP32 if name not in missing)
@@ -116,13 +116,13 @@ def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
 def test_while_its_unit_is_judged_it_is_connecting_and_says_so():
     connection = opened(stream(units=("",) * 32))
     feed(connection, 0, 3, factor=1e-6)
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.state, told.check, told.unit) == (State.CONNECTING, None, None)
     assert "judging the unit" in told.detail
     # Silence is told all the same.
-    assert connection.describe(OPENED + 2.0).state is State.STALE
+    assert connection.describe(OPENED + 2.0, ()).state is State.STALE
     feed(connection, 3, 5, factor=1e-6)
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.state, told.check) == (State.LIVE, Check.ACCEPTED)
     assert told.unit is not None
     assert told.unit.startswith("V, judged by its amplitude")
@@ -134,24 +134,26 @@ def test_what_is_unusual_is_added_to_the_detail():
     connection.changes = ("unit uV, now V", "channels new: EXG1")
     feed(connection, 0, 1)
     plain = connection.layout.describe()
-    assert connection.describe(OPENED + 0.9).detail == (
+    assert connection.describe(OPENED + 0.9, ()).detail == (
         f"{plain}; changed since its last connection: unit uV, now V; channels new: EXG1"
     )
-    assert connection.describe(OPENED + 1.0).detail.endswith("; no sample has come for 1 s")
-    assert connection.describe(OPENED + 1.0).changes == connection.changes
-    assert connection.describe(OPENED + 1.0).state is State.LIVE
-    assert connection.describe(OPENED + 2.0).detail == "connected, but no sample has come for 2 s"
+    assert connection.describe(OPENED + 1.0, ()).detail.endswith("; no sample has come for 1 s")
+    assert connection.describe(OPENED + 1.0, ()).changes == connection.changes
+    assert connection.describe(OPENED + 1.0, ()).state is State.LIVE
+    assert (
+        connection.describe(OPENED + 2.0, ()).detail == "connected, but no sample has come for 2 s"
+    )
 
 
 def test_a_quarantined_one_says_why_while_it_is_there_and_after():
     connection = opened(stream())
     feed(connection, 0, 1)
     connection.quarantine = "found this, expected that"
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.state, told.check) == (State.QUARANTINED, Check.QUARANTINED)
     assert told.detail == "found this, expected that"
     connection.gone = True
-    told = connection.describe(OPENED)
+    told = connection.describe(OPENED, ())
     assert (told.state, told.check) == (State.LOST, Check.QUARANTINED)
     assert told.detail == "gone; while it was here: found this, expected that"
 

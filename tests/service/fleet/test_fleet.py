@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,6 +30,7 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
+from tests.service.alarms.quiet import NoAlarms, alarms_in
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
@@ -169,7 +171,9 @@ async def running(
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
     bus = RecordingBus()
     baselines = baselines_of(model, bus)
-    fleet = Fleet(model, model.contract.path, reception, bus, Metrics(), baselines, clock)
+    fleet = Fleet(
+        model, model.contract.path, reception, bus, Metrics(), baselines, NoAlarms(), clock
+    )
     baselines.attach(fleet)
     task = asyncio.create_task(fleet.run())
     try:
@@ -397,7 +401,7 @@ async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     handler = logging.Handler()
     handler.emit = lambda record: warnings.append(record)
     source_id = simulated_recording(2026, 4).source_id
-    logger = logging.getLogger("eeg_emotion.fleet.fleet")
+    logger = logging.getLogger("eeg_emotion.fleet.telling")
     logger.addHandler(handler)
     try:
         async with (
@@ -572,7 +576,9 @@ async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predi
 
 async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
     """Ask the REST interface in front of a fleet."""
-    service = Service(model, 1.0, fleet, bus, Metrics(), baselines_of(model, bus))
+    with tempfile.TemporaryDirectory() as folder:
+        alarms, events = alarms_in(Path(folder), bus)
+    service = Service(model, 1.0, fleet, bus, Metrics(), baselines_of(model, bus), alarms, events)
     transport = httpx.ASGITransport(create_app(service))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(path)

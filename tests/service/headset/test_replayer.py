@@ -420,17 +420,22 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     faults = parse_faults(
         "swap-channels @2; volts @2; rate 250 @2; kill 8s @16; kill @30; volts @60"
     )
-    seen = [threading.Event(), threading.Event()]
+    seen = [threading.Event() for _ in range(4)]
 
     def stretches() -> Iterator[Stretch]:
-        # It goes on from each new connection once that is seen: it would be gone again within a
-        # second, and looking for a stream takes a busy machine longer.
+        # It goes on from each new connection once that is seen and read from: it would be gone
+        # again within a second, a busy machine takes longer to look for a stream, and an inlet
+        # that has lost its stream gives none of what it still holds.
         yield Stretch(signal(12 * 128))
         assert seen[0].wait(30)
-        away = Marker(6 * 128, "away")
-        yield Stretch(signal(14 * 128, first=12 * 128), follows=True, markers=(away,))
+        yield Stretch(signal(3 * 128, first=12 * 128), follows=True)
         assert seen[1].wait(30)
-        yield Stretch(signal(14 * 128, first=26 * 128), follows=True)
+        away = Marker(3 * 128, "away")
+        yield Stretch(signal(11 * 128, first=15 * 128), follows=True, markers=(away,))
+        assert seen[2].wait(30)
+        yield Stretch(signal(2 * 128, first=26 * 128), follows=True)
+        assert seen[3].wait(30)
+        yield Stretch(signal(12 * 128, first=28 * 128), follows=True)
 
     played = replace(recording(), stretches=stretches)
     future = player.play(Replayer(played, speed=8.0, faults=faults))
@@ -450,6 +455,8 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     assert all(new != old for new, old in zip(labels, LABELS, strict=True))
     units = dict(zip(labels, info.get_channel_units(), strict=True))
     assert units == {"Fp1": "V", "T3": "V", "Trigger": None}
+    second.pull(until=250)
+    seen[1].set()
     second.pull()
     stamps, values = np.array(second.stamps), np.array(second.values)
     # It was away for one true second.
@@ -463,11 +470,13 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
 
     third = Listener(played.source_id, first.uid, second.uid)
     assert third.inlet.info(timeout=10).get_channel_labels() == labels
-    seen[1].set()
     # The marker came while the signal was away.
     notes.pull(until=1)
     assert notes.values == [["away"]]
     np.testing.assert_allclose(notes.stamps, [begin + 18], rtol=0, atol=1e-6)
+    seen[2].set()
+    third.pull(until=1)
+    seen[3].set()
     third.pull()
     assert begin + 24 - 1e-6 <= third.stamps[0]
     report = future.result(timeout=30)

@@ -49,6 +49,7 @@ def window(
         quality=WindowQuality(np.ones(2), (None, None), overall, faults),
         interpolated=interpolated,
         normalised=normalised,
+        signal=(),
     )
 
 

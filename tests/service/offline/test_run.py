@@ -17,6 +17,7 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
+from tests.service.alarms.quiet import NoAlarms
 
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.baseline.baselines import Baselines
@@ -139,7 +140,7 @@ async def live(
         utc=time.time,
         random=Random(1),
     )
-    fleet = Fleet(model, model.contract.path, Reception(), bus, Metrics(), baselines)
+    fleet = Fleet(model, model.contract.path, Reception(), bus, Metrics(), baselines, NoAlarms())
     baselines.attach(fleet)
     following = asyncio.create_task(fleet.run())
     try:

@@ -14,7 +14,8 @@ from eeg_emotion.api.server import PING_SECONDS
 from eeg_emotion.publish.asyncapi import asyncapi, client_schema, documents, server_schema
 from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
-from eeg_emotion.publish.messages import Message, Welcome
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import Welcome
 from eeg_emotion.publish.requests import REQUESTS, Request
 
 _FOLDER = Path(__file__).parents[3] / "service"

@@ -5,7 +5,7 @@ from tests.service.publish.conftest import FakeClock, baseline, status
 
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.events import KEPT_EVENTS, Events
-from eeg_emotion.publish.messages import BaselineState
+from eeg_emotion.publish.messages import BaselineState, Marker
 
 
 @pytest.fixture
@@ -28,7 +28,21 @@ def test_an_event_says_what_happened_to_whom_and_when(events: Events, clock: Fak
         "kind": "state",
         "state": "stale",
         "detail": "no sample for 2 s",
+        "ratings": None,
     }
+
+
+def test_a_marker_is_an_event_of_its_own_time_with_its_ratings(
+    events: Events, clock: FakeClock
+) -> None:
+    clock.now = 1.7e9
+    rated = Marker(headset="a", time=1.6e9, text="trial 3", ratings={"arousal": 7.0})
+    for marker in (rated, rated, Marker(headset="a", time=1.6e9 + 1, text="end", ratings=None)):
+        events.heard(marker)
+    assert [(e.time, e.kind, e.detail, e.ratings) for e in events.of("a")] == [
+        (1.6e9, "marker", "trial 3", {"arousal": 7.0}),
+        (1.6e9 + 1, "marker", "end", None),
+    ]
 
 
 def test_a_status_that_tells_nothing_new_is_no_event(events: Events) -> None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import (
     PROTOCOL,
     Baseline,
@@ -18,7 +19,6 @@ from eeg_emotion.publish.messages import (
     GoingAway,
     Headset,
     Latency,
-    Message,
     ModelCard,
     Pong,
     Prediction,

@@ -207,11 +207,13 @@ def test_each_trial_is_a_stretch_with_its_ratings_at_the_onset(
         assert marker.sample == onset
         valence, arousal, dominance, liking = person.labels[trial - 1]
         assert json.loads(marker.text) == {
-            "trial": trial,
-            "valence": valence,
-            "arousal": arousal,
-            "dominance": dominance,
-            "liking": liking,
+            "text": f"trial {trial}",
+            "ratings": {
+                "valence": valence,
+                "arousal": arousal,
+                "dominance": dominance,
+                "liking": liking,
+            },
         }
 
 

@@ -177,9 +177,14 @@ def test_recording_visits_the_four_quadrants_and_marks_each_change():
         for marker in stretch.markers
     ]
     assert [sample for sample, _ in visits] == [visit * 576 for visit in range(8)]
-    states = [(note["arousal"], note["valence"]) for _, note in visits]
+    states = [(note["ratings"]["arousal"], note["ratings"]["valence"]) for _, note in visits]
     assert set(states[:4]) == {(8.0, 8.0), (8.0, 2.0), (2.0, 8.0), (2.0, 2.0)}
     assert states[4:] == states[:4]
+    assert all(
+        note["text"] == f"{'high' if arousal > 5 else 'low'} arousal, "
+        f"{'high' if valence > 5 else 'low'} valence"
+        for (_, note), (arousal, valence) in zip(visits, states, strict=True)
+    )
     assert all(note["simulated"] is True for _, note in visits)
 
 

@@ -1,0 +1,17 @@
+"""What every message has in common."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(BaseModel):
+    """Base of all that goes out: immutable, and strict about its fields."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True
+    )
+
+    def encode(self) -> str:
+        """Write the message as JSON text, once for all subscribers."""
+        return self.model_dump_json()
