@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test lint bench model protocol requirements clean
+.PHONY: demo test lint bench model protocol screenshot requirements clean
 
 demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
@@ -26,6 +26,9 @@ model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated peo
 
 protocol: .venv/service.stamp ## service/asyncapi.json and service/schema anew from the message types
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
+
+screenshot: .venv/dev.stamp ## service/dashboard.png anew, from five minutes of the demo
+	@$(BIN)/python -m tests.screenshot
 
 requirements: ## pins requirements/*.txt anew, versions and hashes
 	@sh requirements/pin.sh $(PYTHON)

@@ -17,6 +17,8 @@ from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
+from eeg_emotion.alarms.alarms import Alarms, Target
+from eeg_emotion.alarms.upkeep import Upkeep
 from eeg_emotion.api import arrivals
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.health import metrics_server
@@ -27,6 +29,10 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.delivery.courier import Courier
+from eeg_emotion.delivery.mqtt import Mqtt
+from eeg_emotion.delivery.sender import Sender
+from eeg_emotion.delivery.webhook import Webhook
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.fleet.fleet import Fleet
@@ -36,7 +42,10 @@ from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Purpose
 from eeg_emotion.publish.purpose import settle_purpose
+from eeg_emotion.rules.presets import read_all_rules
+from eeg_emotion.rules.rule import Rules
 from eeg_emotion.settings import Settings, SettingsError, default_keys
+from eeg_emotion.store.store import EventStore
 
 logger = get_logger(__name__)
 
@@ -68,6 +77,7 @@ def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
         settings.purpose, settings.justification, simulated=model.contract.trained_on.simulated
     )
     access = access_for(settings, purpose)
+    rules = read_all_rules(settings.rules)
     with contextlib.ExitStack() as listeners:
         listener = listeners.enter_context(_listen(settings.host, settings.port, "--port"))
         numbers = None
@@ -75,9 +85,16 @@ def serve(settings: Settings, announce: Callable[[str, Model], None]) -> None:
             numbers = listeners.enter_context(
                 _listen("127.0.0.1", settings.metrics_port, "--metrics-port")
             )
+        events = listeners.enter_context(
+            contextlib.closing(EventStore(settings.event_store.get_secret_value()))
+        )
         _allow_many_files()
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_serve(settings, path, model, access, purpose, listener, numbers, announce))
+        asyncio.run(
+            _serve(
+                settings, path, model, access, purpose, rules, events, listener, numbers, announce
+            )
+        )
 
 
 def load_for_service(settings: Settings) -> Model:
@@ -174,6 +191,8 @@ async def _serve(
     model: Model,
     access: Access,
     purpose: Purpose,
+    rules: Rules,
+    events: EventStore,
     listener: socket.socket,
     numbers: socket.socket | None,
     announce: Callable[[str, Model], None],
@@ -190,7 +209,27 @@ async def _serve(
         utc=time.time,
         random=SystemRandom(),
     )
-    fleet = Fleet(model, path, settings.reception(), bus, metrics, baselines)
+    couriers = [
+        Courier(sender, events, observe=metrics.delivered_to) for sender in _senders(settings)
+    ]
+    alarms = Alarms(
+        rules,
+        events,
+        bus,
+        targets=[Target(courier.target, courier.wants, courier.wake) for courier in couriers],
+        model_simulated=model.contract.trained_on.simulated,
+        observe=metrics.told,
+        utc=time.time,
+        clock=time.monotonic,
+    )
+    upkeep = Upkeep(
+        events,
+        retention_days=settings.retention_days,
+        targets=[courier.target for courier in couriers],
+        show=lambda waiting: metrics.show_events(undelivered=waiting, unwritten=alarms.unwritten),
+        utc=time.time,
+    )
+    fleet = Fleet(model, path, settings.reception(), bus, metrics, baselines, alarms)
     baselines.attach(fleet)
     service = Service(
         model,
@@ -199,6 +238,8 @@ async def _serve(
         bus,
         metrics,
         baselines,
+        alarms,
+        events,
         limits=settings.quality,
         access=access,
         purpose=purpose,
@@ -222,7 +263,9 @@ async def _serve(
         if numbers is not None:
             tasks.create_task(beside.serve(sockets=[numbers]))
             logger.info("metrics served", address=_metrics_address(numbers))
-        working = [tasks.create_task(service.run()), tasks.create_task(fleet.run())]
+        running = [service.run(), fleet.run(), alarms.run(), upkeep.run()]
+        running += [courier.run() for courier in couriers]
+        working = [tasks.create_task(part) for part in running]
         if settings.lsl_out:
             outlets = Outlets(bus, fleet, service.model_card())
             working.append(tasks.create_task(outlets.run()))
@@ -243,6 +286,13 @@ async def _serve(
         for task in working:
             task.cancel()
         server.should_exit = beside.should_exit = True
+
+
+def _senders(settings: Settings) -> list[Sender]:
+    senders: list[Sender] = [Webhook(webhook) for webhook in settings.webhook]
+    if settings.mqtt is not None:
+        senders.append(Mqtt(settings.mqtt))
+    return senders
 
 
 def _metrics_address(listener: socket.socket) -> str:

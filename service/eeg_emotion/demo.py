@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.console import Console
 
-from eeg_emotion.client import Stream, connect
+from eeg_emotion.client import Alarm, Stream, connect
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.messages import ModelCard, Prediction, Score, Status
 
@@ -111,9 +112,11 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
     # Only the simulated person is seen, who may be shown to everyone.
     daemon = ["serve", "--quiet", "--allow-open", "--host", host, "--port", str(port), *session]
+    daemon += ["--rules", "driver-takeover", "--rules", "signal-lost"]
     headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
     summary = Summary()
-    async with _part(*daemon) as service:
+    # Its alarms are kept no longer than itself, and apart from those of the user's own service.
+    async with _kept_for_now() as store, _part(*daemon, "--event-store", store) as service:
         address = await _address(service)
         websocket = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
         console.print(f"page       {address}", markup=False, soft_wrap=True)
@@ -153,6 +156,9 @@ async def _listen(stream: Stream, summary: Summary, console: Console) -> None:
                 if line != told:
                     told = line
                     console.print(line, markup=False, soft_wrap=True)
+            case Alarm():
+                line = f"alarm      {message.severity}, {message.change}: {message.text}"
+                console.print(line, markup=False, soft_wrap=True)
             case Prediction():
                 latency_ms = (received - message.window.end) * 1e3
                 summary.predictions += 1
@@ -216,6 +222,12 @@ def _without_settings() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if not name.startswith("EEG_EMOTION_")
     } | own
+
+
+@contextlib.asynccontextmanager
+async def _kept_for_now() -> AsyncIterator[str]:
+    with tempfile.TemporaryDirectory(prefix="eeg-emotion-demo-") as folder:
+        yield f"sqlite:///{folder}/events.db"
 
 
 @contextlib.asynccontextmanager

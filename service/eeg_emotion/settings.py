@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,6 +18,8 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from eeg_emotion.access.origins import OriginError, Origins
+from eeg_emotion.delivery.mqtt import MqttSettings
+from eeg_emotion.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
@@ -25,6 +27,8 @@ from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.logs import LogFormat
 from eeg_emotion.publish.messages import Purpose
+
+_SECRET = {("webhook",), ("mqtt",), ("event_store",)}
 
 
 class SettingsError(EegEmotionError):
@@ -40,6 +44,11 @@ def _own_folder(variable: str, default: str) -> Path:
 
 def _profiles_folder() -> Path:
     return _own_folder("XDG_DATA_HOME", ".local/share") / "profiles"
+
+
+def _events_file() -> SecretStr:
+    folder = _own_folder("XDG_DATA_HOME", ".local/share")
+    return SecretStr(f"sqlite:///{folder / 'events.db'}")
 
 
 def default_keys() -> Path:
@@ -100,6 +109,26 @@ class Settings(BaseSettings):
         default_factory=_profiles_folder
     )
 
+    rules: Annotated[
+        tuple[str, ...],
+        Field(description="Rules that raise alarms: names of presets, or TOML files."),
+    ] = ()
+    event_store: Annotated[
+        SecretStr,
+        Field(description="Where events are kept: sqlite:///PATH or postgresql://HOST/NAME."),
+    ] = Field(default_factory=_events_file)
+    retention_days: Annotated[
+        float, Field(gt=0, le=3660, description="Events that are older are deleted.")
+    ] = 90.0
+    webhook: Annotated[
+        tuple[WebhookSettings, ...],
+        Field(description="Where events are posted: tables with name, url, secret and headsets."),
+    ] = ()
+    mqtt: Annotated[
+        MqttSettings | None,
+        Field(description="MQTT 5 broker that events are published to: a table, url and topic."),
+    ] = None
+
     purpose: Annotated[
         Purpose | None,
         Field(description="What it is run for; needed unless the model is simulated: a demo."),
@@ -157,6 +186,14 @@ class Settings(BaseSettings):
             name: json.loads(value) if isinstance(value, str) and value[:1] == "[" else value
             for name, value in quality.items()
         }
+
+    @field_validator("webhook")
+    @classmethod
+    def _webhooks_differ(cls, webhook: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+        names = [settings.name for settings in webhook]
+        if len(set(names)) < len(names):
+            raise ValueError(f"found the names {', '.join(names)}, expected different ones")
+        return webhook
 
     @field_validator("origin")
     @classmethod
@@ -230,7 +267,9 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
         return FromSources(**given)  # type: ignore[arg-type]  # validated by pydantic itself
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, found {item['input']!r}"
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            # These have secrets in them.
+            + ("" if item["loc"][:1] in _SECRET else f", found {item['input']!r}")
             for item in error.errors()
         )
         raise SettingsError(

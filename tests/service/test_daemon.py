@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from eeg_emotion import daemon
 from eeg_emotion.cli import main as cli
+from eeg_emotion.cli import serve as cli_serve
 from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.settings import Settings
@@ -194,7 +195,7 @@ def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
 ) -> None:
     served: list[Settings] = []
     monkeypatch.setattr(daemon, "serve", lambda settings, announce: served.append(settings))
-    monkeypatch.setattr(cli, "configure_logging", lambda log_format, *, verbose: None)
+    monkeypatch.setattr(cli_serve, "configure_logging", lambda log_format, *, verbose: None)
     options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
     assert CliRunner().invoke(cli.app, ["serve", *options]).exit_code == 0
     assert CliRunner().invoke(cli.app, ["serve"]).exit_code == 0

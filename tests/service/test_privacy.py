@@ -13,6 +13,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import stat
 import struct
 import subprocess
@@ -121,8 +122,17 @@ def files_open_for_writing(pid: int) -> list[str]:
 MORTAL = (
     "import resource, signal, sys\n"
     "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)\n"
 )
+EVENTS_BYTES = 2**18
+"""Room for the event store, which is looked into afterwards."""
+RULES = """
+[[rule]]
+name = "any-score"
+text = "There is a score."
+severity = "info"
+when = [{ of = "arousal", above = 0.0 }]
+"""
 SERVE = "import runpy; runpy.run_module('eeg_emotion', run_name='__main__', alter_sys=True)"
 
 
@@ -137,8 +147,8 @@ class Watched:
     touched: list[str] = field(default_factory=list)
 
     @classmethod
-    def start(cls, root: Path, code: str, *arguments: str) -> Watched:
-        root.mkdir()
+    def start(cls, root: Path, code: str, *arguments: str, largest: int = 0) -> Watched:
+        root.mkdir(exist_ok=True)
         places = {name: root / name for name in FOLDERS}
         for place in places.values():
             place.mkdir(mode=0o700)
@@ -158,7 +168,7 @@ class Watched:
         }
         watch = FolderWatch([root, *places.values()])
         process = subprocess.Popen(
-            [sys.executable, "-c", MORTAL + code, *arguments],
+            [sys.executable, "-c", MORTAL + code, str(largest), *arguments],
             cwd=places["cwd"],
             env=environment,
             stdout=subprocess.PIPE,
@@ -207,6 +217,7 @@ class Evidence:
     """All that the daemon let out, by where it came from, and what it did on disk."""
 
     daemon: Watched
+    store: Path
     open_files: list[str]
     sent: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
@@ -217,16 +228,21 @@ class Evidence:
 def evidence(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> Evidence:
     """1. Serve. 2. A headset. 3. Ask for everything until scores have come. 4. SIGTERM."""
     root = tmp_path_factory.mktemp("privacy") / "daemon"
+    root.mkdir()
+    (root / "rules.toml").write_text(RULES)
+    store = tmp_path_factory.mktemp("store")
     daemon = Watched.start(
-        root, SERVE, "serve", "--port", "0", "--lsl-out", "--session-id", lsl_session
-    )
+        root, SERVE, "serve", "--port", "0", "--lsl-out", "--session-id", lsl_session,
+        "--rules", str(root / "rules.toml"), "--event-store", f"sqlite:///{store / 'events.db'}",
+        largest=EVENTS_BYTES,
+    )  # fmt: skip
     stop = threading.Event()
     playing = threading.Thread(target=Replayer(planted_recording(), speed=4.0).run, args=(stop,))
     try:
         assert daemon.process.stdout is not None
         address = daemon.process.stdout.readline().decode().split()[1]
         playing.start()
-        found = asyncio.run(asyncio.wait_for(_listen(daemon, address), 60))
+        found = asyncio.run(asyncio.wait_for(_listen(daemon, store, address), 60))
     finally:
         stop.set()
         if daemon.process.returncode is None:
@@ -236,11 +252,15 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> Evid
             playing.join()
         assert not daemon.wrote, f"the daemon wrote, of what is watched to {daemon.touched}"
     found.sent |= daemon.said
+    with contextlib.closing(sqlite3.connect(store / "events.db")) as events:
+        found.sent["event store"] = "\n".join(events.iterdump())
+        rows = events.execute("SELECT json FROM eeg_emotion_event").fetchall()
+        found.sent["events"] = json.dumps([json.loads(row) for (row,) in rows])
     return found
 
 
-async def _listen(daemon: Watched, address: str) -> Evidence:
-    evidence = Evidence(daemon, [])
+async def _listen(daemon: Watched, store: Path, address: str) -> Evidence:
+    evidence = Evidence(daemon, store, [])
     stream = f"{address.replace('http', 'ws', 1)}v1/stream"
     told: list[str] = []
     async with websockets.connect(stream, proxy=None) as subscriber:
@@ -310,9 +330,14 @@ def test_the_daemon_is_asked_for_all_it_has(evidence: Evidence) -> None:
     assert evidence.daemon.process.returncode == 0
 
 
-def test_nothing_is_written_from_its_start_to_its_end(evidence: Evidence) -> None:
+def test_nothing_but_the_event_store_is_written_from_its_start_to_its_end(
+    evidence: Evidence,
+) -> None:
     assert evidence.daemon.touched == []
-    assert evidence.open_files == []
+    assert {Path(name).name for name in evidence.open_files} <= {
+        "events.db", "events.db-wal", "events.db-shm",
+    }  # fmt: skip
+    assert {Path(name).parent for name in evidence.open_files} == {evidence.store}
     assert not evidence.daemon.wrote
 
 
@@ -328,7 +353,8 @@ def test_no_message_and_no_answer_has_as_many_numbers_side_by_side_as_a_signal_w
     for place, text in evidence.sent.items():
         if text[:1] in ("{", "[") and place not in ("WebSocket", "stdout", "stderr"):
             most[place] = max(number_runs(json.loads(text)))
-    assert {"LSL", "/v1/model", "/openapi.json"} <= most.keys()
+    assert {"LSL", "/v1/model", "/openapi.json", "events"} <= most.keys()
+    assert json.loads(evidence.sent["events"])
     assert {place: count for place, count in most.items() if count > MOST_NUMBERS} == {}
 
 

@@ -12,8 +12,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
+from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, server, sse, stream, subscribers
-from eeg_emotion.fleet import fleet
+from eeg_emotion.fleet import telling
 from eeg_emotion.headset.link import LOST_SECONDS, STALE_SECONDS, State
 from eeg_emotion.publish import history, outbox, session
 from eeg_emotion.publish.asyncapi import HEARD, SENT, SENT_AS_EVENTS
@@ -82,6 +83,7 @@ NUMBERS: dict[str, list[float]] = {
     "P11": [subscribers._SPREAD_SECONDS, *subscribers._RETURN_SECONDS, 10],
     "P12": [session.HELLO_SECONDS],
     "P13": [history.KEPT_SECONDS],
+    "P16": [alarms._UNWRITTEN_SECONDS],
 }
 
 
@@ -98,7 +100,7 @@ def test_a_promise_s_numbers_are_the_code_s(promise: str) -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", fleet._COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", telling._COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import typer
+from pydantic import SecretStr
 
 from eeg_emotion.cli.main import app
+from eeg_emotion.delivery.mqtt import MqttSettings
+from eeg_emotion.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
@@ -14,6 +19,8 @@ from eeg_emotion.line.reception import Reception
 from eeg_emotion.logs import LogFormat
 from eeg_emotion.publish.messages import Purpose
 from eeg_emotion.settings import Settings, SettingsError, load_settings
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +79,15 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
         ("cap", "biosemi32", "biosemi32"),
         ("quality", '{"flat_uv": 2.0}', QualityLimits(flat_uv=2.0)),
         ("profiles", "/srv/profiles", Path("/srv/profiles")),
+        ("rules", '["signal-lost", "own.toml"]', ("signal-lost", "own.toml")),
+        ("event_store", "postgresql://u:p@h/n", SecretStr("postgresql://u:p@h/n")),
+        ("retention_days", "7.5", 7.5),
+        (
+            "webhook",
+            json.dumps([{"name": "a", "url": "http://h/x", "secret": SECRET}]),
+            (WebhookSettings(name="a", url=SecretStr("http://h/x"), secret=SecretStr(SECRET)),),
+        ),
+        ("mqtt", '{"url": "mqtt://h"}', MqttSettings(url=SecretStr("mqtt://h"))),
         ("purpose", "research", Purpose.RESEARCH),
         ("justification", "pilots' fatigue", "pilots' fatigue"),
         ("keys", "/srv/keys.json", Path("/srv/keys.json")),
@@ -89,7 +105,9 @@ def test_every_setting_can_come_from_every_source(
     name: str, text: str, value: object, toml: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert getattr(load_settings(**{name: value}), name) == value
-    literal = f'"{text}"' if isinstance(value, str | Path) else text.replace('":', '" =')
+    literal = (
+        f'"{text}"' if isinstance(value, str | Path | SecretStr) else text.replace('":', '" =')
+    )
     toml.write_text(f"{name} = {literal}\n", encoding="utf-8")
     assert getattr(load_settings(toml), name) == value
     monkeypatch.setenv(f"EEG_EMOTION_{name.upper()}", text)
@@ -288,7 +306,9 @@ def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
     assert "| `[quality]` | `EEG_EMOTION_QUALITY__…` |" in table
     for limit in fields(QualityLimits):
         assert f"`{limit.name} = " in table
-    for name in Settings.model_fields.keys() - {"quality"}:
+    assert "| `[[webhook]]` | `EEG_EMOTION_WEBHOOK` |" in table
+    assert "| `[mqtt]` | `EEG_EMOTION_MQTT__…` |" in table
+    for name in Settings.model_fields.keys() - {"quality", "webhook", "mqtt"}:
         assert name in options
         dashed = name.replace("_", "-")
         assert f"| `--{dashed}`, `{name}` | `EEG_EMOTION_{name.upper()}` |" in table
@@ -315,3 +335,32 @@ def test_documentation_and_metrics_are_shown_on_loopback_unless_said_otherwise(
     assert (settings.serves_docs, settings.serves_metrics) == (loopback, loopback)
     asked = load_settings(host=host, docs=not loopback, metrics_port=9100)
     assert (asked.serves_docs, asked.serves_metrics) == (not loopback, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"webhook = [{{ name = 'a', url = 'ftp://h', secret = '{SECRET}' }}]", "expected http"),
+        (f"webhook = [{{ name = 'a', url = 'http://u:pw-1@h', secret = '{SECRET}' }}]", "password"),
+        ("webhook = [{ name = 'a', url = 'http://h', secret = 'whsec_pw-1' }]", "openssl rand"),
+        ("mqtt = { url = 'http://u:pw-1@h' }", "expected mqtt://"),
+        ("mqtt = { url = 'mqtt://u:pw-1@h', topic = 'a/#' }", "mqtt.topic"),
+        ("mqtt = 'mqtt://u:pw-1@h'", "mqtt: "),
+    ],
+)
+def test_a_delivery_that_cannot_be_is_refused_without_its_secret(
+    toml: Path, text: str, words: str
+) -> None:
+    toml.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(toml)
+    assert words in str(caught.value)
+    assert "pw-1" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_two_webhooks_of_one_name_are_refused(toml: Path) -> None:
+    table = f"[[webhook]]\nname = 'a'\nurl = 'http://h'\nsecret = '{SECRET}'\n"
+    toml.write_text(table * 2, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"webhook: .*found the names a, a"):
+        load_settings(toml)

@@ -13,95 +13,59 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import eeg_emotion
-from eeg_emotion.cli.recording import open_recording
-from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.cli.offline import (
+    Baseline,
+    Cap,
+    Config,
+    HopSeconds,
+    ModelFile,
+    Profile,
+    Profiles,
+    RecordingFile,
+    StreamName,
+    Trials,
+    prepare,
+)
+from eeg_emotion.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from eeg_emotion.eeg.normaliser import Normaliser
     from eeg_emotion.eeg.path import PathSettings
     from eeg_emotion.inference.model import Model
     from eeg_emotion.offline.run import OfflineRun
     from eeg_emotion.publish.messages import Prediction
 
 
-class PredictError(EegEmotionError):
-    """What is asked for does not go with the model."""
-
-
 def predict(
-    file: Annotated[
-        Path,
-        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
-    ],
+    file: RecordingFile,
     out: Annotated[
         Path, typer.Option(help="File of predictions to write, .csv or .parquet; replaced if old.")
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(help="ONNX file of 'eeg-emotion-train export' (default: the demo's)."),
-    ] = None,
-    hop_seconds: Annotated[
-        float | None,
-        typer.Option(help="Seconds between windows, a multiple of 0.25 (default: the model's)."),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(help="The person's stored rest baseline, for a model that needs one."),
-    ] = None,
-    profiles: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
-        ),
-    ] = None,
-    trials: Annotated[
-        str | None, typer.Option(help="DEAP: the trials to take, such as 1-10 or 3 (default: all).")
-    ] = None,
-    baseline: Annotated[
-        bool, typer.Option(help="DEAP: take the 3 s before each video too.")
-    ] = True,
-    stream: Annotated[
-        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
-    ] = None,
-    cap: Annotated[
-        str | None,
-        typer.Option(
-            help="The cap behind numbered labels: biosemi32, biosemi64, openbci16, or electrodes "
-            "in the order of its numbers, such as Fp1,Fp2,C3,C4."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings, as for 'serve'.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON object.")
-    ] = False,
+    model: ModelFile = None,
+    hop_seconds: HopSeconds = None,
+    profile: Profile = None,
+    profiles: Profiles = None,
+    trials: Trials = None,
+    baseline: Baseline = True,
+    stream: StreamName = None,
+    cap: Cap = None,
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Predict from a recording at full speed, as the service would over a replay of it."""
-    from eeg_emotion.headset.library import load_library
-
-    load_library()  # the live path's modules need it, though no stream is opened
-    from eeg_emotion.daemon import live_path, load_for_service
     from eeg_emotion.offline.file import PredictionFile
-    from eeg_emotion.offline.run import OfflineRun
-    from eeg_emotion.settings import load_settings
 
     target = PredictionFile(out)
-    # Those of the file and the environment too: they are what 'serve' would judge by.
-    settings = load_settings(
-        config, model=model, hop_seconds=hop_seconds, cap=cap, profiles=profiles
-    )
-    loaded = load_for_service(settings)
-    path = live_path(settings, loaded)
-    normaliser = _normaliser(loaded, settings.profiles, profile)
-    recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
-    run = OfflineRun(recording, loaded, path, settings.reception(), normaliser)
+    prepared = prepare(
+        file, model=model, hop_seconds=hop_seconds, profile=profile, profiles=profiles,
+        trials=trials, baseline=baseline, stream=stream, cap=cap, config=config,
+    )  # fmt: skip
+    run, loaded, path = prepared.run, prepared.model, prepared.path
     stated = _stated(run, loaded, path, profile)
     tally = _Tally()
     began = time.monotonic()
     target.write(
         tally.counting(run.predictions()),
-        simulated=recording.simulated or loaded.contract.trained_on.simulated,
+        simulated=prepared.simulated,
         about={key: _as_text(value) for key, value in stated.items()},
     )
     took = time.monotonic() - began
@@ -133,25 +97,6 @@ class _Tally:
             self.valid += prediction.valid
             self.reasons.update(prediction.reasons)
             yield prediction
-
-
-def _normaliser(model: Model, folder: Path, profile: str | None) -> Normaliser | None:
-    """Give the model's, or the person's; None for a model that needs one and has none."""
-    contract = model.contract
-    if profile is None:
-        return contract.training_normaliser
-    if contract.training_normaliser is not None:
-        raise PredictError(
-            f"found --profile with the model {contract.name} {contract.version}, whose normaliser "
-            "is of its training people, expected a model that uses each person's rest; leave "
-            "--profile out, or name such a model with --model"
-        )
-    from eeg_emotion.baseline.profiles import ProfileStore, fits
-
-    stored = ProfileStore(folder).load(profile)
-    if (why_not := fits(stored, model)) is not None:
-        raise PredictError(why_not)
-    return stored.normaliser
 
 
 def _stated(

@@ -17,12 +17,15 @@ from eeg_emotion.client.dialling import RefusedError, UnreachableError
 from eeg_emotion.client.inbox import Message, Reconnected
 from eeg_emotion.client.parsing import MessageError
 from eeg_emotion.client.stream import Stream, connect
-from eeg_emotion.publish.messages import Baseline, Detail, Prediction, Status
+from eeg_emotion.publish.alarms import Alarm
+from eeg_emotion.publish.messages import Baseline, Detail, Marker, Prediction, Status
 
 __all__ = [
     "AddressError",
+    "Alarm",
     "Baseline",
     "Detail",
+    "Marker",
     "Message",
     "MessageError",
     "Prediction",

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import (
     Baseline,
     Detail,
+    Marker,
     Prediction,
     Refused,
     Status,
@@ -36,10 +38,10 @@ class Reconnected:
     why: str
 
 
-Message = Prediction | Status | Baseline | Detail | Reconnected
+Message = Prediction | Status | Baseline | Detail | Alarm | Marker | Reconnected
 """All that a stream gives."""
 
-_News = Prediction | Status | Baseline | Detail
+_News = Prediction | Status | Baseline | Detail | Alarm | Marker
 
 
 class Inbox:
@@ -93,7 +95,7 @@ class Inbox:
         """Take in a message; None for one of an unknown kind, which counts all the same."""
         self._received += 1
         match message:
-            case Prediction() | Status() | Baseline() | Detail():
+            case Prediction() | Status() | Baseline() | Detail() | Alarm() | Marker():
                 if self._unanswered:
                     self._held.append((self._received, message))
                 else:

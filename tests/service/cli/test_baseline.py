@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.service.alarms.quiet import alarms_in
 from typer.testing import CliRunner
 
 from eeg_emotion.api.app import create_app
@@ -91,7 +92,8 @@ class Running:
             clock=time.monotonic, utc=time.time, random=Random(5),
         )  # fmt: skip
         self.baselines.attach(self)
-        self.service = Service(self.model, 1.0, self, self.bus, Metrics(), self.baselines)
+        alarms = alarms_in(self.folder, self.bus)
+        self.service = Service(self.model, 1.0, self, self.bus, Metrics(), self.baselines, *alarms)
 
     def headsets(self) -> tuple[Headset, ...]:
         return tuple(

@@ -100,7 +100,7 @@ def test_a_model_of_the_first_release_is_refused_with_the_remedy(model_file: Mod
     old = model_file(lambda fields: fields.update(schema_version=1))
     remedy = "export the model with the trainer of this release, or run the service it was made for"
     for verb in (("verify-model", old), ("serve", "--port", "0", "--model", old)):
-        assert_refused(run(*verb), 1, "schema version 1, expected 2", remedy)
+        assert_refused(run(*verb), 1, "schema version 1, expected 3", remedy)
 
 
 def test_a_tampered_model_is_refused(model: Path) -> None:

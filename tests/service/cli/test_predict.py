@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from eeg_emotion.baseline.profiles import Profile, ProfileStore, UnknownProfile
 from eeg_emotion.cli.main import app
-from eeg_emotion.cli.predict import PredictError
+from eeg_emotion.cli.offline import PredictError
 from eeg_emotion.eeg.layout import ChannelsMissing
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.normaliser import Normaliser

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eeg_emotion.cli.main import _set_on_signals
+from eeg_emotion.cli.replay import _set_on_signals
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 

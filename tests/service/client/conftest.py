@@ -17,7 +17,8 @@ from websockets.typing import Subprotocol
 from eeg_emotion.access.grants import EVERYTHING
 from eeg_emotion.api.service import Service
 from eeg_emotion.client import connection
-from eeg_emotion.publish.messages import PROTOCOL, Message, Subscribed, Welcome
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import PROTOCOL, Subscribed, Welcome
 
 __all__ = ["model", "prediction", "service", "serving"]
 

@@ -1,0 +1,111 @@
+"""The command `replay`: a recording, or a simulated person, as a headset on LSL."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Annotated
+
+import typer
+
+from eeg_emotion.cli.options import AsJson, LslScope, SessionId
+from eeg_emotion.cli.recording import open_recording
+from eeg_emotion.headset.library import load_library
+from eeg_emotion.headset.lsl import Scope
+
+
+def replay(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
+    ] = None,
+    simulate: Annotated[
+        int | None, typer.Option(help="Play this simulated person instead of a file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated people.")] = 2026,
+    sfreq: Annotated[float, typer.Option(help="Rate of the simulated person, Hz.")] = 128.0,
+    trials: Annotated[
+        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 (default: all).")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option(help="DEAP: play the 3 s before each video too.")
+    ] = True,
+    stream: Annotated[
+        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(help="Times faster than true pace; stamps stay in the recording's time."),
+    ] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    fault: Annotated[
+        str | None,
+        typer.Option(
+            help="What goes wrong, once: 'drop 2s @10; nan Fp1 @50'. A wrong verb lists them all."
+        ),
+    ] = None,
+    fault_file: Annotated[
+        Path | None, typer.Option(help="The same from a file: one a line, comments after #.")
+    ] = None,
+    session_id: SessionId = None,
+    lsl_scope: LslScope = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
+    load_library()  # before what cannot be imported without it
+    from eeg_emotion.headset import lsl
+    from eeg_emotion.headset.faults import parse_faults, read_faults
+    from eeg_emotion.headset.replayer import Replayer
+
+    if fault is not None and fault_file is not None:
+        raise typer.BadParameter("name either --fault or --fault-file")
+    if (file is None) == (simulate is None):
+        raise typer.BadParameter("name either a file or --simulate NUMBER")
+    if simulate is not None:
+        from eeg_emotion.recordings.simulation import simulated_recording
+
+        recording = simulated_recording(seed, simulate, sfreq=sfreq)
+    else:
+        assert file is not None  # noqa: S101 - one of the two was named, see above
+        recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
+    faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
+    replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
+    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    if not as_json:
+        typer.echo(
+            f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
+            "waiting for a listener; 'eeg-emotion serve' is one"
+        )
+    stop = threading.Event()
+    _set_on_signals(stop)
+    report = replayer.run(stop)
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+        return
+    connections = f", {report.connections} connections" if report.connections > 1 else ""
+    killed = "; killed" if report.killed else ""
+    typer.echo(
+        f"{recording.name}: sent {report.samples} samples in {report.stretches} contiguous "
+        f"stretches, {report.seconds:.1f} s of signal{connections}{killed}"
+    )
+    if report.unreached:
+        typer.echo(f"faults that did not happen, as it ended before: {'; '.join(report.unreached)}")
+
+
+def _set_on_signals(stop: threading.Event) -> None:
+    """Set the event at SIGTERM or SIGINT."""
+    # Not in the handler itself: it may interrupt a `wait` that holds the event's lock, and would
+    # then wait for that lock for ever. A SimpleQueue may be filled at any point.
+    came: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: came.put(number))
+
+    def pass_on() -> None:
+        came.get()
+        stop.set()
+
+    threading.Thread(target=pass_on, name="signals", daemon=True).start()

@@ -1,0 +1,173 @@
+"""The command `what-if`: rules and a recording in, the alarms they would have raised out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from eeg_emotion.cli.offline import (
+    Baseline,
+    Cap,
+    Config,
+    HopSeconds,
+    ModelFile,
+    Prepared,
+    Profile,
+    Profiles,
+    RecordingFile,
+    StreamName,
+    Trials,
+    prepare,
+)
+from eeg_emotion.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from eeg_emotion.offline.what_if import Outcome, Raised
+
+_NOT_SHOWN = (
+    "a recording never goes stale and is never lost: what rules on the headset's state would do is "
+    "not shown"
+)
+
+
+def what_if(
+    rules: Annotated[str, typer.Argument(help="A preset's name or a TOML file of rules.")],
+    file: RecordingFile,
+    plot: Annotated[
+        Path, typer.Option(help="HTML file to draw the windows and alarms into.")
+    ] = Path("what-if.html"),
+    model: ModelFile = None,
+    hop_seconds: HopSeconds = None,
+    profile: Profile = None,
+    profiles: Profiles = None,
+    trials: Trials = None,
+    baseline: Baseline = True,
+    stream: StreamName = None,
+    cap: Cap = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what rules would have done on a recording: a table of the alarms, and a plot."""
+    from eeg_emotion.rules.presets import read_rules_named
+
+    read = read_rules_named(rules)
+    prepared = prepare(
+        file, model=model, hop_seconds=hop_seconds, profile=profile, profiles=profiles,
+        trials=trials, baseline=baseline, stream=stream, cap=cap, config=config,
+    )  # fmt: skip
+    from eeg_emotion.offline import what_if as judging
+    from eeg_emotion.offline.what_if_plot import write_plot
+
+    run = prepared.run
+    outcome = judging.what_if(read, run.headset, run.recording.sfreq, run.predictions())
+    simulated = " (simulated)" if prepared.simulated else ""
+    write_plot(outcome, f"What {rules} would have done on {run.recording.name}{simulated}", plot)
+    result = _result(outcome, prepared, rules, plot)
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        _print(outcome, result, Console(highlight=False))
+
+
+def _result(outcome: Outcome, prepared: Prepared, rules: str, plot: Path) -> dict[str, Any]:
+    contract = prepared.model.contract
+    hours = prepared.run.signal_seconds / 3600
+    return {
+        "rules": rules,
+        "recording": prepared.run.recording.name,
+        "recording_simulated": prepared.run.recording.simulated,
+        "headset": prepared.run.headset,
+        "model": f"{contract.name} {contract.version}",
+        "model_simulated": contract.trained_on.simulated,
+        "signal_seconds": round(prepared.run.signal_seconds, 3),
+        "windows": len(outcome.windows),
+        "valid": sum(window.valid for window in outcome.windows),
+        "alarms": [_alarm(raised) for raised in outcome.raised],
+        "by_rule": {
+            tally.rule.name: {
+                "severity": tally.rule.severity,
+                "alarms": outcome.alarms[tally.rule.name],
+                "per_hour": round(outcome.alarms[tally.rule.name] / hours, 2) if hours else None,
+                "held": tally.held,
+                "did_not": tally.did_not,
+                "unknown": tally.unknown,
+                "longest_dwell_seconds": round(tally.longest_dwell_seconds, 3),
+                "dwell_seconds": tally.rule.dwell_seconds,
+            }
+            for tally in outcome.tallies
+        },
+        "not_shown": _NOT_SHOWN,
+        "plot": str(plot),
+    }
+
+
+def _alarm(raised: Raised) -> dict[str, Any]:
+    seen = raised.seen
+    return {
+        "rule": raised.rule.name,
+        "severity": raised.rule.severity,
+        "text": raised.rule.text,
+        "raised": round(raised.at, 3),
+        "cleared": None if raised.cleared is None else round(raised.cleared, 3),
+        "arousal": None if seen is None else seen.arousal.probability,
+        "valence": None if seen is None else seen.valence.probability,
+        "quality": None if seen is None else seen.quality,
+        "reasons": [] if seen is None else list(seen.reasons),
+    }
+
+
+def _print(outcome: Outcome, result: dict[str, Any], console: Console) -> None:
+    def line(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    line(
+        f"{result['recording']}: {result['windows']} windows, {result['valid']} of them valid; "
+        f"{len(outcome.raised)} alarms"
+    )
+    alarms = Table("raised", "lasted", "severity", "rule", "arousal", "valence", "quality")
+    for raised in outcome.raised:
+        seen = raised.seen
+        lasted = "to the end" if raised.cleared is None else f"{raised.cleared - raised.at:.1f} s"
+        arousal, valence = (None, None) if seen is None else (
+            seen.arousal.probability, seen.valence.probability,
+        )  # fmt: skip
+        alarms.add_row(
+            _clock(raised.at), lasted, raised.rule.severity, raised.rule.name,
+            _number(arousal), _number(valence), _number(None if seen is None else seen.quality),
+        )  # fmt: skip
+    if outcome.raised:
+        console.print(alarms)
+    rules = Table("rule", "alarms", "an hour", "held", "did not", "unknown", "longest dwell")
+    for tally in outcome.tallies:
+        found = result["by_rule"][tally.rule.name]
+        rules.add_row(
+            tally.rule.name, str(found["alarms"]), f"{found['per_hour']:g}", str(tally.held),
+            str(tally.did_not), str(tally.unknown),
+            f"{tally.longest_dwell_seconds:.1f} of {tally.rule.dwell_seconds:g} s",
+        )  # fmt: skip
+    console.print(rules)
+    if not outcome.tallies:
+        line(f"no rule concerns the headset {result['headset']!r}; see their 'headsets'")
+    line(f"not shown   {_NOT_SHOWN}")
+    for what, simulated in (
+        ("the recording: no person's brain made it", result["recording_simulated"]),
+        ("the people the model was trained on", result["model_simulated"]),
+    ):
+        if simulated:
+            line(f"simulated   {what}")
+    line(f"plot        {result['plot']}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

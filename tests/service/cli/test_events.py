@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from tests.service.store.conftest import alarm
+from typer.testing import CliRunner, Result
+
+from eeg_emotion.cli.main import app
+from eeg_emotion.publish.alarms import AlarmChange
+from eeg_emotion.store.store import EventStore
+
+
+def purge(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["events", "purge", "--event-store", url, *arguments])
+
+
+def test_events_are_purged_by_age_and_by_headset(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    old = time.time() - 10 * 86_400
+    with contextlib.closing(EventStore(url)) as store:
+        store.record(
+            [
+                alarm("a1", time=old),
+                alarm("a1", AlarmChange.CLEARED, time=old + 60),
+                alarm("a2", time=old),
+                alarm("a3", headset="ward-2", time=time.time()),
+            ],
+            [],
+            0.0,
+        )
+    assert purge(url, "--older-than-days", "11").stdout == "deleted 0 events\n"
+    # That which is raised stays.
+    assert purge(url, "--older-than-days", "9").stdout == "deleted 2 events\n"
+    assert purge(url, "--headset", "ward-2", "--json").stdout == '{"deleted": 1}\n'
+    assert purge(url, "--headset", "ward-1", "--older-than-days", "9").stdout == (
+        "deleted 1 events\n"
+    )
+
+
+def test_a_purge_of_nothing_in_particular_is_refused(tmp_path: Path) -> None:
+    result = purge(f"sqlite:///{tmp_path / 'events.db'}")
+    assert result.exit_code == 2
+    assert "--older-than-days" in result.output
+    assert not (tmp_path / "events.db").exists()

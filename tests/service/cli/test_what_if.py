@@ -1,0 +1,68 @@
+"""`what-if` as a user meets it; when an alarm must come is known from `predict`'s own file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.service.cli.test_predict import brainvision, predict, rows
+from typer.testing import CliRunner
+
+from eeg_emotion.cli.main import app
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.rules.rule import RulesError
+
+pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
+
+
+def what_if(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["what-if", *map(str, arguments)], env={"COLUMNS": "200"})
+    if isinstance(done.exception, EegEmotionError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Path:
+    return brainvision(tmp_path / "person.vhdr", seconds=30.0)
+
+
+def test_an_alarm_comes_at_the_window_that_predict_says(tmp_path: Path, person: Path) -> None:
+    predict(person, "--out", tmp_path / "out.csv")
+    scored = [row for row in rows(tmp_path / "out.csv") if row["valid"] == "true"]
+    ends = [float(row["end_s"]) for row in scored]
+    # Every probability lies over 0, so that the dwell begins with the first window with a score.
+    (tmp_path / "rules.toml").write_text(
+        '[[rule]]\nname = "any"\ntext = "Any score."\nseverity = "info"\ndwell_seconds = 4\n'
+        'when = [{ of = "arousal", above = 0.0 }]\n'
+    )
+    plot = tmp_path / "plot.html"
+    told = json.loads(what_if(tmp_path / "rules.toml", person, "--plot", plot, "--json"))
+    (alarm,) = told["alarms"]
+    due = next(end for end in ends if end - ends[0] >= 4)
+    assert alarm["raised"] == pytest.approx(due, abs=1e-3)
+    assert alarm["cleared"] is None
+    row = next(row for row in scored if float(row["end_s"]) == due)
+    assert alarm["arousal"] == pytest.approx(float(row["arousal_probability"]), abs=1e-3)
+    assert told["valid"] == len(scored)
+    assert told["by_rule"]["any"]["held"] == len(scored)
+    assert plot.stat().st_size > 1e6
+
+
+@pytest.mark.parametrize("preset", ["driver-takeover", "operator-safety", "signal-lost"])
+def test_a_preset_is_tried_by_its_name_and_what_is_simulated_is_said(
+    preset: str, tmp_path: Path, person: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = what_if(preset, person)
+    assert "longest dwell" in said
+    assert "never goes stale" in said
+    assert "simulated   the people the model was trained on" in said
+    assert "(simulated)" in (tmp_path / "what-if.html").read_text(encoding="utf-8")
+
+
+def test_rules_that_are_not_there_are_refused_with_the_presets(person: Path) -> None:
+    with pytest.raises(RulesError, match=r"one of driver-takeover, operator-safety, signal-lost"):
+        what_if("drivers", person)
