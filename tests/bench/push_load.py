@@ -191,7 +191,9 @@ async def _own(count: int, seconds: float) -> tuple[int, float]:
     from eeg_emotion.inference.model import demo_model_path, load_model
     from eeg_emotion.publish.bus import Bus
 
-    service = Service(load_model(demo_model_path()), 1.0, _Nobody(), Bus(), Metrics(), _Nobody())
+    nobody = _Nobody()
+    model = load_model(demo_model_path())
+    service = Service(model, 1.0, nobody, Bus(), Metrics(), nobody, nobody, nobody)
     server = make_server(create_app(service))
     messages = own_messages(400)
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:

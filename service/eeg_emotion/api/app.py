@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import eeg_emotion
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api import problems
+from eeg_emotion.api.alarms import alarms_router
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
 from eeg_emotion.api.connections import ConnectionCount
@@ -23,6 +24,8 @@ from eeg_emotion.api.guard import Guard, needs
 from eeg_emotion.api.health import health_router
 from eeg_emotion.api.history import history_router
 from eeg_emotion.api.inference_v2 import inference_v2_router
+from eeg_emotion.api.model import model_router
+from eeg_emotion.api.montage import montage_router
 from eeg_emotion.api.rest import rest_router
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import sse_router
@@ -70,6 +73,9 @@ def create_app(
     app.include_router(rest_router(service))
     app.include_router(history_router(service), dependencies=reading)
     app.include_router(baselines_router(service))
+    app.include_router(alarms_router(service))
+    app.include_router(model_router(service))
+    app.include_router(montage_router(service))
     app.include_router(stream_router(service))
     app.include_router(sse_router(service), dependencies=reading)
     app.include_router(inference_v2_router(service))

@@ -25,7 +25,8 @@ from eeg_emotion.baseline.profiles import (
     fits,
 )
 from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.messages import Baseline, Message
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import Baseline
 
 _NAMED = {"pattern": NAME_PATTERN}  # in the document alone; the refusal by `profiles` says more
 

@@ -20,7 +20,8 @@ from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
 from eeg_emotion.api.server import Server, make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
-from eeg_emotion.publish.messages import Headset, Message
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import Headset
 
 ALIVE_LAG_SECONDS = 1.0
 """An event loop that is later than this serves nobody."""
@@ -67,6 +68,8 @@ class Readiness(Health):
     """What `/readyz?verbose` tells. `troubled` has the ids that the caller may read."""
 
     checks: dict[str, Check]
+    event_store: Check
+    """Apart from the checks: while it fails, everything else is served all the same."""
     headsets: dict[State, int]
     troubled: dict[State, tuple[str, ...]]
     samples: SampleDeficit
@@ -227,6 +230,13 @@ def _checks(service: Service) -> dict[str, Check]:
     }
 
 
+def _event_store(service: Service) -> Check:
+    trouble, unwritten = service.alarms.trouble, service.alarms.unwritten
+    if trouble is None:
+        return Check(ok=True, detail="events are kept")
+    return Check(ok=False, detail=f"{unwritten} events are not kept yet: {trouble}")
+
+
 def _readiness(service: Service, grant: Grant, checks: dict[str, Check]) -> Readiness:
     found = service.headsets.headsets()
     counts = Counter(headset.state for headset in found)
@@ -235,6 +245,7 @@ def _readiness(service: Service, grant: Grant, checks: dict[str, Check]) -> Read
     return Readiness(
         status="ok",
         checks=checks,
+        event_store=_event_store(service),
         headsets={state: counts[state] for state in State},
         troubled={
             state: tuple(

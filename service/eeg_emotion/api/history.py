@@ -16,7 +16,8 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import EVENT_ID
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import KEPT_SECONDS
-from eeg_emotion.publish.messages import Event, Message, Prediction
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import Event, Prediction
 
 MOST = 1000
 """Items on a page; some 0.6 MB of predictions."""

@@ -18,6 +18,7 @@ from prometheus_client import (
 import eeg_emotion
 from eeg_emotion.api.lately import Lately
 from eeg_emotion.headset.link import State
+from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason
 
@@ -125,6 +126,29 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._alarms = Counter(
+            "emotion_alarms",
+            "Changes of alarms that were told.",
+            ["severity", "change"],
+            registry=registry,
+        )
+        self._deliveries = Counter(
+            "emotion_deliveries",
+            "Attempts to deliver changes of alarms, by where to and what came of it.",
+            ["target", "outcome"],
+            registry=registry,
+        )
+        self._undelivered = Gauge(
+            "emotion_events_undelivered",
+            "Changes of alarms that wait to be delivered.",
+            ["target"],
+            registry=registry,
+        )
+        self._unwritten = Gauge(
+            "emotion_events_unwritten",
+            "Changes of alarms that the event store does not have yet; 0 unless it fails.",
+            registry=registry,
+        )
         self._lag = Histogram(
             "emotion_event_loop_lag_seconds",
             "By how much too late the event loop is, measured four times a second.",
@@ -149,6 +173,9 @@ class Metrics:
             self._refused.labels(reason)
         for reason in ("left", *(code.name.lower() for code in CloseCode)):
             self._closed.labels(reason)
+        for severity in Severity:
+            for change in AlarmChange:
+                self._alarms.labels(severity, change)
         for transport in TRANSPORTS:
             self.connected(transport, 0)
         self.show({})
@@ -172,6 +199,20 @@ class Metrics:
         seconds = max(0.0, seconds)  # the wearer's clock may be ahead of ours by a little
         self._latency.observe(seconds)
         self.lately.delivered(seconds)
+
+    def told(self, alarm: Alarm) -> None:
+        """Count a change of an alarm."""
+        self._alarms.labels(alarm.severity, alarm.change).inc()
+
+    def delivered_to(self, target: str, outcome: str) -> None:
+        """Count an attempt to deliver one."""
+        self._deliveries.labels(target, outcome).inc()
+
+    def show_events(self, *, undelivered: Mapping[str, int], unwritten: int) -> None:
+        """Show how many changes of alarms wait, and for what."""
+        for target, count in undelivered.items():
+            self._undelivered.labels(target).set(count)
+        self._unwritten.set(unwritten)
 
     def observe_lag(self, seconds: float) -> None:
         """Take a measured lag of the event loop."""

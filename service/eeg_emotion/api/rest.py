@@ -1,4 +1,4 @@
-"""REST: headsets, the model, and predictions for windows that a client sends."""
+"""REST: headsets, and predictions for windows that a client sends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from eeg_emotion.access.grants import Action
-from eeg_emotion.api.guard import documented, grant_of, needs
+from eeg_emotion.api.guard import grant_of, needs
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
 from eeg_emotion.headset.link import State
 from eeg_emotion.line.prediction import NO_SCORE, reasons_of, score
+from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import (
     Headset,
-    Message,
-    ModelCard,
     Prediction,
     Quality,
     Reason,
@@ -118,11 +117,6 @@ def rest_router(service: Service) -> APIRouter:
         if last is None or last.epoch != found.epoch:
             raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))
         return last
-
-    @router.get("/v1/model", tags=["model"], dependencies=documented(service))
-    async def model() -> ModelCard:
-        """Describe the model: where it comes from and how far to trust it."""
-        return service.model_card()
 
     @router.post(
         "/v1/predict",

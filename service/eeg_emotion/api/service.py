@@ -11,6 +11,7 @@ from typing import Protocol
 import eeg_emotion
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.alarms.alarms import Alarms
 from eeg_emotion.api.fanout import Fanout
 from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.metrics import Metrics
@@ -31,6 +32,7 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
+from eeg_emotion.store.store import EventStore
 
 
 class Headsets(Protocol):
@@ -93,6 +95,8 @@ class Service:
     bus: Bus
     metrics: Metrics
     baselines: Baselines
+    alarms: Alarms
+    events: EventStore
     limits: QualityLimits = field(default_factory=QualityLimits)
     access: Access = field(default_factory=Access)
     purpose: Purpose = Purpose.DEMO

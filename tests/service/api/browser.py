@@ -192,15 +192,9 @@ class Page:
         return found
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextlib.contextmanager
+def browser(binary: str, profile: Path) -> Iterator[str]:
     """Run a browser; gives the address at which it is driven."""
-    binary = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    if binary is None:
-        message = f"no Chromium on the PATH (looked for {', '.join(CHROMIUMS)})"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message}; CI must have one")
-        pytest.skip(message)
     command = [
         binary,
         "--headless",
@@ -211,8 +205,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        "--hide-scrollbars",
         "--remote-debugging-port=0",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+        f"--user-data-dir={profile}",
         "about:blank",
     ]
     with subprocess.Popen(
@@ -236,15 +231,40 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         reading.join()
 
 
-@pytest.fixture
-async def page(chromium: str) -> AsyncIterator[Page]:
-    """Give a tab of its own."""
-    async with connect(chromium, proxy=None, max_size=None, ping_interval=None) as socket:
+@contextlib.asynccontextmanager
+async def tab(address: str) -> AsyncIterator[Page]:
+    """Open a tab in a browser, and close it."""
+    async with connect(address, proxy=None, max_size=None, ping_interval=None) as socket:
         page = Page(socket)
         async with background(page.listen()):
             await page.attach()
             yield page
             await page.close()
+
+
+def find_chromium() -> str | None:
+    """Give the path of an installed one."""
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a browser; gives the address at which it is driven."""
+    binary = find_chromium()
+    if binary is None:
+        message = f"no Chromium on the PATH (looked for {', '.join(CHROMIUMS)})"
+        if os.environ.get("CI"):
+            pytest.fail(f"{message}; CI must have one")
+        pytest.skip(message)
+    with browser(binary, tmp_path_factory.mktemp("profile")) as address:
+        yield address
+
+
+@pytest.fixture
+async def page(chromium: str) -> AsyncIterator[Page]:
+    """Give a tab of its own."""
+    async with tab(chromium) as page:
+        yield page
 
 
 async def first_line(stream: asyncio.StreamReader | None, start: str) -> str:

@@ -7,13 +7,14 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from tests.service.alarms.quiet import alarms_in
 from tests.service.api.browser import chromium, page
 from tests.service.publish import conftest as publish
 
@@ -114,7 +115,7 @@ def model() -> Model:
 
 
 @pytest.fixture
-def service(model: Model, tmp_path: Path) -> Service:
+def service(model: Model, tmp_path: Path) -> Iterator[Service]:
     headsets, bus = FakeHeadsets(), WatchedBus()
     baselines = Baselines(
         model,
@@ -125,14 +126,18 @@ def service(model: Model, tmp_path: Path) -> Service:
         random=Random(5),
     )
     baselines.attach(headsets)
-    return Service(
+    alarms, events = alarms_in(tmp_path, bus)
+    yield Service(
         model=model,
         hop_seconds=1.0,
         headsets=headsets,
         bus=bus,
         metrics=Metrics(),
         baselines=baselines,
+        alarms=alarms,
+        events=events,
     )
+    events.close()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ Audited = Callable[[], list[dict[str, Any]]]
 BOARD = "https://board.example.org"
 ANY_GRANT = {  # who may do anything at all may know what the service is
     ("/v1/model", "get"),
+    ("/v1/model/calibration", "get"),
     ("/v2", "get"),
     ("/v2/models/{model}", "get"),
     ("/v2/models/{model}/ready", "get"),
@@ -97,7 +98,8 @@ async def operations(client: httpx.AsyncClient) -> list[tuple[str, str]]:
 
 
 def filled(path: str) -> str:
-    values = {"identifier": "ward-7", "name": "p", "model": "m", "version": "1"}
+    values = {"identifier": "ward-7", "name": "p", "model": "m", "version": "1",
+              "alarm": "0" * 32}  # fmt: skip
     return path.format(**values)
 
 
@@ -134,7 +136,9 @@ async def test_every_endpoint_needs_a_scope_but_those_that_are_listed(
     assert allowed == ANY_GRANT | {("/metrics", "get")}
     needed = [answer.text.split("expected ")[1].split(";")[0] for answer in answers.values()
               if answer.status_code == 403]  # fmt: skip
-    assert set(needed) == {"read:*", "read:ward-7", "control:ward-7", "profiles", "predict"}
+    assert set(needed) == {
+        "read:*", "read:ward-7", "control:*", "control:ward-7", "profiles", "predict",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,7 @@ async def test_every_endpoint_needs_a_scope_but_those_that_are_listed(
         ("DELETE", "/v1/headsets/ward-7/baseline", "control:ward-*"),
         ("GET", "/v1/profiles", "profiles"),
         ("GET", "/v1/model", "metrics"),
+        ("GET", "/v1/model/calibration", "metrics"),
         ("GET", "/metrics", "metrics"),
     ],
 )

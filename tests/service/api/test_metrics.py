@@ -40,12 +40,17 @@ EXPECTED = {
     "emotion_messages_conflated": "counter",
     "emotion_connections_refused": "counter",
     "emotion_subscribers_closed": "counter",
+    "emotion_alarms": "counter",
+    "emotion_deliveries": "counter",
+    "emotion_events_undelivered": "gauge",
+    "emotion_events_unwritten": "gauge",
     "emotion_event_loop_lag_seconds": "histogram",
     "emotion_model_info": "gauge",
     "emotion_build_info": "gauge",
 }
 LABELS = {
-    "outcome", "state", "transport", "reason", "le", "name", "version", "sha256", "python",
+    "outcome", "state", "transport", "reason", "le", "severity", "change", "target",
+    "name", "version", "sha256", "python",
 }  # fmt: skip
 
 
@@ -86,6 +91,7 @@ def test_every_name_has_its_type_a_help_and_known_labels(
     metrics.observe(prediction())
     metrics.refused("draining")
     metrics.closed("slow")
+    metrics.delivered_to("mqtt", "delivered")
     found = families(metrics)
     own = {name: family.type for name, family in found.items() if name.startswith("emotion_")}
     assert own == EXPECTED

@@ -30,7 +30,7 @@ from eeg_emotion.publish.messages import (
 )
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-OPERATIONS = 28
+OPERATIONS = 34
 
 
 @pytest.fixture

@@ -132,8 +132,8 @@ async def test_what_is_unsure_is_called_so_in_no_sides_colour_and_in_no_region(
         assert_shown(now)
         assert now["labels"][0] == "unsure"
         assert now["labels"][1] in {"high", "low"}
-        assert now["region"] == "none: unsure"
-        await page.until('now.plane.includes("none: unsure")')
+        assert now["region"] == f"arousal unsure, {now['labels'][1]} valence"
+        await page.until('now.plane.includes("arousal unsure, ")')
         for name in ("excited", "tense", "calm", "sad"):
             assert name not in now["plane"]
 
@@ -146,12 +146,12 @@ async def test_what_is_unsure_is_called_so_in_no_sides_colour_and_in_no_region(
         assert unsure
         assert await page.value(point) == unsure
 
-        told = await page.value('document.getElementById("model-calibration").textContent')
-        assert re.search(
-            r"arousal temperature \d\.\d\d; .*unsure from 0\.00 to 1\.00; valence", told
-        )
-        assert told.endswith("never unsure")
-        assert await page.value('document.getElementById("model-need").textContent') == ""
+        # What the calibration is, is told where the header leads to.
+        await page.value('document.getElementById("model-link").click()')
+        view = 'document.getElementById("model-view").innerText'
+        await page.until(f"{view}.includes('never unsure')")
+        told = await page.value(view)
+        assert re.search(r"temperature \d\.\d\d; .*unsure from 0\.00 to 1\.00", told)
         assert page.complaints == []
 
 
@@ -168,9 +168,7 @@ async def test_what_a_model_that_needs_rest_waits_for_is_said_in_words(
         now = await page.until(f"now.reason === 'No current estimate. ' + {needs!r}", seconds=60)
         assert now["state"] == "live"
         assert_withheld(now)
-        assert await page.value('document.getElementById("model-need").textContent') == (
-            "It needs each person's rest baseline before it can score."
-        )
+        assert "rest baseline" in await page.value('document.getElementById("fix-now").textContent')
         assert page.complaints == []
 
 
@@ -221,8 +219,9 @@ async def test_a_page_suspended_for_five_minutes_shows_the_present_within_a_seco
 
     async with serving() as address:
         service.bus.publish(Status(headset=service.headsets.add("h1")))
-        service.bus.publish(window(0, 0))
         await page.open(f"http://{address}")
+        await page.until('now.reason.includes("No window has been scored yet")')
+        service.bus.publish(window(0, 0))  # once the page stands: its time as the present is short
         await page.until("now.current && now.seq === '0'")
         await page.value(WATCH)
         async with page.frozen() if how == "frozen" else page.stopped():
@@ -230,8 +229,8 @@ async def test_a_page_suspended_for_five_minutes_shows_the_present_within_a_seco
                 service.bus.publish(window(seq, 300 - seq))
                 later["seconds"] = seq
                 await asyncio.sleep(0.01)
-            service.bus.publish(window(300, 0))
             await service.bus.until_subscribers(0)
+            service.bus.publish(window(300, 0))
             slow = {"reason": "slow"}
             value = service.metrics.registry.get_sample_value
             assert value("emotion_subscribers_closed_total", slow) == 1
@@ -390,5 +389,5 @@ def assert_shown(now: dict[str, Any]) -> None:
 def assert_withheld(now: dict[str, Any]) -> None:
     assert not now["current"]
     assert now["reason"].startswith("No current estimate. ")
-    assert (now["arousal"], now["valence"], now["region"]) == ("–", "–", "–")
+    assert (now["arousal"], now["valence"], now["region"]) == ("–", "–", "no estimate")
     assert "no current estimate" in now["plane"] or "no estimate yet" in now["plane"]

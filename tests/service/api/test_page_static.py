@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
+from eeg_emotion.eeg.quality import Trouble
 from eeg_emotion.publish.messages import PROTOCOL, Check, Purpose, Reason, State
 
 STATIC = Path(str(files("eeg_emotion.api"))) / "static"
@@ -69,7 +70,11 @@ def test_every_reference_of_the_page_exists(
         value for _, attrs in tags for key in ("src", "href") if (value := attrs.get(key))
     ]
     assert any(reference.endswith("page.js") for reference in references)
+    ids = {attrs.get("id") for _, attrs in tags}
     for reference in references:
+        if reference.startswith("#"):
+            assert reference[1:] in ids
+            continue
         assert reference.startswith("/static/"), reference
         name = reference.removeprefix("/static/")
         assert name in SERVED_BY_THE_DAEMON or (STATIC / name).is_file(), reference
@@ -123,11 +128,20 @@ def test_every_element_the_scripts_ask_for_is_in_the_page(
 
 def test_every_state_has_a_sentence() -> None:
     assert table("STATES").keys() == {state.value for state in State}
+    assert table("STATE_REMEDIES").keys() <= {state.value for state in State} - {"live"}
     assert table("CHECKS").keys() == {check.value for check in Check}
 
 
 def test_every_reason_has_a_sentence() -> None:
     assert table("REASONS").keys() == {reason.value for reason in Reason}
+
+
+def test_every_reason_has_a_remedy() -> None:
+    assert table("REASON_REMEDIES").keys() == {reason.value for reason in Reason}
+
+
+def test_every_trouble_has_a_sentence() -> None:
+    assert table("TROUBLES").keys() == {trouble.value for trouble in Trouble}
 
 
 def test_every_purpose_has_a_sentence() -> None:
@@ -143,7 +157,7 @@ def test_every_region_is_one_of_two_sure_labels() -> None:
 
 
 def test_the_page_knows_the_normaliser_that_asks_something_of_the_wearer() -> None:
-    assert 'normaliser === "rest-baseline"' in (STATIC / "sentences.js").read_text("utf-8")
+    assert 'normaliser === "rest-baseline"' in (STATIC / "rest.js").read_text("utf-8")
     assert "rest-baseline" in get_args(NormaliserKind)
 
 

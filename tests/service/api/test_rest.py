@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -198,6 +199,7 @@ async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
             {"label": "Fp1", "score": 1.0, "trouble": None},
             {"label": "Fp2", "score": 0.25, "trouble": "line_noise"},
         ],
+        "regions": [],
     }
 
 
@@ -300,6 +302,28 @@ async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
         assert f"temperature {calibration.temperature:.2f}" in card["calibration"][target]
         assert "validation people" in card["calibration"][target]
     assert card["normaliser"] == "training"
+
+
+async def test_the_calibration_plots_points_are_those_of_the_contract(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    targets = (await client.get("/v1/model/calibration")).json()["targets"]
+    stated = service.model.contract.held_out
+    assert list(targets) == [result.target for result in stated] == ["arousal", "valence"]
+    for result in stated:
+        found = targets[result.target]
+        assert (found["protocol"], found["people"]) == (result.protocol, result.people)
+        assert found["windows"] == sum(each["windows"] for each in found["bins"]) == 1920
+        assert found["bins"] == [each.model_dump() for each in result.reliability]
+
+
+async def test_a_model_without_held_out_results_has_no_points(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    contract = service.model.contract.model_copy(update={"held_out": ()})
+    service.model = replace(service.model, contract=contract)
+    response = await client.get("/v1/model/calibration")
+    assert (response.status_code, response.json()) == (200, {"targets": {}})
 
 
 async def test_the_model_says_that_it_needs_each_persons_rest(
@@ -716,9 +740,15 @@ async def test_the_openapi_document_names_every_path_and_its_references_resolve(
         "/v1/headsets/{identifier}/events",
         "/v1/headsets/{identifier}/history",
         "/v1/headsets/{identifier}/stream",
+        "/v1/alarms",
+        "/v1/alarms/{alarm}/acknowledge",
+        "/v1/rules",
+        "/v1/rules/{name}",
         "/v1/profiles",
         "/v1/profiles/{name}",
         "/v1/model",
+        "/v1/model/calibration",
+        "/v1/montage",
         "/v1/predict",
         "/metrics",
         "/v2",

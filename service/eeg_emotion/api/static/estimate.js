@@ -11,8 +11,8 @@ const WITHHELD_STATES = ["stale", "lost", "quarantined"];
 const JITTER_SECONDS = 0.5;
 
 /**
- * Returns {current, silent, why, newest, lastValid, ageSeconds}. `why` are sentences, empty when
- * current; `ageSeconds` is that of the last valid estimate, null when there has been none.
+ * Returns {current, silent, why, newest, lastValid, model, ageSeconds}. `why` are sentences, empty
+ * when current; `ageSeconds` is that of the last valid estimate, null when there has been none.
  */
 export function judge(headset, { connected, model, serviceSeconds, steadySeconds }) {
   const { newest = null, lastValid = null, arrivedAt = null } = headset ?? {};
@@ -44,6 +44,7 @@ export function judge(headset, { connected, model, serviceSeconds, steadySeconds
     why,
     newest,
     lastValid,
+    model,
     ageSeconds: lastValid === null ? null : Math.max(0, serviceSeconds - lastValid.window.end),
   };
 }

@@ -1,10 +1,11 @@
 // What the page knows about each headset: its status, its newest window and its recent history.
 // No drawing here and no clock: times come in as arguments.
 
-// The curves show this much, and nothing older is kept.
-export const HISTORY_SECONDS = 300;
-// A bound that holds even if stamps do not advance: the shortest hop, 0.25 s, fills 1200.
-const MOST_POINTS = 1500;
+// The curves show at most this much, and nothing older is kept.
+export const HISTORY_SECONDS = 600;
+// A bound that holds even if stamps do not advance: the shortest hop, 0.25 s, fills 2400.
+const MOST_POINTS = 3000;
+const MOST_HAPPENINGS = 500;
 
 export class Headset {
   constructor(id) {
@@ -14,31 +15,85 @@ export class Headset {
     this.newest = null; // newest prediction, valid or not
     this.arrivedAt = null; // steady seconds
     this.lastValid = null;
-    this.points = []; // {end, arousal, valence, joined}; null scores where not valid
+    this.points = []; // {epoch, seq, end, arousal, valence, reasons, joined}; see pointOf
+    this.markers = []; // {time, text, ratings}, newest last
+    this.alarms = []; // {alarm, rule, severity, text, raised, cleared}, newest last
+    this.baseline = null; // newest message, or the service's answer where none came
   }
 
   update(info, steadySeconds) {
     this.info = info;
     this.infoAt = steadySeconds;
+    // Those that were raised before this page was opened.
+    for (const alarm of info.alarms ?? []) {
+      this.alarm({ ...alarm, change: "raised", time: alarm.since });
+    }
+    const raised = new Set((info.alarms ?? []).map(({ alarm }) => alarm));
+    this.alarms = this.alarms.filter(({ alarm, cleared }) => cleared !== null || raised.has(alarm));
   }
 
   /** Take the next prediction in; the stream gives each once and in order. */
   accept(prediction, steadySeconds, hopSeconds) {
-    const known = this.newest;
-    const valid = isScored(prediction);
-    this.points.push({
-      end: prediction.window.end,
-      arousal: valid ? prediction.arousal.probability : null,
-      valence: valid ? prediction.valence.probability : null,
-      joined: known !== null && follows(prediction, known, hopSeconds),
-    });
+    const point = pointOf(prediction);
+    const before = this.points.at(-1);
+    // The service's answer about the past may have overtaken its stream.
+    const known = before?.end >= point.end && this.points.some((each) => isSame(each, point));
+    if (!known) {
+      const joined = before !== undefined && follows(point, before, hopSeconds);
+      this.points.push({ ...point, joined });
+    }
     this.forget(prediction.window.end - HISTORY_SECONDS);
     this.newest = prediction;
     this.arrivedAt = steadySeconds;
-    if (valid) this.lastValid = prediction;
+    if (isScored(prediction)) this.lastValid = prediction;
+  }
+
+  /** Take in predictions that were before; they go into the curves, and none is the present. */
+  remember(predictions, hopSeconds) {
+    const known = new Set(this.points.map(nameOf));
+    const missed = predictions.filter((prediction) => !known.has(nameOf(prediction)));
+    const points = [...this.points, ...missed.map(pointOf)].sort((one, other) => one.end - other.end);
+    this.points = points.map((point, place) => ({
+      ...point,
+      joined: place > 0 && follows(point, points[place - 1], hopSeconds),
+    }));
+    const valid = missed.filter(isScored).sort((one, other) => one.window.end - other.window.end);
+    const newest = valid.at(-1);
+    if (newest !== undefined && !(this.lastValid?.window.end >= newest.window.end)) {
+      this.lastValid = newest;
+    }
+    if (points.length > 0) this.forget(points.at(-1).end - HISTORY_SECONDS);
+  }
+
+  mark(...markers) {
+    const known = new Set(this.markers.map(({ time, text }) => `${time} ${text}`));
+    const fresh = markers.filter(({ time, text }) => !known.has(`${time} ${text}`));
+    const sorted = [...this.markers, ...fresh].sort((one, other) => one.time - other.time);
+    this.markers = sorted.slice(-MOST_HAPPENINGS);
+  }
+
+  /** Take in markers that were before, as events. */
+  recall(events) {
+    this.mark(...events.map(({ time, detail, ratings }) => ({ time, text: detail, ratings })));
+  }
+
+  /** An alarm that is told twice, or was in a status already, is one. */
+  alarm({ alarm, rule, severity, text, change, time }) {
+    const known = this.alarms.find((each) => each.alarm === alarm);
+    if (known === undefined && change === "acknowledged") return;
+    // Of one that is told only when it ends, the beginning is before all that is shown.
+    const raised = change === "raised" ? time : -Infinity;
+    const kept = known ?? { alarm, rule, severity, text, raised, cleared: null };
+    if (change === "raised") kept.raised = time;
+    if (change === "cleared") kept.cleared = time;
+    if (known !== undefined) return;
+    const sorted = [...this.alarms, kept].sort((one, other) => one.raised - other.raised);
+    this.alarms = sorted.slice(-MOST_HAPPENINGS);
   }
 
   forget(before) {
+    this.markers = this.markers.filter(({ time }) => time >= before);
+    this.alarms = this.alarms.filter(({ cleared }) => cleared === null || cleared >= before);
     const first = this.points.findIndex((point) => point.end >= before);
     this.points = this.points.slice(Math.max(first, this.points.length - MOST_POINTS, 0));
   }
@@ -49,12 +104,30 @@ export function isScored({ valid, arousal, valence }) {
   return valid && Number.isFinite(arousal.probability) && Number.isFinite(valence.probability);
 }
 
+/** What the curves need of a prediction; its scores are null where they are not to be shown. */
+function pointOf(prediction) {
+  const { epoch, seq, window, arousal, valence, reasons } = prediction;
+  const valid = isScored(prediction);
+  return {
+    epoch,
+    seq,
+    end: window.end,
+    arousal: valid ? arousal.probability : null,
+    valence: valid ? valence.probability : null,
+    reasons,
+  };
+}
+
+const nameOf = ({ epoch, seq }) => `${epoch} ${seq}`;
+
+const isSame = (one, other) => one.seq === other.seq && one.epoch === other.epoch;
+
 /** Whether no window is missing between the two, so that a line may join them. */
-function follows(prediction, previous, hopSeconds) {
+function follows(point, previous, hopSeconds) {
   return (
-    prediction.epoch === previous.epoch &&
-    prediction.seq === previous.seq + 1 &&
-    prediction.window.end - previous.window.end < 2 * hopSeconds
+    point.epoch === previous.epoch &&
+    point.seq === previous.seq + 1 &&
+    point.end - previous.end < 2 * hopSeconds
   );
 }
 

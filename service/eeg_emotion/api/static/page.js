@@ -1,13 +1,22 @@
 // Entry: joins the stream, what is known of the headsets, and what is shown.
 
+import { AlarmHistory } from "./alarm_history.js";
+import { AlarmPanel, raisedAlarms } from "./alarms.js";
+import { beliefIn, remedies } from "./answers.js";
+import { ask } from "./asking.js";
+import { ChannelPanel, Channels } from "./channels.js";
 import { EmotionStream } from "./client.js";
 import { compareClocks, serviceSeconds, steadySeconds } from "./clock.js";
 import { Curves } from "./curves.js";
 import { judge } from "./estimate.js";
 import { Headsets } from "./headsets.js";
 import { forgetKey, key, KeyDialog } from "./key.js";
+import { ModelView } from "./model_view.js";
+import { Overview } from "./overview.js";
 import * as panel from "./panel.js";
+import { Past } from "./past.js";
 import { Plane } from "./plane.js";
+import { RestGuide } from "./rest.js";
 import { darkScheme, readTheme } from "./theme.js";
 
 // Ages, countdowns and silence are re-judged this often even when nothing arrives.
@@ -18,6 +27,7 @@ const NO_HELLO = 4502;
 
 const headsets = new Headsets();
 let chosenId = null;
+let alarmNews = 0; // rises whenever there may be changes of alarms that are not listed yet
 let refusal = ""; // why there is no connection, in a user's words
 
 // ---- what comes in
@@ -26,6 +36,7 @@ function onMessage(message) {
   switch (message.type) {
     case "welcome":
       headsets.welcome(message.headsets, steadySeconds());
+      alarmNews += 1;
       compareClocks().then(changed);
       break;
     case "status":
@@ -35,6 +46,16 @@ function onMessage(message) {
       headsets
         .obtain(message.headset)
         .accept(message, steadySeconds(), stream.welcome.model.hop_seconds);
+      break;
+    case "marker":
+      headsets.obtain(message.headset).mark(message);
+      break;
+    case "alarm":
+      headsets.obtain(message.headset).alarm(message);
+      alarmNews += 1;
+      break;
+    case "baseline":
+      headsets.obtain(message.headset).baseline = message;
       break;
     default: // the others are the stream's; types of a later version are not ours to judge
   }
@@ -63,6 +84,21 @@ function choose() {
 
 const plane = new Plane(document.getElementById("plane"));
 const curves = new Curves(document.getElementById("curves"));
+const alarms = new AlarmPanel(ask);
+const channels = new Channels(ask, changed);
+const channelPanel = new ChannelPanel();
+const past = new Past(ask, changed);
+const restGuide = new RestGuide(document.getElementById("rest-guide"), ask);
+const modelView = new ModelView(document.getElementById("model-view"), ask);
+const modelMore = document.getElementById("model-more");
+modelMore.addEventListener("toggle", () => changed());
+const alarmHistory = new AlarmHistory(document.getElementById("alarm-history"), ask);
+const alarmsWere = document.getElementById("alarms-were");
+alarmsWere.addEventListener("toggle", () => changed());
+const overview = new Overview((id) => {
+  chosenId = id;
+  changed();
+});
 let theme = readTheme();
 let asked = false;
 let drawn = ""; // what the charts show, so that they are redrawn only when that differs
@@ -87,19 +123,41 @@ function show() {
   panel.showSimulated(model, headset);
   panel.showPurpose(stream.welcome);
   panel.showModel(model);
+  alarms.show(raisedAlarms(headsets.list), connected, now.serviceSeconds);
+  alarmHistory.show({
+    visible: alarmsWere.open,
+    headsets: headsets.list,
+    connected,
+    news: alarmNews,
+  });
+  const entries = headsets.list.map((each) => ({
+    headset: each,
+    verdict: each === headset ? verdict : judge(each, { connected, model, ...now }),
+  }));
+  overview.show(entries, chosenId, connected, now.steadySeconds);
   panel.showPicker(headsets.list, chosenId, connected);
   panel.showEstimate(verdict);
   panel.showHeadset(headset, verdict, connected);
+  if (connected) past.follow(headset, stream, now.serviceSeconds);
+  panel.showPast(past.trouble);
+  const quality = channels.of(headset, verdict, connected, now.steadySeconds);
+  channelPanel.show(quality, channels.montage);
+  panel.showAnswers(beliefIn(verdict, headset), remedies(verdict, headset, connected, quality));
+  const baseline = headset?.baseline ?? null;
+  restGuide.show({ headset, baseline, verdict, model, connected });
+  modelView.show({ model, Plotly: window.Plotly, theme, visible: modelMore.open });
   panel.showClockNote();
 
   if (window.Plotly === undefined) return;
   const { newest, current } = verdict;
   const second = Math.floor(verdict.ageSeconds ?? now.steadySeconds); // the time axis moves too
-  const toDraw = [chosenId, newest?.epoch, newest?.seq, current, theme.card, second].join(" ");
+  const known = [headset?.points.length, headset?.markers.length]; // the past may have come
+  const toDraw = [chosenId, newest?.epoch, newest?.seq, current, theme.card, second, ...known].join(" ");
   if (toDraw === drawn) return;
   drawn = toDraw;
   plane.draw(window.Plotly, headset, verdict, theme, now.serviceSeconds);
-  curves.draw(window.Plotly, headset, theme, now.serviceSeconds);
+  // In a frame of its own: both in one would hold up the page for longer.
+  requestAnimationFrame(() => curves.draw(window.Plotly, headset, theme, now.serviceSeconds));
 }
 
 // ---- what makes it run
@@ -112,6 +170,9 @@ const dialog = new KeyDialog(() => stream.open());
 document.getElementById("headset-picker").addEventListener("change", (event) => {
   chosenId = event.target.value;
   changed();
+});
+document.getElementById("model-link").addEventListener("click", () => {
+  modelMore.open = true;
 });
 document.getElementById("connect-now").addEventListener("click", () => stream.open());
 darkScheme.addEventListener("change", () => {

@@ -1,10 +1,10 @@
 // The page's text: connection, banner, numbers, headset and model. Reads state, writes the DOM.
 
 import { clockOffset, steadySeconds } from "./clock.js";
+import { part, write as writeTo } from "./parts.js";
 import {
   ageText,
   checkSentence,
-  needSentence,
   purposeSentence,
   regionOf,
   stateSentence,
@@ -14,11 +14,7 @@ const ANONYMOUS = "anonymous"; // whoever asks an open service
 
 const element = (id) => document.getElementById(id);
 
-/** Only a real change touches the DOM: screen readers announce live regions on every write. */
-function write(id, text) {
-  const target = element(id);
-  if (target.textContent !== text) target.textContent = text;
-}
+const write = (id, text) => writeTo(element(id), text);
 
 export function showConnection({ state, resumeAt, why }) {
   element("connection").dataset.state = state;
@@ -56,17 +52,10 @@ export function showPurpose(welcome) {
 
 export function showModel(model) {
   if (model === null) return;
-  const each = (sentences) =>
-    Object.entries(sentences)
-      .map(([target, sentence]) => `${target} ${sentence}`)
-      .join("; ") || "none stated";
   element("model").hidden = false;
   write("model-name", model.name);
   write("model-version", model.version);
   write("model-trained-on", model.trained_on);
-  write("model-held-out", each(model.held_out));
-  write("model-calibration", each(model.calibration));
-  write("model-need", needSentence(model.normaliser));
   write(
     "meaning",
     `Probability from 0 to 1 that it is high (${model.label_rule}), judged over ` +
@@ -89,6 +78,19 @@ export function showPicker(headsets, chosenId, connected) {
   if (chosenId !== null && picker.value !== chosenId) picker.value = chosenId;
 }
 
+/** Whether to believe the estimate, and what to fix. */
+export function showAnswers({ kind, answer, why }, fixes) {
+  element("belief").dataset.belief = kind;
+  write("belief", answer);
+  write("belief-why", why);
+  const [first = "Nothing.", ...others] = fixes;
+  write("fix-now", first);
+  element("fix-now").dataset.calm = String(fixes.length === 0);
+  const list = element("fix-first");
+  if ([...list.children].map((item) => item.textContent).join("\n") === others.join("\n")) return;
+  list.replaceChildren(...others.map((text) => part("li", {}, text)));
+}
+
 export function showEstimate({ current, silent, why, newest, lastValid, ageSeconds }) {
   element("estimate").dataset.current = String(current);
   element("reason").dataset.current = String(current);
@@ -103,17 +105,31 @@ export function showEstimate({ current, silent, why, newest, lastValid, ageSecon
     const last = current || lastValid === null ? null : lastValid[target].probability;
     write(`${target}-last`, last === null ? "" : `was ${last.toFixed(2)}, ${ago}`);
   }
-  write("quadrant", current ? regionOf(newest.arousal.label, newest.valence.label) : "–");
+  const region = current ? regionOf(newest.arousal.label, newest.valence.label) : "no estimate";
+  write("quadrant", region);
+  element("quadrant").dataset.current = String(current);
   const latency = silent ? null : newest.latency_ms;
   write("latency", latency === null ? "–" : `${Math.round(latency.total)} ms`);
   write("latency-parts", latency === null ? "" : latencyParts(latency));
+  showLedger(latency);
   write("seq", newest === null ? "–" : String(newest.seq));
 }
 
-function latencyParts({ arrival, path, inference, filter }) {
+/** The words beside it say the same. */
+function showLedger(latency) {
+  element("ledger").hidden = latency === null;
+  if (latency === null) return;
+  const { arrival, path, inference } = latency;
+  element("ledger-arrival").style.flexGrow = Math.max(0, arrival);
+  element("ledger-path").style.flexGrow = path;
+  element("ledger-inference").style.flexGrow = inference;
+}
+
+function latencyParts({ resampler, arrival, path, inference, filter }) {
   const whole = (milliseconds) => Math.round(milliseconds);
+  const share = whole(resampler) === 0 ? "" : ` (the resampler's share ${whole(resampler)})`;
   return (
-    `arrival ${whole(arrival)}, path ${whole(path)}, inference ${whole(inference)}; ` +
+    `arrival ${whole(arrival)}${share}, path ${whole(path)}, inference ${whole(inference)}; ` +
     `the signal path shows what was ${whole(filter)} ms earlier`
   );
 }
@@ -156,6 +172,12 @@ export function showHeadset(headset, verdict, connected) {
 
 function rateText({ sfreq, sfreq_measured: measured }) {
   return measured === null ? `${sfreq} Hz` : `${sfreq} Hz, measured ${measured.toFixed(1)} Hz`;
+}
+
+/** What of the past is not known. */
+export function showPast(trouble) {
+  element("past-trouble").hidden = trouble === "";
+  write("past-trouble", trouble);
 }
 
 export function showClockNote() {

@@ -1,6 +1,6 @@
 // What the wire's codes mean, in sentences for the person who looks at the page.
-// The keys are the values of State, Reason, Check and Purpose in publish/messages.py; a test
-// compares them.
+// The keys are the values of State, Reason, Check and Purpose in publish/messages.py, and Trouble in
+// eeg/quality.py; a test compares them. A remedy is empty where there is nothing to do.
 
 const STATES = {
   connecting: "Connecting to the headset.",
@@ -22,6 +22,26 @@ const REASONS = {
   no_baseline: "This model needs this person's rest baseline before it can score.",
 };
 
+const STATE_REMEDIES = {
+  connecting: "Wait: it is connecting.",
+  live: "",
+  stale: "See that the headset is on, near enough, and still sends.",
+  lost: "Switch the headset on again, or restart its program. It is found by itself.",
+  quarantined: "See what the headset's card says of it, and correct it there.",
+};
+
+const REASON_REMEDIES = {
+  warming_up: "Wait: it takes some seconds of signal.",
+  gap: "Wait. If gaps recur, see the headset's radio or cable.",
+  stale: "See that the headset is on, near enough, and still sends.",
+  channels_missing: "See the electrodes that are named.",
+  poor_contact: "Press the electrodes to the skin, add gel.",
+  unit_suspect: "Have the headset's program state the right unit.",
+  out_of_range: "Have the person sit still, jaw and forehead loose.",
+  not_worn: "Put the headset on, and see the reference electrode.",
+  no_baseline: "Collect this person's rest baseline, below.",
+};
+
 const CHECKS = {
   accepted: "Accepted.",
   interpolated: "Accepted; missing channels are filled in from their neighbours.",
@@ -41,7 +61,23 @@ const PURPOSES = {
 export const stateSentence = (state) => STATES[state] ?? `State: ${state}.`;
 export const checkSentence = (check) => CHECKS[check] ?? (check ? `Check: ${check}.` : "–");
 export const purposeSentence = (purpose) => PURPOSES[purpose] ?? `Run for: ${purpose}.`;
+export const troubleSentence = (trouble) => TROUBLES[trouble] ?? `has trouble: ${trouble}.`;
+// A code this page does not know has no remedy here.
+export const stateRemedy = (state) => STATE_REMEDIES[state] ?? "";
+export const reasonRemedy = (reason) => REASON_REMEDIES[reason] ?? "";
 export const reasonSentence = (reason) => REASONS[reason] ?? `Not scored: ${reason}.`;
+
+const TROUBLES = {
+  not_finite: "gives no numbers: see its amplifier and cable.",
+  flat: "gives no signal: see that it is plugged in and touches the skin.",
+  railed: "is cut off by the amplifier: re-seat it, and see the reference.",
+  duplicate: "shows the same as another: wipe off gel that joins them, and see the wiring.",
+  line_noise: "picks up the mains: improve its contact, move cables and chargers away.",
+  muscle: "shows muscle: have the jaw, neck and forehead relaxed.",
+  movement: "moves: fasten it and its cable.",
+  drift: "drifts: let it settle, wipe off sweat, add gel.",
+  amplitude: "is too large or too small: add gel, or re-seat it.",
+};
 
 // Russell's circumplex, by the halves of the plane.
 const REGIONS = {
@@ -51,14 +87,16 @@ const REGIONS = {
   "low low": "sad · bored",
 };
 
-/** Name the quadrant, unless a label is "unsure": then no side is chosen, so there is none. */
+/** Name the quadrant; where a label is "unsure" no side is chosen, and there is none. */
 export function regionOf(arousalLabel, valenceLabel) {
-  return REGIONS[`${arousalLabel} ${valenceLabel}`] ?? "none: unsure";
+  const quadrant = REGIONS[`${arousalLabel} ${valenceLabel}`];
+  if (quadrant !== undefined) return quadrant;
+  const [arousal, valence] = [isSide(arousalLabel), isSide(valenceLabel)];
+  if (arousal) return `${arousalLabel} arousal, valence unsure`;
+  return valence ? `arousal unsure, ${valenceLabel} valence` : "unsure";
 }
 
-// Keys are the values of a model's normaliser; only what asks something of the reader is said.
-export const needSentence = (normaliser) =>
-  normaliser === "rest-baseline" ? "It needs each person's rest baseline before it can score." : "";
+const isSide = (label) => label === "high" || label === "low";
 
 export function ageText(seconds) {
   if (seconds < 1) return "just now";

@@ -1,0 +1,65 @@
+"""REST: what the model is, and how far its probabilities can be believed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from eeg_emotion.api.guard import documented
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.service import Service
+from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.messages import ModelCard
+
+
+class CalibrationBin(Message):
+    """Held-out windows of like probability: what was predicted of them, and what they were."""
+
+    low: float
+    high: float
+    predicted: float
+    """The mean calibrated probability of "high"."""
+    observed: float
+    """The share that was high."""
+    windows: int
+
+
+class TargetCalibration(Message):
+    """The bins of one target, with whose windows they are."""
+
+    protocol: str
+    people: int
+    windows: int
+    bins: tuple[CalibrationBin, ...]
+
+
+class ModelCalibration(Message):
+    """For each target that was tested on held-out people, its bins."""
+
+    targets: dict[str, TargetCalibration]
+
+
+def model_router(service: Service) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(responses=responses(), tags=["model"], dependencies=documented(service))
+
+    @router.get("/v1/model")
+    async def model() -> ModelCard:
+        """Describe the model: where it comes from and how far to trust it."""
+        return service.model_card()
+
+    @router.get("/v1/model/calibration")
+    async def calibration() -> ModelCalibration:
+        """Give the points of the model's calibration plot, from people that it never saw."""
+        return ModelCalibration(
+            targets={
+                result.target: TargetCalibration(
+                    protocol=result.protocol,
+                    people=result.people,
+                    windows=result.windows,
+                    bins=tuple(CalibrationBin(**each.model_dump()) for each in result.reliability),
+                )
+                for result in service.model.contract.held_out
+            }
+        )
+
+    return router

@@ -1,0 +1,46 @@
+"""REST: where electrodes lie, for maps of the head."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from eeg_emotion.access.grants import Action
+from eeg_emotion.api.guard import needs
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.service import Service
+from eeg_emotion.eeg.montage import flat_position, places, region_of
+from eeg_emotion.publish.message import Message
+
+
+class Electrode(Message):
+    """An electrode's place on a flat head, and the region that it lies over."""
+
+    x: float
+    """To the right ear."""
+    y: float
+    """To the nose; Cz is at 0, 0, and all electrodes are within 1."""
+    region: str | None
+
+
+class Montage(Message):
+    """The electrodes whose places are known, by name."""
+
+    electrodes: dict[str, Electrode]
+
+
+def montage_router(service: Service) -> APIRouter:
+    """Make the route."""
+    router = APIRouter(responses=responses(), tags=["model"])
+
+    @router.get("/v1/montage", dependencies=needs(service, Action.READ))
+    async def montage() -> Montage:
+        """Give the places of electrodes on the head, azimuthal equidistant."""
+        return Montage(
+            electrodes={
+                name: Electrode(x=x, y=y, region=region_of(name))
+                for name in places()
+                for x, y in [flat_position(name)]
+            }
+        )
+
+    return router
