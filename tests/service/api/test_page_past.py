@@ -278,7 +278,7 @@ async def test_it_is_asked_again_where_a_connection_did_not_go_on_or_not_all_cam
             past.follow(headset, stream, 3);
             await done();
             past.follow(headset, stream, 3);
-            said.push([asked.includes(historyOf(headset.id)), past.trouble]);
+            said.push([asked.includes(historyOf(headset.id)), past.troubleOf(headset)]);
           };
           pages.set(historyOf("h1"), new Error("Not today."));
           const first = connection();

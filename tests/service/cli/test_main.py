@@ -68,6 +68,20 @@ def test_an_unknown_verb_is_wrong_usage() -> None:
     assert_refused(run("foretell"), 2, "foretell")
 
 
+@pytest.mark.parametrize("arguments", [["predict", "--help"], ["serve", "--port", "many"]])
+def test_help_and_mistakes_do_not_wait_for_scipy(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom eeg_emotion.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print('loaded', {'scipy.signal', 'mne', 'uvicorn'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded set()"
+
+
 # -- verify-model ------------------------------------------------------------------------------
 
 

@@ -139,7 +139,7 @@ function show() {
   panel.showEstimate(verdict);
   panel.showHeadset(headset, verdict, connected);
   if (connected) past.follow(headset, stream, now.serviceSeconds);
-  panel.showPast(past.trouble);
+  panel.showPast(past.troubleOf(headset));
   const quality = channels.of(headset, verdict, connected, now.steadySeconds);
   channelPanel.show(quality, channels.montage);
   panel.showAnswers(beliefIn(verdict, headset), remedies(verdict, headset, connected, quality));

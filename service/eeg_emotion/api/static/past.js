@@ -13,7 +13,11 @@ export class Past {
     this.asked = new WeakMap(); // by the headset, the welcome of the connection it was asked in
     this.asking = false;
     this.troubles = new WeakMap(); // by the headset, empty where everything came
-    this.trouble = ""; // why something of the headset is not known, in a user's words
+  }
+
+  /** Why something of the headset's past is not known, in a user's words; empty where all is. */
+  troubleOf(headset) {
+    return this.troubles.get(headset) ?? "";
   }
 
   /**
@@ -21,7 +25,6 @@ export class Past {
    * the one before it ended.
    */
   follow(headset, { welcome, recovered }, serviceSeconds) {
-    this.trouble = this.troubles.get(headset) ?? "";
     if (headset === null || this.asking || this.asked.get(headset) === welcome) return;
     const wentOn = this.troubles.get(headset) === "" && recovered.get(headset.id) === true;
     this.asked.set(headset, welcome);
