@@ -10,7 +10,7 @@ demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --jso
 
 test: .venv/dev.stamp ## all tests; ARGS are pytest's
 # Three workers on two cores, since many tests wait; and no threads of numerical libraries besides.
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

@@ -13,6 +13,13 @@ from eeg_emotion.headset.lsl import configure
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
+@pytest.hookimpl(trylast=True)  # after the random order
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, or one worker would end alone with one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def lsl_session() -> str:
     """Configure LSL for this test process alone, on this machine alone.

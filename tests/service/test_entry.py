@@ -27,6 +27,8 @@ from eeg_emotion.demo import _without_settings
 from eeg_emotion.publish.messages import Purpose
 from eeg_emotion.settings import SettingsError, default_keys, load_settings
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
 READ = (Scope.parse("read:*"),)
 

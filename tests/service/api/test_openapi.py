@@ -29,6 +29,8 @@ from eeg_emotion.publish.messages import (
     WindowSpan,
 )
 
+pytestmark = pytest.mark.slow
+
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 OPERATIONS = 34
 

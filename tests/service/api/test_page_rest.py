@@ -257,6 +257,7 @@ async def test_who_may_not_list_profiles_is_offered_none_and_may_rest_all_the_sa
     service.access = Access(keys=store)
     key = store.add("controls", (Scope.parse("read:h1"), Scope.parse("control:h1")))
     await page.open(f"http://{address}")
+    await page.until('document.getElementById("key-dialog").open')  # or it would forget this one
     await page.value(f'sessionStorage.setItem("eeg-emotion-key", {json.dumps(key)})')
     await page.open(f"http://{address}")
     await page.value(SETUP)

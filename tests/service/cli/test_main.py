@@ -21,6 +21,8 @@ import eeg_emotion
 from eeg_emotion.cli.recording import trial_range
 from eeg_emotion.inference.model import SUMS_NAME, demo_model_path, load_model
 
+pytestmark = pytest.mark.slow
+
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
 

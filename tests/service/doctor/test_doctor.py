@@ -30,6 +30,8 @@ from eeg_emotion.line.reception import Reception
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SFREQ = 128.0
 SECONDS = 9.5  # four to judge a unit, five of window, and what each chunk holds back
 UV = ("uV",) * 32

@@ -62,6 +62,8 @@ from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
+pytestmark = pytest.mark.slow
+
 SETTLE_AND_WINDOW_SECONDS = 8.0
 
 

@@ -25,6 +25,8 @@ from eeg_emotion.publish.messages import Marker
 from eeg_emotion.recordings.deap import deap_recording, read_person
 from eeg_emotion.recordings.recording import Recording, Stretch
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["deap_arrays", "deap_file"]
 
 CHUNK = 8

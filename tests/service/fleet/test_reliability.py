@@ -22,6 +22,8 @@ import websockets
 
 from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[3] / "README.md"
 STRIKES = 9.0  # seconds of signal before each fault
 WATCHED_SECONDS = 30.0

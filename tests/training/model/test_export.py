@@ -17,6 +17,8 @@ from eeg_emotion_training.model.export import ExportError, export
 from eeg_emotion_training.model.run import Run, RunError, load_run
 from eeg_emotion_training.networks.names import NETWORKS
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Path]
 
 

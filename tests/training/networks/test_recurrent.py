@@ -25,6 +25,8 @@ from eeg_emotion_training.networks.recurrent import (
     resident,
 )
 
+pytestmark = pytest.mark.slow
+
 UNITS = 5
 SHAPES = {"bands": (20, 128), "raw": (640, 32)}
 CASES = ("gru-bands", "gru-raw", "bn-gru-bands", "bn-gru-raw")

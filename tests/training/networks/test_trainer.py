@@ -14,6 +14,8 @@ from eeg_emotion_training.networks import trainer
 from eeg_emotion_training.networks.curve import Point
 from eeg_emotion_training.networks.trainer import Trained, TrainSettings, predict, train
 
+pytestmark = pytest.mark.slow
+
 STEPS, WIDTH = 4, 12
 SETTINGS = TrainSettings("bn-gru", units=4, steps=40, batch_size=8, seed=3)
 NOBODY = np.empty(0, dtype=np.intp)

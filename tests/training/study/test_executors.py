@@ -25,6 +25,8 @@ from eeg_emotion_training.study.plan import Study
 from eeg_emotion_training.study.results import Record, ResultError, load_result
 from eeg_emotion_training.study.task import Task, run_task
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
