@@ -8,6 +8,8 @@ ARGS ?=
 demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
 
+# Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/dev.stamp ## all tests; ARGS are pytest's
 # Three workers on two cores, since many tests wait; and no threads of numerical libraries besides.
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -299,6 +299,6 @@ def test_a_fault_gives_what_the_readme_says(fault: str, courses: dict[str, Cours
     assert course.predictions[0][1].reasons == (Reason.WARMING_UP,)
     if fault != "unix-time":
         before = [p for _, p in course.predictions if not course.within(p)]
-        assert before[-1].valid
+        assert any(p.valid for p in before)
     assert_truthful(course)
     EXPECTED[fault](course)

@@ -186,12 +186,13 @@ async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
         assert mine.valence.label == theirs.valence.label
         span, expected = (item.window.end - item.window.start for item in (mine, theirs))
         assert span == pytest.approx(expected, abs=1e-6)
-        # Between windows the measured offset of the two clocks moves by some µs.
+        # Between windows the measured offset of the two clocks moves: by some µs, or by some ms
+        # where the machine is busy.
         since, expected = (
             item.window.start - start.window.start
             for item, start in ((mine, offline[0]), (theirs, online[0]))
         )
-        assert since == pytest.approx(expected, abs=0.5 / sfreq)
+        assert since == pytest.approx(expected, abs=0.02)
     assert (run.counts.received, run.counts.gaps, run.counts.missing) == (
         headset.samples_received,
         headset.gaps,
