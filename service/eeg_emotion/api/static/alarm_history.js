@@ -99,5 +99,5 @@ function outcome({ change, by, note }) {
 function when(unixSeconds) {
   const date = new Date(unixSeconds * 1000);
   const today = date.toDateString() === new Date().toDateString();
-  return today ? date.toLocaleTimeString() : date.toLocaleString();
+  return today ? date.toLocaleTimeString("en-GB") : date.toLocaleString("en-GB");
 }

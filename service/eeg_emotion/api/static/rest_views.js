@@ -100,7 +100,7 @@ export class Offer extends View {
 
 function option({ name, clean_seconds: seconds, created, unfit }) {
   const made = part("option", { value: name });
-  const day = new Date(created).toLocaleDateString();
+  const day = new Date(created).toLocaleDateString("en-GB");
   made.textContent = `${name}: ${seconds} s, ${day}${unfit === null ? "" : "; not of this model"}`;
   made.disabled = unfit !== null;
   return made;
