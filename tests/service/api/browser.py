@@ -21,6 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Where the machine stands still for a while, the page takes it for a sleep and connects anew.
+GAVE_UP = "WebSocket is closed before the connection is established"
 # What a browser shows as the newest estimate, read in one go.
 NOW = """({
   state: document.getElementById("headset-state").dataset.state,
@@ -98,6 +100,8 @@ class Page:
                 self.complaints.append(json.dumps(params["args"]))
             case "Runtime.exceptionThrown":
                 self.complaints.append(json.dumps(params["exceptionDetails"]))
+            case "Log.entryAdded" if GAVE_UP in params["entry"]["text"]:
+                pass
             case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
                 self.complaints.append(json.dumps(params["entry"]))
             case "Network.requestWillBeSent":
