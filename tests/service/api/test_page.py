@@ -391,3 +391,21 @@ def assert_withheld(now: dict[str, Any]) -> None:
     assert now["reason"].startswith("No current estimate. ")
     assert (now["arousal"], now["valence"], now["region"]) == ("–", "–", "no estimate")
     assert "no current estimate" in now["plane"] or "no estimate yet" in now["plane"]
+
+
+async def test_the_page_paints_within_a_second(page: Page, serving: Serving) -> None:
+    """Over the loopback something is seen within a second, at least once in five visits."""
+    async with serving() as address:
+        took = []
+        for _ in range(5):
+            await page.open(f"http://{address}/")
+            took.append(
+                await page.value(
+                    """new Promise((done) => new PerformanceObserver((list) => {
+                        const [paint] = list.getEntriesByName("first-contentful-paint");
+                        if (paint) done(paint.startTime);
+                    }).observe({ type: "paint", buffered: true }))"""
+                )
+            )
+
+    assert min(took) < 1000, took
