@@ -23,6 +23,7 @@ from eeg_emotion.headset.actions import Action, Connect, Disconnect, Form, Note,
 from eeg_emotion.headset.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.headset.faults import Fault
 from eeg_emotion.headset.injector import Injector
+from eeg_emotion.headset.notes import NoteOutlet
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 
 # A stop is noticed this late while no consumer is there; liblsl cannot be woken from outside.
@@ -116,7 +117,7 @@ class Replayer:
     ``<replay><speed>``.
 
     Markers go out as text on a stream of their own, ``<source_id>-markers``, each with its
-    sample's stamp. Nothing waits for a consumer of it.
+    sample's stamp. The replay waits for no consumer of it, but a marker does for some seconds.
 
     Faults happen at their times on the stamps' scale, once, also where the recording loops. An
     outlet that returns waits for no consumer, as no headset does. The stream of markers stays
@@ -201,7 +202,7 @@ class Replayer:
         injector = self._injector()
         # First, so that whoever finds the signal has found the markers: the first sample may have
         # one.
-        notes = pylsl.StreamOutlet(self._marker_info())
+        notes = NoteOutlet(self._marker_info(), self._clock)
         outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         tally = _Tally()
         while self._wait_for_consumer and not outlet.wait_for_consumers(_CONSUMER_POLL_SECONDS):
@@ -223,7 +224,8 @@ class Replayer:
                 case Send() as sent:
                     zero = unix_begin if sent.unix else begin
                     for note in sent.notes:
-                        notes.push_sample([note.text], zero + note.seconds)
+                        notes.push(note.text, zero + note.seconds)
+                    notes.flush()
                     if outlet is not None and len(sent.stamps):
                         # A stamp for every sample: with one for the chunk, the receiver adds up
                         # periods and its rounding errors.
@@ -289,7 +291,9 @@ class Replayer:
             self._wait(stop, left)
         return False
 
-    def _linger(self, outlets: Iterable[pylsl.StreamOutlet], stop: threading.Event) -> None:
+    def _linger(
+        self, outlets: Iterable[pylsl.StreamOutlet | NoteOutlet], stop: threading.Event
+    ) -> None:
         """Keep the outlets until their consumers have left, or had time for the last samples."""
         until = self._clock() + _LINGER_SECONDS
         while self._clock() < until and any(outlet.have_consumers() for outlet in outlets):

@@ -272,6 +272,32 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     future.result(timeout=30)
 
 
+def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. Who finds the markers after the signal gets the first all the same. 2. Not for long."""
+    played = recording(Stretch(signal(1280), markers=(Marker(0, "start"), Marker(1200, "end"))))
+    future = player.play(Replayer(played))
+    listener = Listener(played.source_id)
+    listener.pull(until=128)
+    notes = Listener(f"{played.source_id}-markers")
+    notes.pull(until=1)
+    assert (notes.values, notes.stamps) == ([["start"]], listener.stamps[:1])
+    player.stop.set()
+    future.result(timeout=30)
+
+    player.stop.clear()
+    monkeypatch.setattr("eeg_emotion.headset.notes._READER_SECONDS", 0.5)
+    played = recording(Stretch(signal(512), markers=(Marker(0, "start"), Marker(500, "end"))))
+    player.play(Replayer(played))
+    listener = Listener(played.source_id)
+    listener.pull(until=128)
+    notes = Listener(f"{played.source_id}-markers")
+    listener.pull(until=512)
+    notes.pull(until=1)
+    assert notes.values == [["end"]]
+
+
 def test_a_loop_rewinds_with_a_gap_until_it_is_stopped(player: Player) -> None:
     # The first stretch claims to follow: at the rewind it does not.
     played = recording(Stretch(signal(16), follows=True), Stretch(signal(16, 16), follows=True))
