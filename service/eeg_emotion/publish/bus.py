@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -11,10 +11,12 @@ from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.events import Events
 from eeg_emotion.publish.frames import Frame
-from eeg_emotion.publish.history import History, Position
+from eeg_emotion.publish.history import RESUME_SECONDS, History, Position
 from eeg_emotion.publish.messages import Baseline, Detail, Marker, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.publish.requests import EVERY_HEADSET
+
+Published = Prediction | Status | Baseline | Detail | Alarm | Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ class Bus:
         """Tell whether anyone would get a `detail` message of a headset."""
         return bool(self._of(self._by_detail, headset))
 
+    def details_wanted(self) -> set[str]:
+        """Give the headsets of which anyone wants `detail` messages; `EVERY_HEADSET` for all."""
+        return {name for follower in self._followers.values() for name in follower.details}
+
     def following(self, outbox: Outbox) -> AbstractSet[str]:
         """Give what an outbox is subscribed to."""
         return self._followers[outbox].headsets
@@ -180,8 +186,8 @@ class Bus:
         self.history.forget(headset)
         self.events.forget(headset)
 
-    def publish(self, message: Prediction | Status | Baseline | Detail | Alarm | Marker) -> None:
-        """Hand the message to every follower of its headset."""
+    def publish(self, message: Published) -> Frame:
+        """Hand the message to every follower of its headset, and give it as it was encoded."""
         if isinstance(message, Prediction | Status):
             for heard in self._listeners:
                 heard(message)
@@ -215,6 +221,41 @@ class Bus:
                 self.events.heard(message)
         for outbox in self._of(index, headset):
             outbox.put(frame)
+        return frame
+
+    def restore(self, past: Iterable[tuple[float, Prediction]]) -> list[Frame]:
+        """Learn what was published before this bus was there: `(age in seconds, prediction)`.
+
+        Oldest first, of one headset. Nobody is told: who subscribes gets the newest.
+        """
+        frames = []
+        for age, prediction in past:
+            frame = Frame("prediction", prediction.headset, prediction)
+            self._predictions[prediction.headset] = prediction
+            self.history.add(frame, age)
+            if self._live.get(prediction.headset, True):
+                self._present[prediction.headset] = frame
+            frames.append(frame)
+        return frames
+
+    def recover(self, past: Sequence[tuple[float, Prediction]]) -> None:
+        """Learn what was published while this bus heard nothing; followers get the last minute.
+
+        As for `restore`. It is theirs as it is a returning subscriber's: none gives way to another.
+        """
+        frames = self.restore(past)
+        recent = [
+            frame.as_past()
+            for (age, _), frame in zip(past, frames, strict=True)
+            if age <= RESUME_SECONDS
+        ]
+        if recent:
+            for outbox in self._of(self._by_headset, recent[0].headset):
+                outbox.recover(recent)
+
+    def states(self) -> dict[str, Frame]:
+        """Give the newest state of each headset."""
+        return dict(self._states)
 
     def _known(self) -> set[str]:
         return self._states.keys() | self._predictions.keys() | self._by_headset.keys()

@@ -38,20 +38,33 @@ class History:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[str, deque[tuple[float, Frame]]] = {}
+        self._kept: dict[str, deque[tuple[float, Frame | None]]] = {}
 
-    def add(self, frame: Frame) -> None:
-        """Keep a prediction, and drop those that are too old."""
-        now = self._clock()
-        kept = self._kept.setdefault(frame.headset, deque(maxlen=MOST_KEPT))
-        kept.append((now, frame))
-        while now - kept[0][0] > KEPT_SECONDS:
-            kept.popleft()
+    def add(self, frame: Frame, age: float = 0.0) -> None:
+        """Keep a prediction that is made now, or was some seconds ago; drop those too old."""
+        self._append(frame.headset, frame, age)
+
+    def cut(self, headset: str) -> None:
+        """Take note that predictions may be missing here: nobody is told that they are not."""
+        if self._kept.get(headset):
+            self._append(headset, None)
 
     def frames(self, headset: str) -> list[Frame]:
-        """Give all that is kept, oldest first."""
-        oldest = self._clock() - KEPT_SECONDS
-        return [frame for when, frame in self._kept.get(headset, ()) if when >= oldest]
+        """Give all that is kept, oldest first; none from before a place where some may lack."""
+        return [frame for _, frame in self._aged(headset)]
+
+    def since(self, headset: str, position: Position | None) -> list[tuple[float, Frame]] | None:
+        """Give the predictions after a position, or all, oldest first, with their ages in seconds.
+
+        However long they are kept, unlike `missed`. None where the position is not known.
+        """
+        aged = self._aged(headset)
+        if position is None:
+            return aged
+        for at, (_, frame) in enumerate(aged):
+            if (frame.epoch, frame.seq) == (position.epoch, position.seq):
+                return aged[at + 1 :]
+        return None
 
     def missed(self, headset: str, position: Position) -> list[Frame] | None:
         """Give exactly the predictions after a position, oldest first.
@@ -63,6 +76,8 @@ class History:
         oldest = self._clock() - RESUME_SECONDS
         after: list[Frame] = []
         for when, frame in reversed(self._kept.get(headset, ())):
+            if frame is None:
+                return None
             if frame.epoch == position.epoch and frame.seq is not None:
                 if frame.seq == position.seq:
                     return after[::-1]
@@ -74,6 +89,22 @@ class History:
             if frame.epoch == position.epoch and frame.seq == position.seq + 1:
                 return after[::-1]
         return None
+
+    def _append(self, headset: str, frame: Frame | None, age: float = 0.0) -> None:
+        now = self._clock()
+        kept = self._kept.setdefault(headset, deque(maxlen=MOST_KEPT))
+        kept.append((now - age, frame))
+        while kept and now - kept[0][0] > KEPT_SECONDS:
+            kept.popleft()
+
+    def _aged(self, headset: str) -> list[tuple[float, Frame]]:
+        now = self._clock()
+        found: list[tuple[float, Frame]] = []
+        for when, frame in reversed(self._kept.get(headset, ())):
+            if frame is None or now - when > KEPT_SECONDS:
+                break
+            found.append((now - when, frame))
+        return found[::-1]
 
     def forget(self, headset: str) -> None:
         """Drop what is kept of a headset that is no longer listed."""

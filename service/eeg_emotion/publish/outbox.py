@@ -82,11 +82,15 @@ class Outbox:
         self._ring()
 
     def recover(self, frames: Sequence[Frame]) -> None:
-        """Add what a returning subscriber missed, oldest first, before all that waits.
+        """Add what a subscriber missed, oldest first, before all that waits.
 
         It has an allowance of its own beside the credits; one for all that a subscriber resumes,
         or who resumes often would have no limit.
         """
+        for place in {frame.place for frame in frames}:
+            # It is older than these where it waits already.
+            if (older := self._waiting.pop(place, None)) is not None:
+                self._missed.append(older)
         self._missed.extend(frames)
         most = max(self._begun, self._acknowledged) + CREDITS + _REPLAY_ALLOWANCE
         self._limit = max(self._limit, min(self._limit + len(frames), most))

@@ -125,6 +125,15 @@ def test_the_newest_wait_until_all_that_was_missed_is_sent(box: Outbox) -> None:
     assert brief(box.take()) == seqs(*range(CREDITS + ALLOWANCE, 101))
 
 
+def test_what_waits_already_is_older_than_what_was_missed_after_it(box: Outbox) -> None:
+    box.put(frame("a", 0))
+    box.put(frame("b", 7))
+    box.recover([frame("a", 1), frame("a", 2)])
+    box.put(frame("a", 3))
+    assert brief(box.take()) == [*seqs(0, 1, 2), "prediction b 7", *seqs(3)]
+    assert box.conflated == 0
+
+
 # Credits
 
 
