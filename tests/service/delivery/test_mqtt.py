@@ -6,18 +6,14 @@ import queue
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
+from tests.service.certificates import self_signed
 from tests.service.delivery.conftest import alarm, free_port, running, until
 
 from eeg_emotion.delivery import mqtt
@@ -140,7 +136,7 @@ async def test_a_broker_on_tls_is_trusted_by_the_systems_authorities_and_its_nam
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
-    key, certificate = _certificate(tmp_path, "127.0.0.1")
+    key, certificate = self_signed(tmp_path, "127.0.0.1")
     with broker(port, ANYBODY, f"certfile {certificate}", f"keyfile {key}"):
 
         async def send(host: str) -> None:
@@ -156,33 +152,6 @@ async def test_a_broker_on_tls_is_trusted_by_the_systems_authorities_and_its_nam
         await send("127.0.0.1")
         with pytest.raises(Retry, match=r"certificate is not valid for 'localhost'"):
             await send("localhost")
-
-
-def _certificate(folder: Path, address: str) -> tuple[Path, Path]:
-    """Make a key and a certificate that it signed itself, for an hour."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    key_path, path = folder / "key.pem", folder / "certificate.pem"
-    pem = serialization.Encoding.PEM
-    key_path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    path.write_bytes(certificate.public_bytes(pem))
-    return key_path, path
 
 
 async def test_events_wait_for_a_broker_and_arrive_in_order(
