@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from eeg_emotion.access.origins import OriginError, Origins
+from eeg_emotion.broker.subjects import EVERY_SITE, NAME_PATTERN
 from eeg_emotion.delivery.mqtt import MqttSettings
 from eeg_emotion.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.caps import CapError, cap_named
@@ -28,7 +30,11 @@ from eeg_emotion.line.reception import Reception
 from eeg_emotion.logs import LogFormat
 from eeg_emotion.publish.messages import Purpose
 
-_SECRET = {("webhook",), ("mqtt",), ("event_store",)}
+_SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}
+
+
+MEMORY = "memory://"
+"""The bus of one process."""
 
 
 class SettingsError(EegEmotionError):
@@ -129,6 +135,27 @@ class Settings(BaseSettings):
         Field(description="MQTT 5 broker that events are published to: a table, url and topic."),
     ] = None
 
+    bus: Annotated[
+        SecretStr,
+        Field(
+            description="memory://, or a NATS broker that predictions travel through, such as "
+            "nats://HOST:4222; several of one cluster with commas between."
+        ),
+    ] = SecretStr("memory://")
+    bus_credentials: Annotated[
+        Path | None, Field(description="The broker's .creds file, where it asks for one.")
+    ] = None
+    bus_ca: Annotated[
+        Path | None, Field(description="Certificates to trust in place of the system's; then TLS.")
+    ] = None
+    site: Annotated[
+        tuple[str, ...],
+        Field(description="Name of this site; of a gateway those that it serves, '*' for all."),
+    ] = ()
+    ingest: Annotated[
+        str | None, Field(description="Name of this ingest at its site; else the machine's.")
+    ] = None
+
     purpose: Annotated[
         Purpose | None,
         Field(description="What it is run for; needed unless the model is simulated: a demo."),
@@ -154,6 +181,13 @@ class Settings(BaseSettings):
     origin: Annotated[
         tuple[str, ...],
         Field(description="Other pages that may use it, such as https://board.example.org."),
+    ] = ()
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Proxies, by address or network, whose X-Forwarded-For and "
+            "X-Forwarded-Proto are believed."
+        ),
     ] = ()
     audit: Annotated[
         Path | None, Field(description="File that the audit is appended to, as JSON lines.")
@@ -203,6 +237,31 @@ class Settings(BaseSettings):
         except OriginError as error:
             raise ValueError(str(error)) from error
         return origin
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _is_network(cls, trusted_proxy: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in trusted_proxy:
+            ipaddress.ip_network(proxy)  # says what was found, and what it is not
+        return trusted_proxy
+
+    @field_validator("bus")
+    @classmethod
+    def _is_bus(cls, bus: SecretStr) -> SecretStr:
+        url = bus.get_secret_value()
+        for part in url.split(","):
+            if url != MEMORY and not part.strip().startswith(("nats://", "tls://")):
+                scheme = part.partition("://")[0]  # what follows it may be a password
+                raise ValueError(f"found {scheme!r}, expected memory://, nats://HOST or tls://HOST")
+        return bus
+
+    @field_validator("site", "ingest")
+    @classmethod
+    def _is_name(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for name in (value,) if isinstance(value, str) else value or ():
+            if name != EVERY_SITE and not re.fullmatch(NAME_PATTERN, name):
+                raise ValueError(f"found {name!r}, expected small letters, digits and '-'")
+        return value
 
     @field_validator("cap")
     @classmethod

@@ -21,9 +21,10 @@ import pytest
 import websockets
 from typer.testing import CliRunner
 
-from eeg_emotion import daemon
 from eeg_emotion.cli import main as cli
 from eeg_emotion.cli import serve as cli_serve
+from eeg_emotion.daemon import roles
+from eeg_emotion.daemon.process import room_for
 from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.settings import Settings
@@ -194,7 +195,7 @@ def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr(daemon, "serve", lambda settings, announce: served.append(settings))
+    monkeypatch.setattr(roles, "serve", lambda settings, announce: served.append(settings))
     monkeypatch.setattr(cli_serve, "configure_logging", lambda log_format, *, verbose: None)
     options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
     assert CliRunner().invoke(cli.app, ["serve", *options]).exit_code == 0
@@ -263,7 +264,7 @@ async def test_at_its_start_it_says_that_the_model_needs_each_persons_rest(
 
 async def test_the_service_process_imports_no_tensorflow_and_no_training() -> None:
     code = (
-        "import sys, eeg_emotion.daemon, eeg_emotion.cli.main, eeg_emotion.demo\n"
+        "import sys, eeg_emotion.daemon.roles, eeg_emotion.cli.main, eeg_emotion.demo\n"
         "import eeg_emotion.doctor.doctor\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'tf2onnx', 'mne', 'eeg_emotion_training'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -278,5 +279,5 @@ def test_connections_never_take_the_last_open_files(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, files: int, expected: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (files, files))
-    assert daemon._connections(4000) == expected
+    assert room_for(4000) == expected
     assert ("fewer connections than set" in caplog.text) == (expected < 4000)

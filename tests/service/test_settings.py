@@ -88,6 +88,11 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
             (WebhookSettings(name="a", url=SecretStr("http://h/x"), secret=SecretStr(SECRET)),),
         ),
         ("mqtt", '{"url": "mqtt://h"}', MqttSettings(url=SecretStr("mqtt://h"))),
+        ("bus", "nats://u:p@h:4222", SecretStr("nats://u:p@h:4222")),
+        ("bus_credentials", "/srv/ward.creds", Path("/srv/ward.creds")),
+        ("bus_ca", "/srv/ca.pem", Path("/srv/ca.pem")),
+        ("site", '["clinic", "depot"]', ("clinic", "depot")),
+        ("ingest", "ward-7", "ward-7"),
         ("purpose", "research", Purpose.RESEARCH),
         ("justification", "pilots' fatigue", "pilots' fatigue"),
         ("keys", "/srv/keys.json", Path("/srv/keys.json")),
@@ -95,6 +100,7 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
         ("jwt_audience", "ward-7", "ward-7"),
         ("allow_open", "true", True),
         ("origin", '["https://board.example.org"]', ("https://board.example.org",)),
+        ("trusted_proxy", '["10.0.0.0/8"]', ("10.0.0.0/8",)),
         ("audit", "/srv/audit.jsonl", Path("/srv/audit.jsonl")),
         ("metrics_port", "9100", 9100),
         ("docs", "false", False),
@@ -171,6 +177,23 @@ def test_a_cap_that_is_not_known_is_refused_with_those_that_are():
         load_settings(cap="easycap")
 
 
+def test_a_bus_that_is_none_is_refused_without_its_password():
+    with pytest.raises(SettingsError, match=r"bus: .*found 'redis', expected memory://") as caught:
+        load_settings(bus="redis://me:s3cret@host")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("site", ("Ward 7",)), ("ingest", "a.b")])
+def test_a_name_that_is_no_part_of_a_subject_is_refused(name: str, value: object):
+    with pytest.raises(SettingsError, match="expected small letters, digits and '-'"):
+        load_settings(**{name: value})
+
+
+def test_a_proxy_that_is_no_address_is_refused():
+    with pytest.raises(SettingsError, match=r"trusted_proxy: .*'proxy\.example'"):
+        load_settings(trusted_proxy=("proxy.example",))
+
+
 @pytest.mark.parametrize("origin", ["*", "board.example.org", "https://board.example.org/page"])
 def test_an_origin_that_is_none_is_refused_with_an_example(origin: str):
     with pytest.raises(SettingsError, match=r"origin: .*https://board\.example\.org or"):
@@ -215,7 +238,7 @@ def test_profiles_are_kept_in_the_users_data_folder(
 ):
     monkeypatch.setenv("HOME", "/home/p")
     if data_home is None:
-        monkeypatch.delenv("XDG_DATA_HOME")
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     else:
         monkeypatch.setenv("XDG_DATA_HOME", data_home)
     assert load_settings().profiles == Path(folder)

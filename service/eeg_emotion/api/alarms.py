@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from eeg_emotion.access.grants import Action
-from eeg_emotion.alarms.alarms import AlarmRefused, UnknownAlarm
+from eeg_emotion.alarms.alarms import AlarmRefused, Alarms, UnknownAlarm
 from eeg_emotion.alarms.rulebook import RuleRefused, Source
 from eeg_emotion.api.guard import entrance, grant_of, needs, require
 from eeg_emotion.api.problems import responses
@@ -21,7 +21,7 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.message import Message
 from eeg_emotion.rules.rule import NAME_PATTERN, Rule
-from eeg_emotion.store.store import StoreError
+from eeg_emotion.store.store import EventStore, StoreError
 
 MOST = 1000
 """Events on a page; some 0.6 MB."""
@@ -65,7 +65,7 @@ class RulesInForce(Message):
     rules: tuple[RuleInForce, ...]
 
 
-def alarms_router(service: Service) -> APIRouter:
+def alarms_router(service: Service, alarms: Alarms, events: EventStore) -> APIRouter:
     """Make the routes."""
     router = APIRouter(responses=responses(), tags=["alarms"])
 
@@ -75,7 +75,7 @@ def alarms_router(service: Service) -> APIRouter:
         dependencies=needs(service, Action.READ),
         responses=_LINKED | responses(422, 503),
     )
-    async def alarms(
+    async def changes(
         request: Request,
         response: Response,
         headset: Annotated[str | None, Query(description="Of this headset alone.")] = None,
@@ -92,7 +92,7 @@ def alarms_router(service: Service) -> APIRouter:
         grant = grant_of(request)
         with _as_problems():
             found = await asyncio.to_thread(
-                service.events.events,
+                events.events,
                 may_read=lambda name: grant.allows(Action.READ, name),
                 headset=headset,
                 raised=raised,
@@ -121,16 +121,16 @@ def alarms_router(service: Service) -> APIRouter:
         """
         grant = grant_of(request)
         with _as_problems():
-            headset = service.alarms.headset_of(alarm)
+            headset = alarms.headset_of(alarm)
             if not grant.allows(Action.READ, headset) and not grant.allows(Action.CONTROL, headset):
                 raise UnknownAlarm(alarm)
             require(service, request, Action.CONTROL, headset)
-            return await service.alarms.acknowledge(alarm, grant.subject, said.note)
+            return await alarms.acknowledge(alarm, grant.subject, said.note)
 
     @router.get("/v1/rules", dependencies=needs(service, Action.READ))
     async def rules() -> RulesInForce:
         """List the rules in force."""
-        return _in_force(service)
+        return _in_force(alarms)
 
     @router.put(
         "/v1/rules/{name}",
@@ -150,8 +150,8 @@ def alarms_router(service: Service) -> APIRouter:
                 f"found the rule's name {rule.name!r}, expected {name!r}, as in the path",
             )
         with _as_problems():
-            await service.alarms.put_rule(rule)
-        return _in_force(service)
+            await alarms.put_rule(rule)
+        return _in_force(alarms)
 
     @router.delete(
         "/v1/rules/{name}",
@@ -162,17 +162,17 @@ def alarms_router(service: Service) -> APIRouter:
         """Take a rule that was put by REST out of force, and clear its alarms."""
         _require_all(service, request)
         with _as_problems():
-            if not await service.alarms.delete_rule(name):
+            if not await alarms.delete_rule(name):
                 raise HTTPException(
                     HTTPStatus.NOT_FOUND, f"found no rule {name!r}; /v1/rules lists them"
                 )
-        return _in_force(service)
+        return _in_force(alarms)
 
     return router
 
 
-def _in_force(service: Service) -> RulesInForce:
-    book = service.alarms.rulebook
+def _in_force(alarms: Alarms) -> RulesInForce:
+    book = alarms.rulebook
     return RulesInForce(
         rules=tuple(
             RuleInForce(rule=rule, source=source)

@@ -20,6 +20,7 @@ from eeg_emotion.api.alarms import alarms_router
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
 from eeg_emotion.api.connections import ConnectionCount
+from eeg_emotion.api.elsewhere import elsewhere_router
 from eeg_emotion.api.guard import Guard, needs
 from eeg_emotion.api.health import health_router
 from eeg_emotion.api.history import history_router
@@ -72,8 +73,12 @@ def create_app(
     app.include_router(health_router(service, metrics=metrics, metrics_address=metrics_address))
     app.include_router(rest_router(service))
     app.include_router(history_router(service), dependencies=reading)
-    app.include_router(baselines_router(service))
-    app.include_router(alarms_router(service))
+    if service.baselines is not None:
+        app.include_router(baselines_router(service, service.baselines))
+    if service.alarms is not None and service.events is not None:
+        app.include_router(alarms_router(service, service.alarms, service.events))
+    if service.elsewhere is not None:
+        app.include_router(elsewhere_router(service.elsewhere.answer))
     app.include_router(model_router(service))
     app.include_router(montage_router(service))
     app.include_router(stream_router(service))
@@ -105,6 +110,16 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, service=service)
     app.add_middleware(_PageHeaders)
+    app.add_middleware(ConnectionCount, metrics=service.metrics)
+    return app
+
+
+def create_health_app(service: Service, *, metrics: bool, metrics_address: str | None) -> FastAPI:
+    """Make the application of a process that serves nobody but its operators; see `create_app`."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    problems.install(app)
+    app.include_router(health_router(service, metrics=metrics, metrics_address=metrics_address))
+    app.add_middleware(Guard, service=service)
     app.add_middleware(ConnectionCount, metrics=service.metrics)
     return app
 

@@ -14,7 +14,7 @@ from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import needs, require
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.rest import find_headset
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.service import Baselines, Service
 from eeg_emotion.baseline.baselines import BaselineRefused, SecondsError
 from eeg_emotion.baseline.profiles import (
     NAME_PATTERN,
@@ -74,10 +74,9 @@ class Profiles(Message):
     damaged: dict[str, str]
 
 
-def baselines_router(service: Service) -> APIRouter:
+def baselines_router(service: Service, baselines: Baselines) -> APIRouter:
     """Make the routes."""
     router = APIRouter(responses=responses(), tags=["baselines"])
-    baselines = service.baselines
     place = "/v1/headsets/{identifier}/baseline"
     controlling = needs(service, Action.CONTROL)
     of_people = needs(service, Action.PROFILES)

@@ -26,6 +26,14 @@ from eeg_emotion.publish.messages import Headset
 ALIVE_LAG_SECONDS = 1.0
 """An event loop that is later than this serves nobody."""
 
+_FOLLOWED = {
+    ("lsl", True): "LSL is followed",
+    ("lsl", False): "found that LSL was not looked at for some seconds, expected several times "
+    "each; if it stays so, start the service anew",
+    ("broker", True): "the broker is there",
+    ("broker", False): "found no connection to the broker, expected one; see that it runs and is "
+    "reached, it is tried again and again",
+}
 _TROUBLED = (State.STALE, State.LOST, State.QUARANTINED)
 
 
@@ -68,8 +76,9 @@ class Readiness(Health):
     """What `/readyz?verbose` tells. `troubled` has the ids that the caller may read."""
 
     checks: dict[str, Check]
-    event_store: Check
-    """Apart from the checks: while it fails, everything else is served all the same."""
+    event_store: Check | None
+    """Apart from the checks: while it fails, everything else is served all the same. Null at a
+    gateway, which has none."""
     headsets: dict[State, int]
     troubled: dict[State, tuple[str, ...]]
     samples: SampleDeficit
@@ -216,12 +225,8 @@ def _checks(service: Service) -> dict[str, Check]:
     following = service.headsets.following
     return {
         "model": Check(ok=True, detail=f"{contract.name} {contract.version} is loaded, verified"),
-        "lsl": Check(
-            ok=following,
-            detail="LSL is followed"
-            if following
-            else "found that LSL was not looked at for some seconds, expected several times each; "
-            "if it stays so, start the service anew",
+        service.headsets.source: Check(
+            ok=following, detail=_FOLLOWED[service.headsets.source, following]
         ),
         "accepting": Check(
             ok=not service.draining,
@@ -230,7 +235,9 @@ def _checks(service: Service) -> dict[str, Check]:
     }
 
 
-def _event_store(service: Service) -> Check:
+def _event_store(service: Service) -> Check | None:
+    if service.alarms is None:
+        return None
     trouble, unwritten = service.alarms.trouble, service.alarms.unwritten
     if trouble is None:
         return Check(ok=True, detail="events are kept")

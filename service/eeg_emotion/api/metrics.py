@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,9 +14,12 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 import eeg_emotion
 from eeg_emotion.api.lately import Lately
+from eeg_emotion.broker.packets import Traffic
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.closing import CloseCode
@@ -223,6 +226,10 @@ class Metrics:
         for state in State:
             self._headsets.labels(state).set(states.get(state, 0))
 
+    def watch_broker(self, read: Callable[[], Traffic]) -> None:
+        """Tell of the broker too, as a function reads it."""
+        self.registry.register(_BrokerCollector(read))
+
     def show_model(self, *, name: str, version: str, sha256: str) -> None:
         """Show which model is served."""
         self._model.labels(name, version, sha256).set(1)
@@ -239,3 +246,34 @@ class Metrics:
     def closed(self, reason: str) -> None:
         """Count a connection that ended."""
         self._closed.labels(reason).inc()
+
+
+class _BrokerCollector(Collector):
+    """What is read only when it is asked for."""
+
+    def __init__(self, read: Callable[[], Traffic]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        traffic = self._read()
+        for name, text, value in (
+            ("connected", "Whether the broker is there: 1 or 0.", float(traffic.connected)),
+            ("ingests", "Ingests that are there, as a gateway sees it.", traffic.ingests),
+        ):
+            yield GaugeMetricFamily(f"emotion_broker_{name}", text, value)
+        for name, text, value in (
+            ("messages_sent", "Messages given to the broker.", traffic.sent),
+            ("messages_heard", "Messages taken from the broker.", traffic.heard),
+            ("messages_dropped", "Messages that it could not be given in time.", traffic.dropped),
+            (
+                "predictions_refetched",
+                "Predictions that were missed and asked for.",
+                traffic.refetched,
+            ),
+            (
+                "holes",
+                "How often missed predictions could not be had any more.",
+                traffic.holes,
+            ),
+        ):
+            yield CounterMetricFamily(f"emotion_broker_{name}", text, value)

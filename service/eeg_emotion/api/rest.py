@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from starlette.responses import Response
 
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import grant_of, needs
@@ -89,10 +90,12 @@ def rest_router(service: Service) -> APIRouter:
         """Describe one headset."""
         return find_headset(service, identifier)
 
-    @router.get("/v1/headsets/{identifier}/quality", **about_headset)
-    async def quality(identifier: str) -> Quality:
+    @router.get("/v1/headsets/{identifier}/quality", response_model=Quality, **about_headset)
+    async def quality(identifier: str, request: Request) -> Quality | Response:
         """Tell how each channel of the headset's newest window was judged."""
         found = await headset(identifier)
+        if service.elsewhere is not None:
+            return await service.elsewhere.answer(request)
         judged = service.headsets.quality(identifier)
         if judged is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(service, identifier, found))

@@ -71,7 +71,11 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    app: ASGIApp, *, ping_seconds: float = PING_SECONDS, arrivals: Arrivals | None = None
+    app: ASGIApp,
+    *,
+    ping_seconds: float = PING_SECONDS,
+    arrivals: Arrivals | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> Server:
     """Make the server; `Server.serve(sockets=[listener])` runs it.
 
@@ -83,6 +87,8 @@ def make_server(
         Time between pings to each subscriber, and from a ping to giving up on its answer.
     arrivals
         Bounds the connections without a whole request.
+    trusted_proxies
+        Addresses and networks whose word on where a request comes from is believed.
     """
     arrivals = arrivals or Arrivals()
     return Server(
@@ -100,8 +106,9 @@ def make_server(
             # Without compression a connection takes 14 KiB, with it 64.
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=2,
-            # Whoever connects from this machine could name any address in the audit.
-            proxy_headers=False,
+            # Else whoever connects could name any address in the audit.
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
         ),
         arrivals,
     )

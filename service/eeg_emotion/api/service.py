@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 import eeg_emotion
 from eeg_emotion.access.access import Access
@@ -39,8 +42,13 @@ class Headsets(Protocol):
     """Who is here."""
 
     @property
+    def source(self) -> Literal["lsl", "broker"]:
+        """Where they are heard of."""
+        ...
+
+    @property
     def following(self) -> bool:
-        """Tell whether streams are looked for and read."""
+        """Tell whether that is looked at now."""
         ...
 
     def headsets(self) -> tuple[Headset, ...]:
@@ -85,18 +93,29 @@ class Baselines(Protocol):
         ...
 
 
+class Elsewhere(Protocol):
+    """Where requests are answered that a gateway cannot answer itself."""
+
+    async def answer(self, request: Request) -> Response:
+        """Have the ingest answer that can."""
+        ...
+
+
 @dataclass(slots=True)
 class Service:
-    """The running service as the endpoints see it."""
+    """The running service as the endpoints see it.
+
+    A gateway has no baselines, alarms and events of its own: it has `elsewhere` in their place.
+    """
 
     model: Model
     hop_seconds: float
     headsets: Headsets
     bus: Bus
     metrics: Metrics
-    baselines: Baselines
-    alarms: Alarms
-    events: EventStore
+    baselines: Baselines | None
+    alarms: Alarms | None
+    events: EventStore | None
     limits: QualityLimits = field(default_factory=QualityLimits)
     access: Access = field(default_factory=Access)
     purpose: Purpose = Purpose.DEMO
@@ -105,6 +124,7 @@ class Service:
     clock: Callable[[], float] = time.monotonic
     utc: Callable[[], float] = time.time
     draining: bool = False
+    elsewhere: Elsewhere | None = None
     fanout: Fanout = field(init=False)
     lag: LoopLag = field(init=False)
 

@@ -76,6 +76,8 @@ def demo(
 
 
 app.command()(cli_serve.serve)
+app.command()(cli_serve.ingest)
+app.command()(cli_serve.gateway)
 app.command()(cli_replay.replay)
 
 

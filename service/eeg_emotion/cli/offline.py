@@ -97,7 +97,7 @@ def prepare(
     from eeg_emotion.headset.library import load_library
 
     load_library()  # the live path's modules need it, though no stream is opened
-    from eeg_emotion.daemon import live_path, load_for_service
+    from eeg_emotion.daemon.preparation import live_path, load_for_service
     from eeg_emotion.offline.run import OfflineRun
     from eeg_emotion.settings import load_settings
 

@@ -1,34 +1,56 @@
-"""The command `serve`: settings in, the daemon out."""
+"""The commands `serve`, `ingest` and `gateway`: settings in, a process out."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eeg_emotion.cli.options import (
+    AllowOpen,
+    Audit,
+    Bus,
+    BusCa,
+    BusCredentials,
     Cap,
     Config,
+    Docs,
     EventStoreUrl,
+    Format,
     HopSeconds,
     Host,
+    Ingest,
+    Justification,
+    JwtAudience,
+    JwtKeys,
     Keys,
+    LslOut,
     LslScope,
     Match,
+    MaxConnections,
+    MetricsPort,
     ModelFile,
+    Origin,
     Port,
     Profiles,
+    Quiet,
+    RetentionDays,
+    RuleNames,
+    RunFor,
     SessionId,
+    Site,
+    TrustedProxy,
 )
 from eeg_emotion.headset.library import load_library
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.logs import LogFormat, configure_logging
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.logs import configure_logging
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
+    from eeg_emotion.settings import Settings
 
 
 def serve(
@@ -38,89 +60,41 @@ def serve(
     hop_seconds: HopSeconds = None,
     session_id: SessionId = None,
     lsl_scope: LslScope = None,
-    lsl_out: Annotated[
-        bool | None,
-        typer.Option(
-            "--lsl-out/--no-lsl-out",
-            help="Send each headset's predictions as an LSL stream too (default: no).",
-        ),
-    ] = None,
+    lsl_out: LslOut = None,
     match: Match = None,
     cap: Cap = None,
     profiles: Profiles = None,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Rules that raise alarms: a preset's name or a TOML file; may be repeated. See "
-            "'eeg-emotion what-if'."
-        ),
-    ] = None,
+    rules: RuleNames = None,
     event_store: EventStoreUrl = None,
-    retention_days: Annotated[
-        float | None, typer.Option(help="Events that are older are deleted (default: 90).")
-    ] = None,
-    purpose: Annotated[
-        Purpose | None,
-        typer.Option(help="What it is run for; needed unless the model is a simulated one."),
-    ] = None,
-    justification: Annotated[
-        str | None,
-        typer.Option(help="Why it may be run at work or in education; shown to subscribers."),
-    ] = None,
+    retention_days: RetentionDays = None,
+    bus: Bus = None,
+    bus_credentials: BusCredentials = None,
+    bus_ca: BusCa = None,
+    site: Site = None,
+    ingest: Ingest = None,
+    purpose: RunFor = None,
+    justification: Justification = None,
     keys: Keys = None,
-    jwt_keys: Annotated[
-        Path | None,
-        typer.Option(help="Public keys of who signs tokens, PEM or JWK Set; then asked for."),
-    ] = None,
-    jwt_audience: Annotated[
-        str | None, typer.Option(help="Which 'aud' tokens have (default: eeg-emotion).")
-    ] = None,
-    allow_open: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-open/--no-allow-open",
-            help="Serve beyond this machine though no credentials are asked for (default: no).",
-        ),
-    ] = None,
-    origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Another page that may use it, such as https://board.example.org; may be repeated."
-        ),
-    ] = None,
-    audit: Annotated[
-        Path | None, typer.Option(help="File that the audit is appended to, as JSON lines.")
-    ] = None,
-    max_connections: Annotated[
-        int | None, typer.Option(help="Subscribers at once; one more is refused (default: 4000).")
-    ] = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="Port on 127.0.0.1 for /metrics (default: the main one's)."
-        ),
-    ] = None,
-    docs: Annotated[
-        bool | None,
-        typer.Option(
-            "--docs/--no-docs",
-            help="Serve /docs and /openapi.json (default: only while on loopback).",
-        ),
-    ] = None,
-    log_format: Annotated[
-        LogFormat | None,
-        typer.Option(help="How log lines are written (default: auto, JSON unless on a terminal)."),
-    ] = None,
+    jwt_keys: JwtKeys = None,
+    jwt_audience: JwtAudience = None,
+    allow_open: AllowOpen = None,
+    origin: Origin = None,
+    trusted_proxy: TrustedProxy = None,
+    audit: Audit = None,
+    max_connections: MaxConnections = None,
+    metrics_port: MetricsPort = None,
+    docs: Docs = None,
+    log_format: Format = None,
     config: Config = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
     load_library()  # before what cannot be imported without it
-    from eeg_emotion import daemon
-    from eeg_emotion.settings import load_settings
+    from eeg_emotion.daemon import roles
 
-    settings = load_settings(
+    settings = _load(
         config,
+        quiet=quiet,
         host=host,
         port=port,
         model=model,
@@ -134,6 +108,11 @@ def serve(
         rules=rules or None,
         event_store=event_store,
         retention_days=retention_days,
+        bus=bus,
+        bus_credentials=bus_credentials,
+        bus_ca=bus_ca,
+        site=None if site is None else (site,),
+        ingest=ingest,
         purpose=purpose,
         justification=justification,
         keys=keys,
@@ -141,14 +120,156 @@ def serve(
         jwt_audience=jwt_audience,
         allow_open=allow_open,
         origin=origin or None,
+        trusted_proxy=trusted_proxy or None,
         audit=audit,
         max_connections=max_connections,
         metrics_port=metrics_port,
         docs=docs,
         log_format=log_format,
     )
-    configure_logging(settings.log_format, verbose=not quiet)
+    roles.serve(settings, _announced(settings, _page, _beyond))
 
+
+def ingest(
+    host: Host = None,
+    port: Port = None,
+    model: ModelFile = None,
+    hop_seconds: HopSeconds = None,
+    session_id: SessionId = None,
+    lsl_scope: LslScope = None,
+    lsl_out: LslOut = None,
+    match: Match = None,
+    cap: Cap = None,
+    profiles: Profiles = None,
+    rules: RuleNames = None,
+    event_store: EventStoreUrl = None,
+    retention_days: RetentionDays = None,
+    bus: Bus = None,
+    bus_credentials: BusCredentials = None,
+    bus_ca: BusCa = None,
+    site: Site = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of this ingest at its site (default: the machine's)."),
+    ] = None,
+    purpose: RunFor = None,
+    justification: Justification = None,
+    keys: Keys = None,
+    audit: Audit = None,
+    allow_open: AllowOpen = None,
+    metrics_port: MetricsPort = None,
+    log_format: Format = None,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Follow all EEG headsets on LSL and tell a broker; gateways serve what it is told."""
+    load_library()  # before what cannot be imported without it
+    from eeg_emotion.daemon import roles
+
+    settings = _load(
+        config,
+        quiet=quiet,
+        host=host,
+        port=port,
+        model=model,
+        hop_seconds=hop_seconds,
+        session_id=session_id,
+        lsl_scope=lsl_scope,
+        lsl_out=lsl_out,
+        match=match or None,
+        cap=cap,
+        profiles=profiles,
+        rules=rules or None,
+        event_store=event_store,
+        retention_days=retention_days,
+        bus=bus,
+        bus_credentials=bus_credentials,
+        bus_ca=bus_ca,
+        site=None if site is None else (site,),
+        ingest=name,
+        purpose=purpose,
+        justification=justification,
+        keys=keys,
+        audit=audit,
+        allow_open=allow_open,
+        metrics_port=metrics_port,
+        log_format=log_format,
+    )
+    roles.ingest(settings, _announced(settings, _health, _beyond))
+
+
+def gateway(
+    host: Host = None,
+    port: Port = None,
+    model: ModelFile = None,
+    hop_seconds: HopSeconds = None,
+    bus: Bus = None,
+    bus_credentials: BusCredentials = None,
+    bus_ca: BusCa = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option(help="Serve this site's headsets; may be repeated (default: all sites')."),
+    ] = None,
+    purpose: RunFor = None,
+    justification: Justification = None,
+    keys: Keys = None,
+    jwt_keys: JwtKeys = None,
+    jwt_audience: JwtAudience = None,
+    allow_open: AllowOpen = None,
+    origin: Origin = None,
+    trusted_proxy: TrustedProxy = None,
+    audit: Audit = None,
+    max_connections: MaxConnections = None,
+    metrics_port: MetricsPort = None,
+    docs: Docs = None,
+    log_format: Format = None,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Serve the predictions that ingests tell a broker until SIGTERM or Ctrl-C."""
+    # What reads headsets is imported with the rest.
+    load_library()
+    from eeg_emotion.daemon import roles
+
+    settings = _load(
+        config,
+        quiet=quiet,
+        host=host,
+        port=port,
+        model=model,
+        hop_seconds=hop_seconds,
+        bus=bus,
+        bus_credentials=bus_credentials,
+        bus_ca=bus_ca,
+        site=site or None,
+        purpose=purpose,
+        justification=justification,
+        keys=keys,
+        jwt_keys=jwt_keys,
+        jwt_audience=jwt_audience,
+        allow_open=allow_open,
+        origin=origin or None,
+        trusted_proxy=trusted_proxy or None,
+        audit=audit,
+        max_connections=max_connections,
+        metrics_port=metrics_port,
+        docs=docs,
+        log_format=log_format,
+    )
+    roles.gateway(settings, _announced(settings, _page))
+
+
+def _load(config: Path | None, *, quiet: bool, **options: object) -> Settings:
+    from eeg_emotion.settings import load_settings
+
+    settings = load_settings(config, **options)
+    configure_logging(settings.log_format, verbose=not quiet)
+    return settings
+
+
+def _announced(
+    settings: Settings, *parts: Callable[[Settings, str], None]
+) -> Callable[[str, Model], None]:
     def announce(address: str, model: Model) -> None:
         # The first line is read by programs, the demo among them.
         typer.echo(f"ready {address}")
@@ -157,21 +278,34 @@ def serve(
         typer.echo(f"model      {contract.name} {contract.version}{simulated}")
         if contract.needs_rest:
             typer.echo(f"needs      {contract.needs_rest}")
-        typer.echo(f"page       {address}")
-        typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream?headset=*")
-        if settings.serves_docs:
-            typer.echo(f"REST       {address}docs")
-        if settings.lsl_scope is not Scope.MACHINE:
-            typer.echo(
-                f"LSL streams are looked for beyond this machine (scope {settings.lsl_scope}): "
-                "LSL is not encrypted, and anyone on the network can pose as a headset."
-            )
-        if settings.lsl_out:
-            # liblsl listens on every address, whatever the scope: that bounds only the search.
-            typer.echo(
-                "predictions are sent as LSL streams of type Emotion: LSL asks for no credentials, "
-                "so anyone who can reach this host's ports can read them."
-            )
+        for part in parts:
+            part(settings, address)
         sys.stdout.flush()
 
-    daemon.serve(settings, announce)
+    return announce
+
+
+def _page(settings: Settings, address: str) -> None:
+    typer.echo(f"page       {address}")
+    typer.echo(f"websocket  {address.replace('http', 'ws', 1)}v1/stream?headset=*")
+    if settings.serves_docs:
+        typer.echo(f"REST       {address}docs")
+
+
+def _health(settings: Settings, address: str) -> None:
+    typer.echo(f"health     {address}readyz")
+    typer.echo("page       at the gateways: 'eeg-emotion gateway' with the same --bus")
+
+
+def _beyond(settings: Settings, address: str) -> None:
+    if settings.lsl_scope is not Scope.MACHINE:
+        typer.echo(
+            f"LSL streams are looked for beyond this machine (scope {settings.lsl_scope}): "
+            "LSL is not encrypted, and anyone on the network can pose as a headset."
+        )
+    if settings.lsl_out:
+        # liblsl listens on every address, whatever the scope: that bounds only the search.
+        typer.echo(
+            "predictions are sent as LSL streams of type Emotion: LSL asks for no credentials, "
+            "so anyone who can reach this host's ports can read them."
+        )

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 import pylsl
@@ -146,6 +147,11 @@ class Fleet:
         finally:
             self._stopping.set()
             self._openers.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def source(self) -> Literal["lsl", "broker"]:
+        """Where headsets are heard of."""
+        return "lsl"
 
     @property
     def following(self) -> bool:

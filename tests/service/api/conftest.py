@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.service.alarms.quiet import alarms_in
@@ -52,6 +52,7 @@ class FakeHeadsets:
     lines: dict[str, FakeLine] = field(default_factory=dict)
     qualities: dict[str, Quality] = field(default_factory=dict)
     following: bool = True
+    source: Literal["lsl", "broker"] = "lsl"
 
     def add(
         self, identifier: str, state: State = State.LIVE, monitor: Any | None = None

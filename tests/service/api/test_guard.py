@@ -592,6 +592,26 @@ async def test_a_websocket_with_a_key_gets_what_its_scopes_say_and_the_audit_has
     assert {(line["client"], line["purpose"]) for line in audited()} == {(client, "research")}
 
 
+@pytest.mark.parametrize(("trusted", "believed"), [("127.0.0.0/8", True), ("10.0.0.0/8", False)])
+async def test_the_audit_has_the_callers_address_where_the_proxy_is_trusted(
+    guarded: Service,
+    serving: Serving,
+    make_key: Callable[..., str],
+    audited: Audited,
+    trusted: str,
+    believed: bool,
+) -> None:
+    headers = {"Authorization": f"Bearer {make_key('read:*')}", "X-Forwarded-For": "203.0.113.9"}
+    async with (
+        asyncio.timeout(10),
+        serving(trusted_proxies=[trusted]) as address,
+        upgrade(address, **headers) as socket,
+    ):
+        await socket.recv()
+        client = "{}:{}".format(*socket.local_address)
+    assert {line["client"] for line in audited()} == {"203.0.113.9:0" if believed else client}
+
+
 async def test_events_need_the_scope_and_end_with_the_key(
     guarded: Service,
     serving: Serving,

@@ -21,6 +21,7 @@ import eeg_emotion
 from eeg_emotion.api.lately import Deficit, Lately
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.service import Service
+from eeg_emotion.broker.packets import Traffic
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason, Status
@@ -47,6 +48,13 @@ EXPECTED = {
     "emotion_event_loop_lag_seconds": "histogram",
     "emotion_model_info": "gauge",
     "emotion_build_info": "gauge",
+    "emotion_broker_connected": "gauge",
+    "emotion_broker_ingests": "gauge",
+    "emotion_broker_messages_sent": "counter",
+    "emotion_broker_messages_heard": "counter",
+    "emotion_broker_messages_dropped": "counter",
+    "emotion_broker_predictions_refetched": "counter",
+    "emotion_broker_holes": "counter",
 }
 LABELS = {
     "outcome", "state", "transport", "reason", "le", "severity", "change", "target",
@@ -92,6 +100,11 @@ def test_every_name_has_its_type_a_help_and_known_labels(
     metrics.refused("draining")
     metrics.closed("slow")
     metrics.delivered_to("mqtt", "delivered")
+    assert not any(name.startswith("emotion_broker") for name in families(metrics))
+    metrics.watch_broker(lambda: Traffic(True, sent=1, heard=2, dropped=3, holes=4, ingests=5))
+    assert value(metrics, "emotion_broker_connected") == 1
+    assert value(metrics, "emotion_broker_messages_dropped_total") == 3
+    assert value(metrics, "emotion_broker_ingests") == 5
     found = families(metrics)
     own = {name: family.type for name, family in found.items() if name.startswith("emotion_")}
     assert own == EXPECTED

@@ -90,7 +90,7 @@ def versions() -> tuple[str, str]:
         ("eeg_emotion_training/cli.py", False, False),
         ("eeg_emotion_training/evaluation/scores.py", False, False),
         ("eeg_emotion/inference/calibration.py", False, True),
-        ("eeg_emotion/daemon.py", False, False),
+        ("eeg_emotion/daemon/roles.py", False, False),
     ],
 )
 def test_a_change_of_the_code_is_a_change_of_the_name(

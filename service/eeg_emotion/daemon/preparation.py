@@ -1,0 +1,77 @@
+"""What must be right before a process starts: the model, its path, and who may come in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.audit import Audit
+from eeg_emotion.access.keys import KeyStore
+from eeg_emotion.access.origins import Origins
+from eeg_emotion.access.tokens import TokenVerifier
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
+from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.settings import Settings, SettingsError, default_keys
+
+
+def load_for_service(settings: Settings) -> Model:
+    """Load the model of the settings, and see that it answers what the service promises."""
+    path = settings.model or demo_model_path()
+    model = load_model(path)
+    targets = {target.name for target in model.contract.targets}
+    if missing := {"arousal", "valence"} - targets:
+        raise ModelError(
+            f"{path}: found the targets {sorted(targets)}, expected arousal and valence among "
+            f"them; join a run for {' and '.join(sorted(missing))} with 'eeg-emotion-train export'"
+        )
+    return model
+
+
+def live_path(settings: Settings, model: Model) -> PathSettings:
+    """Give the model's signal path with the hop that is asked for."""
+    path = model.contract.path
+    if settings.hop_seconds is None:
+        return path
+    try:
+        return replace(path, hop_seconds=settings.hop_seconds)
+    except ValueError as error:
+        raise SettingsError(
+            f"found hop_seconds = {settings.hop_seconds:g}, expected a multiple of 0.25 and at "
+            f"most the model's window of {path.window_seconds:g} s: {error}"
+        ) from error
+
+
+def access_for(settings: Settings, purpose: Purpose) -> Access:
+    """Say who may come in by the settings.
+
+    Raises
+    ------
+    EegEmotionError
+        If keys, tokens' public keys or the audit cannot be used, or if the service would be open
+        to others than this machine's users though nobody said that it may.
+    """
+    if settings.keys is not None and not settings.keys.is_file():
+        raise SettingsError(
+            f"found no file of keys {settings.keys}, expected one: 'eeg-emotion keys create NAME "
+            f"--scope read:* --keys {settings.keys}' makes it"
+        )
+    store = KeyStore(settings.keys or default_keys())
+    store.list()  # so that a damaged file is refused now
+    tokens = None
+    if settings.jwt_keys is not None:
+        tokens = TokenVerifier(settings.jwt_keys, audience=settings.jwt_audience)
+    access = Access(
+        # Even where it holds none: taking the last one back must not let everyone in.
+        keys=store if settings.keys is not None or store.path.exists() else None,
+        tokens=tokens,
+        audit=Audit(purpose, settings.audit),
+        origins=Origins.parse(settings.origin),
+    )
+    if access.open and not settings.loopback and not settings.allow_open:
+        raise SettingsError(
+            f"found host = {settings.host!r}, which others than this machine can reach, and no "
+            "credentials to ask for; make a key with 'eeg-emotion keys create NAME --scope read:*',"
+            " or let everyone in with --allow-open"
+        )
+    return access
