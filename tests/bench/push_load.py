@@ -145,10 +145,13 @@ async def subscribe(url: str, count: int, own: bool) -> None:
             subscriber.on_frame = ages.hear
         subscribers.append(subscriber)
     print("connected", flush=True)
+    before = 0
     while await asyncio.to_thread(sys.stdin.readline):
         frames = sum(subscriber.frames for subscriber in subscribers)
         closed = sum(subscriber.closed.done() for subscriber in subscribers)
-        print(json.dumps({"frames": frames, "closed": closed, **ages.take()}), flush=True)
+        counts = {"frames": frames, "frames_since": frames - before, "closed": closed}
+        before = frames
+        print(json.dumps({**counts, **ages.take()}), flush=True)
 
 
 # -- servers of three kinds, each delivering the same bytes -------------------------------------

@@ -1,0 +1,171 @@
+"""What the broker adds: latency, CPU for each delivery, and the time until all is well again.
+
+The half that is measured keeps to CPU 1, everything else to CPU 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+from bench_push import FARM, LOAD_CPU, SERVER_CPU, ask, line, live, process, stream, subscribers
+from websockets.asyncio.client import connect
+
+HEADSETS, EACH, SECONDS = 32, 500, 30
+NATS = shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin")
+
+pytestmark = pytest.mark.skipif(NATS is None, reason="no NATS broker is installed here")
+
+
+class Broker:
+    """A NATS server on loopback."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [NATS, "-a", "127.0.0.1", "-p", str(self.port)], stderr=subprocess.DEVNULL
+        )
+        os.sched_setaffinity(self.process.pid, {LOAD_CPU})
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def broker() -> AsyncIterator[Broker]:
+    running = Broker()
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@contextlib.asynccontextmanager
+async def role(name: str, *options: str, cpu: int) -> AsyncIterator[tuple[str, psutil.Process]]:
+    """Run one role; give its address and process."""
+    async with process(
+        "-m", "eeg_emotion", name, "--port", "0", "--quiet", *options, cpu=cpu
+    ) as started:
+        address = (await line(started)).split()[1]
+        yield address, psutil.Process(started.pid)
+
+
+@contextlib.asynccontextmanager
+async def farm(session: str, count: int) -> AsyncIterator[None]:
+    async with process(FARM, session, str(count), cpu=LOAD_CPU) as headsets:
+        assert await line(headsets) == "ready"
+        yield
+
+
+async def measure(address: str, server: psutil.Process, loads: list) -> tuple[float, float, float]:
+    """Give the ages' p50 and p99 in ms, and CPU ms for 1,000 deliveries."""
+    async with asyncio.timeout(90):
+        while await live(address) < HEADSETS:
+            await asyncio.sleep(0.5)
+    await asyncio.sleep(12)
+    for load in loads:
+        await ask(load)
+    used = sum(server.cpu_times()[:2])
+    await asyncio.sleep(SECONDS)
+    found = await ask(loads[0])
+    used = sum(server.cpu_times()[:2]) - used
+    assert found["closed"] == 0
+    return found["p50"], found["p99"], used * 1e6 / found["frames_since"]
+
+
+def test_broker_latency(report) -> None:
+    async def alone() -> tuple[float, float, float]:
+        session = secrets.token_hex(8)
+        async with (
+            role("serve", "--session-id", session, cpu=SERVER_CPU) as (address, server),
+            farm(session, HEADSETS),
+            subscribers(stream(address), EACH) as load,
+        ):
+            return await measure(address, server, [load])
+
+    async def apart() -> tuple[float, float, float]:
+        session = secrets.token_hex(8)
+        async with broker() as nats, contextlib.AsyncExitStack() as stack:
+            bus = ("--bus", nats.url)
+            ingest = ("--session-id", session, "--site", "bench", *bus)
+            await stack.enter_async_context(role("ingest", *ingest, cpu=LOAD_CPU))
+            first, server = await stack.enter_async_context(role("gateway", *bus, cpu=SERVER_CPU))
+            second, _ = await stack.enter_async_context(role("gateway", *bus, cpu=LOAD_CPU))
+            await stack.enter_async_context(farm(session, HEADSETS))
+            loads = [
+                await stack.enter_async_context(subscribers(stream(address), EACH))
+                for address in (first, second)
+            ]
+            return await measure(first, server, loads)
+
+    here, far = asyncio.run(alone()), asyncio.run(apart())
+    report("one process, 500 subscribers: p50 / p99", f"{here[0]:.1f} / {here[1]:.1f} ms")
+    report("ingest, broker, two gateways, 500 each: p50 / p99", f"{far[0]:.1f} / {far[1]:.1f} ms")
+    report("added", f"{far[0] - here[0]:+.1f} / {far[1] - here[1]:+.1f} ms")
+    report("CPU for 1,000 deliveries, one process", f"{here[2]:.1f} ms")
+    report("CPU for 1,000 deliveries, gateway", f"{far[2]:.1f} ms")
+    report("gateway / one process", f"{far[2] / here[2]:.2f}")
+
+
+def test_time_to_full_service(report) -> None:
+    """From a kill to the next valid prediction, with whatever is restarted at once."""
+
+    async def next_valid(address: str, after: float) -> float:
+        while True:
+            with contextlib.suppress(OSError):
+                async with connect(stream(address) + "?headset=*", proxy=None) as socket:
+                    async for text in socket:
+                        message = json.loads(text)
+                        if message["type"] == "prediction" and message["valid"]:
+                            end = message["window"]["end"]
+                            if end > after:
+                                return time.time() - after
+            await asyncio.sleep(0.05)
+
+    async def measure_kills() -> dict[str, float]:
+        session = secrets.token_hex(8)
+        found = {}
+        async with broker() as nats, contextlib.AsyncExitStack() as stack:
+            bus = ("--bus", nats.url)
+            reading = ("--session-id", session, "--site", "bench", "--name", "i1", *bus)
+            await stack.enter_async_context(farm(session, 1))
+            ingest = await stack.enter_async_context(role("ingest", *reading, cpu=LOAD_CPU))
+            gateway = await stack.enter_async_context(role("gateway", *bus, cpu=SERVER_CPU))
+            await next_valid(gateway[0], time.time())
+
+            nats.kill()
+            killed = time.time()
+            nats.start()
+            found["broker"] = await next_valid(gateway[0], killed)
+
+            ingest[1].send_signal(signal.SIGKILL)
+            killed = time.time()
+            await stack.enter_async_context(role("ingest", *reading, cpu=LOAD_CPU))
+            found["ingest"] = await next_valid(gateway[0], killed)
+
+            gateway[1].send_signal(signal.SIGKILL)
+            killed = time.time()
+            gateway = await stack.enter_async_context(role("gateway", *bus, cpu=SERVER_CPU))
+            found["gateway"] = await next_valid(gateway[0], killed)
+        return found
+
+    for name, seconds in asyncio.run(measure_kills()).items():
+        report(f"kill -9 of the {name}: valid predictions again", f"{seconds:.1f} s")
