@@ -14,3 +14,5 @@ pin() {
 cd requirements
 pin --output-file dev.txt --all-extras ../pyproject.toml dev.in build.in
 pin --output-file service.txt --constraint dev.txt --extra recordings ../pyproject.toml build.in
+pin --output-file daemon.txt --constraint dev.txt ../pyproject.toml build.in
+pin --output-file training.txt --constraint dev.txt --extra recordings --extra training ../pyproject.toml build.in
