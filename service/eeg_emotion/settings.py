@@ -201,6 +201,13 @@ class Settings(BaseSettings):
             "loopback, and nowhere beyond.",
         ),
     ] = None
+    metrics_host: Annotated[
+        str,
+        Field(
+            description="Address of --metrics-port, which asks for no credentials: beyond this "
+            "machine it is for a network of one's own, such as a container's."
+        ),
+    ] = "127.0.0.1"
     docs: Annotated[
         bool | None,
         Field(description="Serve /docs and /openapi.json; else only while on loopback."),
@@ -276,10 +283,12 @@ class Settings(BaseSettings):
     @property
     def loopback(self) -> bool:
         """Tell whether only this machine can reach the address that is listened on."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return _is_loopback(self.host)
+
+    @property
+    def metrics_loopback(self) -> bool:
+        """Tell whether only this machine can reach the port of the metrics."""
+        return _is_loopback(self.metrics_host)
 
     @property
     def serves_docs(self) -> bool:
@@ -295,6 +304,13 @@ class Settings(BaseSettings):
         """Say which headsets are followed, and how."""
         cap = None if self.cap is None else cap_named(self.cap)
         return Reception(match=self.match, cap=cap, limits=self.quality)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(config: Path | None = None, **options: object) -> Settings:

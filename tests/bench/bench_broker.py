@@ -15,7 +15,9 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import psutil
 import pytest
@@ -28,19 +30,40 @@ NATS = shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = pytest.mark.skipif(NATS is None, reason="no NATS broker is installed here")
 
 
+@dataclass
+class Passed:
+    """What a broker has had to do."""
+
+    messages: int
+    bytes: int
+    cpu: float
+
+
 class Broker:
     """A NATS server on loopback."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
+        with socket.socket() as free, socket.socket() as free_too:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            free_too.bind(("127.0.0.1", 0))
+            self.port, self.monitor = (each.getsockname()[1] for each in (free, free_too))
         self.url = f"nats://127.0.0.1:{self.port}"
         self.start()
 
+    def passed(self) -> Passed:
+        """Count messages in and out, their bytes, and CPU seconds."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/varz") as answer:
+            found = json.load(answer)
+        return Passed(
+            found["in_msgs"] + found["out_msgs"],
+            found["in_bytes"] + found["out_bytes"],
+            sum(psutil.Process(self.process.pid).cpu_times()[:2]),
+        )
+
     def start(self) -> None:
+        ports = ("-p", str(self.port), "-m", str(self.monitor))
         self.process = subprocess.Popen(
-            [NATS, "-a", "127.0.0.1", "-p", str(self.port)], stderr=subprocess.DEVNULL
+            [NATS, "-a", "127.0.0.1", *ports], stderr=subprocess.DEVNULL
         )
         os.sched_setaffinity(self.process.pid, {LOAD_CPU})
 
@@ -75,8 +98,17 @@ async def farm(session: str, count: int) -> AsyncIterator[None]:
         yield
 
 
-async def measure(server: psutil.Process, addresses: list[str]) -> tuple[float, float, float]:
-    """Give the ages' p50 and p99 in ms, and the CPU ms that 1,000 deliveries add."""
+@dataclass
+class Figures:
+    """Ages in ms; CPU seconds without subscribers, and ms that 1,000 deliveries add."""
+
+    p50: float
+    p99: float
+    idle: float
+    added: float
+
+
+async def measure(server: psutil.Process, addresses: list[str]) -> Figures:
     async with asyncio.timeout(90):
         while await live(addresses[0]) < HEADSETS:
             await asyncio.sleep(0.5)
@@ -93,7 +125,8 @@ async def measure(server: psutil.Process, addresses: list[str]) -> tuple[float, 
         used = await cpu(server, SECONDS)
         found = await ask(loads[0])
     assert found["closed"] == 0
-    return found["p50"], found["p99"], (used - idle) * 1e6 / found["frames_since"]
+    added = (used - idle) * 1e6 / found["frames_since"]
+    return Figures(found["p50"], found["p99"], idle, added)
 
 
 async def cpu(server: psutil.Process, seconds: float) -> float:
@@ -103,7 +136,7 @@ async def cpu(server: psutil.Process, seconds: float) -> float:
 
 
 def test_broker_latency(report) -> None:
-    async def alone() -> tuple[float, float, float]:
+    async def alone() -> Figures:
         session = secrets.token_hex(8)
         async with (
             role("serve", "--session-id", session, cpu=SERVER_CPU) as (address, server),
@@ -111,7 +144,7 @@ def test_broker_latency(report) -> None:
         ):
             return await measure(server, [address])
 
-    async def apart() -> tuple[float, float, float]:
+    async def apart() -> tuple[Figures, Passed]:
         session = secrets.token_hex(8)
         async with broker() as nats, contextlib.AsyncExitStack() as stack:
             bus = ("--bus", nats.url)
@@ -120,15 +153,19 @@ def test_broker_latency(report) -> None:
             first, server = await stack.enter_async_context(role("gateway", *bus, cpu=SERVER_CPU))
             second, _ = await stack.enter_async_context(role("gateway", *bus, cpu=LOAD_CPU))
             await stack.enter_async_context(farm(session, HEADSETS))
-            return await measure(server, [first, second])
+            return await measure(server, [first, second]), nats.passed()
 
-    here, far = asyncio.run(alone()), asyncio.run(apart())
-    report("one process, 500 subscribers: p50 / p99", f"{here[0]:.1f} / {here[1]:.1f} ms")
-    report("ingest, broker, two gateways, 500 each: p50 / p99", f"{far[0]:.1f} / {far[1]:.1f} ms")
-    report("added", f"{far[0] - here[0]:+.1f} / {far[1] - here[1]:+.1f} ms")
-    report("CPU that 1,000 deliveries add, one process", f"{here[2]:.1f} ms")
-    report("CPU that 1,000 deliveries add, gateway", f"{far[2]:.1f} ms")
-    report("gateway / one process", f"{far[2] / here[2]:.2f}")
+    here, (far, passed) = asyncio.run(alone()), asyncio.run(apart())
+    report("one process, 500 subscribers: p50 / p99", f"{here.p50:.1f} / {here.p99:.1f} ms")
+    report("ingest, broker, two gateways, 500 each: p50 / p99", f"{far.p50:.1f} / {far.p99:.1f} ms")
+    report("added", f"{far.p50 - here.p50:+.1f} / {far.p99 - here.p99:+.1f} ms")
+    report("CPU that 1,000 deliveries add, one process", f"{here.added:.1f} ms")
+    report("CPU that 1,000 deliveries add, gateway", f"{far.added:.1f} ms")
+    report("gateway / one process", f"{far.added / here.added:.2f}")
+    mirrored = 1e6 * far.idle / (HEADSETS * SECONDS)
+    report("CPU for 1,000 predictions taken up, gateway", f"{mirrored:.0f} ms")
+    report("CPU for 1,000 messages, broker", f"{1e6 * passed.cpu / passed.messages:.0f} ms")
+    report("bytes of a message", f"{passed.bytes / passed.messages:.0f}")
 
 
 def test_time_to_full_service(report) -> None:

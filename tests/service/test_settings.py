@@ -103,6 +103,7 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
         ("trusted_proxy", '["10.0.0.0/8"]', ("10.0.0.0/8",)),
         ("audit", "/srv/audit.jsonl", Path("/srv/audit.jsonl")),
         ("metrics_port", "9100", 9100),
+        ("metrics_host", "10.0.0.5", "10.0.0.5"),
         ("docs", "false", False),
         ("log_format", "json", LogFormat.JSON),
     ],

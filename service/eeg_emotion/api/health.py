@@ -158,8 +158,12 @@ def health_router(
     return router
 
 
-def metrics_server(service: Service) -> Server:
-    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone."""
+def metrics_server(service: Service, *, any_host: bool = False) -> Server:
+    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone.
+
+    On this machine's own address it answers to no foreign name; beyond it, under `any_host`, those
+    of its network know it by theirs.
+    """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     problems.install(app)
 
@@ -175,7 +179,7 @@ def metrics_server(service: Service) -> Server:
     async def readyz() -> Response:
         return _health(_unreadiness(service))
 
-    return make_server(_KnownHost(app, service))
+    return make_server(app if any_host else _KnownHost(app, service))
 
 
 class _KnownHost:

@@ -143,6 +143,12 @@ Audit = Annotated[
 MaxConnections = Annotated[
     int | None, typer.Option(help="Subscribers at once; one more is refused (default: 4000).")
 ]
+MetricsHost = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of --metrics-port, which asks for no credentials (default: 127.0.0.1)."
+    ),
+]
 MetricsPort = Annotated[
     int | None,
     typer.Option(

@@ -31,6 +31,7 @@ from eeg_emotion.cli.options import (
     LslScope,
     Match,
     MaxConnections,
+    MetricsHost,
     MetricsPort,
     ModelFile,
     Origin,
@@ -83,6 +84,7 @@ def serve(
     audit: Audit = None,
     max_connections: MaxConnections = None,
     metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = None,
     docs: Docs = None,
     log_format: Format = None,
     config: Config = None,
@@ -124,6 +126,7 @@ def serve(
         audit=audit,
         max_connections=max_connections,
         metrics_port=metrics_port,
+        metrics_host=metrics_host,
         docs=docs,
         log_format=log_format,
     )
@@ -158,6 +161,7 @@ def ingest(
     audit: Audit = None,
     allow_open: AllowOpen = None,
     metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = None,
     log_format: Format = None,
     config: Config = None,
     quiet: Quiet = False,
@@ -193,6 +197,7 @@ def ingest(
         audit=audit,
         allow_open=allow_open,
         metrics_port=metrics_port,
+        metrics_host=metrics_host,
         log_format=log_format,
     )
     roles.ingest(settings, _announced(settings, _health, _beyond))
@@ -221,6 +226,7 @@ def gateway(
     audit: Audit = None,
     max_connections: MaxConnections = None,
     metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = None,
     docs: Docs = None,
     log_format: Format = None,
     config: Config = None,
@@ -253,6 +259,7 @@ def gateway(
         audit=audit,
         max_connections=max_connections,
         metrics_port=metrics_port,
+        metrics_host=metrics_host,
         docs=docs,
         log_format=log_format,
     )

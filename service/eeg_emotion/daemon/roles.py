@@ -131,7 +131,7 @@ def _ready(settings: Settings) -> Iterator[_Ready]:
         numbers = None
         if settings.metrics_port is not None:
             numbers = listeners.enter_context(
-                listen("127.0.0.1", settings.metrics_port, "--metrics-port")
+                listen(settings.metrics_host, settings.metrics_port, "--metrics-port")
             )
         allow_many_files()
         yield _Ready(settings, model, path, purpose, access, rules, listener, numbers)
@@ -259,7 +259,7 @@ async def _until_stopped(
         sha256=ready.model.sha256,
     )
     server = make_server(app, trusted_proxies=ready.settings.trusted_proxy)
-    beside = metrics_server(service)
+    beside = metrics_server(service, any_host=not ready.settings.metrics_loopback)
     stop = stop_signal()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve(sockets=[ready.listener]))

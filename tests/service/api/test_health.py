@@ -24,6 +24,7 @@ from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Prediction
+from eeg_emotion.settings import load_settings
 
 Ask = Callable[..., contextlib.AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -292,6 +293,23 @@ async def test_the_port_of_the_numbers_answers_to_no_unknown_name(
         refused = await beside.get(path, headers={"Host": "rebound.evil.net:9100"})
         assert_problem(refused, 403, "found the Host 'rebound.evil.net:9100'")
     assert (await beside.get("/metrics", headers={"Host": "localhost:9100"})).status_code == 200
+
+
+async def test_beyond_this_machine_the_port_of_the_numbers_answers_to_its_networks_names(
+    service: Service,
+) -> None:
+    server = metrics_server(service, any_host=True)
+    transport = httpx.ASGITransport(app=server.config.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway-1:9100") as client:
+        assert (await client.get("/metrics")).status_code == 200
+
+
+@pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104
+def test_the_port_of_the_numbers_is_this_machines_unless_told_otherwise(
+    host: str, loopback: bool
+) -> None:
+    assert load_settings(metrics_host=host).metrics_loopback is loopback
+    assert load_settings().metrics_loopback
 
 
 async def test_documentation_can_be_left_out(service: Service) -> None:
