@@ -1,0 +1,108 @@
+"""The broker's configuration in a real one: what each user may say and hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import nats
+import pytest
+from tests.docker.dockerfile import DOCKER
+from tests.service.broker.conftest import Broker, free_port, nats_server, until
+
+__all__ = ["nats_server"]
+
+REFUSED = "Permissions Violation"
+
+
+@pytest.fixture
+def broker(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    monkeypatch.setenv("INGEST_PASSWORD", "of-ingests")
+    monkeypatch.setenv("GATEWAY_PASSWORD", "of-gateways")
+    monitor = ("-m", str(free_port()))
+    server = Broker(nats_server, tmp_path, "-c", str(DOCKER / "broker/nats.conf"), *monitor)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def connected(broker: Broker, user: str, refused: list[str]) -> nats.NATS:
+    async def note(error: Exception) -> None:
+        refused.append(str(error))
+
+    url = broker.url.replace("//", f"//{user}:of-{user}s@")
+    return await nats.connect(url, error_cb=note, allow_reconnect=False)
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [
+        ("ingest", "emotion.v1.demo.a.prediction"),
+        ("ingest", "emotion.v1.demo._roll"),
+        ("gateway", "emotion.v1.demo._interest"),
+        ("gateway", "emotion.v1.demo._ingest.i1.ask"),
+    ],
+)
+async def test_each_may_say_what_it_has_to(broker: Broker, user: str, subject: str) -> None:
+    refused: list[str] = []
+    listener = "gateway" if user == "ingest" else "ingest"
+    speaker = await connected(broker, user, refused)
+    hearer = await connected(broker, listener, refused)
+    try:
+        heard = await hearer.subscribe(subject)
+        for _ in range(2):  # the first may overtake the subscription in the client
+            await hearer.flush()
+        await speaker.publish(subject, b"x")
+        assert (await heard.next_msg(timeout=10)).data == b"x"
+        assert refused == []
+    finally:
+        await speaker.close()
+        await hearer.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [
+        ("ingest", "emotion.v1.elsewhere.a.prediction"),
+        ("ingest", "emotion.v1.demo._ingest.i1.ask"),
+        ("gateway", "emotion.v1.demo.a.prediction"),
+        ("gateway", "emotion.v1.demo._roll"),
+    ],
+)
+async def test_nobody_may_pose_as_another(broker: Broker, user: str, subject: str) -> None:
+    refused: list[str] = []
+    client = await connected(broker, user, refused)
+    try:
+        await client.publish(subject, b"x")
+        await until(lambda: refused)
+        assert REFUSED.lower() in refused[0].lower()
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [("ingest", "emotion.v1.demo.a.prediction"), ("gateway", "emotion.v1.demo._ingest.i1.ask")],
+)
+async def test_nobody_may_hear_what_is_not_for_it(broker: Broker, user: str, subject: str) -> None:
+    refused: list[str] = []
+    client = await connected(broker, user, refused)
+    try:
+        await client.subscribe(subject)
+        await until(lambda: refused)
+        assert REFUSED.lower() in refused[0].lower()
+    finally:
+        await client.close()
+
+
+async def test_strangers_are_refused(broker: Broker) -> None:
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+        try:
+            assert (await reader.readline()).startswith(b"INFO ")
+            writer.write(b"CONNECT {}\r\nPING\r\n")
+            assert b"Authorization Violation" in await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()

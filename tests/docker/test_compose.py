@@ -1,0 +1,134 @@
+"""The Compose file, without an engine: its schema, its promises, and that its commands exist."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+import yaml
+from tests.docker.dockerfile import DOCKER, stages
+
+from eeg_emotion.cli.main import app
+from eeg_emotion.settings import Settings
+
+OURS = "eeg-emotion:0.1.0"
+PROFILES = {
+    "demo": {"daemon", "headset"},
+    "scale": {
+        "broker", "ingest-1", "ingest-2", "headset-1", "headset-2", "gateway-1", "gateway-2",
+        "balancer",
+    },
+    "observe": {"prometheus", "grafana"},
+}  # fmt: skip
+
+
+@cache
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose()["services"]
+    return found
+
+
+def schema() -> dict[str, Any]:
+    """The Compose specification's, as a package of validators ships it."""
+    folder = files("check_jsonschema") / "builtin_schemas" / "vendor"
+    found: dict[str, Any] = json.loads((folder / "compose-spec.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_it_is_what_the_specification_says() -> None:
+    jsonschema.validate(compose(), schema())
+    wrong = copy.deepcopy(compose())
+    wrong["services"]["daemon"]["read_olny"] = True
+    with pytest.raises(jsonschema.ValidationError, match="read_olny"):
+        jsonschema.validate(wrong, schema())
+
+
+def test_each_profile_is_whole() -> None:
+    found: dict[str, set[str]] = {}
+    for name, service in services().items():
+        (profile,) = service["profiles"]
+        found.setdefault(profile, set()).add(name)
+    assert found == PROFILES
+    for name, service in services().items():
+        mode = service.get("network_mode", "")
+        needed = {*service.get("depends_on", ()), *re.findall("service:(.*)", mode)}
+        assert needed <= PROFILES[service["profiles"][0]], name
+
+
+@pytest.mark.parametrize("name", services())
+def test_nothing_may_do_more_than_it_needs(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "mem_limit" in service
+    assert not service.get("privileged")
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert ":" in service["image"], "a version, not whatever is newest"
+
+
+@pytest.mark.parametrize("name", services())
+def test_what_is_mounted_is_there(name: str) -> None:
+    for volume in services()[name].get("volumes", ()):
+        source = volume.split(":")[0]
+        if source.startswith("."):
+            assert (DOCKER / source).exists()
+            assert volume.endswith(":ro")
+        else:
+            assert source in compose()["volumes"]
+
+
+@pytest.mark.parametrize("name", [n for n, s in services().items() if s["image"] == OURS])
+def test_a_command_of_ours_is_one(name: str) -> None:
+    service = services()[name]
+    program: Any = typer.main.get_command(app)
+    role, *options = [str(word) for word in service["command"]]
+    command = program.commands[role]
+    command.make_context(role, options)  # refuses what it does not know
+    with pytest.raises(Exception, match="No such option"):
+        command.make_context(role, [*options, "--no-such-option"])
+    for variable in service.get("environment", ()):
+        assert variable.removeprefix("EEG_EMOTION_").lower() in Settings.model_fields
+
+
+def test_a_headset_is_in_its_readers_own_network() -> None:
+    """LSL is looked for on one machine, and that is what they then are."""
+    for name, reader in (
+        ("headset", "daemon"), ("headset-1", "ingest-1"), ("headset-2", "ingest-2"),
+    ):  # fmt: skip
+        headset = services()[name]
+        assert headset["network_mode"] == f"service:{reader}"
+        assert headset["depends_on"][reader]["restart"] is True, "its network goes with the reader"
+        assert headset["command"][:2] == ["replay", "--simulate"]
+
+
+def test_who_stops_has_the_time_to_drain() -> None:
+    for name, service in services().items():
+        if service["image"] == OURS:
+            assert service["stop_grace_period"] == "15s", name
+    assert stages("service")[-1].said["STOPSIGNAL"] == "SIGTERM"
+
+
+def test_an_engine_here_reads_it_alike() -> None:
+    """Only where the client has Compose; nothing is started."""
+    command = ("docker", "compose", "--file", DOCKER / "compose.yaml", "config", "--quiet")
+    try:
+        read = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("no Docker client is installed here")
+    if "unknown" in read.stderr:
+        pytest.skip("the Docker client here has no Compose")
+    assert read.returncode == 0, read.stderr
