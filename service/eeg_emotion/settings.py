@@ -78,14 +78,29 @@ class Settings(BaseSettings):
         int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     ] = 8000
     max_connections: Annotated[
-        int, Field(ge=1, description="Subscribers at once; one more is refused with 503.")
+        int,
+        Field(
+            ge=1,
+            description="Subscribers at once, each some 40 KiB and a file descriptor; one more is "
+            "refused with 503. Fewer, with a warning, where the limit of open files is below some "
+            "8,200.",
+        ),
     ] = 4000
     model: Annotated[
-        Path | None, Field(description="ONNX file of 'eeg-emotion-train export'; else the demo's.")
+        Path | None,
+        Field(
+            description="ONNX file of `eeg-emotion-train export`.",
+            json_schema_extra={"unset": "the demo's"},
+        ),
     ] = None
     hop_seconds: Annotated[
         float | None,
-        Field(gt=0, multiple_of=0.25, description="Time between windows; else the model's own."),
+        Field(
+            gt=0,
+            multiple_of=0.25,
+            description="Time between windows.",
+            json_schema_extra={"unset": "the model's; the demo's has 1"},
+        ),
     ] = None
     session_id: Annotated[str, Field(description="Only LSL streams of this session are seen.")] = (
         "default"
@@ -97,124 +112,204 @@ class Settings(BaseSettings):
         bool,
         Field(
             description="Send each headset's predictions as an LSL stream too; whoever is in reach "
-            "reads it, without credentials."
+            "reads it, without credentials. See [README.md](README.md#predictions-over-lsl)."
         ),
     ] = False
     match: Annotated[
         tuple[str, ...],
-        Field(description="Follow only headsets whose id or name matches one, such as 'ward-*'."),
+        Field(
+            description="Follow only headsets whose id or name matches a pattern, such as "
+            "`ward-*`.",
+            json_schema_extra={"unset": "every headset"},
+        ),
     ] = ()
     cap: Annotated[
         str | None,
-        Field(description="The cap behind numbered labels: its name, or its electrodes in order."),
+        Field(
+            description="The electrodes behind numbered labels: `biosemi32`, `biosemi64`, "
+            "`openbci16`, or names in the order of the numbers, such as `Fp1,Fp2,C3,C4`."
+        ),
     ] = None
     quality: Annotated[
-        QualityLimits, Field(description="Thresholds of the signal's judgement, a table.")
+        QualityLimits,
+        Field(
+            description="Thresholds of the signal's judgement; of two numbers a score falls from 1 "
+            "at the first to 0 at the second. They are not part of the model's contract: training "
+            "uses the defaults."
+        ),
     ] = QualityLimits()
-    profiles: Annotated[Path, Field(description="Folder of people's rest baselines.")] = Field(
-        default_factory=_profiles_folder
-    )
+    profiles: Annotated[
+        Path,
+        Field(
+            description="Folder of people's rest baselines.",
+            json_schema_extra={
+                "unset": "`~/.local/share/eeg-emotion/profiles`, or in `$XDG_DATA_HOME`"
+            },
+        ),
+    ] = Field(default_factory=_profiles_folder)
 
     rules: Annotated[
         tuple[str, ...],
-        Field(description="Rules that raise alarms: names of presets, or TOML files."),
+        Field(
+            description="Rules that raise alarms: names of presets, or TOML files. See "
+            "[RULES.md](RULES.md)."
+        ),
     ] = ()
     event_store: Annotated[
         SecretStr,
-        Field(description="Where events are kept: sqlite:///PATH or postgresql://HOST/NAME."),
+        Field(
+            description="Where alarms' events, what is to be delivered of them and rules put by "
+            "REST are kept: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST/NAME`.",
+            json_schema_extra={"unset": "`events.db` beside the profiles' default folder"},
+        ),
     ] = Field(default_factory=_events_file)
     retention_days: Annotated[
-        float, Field(gt=0, le=3660, description="Events that are older are deleted.")
+        float,
+        Field(
+            gt=0,
+            le=3660,
+            description="Events that are older are deleted, but for those of alarms still raised.",
+        ),
     ] = 90.0
     webhook: Annotated[
         tuple[WebhookSettings, ...],
-        Field(description="Where events are posted: tables with name, url, secret and headsets."),
+        Field(description="Where events are posted; a table for each."),
     ] = ()
     mqtt: Annotated[
         MqttSettings | None,
-        Field(description="MQTT 5 broker that events are published to: a table, url and topic."),
+        Field(description="MQTT 5 broker that events are published to."),
     ] = None
 
     bus: Annotated[
         SecretStr,
         Field(
-            description="memory://, or a NATS broker that predictions travel through, such as "
-            "nats://HOST:4222; several of one cluster with commas between."
+            description="A NATS broker that predictions travel through: "
+            "`nats://USER:PASSWORD@HOST:4222`, `tls://…`, several of one cluster with commas "
+            "between; `memory://` is none. See [BROKER.md](BROKER.md).",
+            json_schema_extra={"unset": "`memory://`"},
         ),
-    ] = SecretStr("memory://")
+    ] = SecretStr(MEMORY)
     bus_credentials: Annotated[
-        Path | None, Field(description="The broker's .creds file, where it asks for one.")
+        Path | None, Field(description="The broker's `.creds` file, where it asks for one.")
     ] = None
     bus_ca: Annotated[
-        Path | None, Field(description="Certificates to trust in place of the system's; then TLS.")
+        Path | None,
+        Field(
+            description="Certificates to trust; the connection is TLS then.",
+            json_schema_extra={"unset": "the system's"},
+        ),
     ] = None
     site: Annotated[
         tuple[str, ...],
-        Field(description="Name of this site; of a gateway those that it serves, '*' for all."),
+        Field(
+            description="Name of the site where headsets are read; of a gateway those that it "
+            "serves, `*` for all.",
+            json_schema_extra={"unset": "none; of a gateway all"},
+        ),
     ] = ()
     ingest: Annotated[
-        str | None, Field(description="Name of this ingest at its site; else the machine's.")
+        str | None,
+        Field(
+            description="Name of this ingest at its site.",
+            json_schema_extra={"unset": "the machine's"},
+        ),
     ] = None
 
     purpose: Annotated[
         Purpose | None,
-        Field(description="What it is run for; needed unless the model is simulated: a demo."),
+        Field(
+            description="What it is run for; shown in `welcome` and the audit.",
+            json_schema_extra={
+                "unset": "`demo` for a simulated model, else none: it must be stated"
+            },
+        ),
     ] = None
     justification: Annotated[
         str | None,
-        Field(description="Why it may be run at work or in education; shown to subscribers."),
+        Field(
+            description="Why emotions may be estimated at work or in education, which the EU's AI "
+            "Act, Art. 5(1)(f), prohibits but for medical or safety reasons; needed for those two "
+            "purposes, shown to subscribers. Not legal advice."
+        ),
     ] = None
     keys: Annotated[
         Path | None,
-        Field(description="File of API keys, which are then asked for; else one's own, if any."),
+        Field(
+            description="File of API keys; credentials are asked for when it is named, or when the "
+            "default one is there, even with no key in it.",
+            json_schema_extra={
+                "unset": "`~/.config/eeg-emotion/keys.json`, or in `$XDG_CONFIG_HOME`"
+            },
+        ),
     ] = None
     jwt_keys: Annotated[
         Path | None,
-        Field(description="Public keys of who signs tokens, PEM or JWK Set; then asked for."),
+        Field(
+            description="Public keys, PEM or JWK Set, of who signs tokens; read at the start. "
+            "Credentials are then asked for."
+        ),
     ] = None
-    jwt_audience: Annotated[str, Field(min_length=1, description="Which 'aud' tokens have.")] = (
-        "eeg-emotion"
-    )
+    jwt_audience: Annotated[
+        str, Field(min_length=1, description="Which `aud` tokens must have.")
+    ] = "eeg-emotion"
     allow_open: Annotated[
-        bool, Field(description="Serve beyond this machine though no credentials are asked for.")
+        bool,
+        Field(
+            description="Serve beyond this machine though no credentials are asked for; else that "
+            "is refused."
+        ),
     ] = False
     origin: Annotated[
         tuple[str, ...],
-        Field(description="Other pages that may use it, such as https://board.example.org."),
+        Field(
+            description="Other pages that may use the service, each by its whole origin, such as "
+            "`https://board.example.org`.",
+            json_schema_extra={"unset": "its own page"},
+        ),
     ] = ()
     trusted_proxy: Annotated[
         tuple[str, ...],
         Field(
-            description="Proxies, by address or network, whose X-Forwarded-For and "
-            "X-Forwarded-Proto are believed."
+            description="Proxies, by address or network (`10.0.0.0/8`), whose `X-Forwarded-For` "
+            "and `X-Forwarded-Proto` are believed, so that the audit has the caller's address."
         ),
     ] = ()
     audit: Annotated[
-        Path | None, Field(description="File that the audit is appended to, as JSON lines.")
+        Path | None,
+        Field(
+            description="File that the audit is appended to, as JSON lines.",
+            json_schema_extra={"unset": "the log alone"},
+        ),
     ] = None
     metrics_port: Annotated[
         int | None,
         Field(
             ge=0,
             le=65535,
-            description="Port on 127.0.0.1 for /metrics; else on the main one while that is "
-            "loopback, and nowhere beyond.",
+            description="Port of its own for `/metrics`, `/livez` and `/readyz`. Without it "
+            "`/metrics` is on the main port while that is on loopback, and nowhere beyond.",
         ),
     ] = None
     metrics_host: Annotated[
         str,
         Field(
-            description="Address of --metrics-port, which asks for no credentials: beyond this "
-            "machine it is for a network of one's own, such as a container's."
+            description="Address of that port; it asks for no credentials, so beyond this machine "
+            "it is for a network of one's own, such as containers have."
         ),
     ] = "127.0.0.1"
     docs: Annotated[
         bool | None,
-        Field(description="Serve /docs and /openapi.json; else only while on loopback."),
+        Field(
+            description="Serve `/docs` and `/openapi.json`.",
+            json_schema_extra={"unset": "on loopback only"},
+        ),
     ] = None
     log_format: Annotated[
         LogFormat,
-        Field(description="How log lines are written; auto: for people on a terminal, else JSON."),
+        Field(
+            description="How log lines are written: `console` for people, `json` one object a "
+            "line; `auto` is `console` on a terminal, else `json`."
+        ),
     ] = LogFormat.AUTO
 
     @field_validator("quality", mode="before")

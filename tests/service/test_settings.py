@@ -6,10 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import typer
 from pydantic import SecretStr
 
-from eeg_emotion.cli.main import app
 from eeg_emotion.delivery.mqtt import MqttSettings
 from eeg_emotion.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.quality import QualityLimits
@@ -322,21 +320,6 @@ def test_a_file_that_another_call_named_is_forgotten(toml: Path):
 
 def test_a_refusal_is_an_error_of_this_project():
     assert issubclass(SettingsError, EegEmotionError)
-
-
-def test_every_setting_is_an_option_and_stands_in_the_reference_table() -> None:
-    table = (Path(__file__).parents[2] / "service" / "README.md").read_text(encoding="utf-8")
-    options = {parameter.name for parameter in typer.main.get_command(app).commands["serve"].params}
-    assert "| `[quality]` | `EEG_EMOTION_QUALITY__…` |" in table
-    for limit in fields(QualityLimits):
-        assert f"`{limit.name} = " in table
-    assert "| `[[webhook]]` | `EEG_EMOTION_WEBHOOK` |" in table
-    assert "| `[mqtt]` | `EEG_EMOTION_MQTT__…` |" in table
-    for name in Settings.model_fields.keys() - {"quality", "webhook", "mqtt"}:
-        assert name in options
-        dashed = name.replace("_", "-")
-        assert f"| `--{dashed}`, `{name}` | `EEG_EMOTION_{name.upper()}` |" in table
-    assert table.count("EEG_EMOTION_") == len(Settings.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,18 @@ class MqttSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # It may have a password in it.
-    url: SecretStr
-    topic: Annotated[str, Field(pattern=r"^[^+#$\x00][^+#\x00]*$", max_length=200)] = "eeg-emotion"
+    url: Annotated[
+        SecretStr,
+        Field(description="`mqtt://USER:PASSWORD@HOST:PORT`, or `mqtts://…` with TLS."),
+    ]
+    topic: Annotated[
+        str,
+        Field(
+            pattern=r"^[^+#$\x00][^+#\x00]*$",
+            max_length=200,
+            description="Events are published at `TOPIC/HEADSET/alarm`.",
+        ),
+    ] = "eeg-emotion"
 
     @field_validator("url")
     @classmethod

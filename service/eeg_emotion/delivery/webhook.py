@@ -35,11 +35,23 @@ class WebhookSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+            description="As the log and the metrics name it: small letters, digits and hyphens.",
+        ),
+    ]
     # Some services have a secret in the path.
-    url: SecretStr
-    secret: SecretStr
-    headsets: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    url: Annotated[SecretStr, Field(description="Its address, `http://…` or `https://…`.")]
+    secret: Annotated[
+        SecretStr,
+        Field(description="What posts are signed with: `whsec_` and the base64 of random bytes."),
+    ]
+    headsets: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="Ids of headsets, or patterns, whose events are posted."),
+    ] = ("*",)
 
     @field_validator("url")
     @classmethod
