@@ -47,7 +47,8 @@ while time.monotonic() < end:
 def missing() -> str | None:
     if os.geteuid() != 0:
         return "a Debian root can only be made by root"
-    absent = [name for name in ("debootstrap", "unshare", "nsenter") if shutil.which(name) is None]
+    needed = ("debootstrap", "unshare", "nsenter", "ip")
+    absent = [name for name in needed if shutil.which(name) is None]
     return f"not installed here: {', '.join(absent)}" if absent else None
 
 
