@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test lint bench model protocol screenshot requirements clean
+.PHONY: demo test lint bench model protocol settings screenshot requirements clean
 
 demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
@@ -28,6 +28,9 @@ model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated peo
 
 protocol: .venv/service.stamp ## service/asyncapi.json and service/schema anew from the message types
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
+
+settings: .venv/service.stamp ## service/SETTINGS.md anew from the settings
+	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("service", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
 
 screenshot: .venv/dev.stamp ## service/dashboard.png anew, from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot
