@@ -20,7 +20,6 @@ from eeg_emotion.api.alarms import alarms_router
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
 from eeg_emotion.api.connections import ConnectionCount
-from eeg_emotion.api.elsewhere import elsewhere_router
 from eeg_emotion.api.guard import Guard, needs
 from eeg_emotion.api.health import health_router
 from eeg_emotion.api.history import history_router
@@ -78,6 +77,9 @@ def create_app(
     if service.alarms is not None and service.events is not None:
         app.include_router(alarms_router(service, service.alarms, service.events))
     if service.elsewhere is not None:
+        # Only a gateway waits for it.
+        from eeg_emotion.api.elsewhere import elsewhere_router
+
         app.include_router(elsewhere_router(service.elsewhere.answer))
     app.include_router(model_router(service))
     app.include_router(montage_router(service))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,11 +20,13 @@ from prometheus_client.registry import Collector
 
 import eeg_emotion
 from eeg_emotion.api.lately import Lately
-from eeg_emotion.broker.packets import Traffic
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.closing import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason
+
+if TYPE_CHECKING:
+    from eeg_emotion.broker.packets import Traffic
 
 TRANSPORTS = ("websocket", "sse")
 """How a subscriber may be connected."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,9 +93,7 @@ def serve(
     quiet: Quiet = False,
 ) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
-    load_library()  # before what cannot be imported without it
-    from eeg_emotion.daemon import roles
-
+    roles = _roles()
     settings = _load(
         config,
         quiet=quiet,
@@ -167,9 +167,7 @@ def ingest(
     quiet: Quiet = False,
 ) -> None:
     """Follow all EEG headsets on LSL and tell a broker; gateways serve what it is told."""
-    load_library()  # before what cannot be imported without it
-    from eeg_emotion.daemon import roles
-
+    roles = _roles()
     settings = _load(
         config,
         quiet=quiet,
@@ -233,10 +231,7 @@ def gateway(
     quiet: Quiet = False,
 ) -> None:
     """Serve the predictions that ingests tell a broker until SIGTERM or Ctrl-C."""
-    # What reads headsets is imported with the rest.
-    load_library()
-    from eeg_emotion.daemon import roles
-
+    roles = _roles()
     settings = _load(
         config,
         quiet=quiet,
@@ -264,6 +259,25 @@ def gateway(
         log_format=log_format,
     )
     roles.gateway(settings, _announced(settings, _page))
+
+
+def _roles() -> ModuleType:
+    """Import what a process is made of.
+
+    It stays until the end, so nothing of it is garbage: looking for some meanwhile, and every time
+    from then on, takes an eighth of the start and holds up predictions later.
+    """
+    gc.disable()
+    try:
+        load_library()  # before what cannot be imported without it
+        # The signal path's own, which imports it when it is first needed.
+        import scipy.signal  # noqa: F401
+
+        from eeg_emotion.daemon import roles
+    finally:
+        gc.freeze()
+        gc.enable()
+    return roles
 
 
 def _load(config: Path | None, *, quiet: bool, **options: object) -> Settings:

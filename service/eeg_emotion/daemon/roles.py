@@ -20,7 +20,6 @@ from fastapi import FastAPI
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.api.app import create_app, create_health_app
-from eeg_emotion.api.elsewhere import Answering, AtIngests
 from eeg_emotion.api.health import metrics_server
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.outlets import Outlets
@@ -150,7 +149,7 @@ async def _serve(ready: _Ready, events: EventStore, announce: Announce) -> None:
     app = _app(ready, service)
     working = reader.running()
     if told is not None:
-        told.answer_calls(Answering(app).answer)
+        _answer_calls(told, app)
         metrics.watch_broker(told.traffic)
         working.append(told.run())
     if settings.lsl_out:
@@ -163,7 +162,7 @@ async def _ingest(ready: _Ready, events: EventStore, announce: Announce) -> None
     reader = _reader(ready, events, bus, metrics)
     service = _service(ready, reader, bus, metrics)
     # The whole service answers callers of gateways; at the port there is its health alone.
-    bus.answer_calls(Answering(_app(ready, service)).answer)
+    _answer_calls(bus, _app(ready, service))
     metrics.watch_broker(bus.traffic)
     app = create_health_app(
         service,
@@ -177,6 +176,7 @@ async def _ingest(ready: _Ready, events: EventStore, announce: Announce) -> None
 
 
 async def _gateway(ready: _Ready, announce: Announce) -> None:
+    from eeg_emotion.api.elsewhere import AtIngests
     from eeg_emotion.broker.gateway import GatewayBus
 
     settings, metrics = ready.settings, Metrics()
@@ -309,6 +309,12 @@ def _ingest_bus(ready: _Ready) -> IngestBus:
     )
     name = f"ingest {identity.site}/{identity.ingest}"
     return IngestBus(identity, _connect(settings, name))
+
+
+def _answer_calls(bus: IngestBus, app: FastAPI) -> None:
+    from eeg_emotion.api.elsewhere import Answering
+
+    bus.answer_calls(Answering(app).answer)
 
 
 def _connect(settings: Settings, name: str) -> Callable[[Callable[[], None]], Connection]:
