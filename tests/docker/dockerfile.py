@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-DOCKER = Path(__file__).parents[2] / "docker"
+REPOSITORY = Path(__file__).parents[2]
+DOCKER = REPOSITORY / "docker"
 
 
 @dataclass
@@ -24,6 +26,26 @@ class Stage:
         found: Any = json.loads(self.said[instruction])
         assert isinstance(found, list)
         return found
+
+
+def send_context(place: Path) -> None:
+    """Copy to a new folder what a build is sent: all but what `.dockerignore` leaves out."""
+    first, *patterns = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert first == "*", "nothing but what is named"
+    names = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    left_out = [pattern for pattern in patterns if not pattern.startswith("!")]
+    assert all(re.fullmatch(r"\*\*/\w+", pattern) for pattern in left_out)
+    ignore = shutil.ignore_patterns(*(pattern.removeprefix("**/") for pattern in left_out))
+    for name in names:
+        found = list(REPOSITORY.glob(name))
+        assert found, name
+        for path in found:
+            copy = place / path.relative_to(REPOSITORY)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, copy, ignore=ignore)
+            else:
+                shutil.copy(path, copy)
 
 
 def stages(name: str) -> list[Stage]:

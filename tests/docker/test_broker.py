@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import nats
 import pytest
+import yaml
 from tests.docker.dockerfile import DOCKER
 from tests.service.broker.conftest import Broker, free_port, nats_server, until
 
@@ -17,10 +19,16 @@ REFUSED = "Permissions Violation"
 
 
 @pytest.fixture
-def broker(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+def monitor() -> tuple[str, str]:
+    return ("-m", str(free_port()))
+
+
+@pytest.fixture
+def broker(
+    nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, monitor: tuple[str, str]
+) -> Iterator[Broker]:
     monkeypatch.setenv("INGEST_PASSWORD", "of-ingests")
     monkeypatch.setenv("GATEWAY_PASSWORD", "of-gateways")
-    monitor = ("-m", str(free_port()))
     server = Broker(nats_server, tmp_path, "-c", str(DOCKER / "broker/nats.conf"), *monitor)
     server.start()
     yield server
@@ -94,6 +102,16 @@ async def test_nobody_may_hear_what_is_not_for_it(broker: Broker, user: str, sub
         assert REFUSED.lower() in refused[0].lower()
     finally:
         await client.close()
+
+
+def test_the_health_check_is_answered(broker: Broker, monitor: tuple[str, str]) -> None:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+    address = compose["services"]["broker"]["healthcheck"]["test"][-1]
+    assert "\nhttp: 127.0.0.1:8222 " in (DOCKER / "broker/nats.conf").read_text(encoding="utf-8")
+    here = address.replace("127.0.0.1:8222", f"127.0.0.1:{monitor[1]}")
+    assert here != address
+    with urllib.request.urlopen(here, timeout=20) as answer:
+        assert answer.status == 200
 
 
 async def test_strangers_are_refused(broker: Broker) -> None:

@@ -80,6 +80,16 @@ def test_nothing_may_do_more_than_it_needs(name: str) -> None:
     assert ":" in service["image"], "a version, not whatever is newest"
 
 
+@pytest.mark.parametrize("profile", ["demo", "scale"])
+def test_one_of_each_profile_builds_for_all(profile: str) -> None:
+    """Two that build at once would export one name, and the later one fail on a new machine."""
+    ours = [services()[name] for name in PROFILES[profile]]
+    ours = [service for service in ours if service["image"] == OURS]
+    (build,) = [service["build"] for service in ours if "build" in service]
+    assert (DOCKER / build["context"] / build["dockerfile"]).samefile(DOCKER / "service.Dockerfile")
+    assert all(service["pull_policy"] == "never" for service in ours), "it is in no registry"
+
+
 @pytest.mark.parametrize("name", services())
 def test_what_is_mounted_is_there(name: str) -> None:
     for volume in services()[name].get("volumes", ()):

@@ -17,13 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.docker.dockerfile import Stage, stages
+from tests.docker.dockerfile import Stage, send_context, stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-REPOSITORY = Path(__file__).parents[2]
-SOURCE = ("docker", "models", "requirements", "service", "training")
-FILES = ("pyproject.toml", "LICENSE", "README.md")
 MOST_MEGABYTES = 600
 HEADSET = "simulated-2026-7"
 # Reads a prediction as any client would, and gives up after a while.
@@ -113,14 +110,7 @@ def image(base: Root) -> Iterator[Root]:
     """The service image's file system."""
     building, final = stages("service")
     build = base.copy(base.path.with_name("build"))
-    for name in SOURCE:
-        shutil.copytree(
-            REPOSITORY / name,
-            build.path / "src" / name,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    for name in FILES:
-        shutil.copy(REPOSITORY / name, build.path / "src" / name)
+    send_context(build.path / "src")
     trusted = os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt")
     shutil.copy(trusted, build.path / "etc/host.crt")
     cache = subprocess.run(["pip", "cache", "dir"], capture_output=True, text=True, check=True)
@@ -130,7 +120,7 @@ def image(base: Root) -> Iterator[Root]:
         for command in building.runs:
             build.run(*command.split(), cwd="/src", **{**reach(), "PIP_QUIET": "1"})
     root = base.copy(base.path.with_name("image"))
-    shutil.copytree(REPOSITORY / "docker", root.path / "src/docker")
+    send_context(root.path / "src")
     for command in final.runs:
         root.run(*command.split()[1:])
     shutil.rmtree(root.path / "src")

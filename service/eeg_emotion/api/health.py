@@ -30,9 +30,9 @@ _FOLLOWED = {
     ("lsl", True): "LSL is followed",
     ("lsl", False): "found that LSL was not looked at for some seconds, expected several times "
     "each; if it stays so, start the service anew",
-    ("broker", True): "the broker is there",
-    ("broker", False): "found no connection to the broker, expected one; see that it runs and is "
-    "reached, it is tried again and again",
+    ("broker", True): "the broker is there, and what ingests keep is known",
+    ("broker", False): "found the broker away, or what ingests keep not known yet, expected both; "
+    "see that it runs and is reached, it is tried again and again",
 }
 _TROUBLED = (State.STALE, State.LOST, State.QUARANTINED)
 

@@ -33,6 +33,7 @@ logger = get_logger(__name__)
 AWAY_SECONDS = 5.0
 """Without a roll before an ingest is taken for gone: more than two are missed then."""
 
+_ROLLS_SECONDS = 2.0  # within which each ingest has called its roll
 _FORGET_SECONDS = 600.0  # as a lost headset is, where it is read
 
 Place = tuple[str, str]
@@ -102,8 +103,8 @@ class Mirror:
         self._ingests: dict[Place, _Ingest] = {}
         self._lines: dict[str, _Line] = {}
         self._shown: dict[str, Headset] = {}
-        self.following = False
-        """Whether the broker is there."""
+        self._reached: float | None = None
+        """Since when the broker is there."""
         self.holes = 0
         """How often predictions were missed and could not be had any more."""
         self.refetched = 0
@@ -115,6 +116,18 @@ class Mirror:
     def source(self) -> Literal["lsl", "broker"]:
         """Where headsets are heard of."""
         return "broker"
+
+    @property
+    def following(self) -> bool:
+        """Tell whether the broker is there, and what its ingests keep has been asked for.
+
+        So whoever is sent here can be given what they missed elsewhere.
+        """
+        return (
+            self._reached is not None
+            and self._clock() - self._reached >= _ROLLS_SECONDS
+            and all(line.waiting is None or line.newest for line in self._lines.values())
+        )
 
     def headsets(self) -> tuple[Headset, ...]:
         """Describe all headsets, by id."""
@@ -191,8 +204,11 @@ class Mirror:
 
     def tick(self, connected: bool) -> None:
         """Look at the time; to be called about once a second."""
-        self.following = connected
         now = self._clock()
+        if not connected:
+            self._reached = None
+        elif self._reached is None:
+            self._reached = now
         for ingest in list(self._ingests.values()):
             silent = now - ingest.heard
             if silent > _FORGET_SECONDS:
@@ -268,7 +284,9 @@ class Mirror:
         if (why := self._why_withheld(line)) is not None:
             headset = headset.model_copy(update={"state": State.QUARANTINED, "detail": why})
         elif line.owner.away:
-            reach = f"{line.owner} is heard" if self.following else "the broker is reached"
+            reach = (
+                f"{line.owner} is heard" if self._reached is not None else "the broker is reached"
+            )
             why = f"nothing is known of it until {reach} again"
             headset = headset.model_copy(update={"state": State.LOST, "detail": why})
         self._shown[headset.id] = headset

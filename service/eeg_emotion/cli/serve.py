@@ -265,7 +265,7 @@ def _roles() -> ModuleType:
     """Import what a process is made of.
 
     It stays until the end, so nothing of it is garbage: looking for some meanwhile, and every time
-    from then on, takes an eighth of the start and holds up predictions later.
+    from then on, takes a tenth of the start and holds up predictions later.
     """
     gc.disable()
     try:

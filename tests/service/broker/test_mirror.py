@@ -273,6 +273,26 @@ def test_without_the_broker_it_is_the_broker_that_is_named(
     assert not following.mirror.following
 
 
+def test_it_is_ready_once_what_ingests_keep_is_known(gateway: Gateway, clock: FakeClock) -> None:
+    mirror = gateway.mirror
+    mirror.tick(connected=True)
+    assert not mirror.following, "no ingest has had the time to call its roll"
+    clock.now += 2
+    assert mirror.following
+    gateway.roll(a=("e0", 2))
+    assert not mirror.following, "who resumes here now could not be told what they missed"
+    history, _ = gateway.questions()
+    gateway.answer(history, 0, 1, 2)
+    assert mirror.following
+    mirror.tick(connected=False)
+    assert not mirror.following
+    mirror.tick(connected=True)
+    clock.now += 1.9
+    assert not mirror.following
+    clock.now += 0.1
+    assert mirror.following
+
+
 def test_an_ingest_that_stays_away_is_forgotten_with_its_headsets(
     following: Gateway, clock: FakeClock
 ) -> None:

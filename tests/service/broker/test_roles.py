@@ -60,6 +60,12 @@ class Site:
         command = (sys.executable, "-m", "eeg_emotion", *replay)
         await self.stack.enter_async_context(program(*command, stdout=DEVNULL))
 
+    async def ready(self, name: str) -> None:
+        """Wait as a balancer would."""
+        async with httpx.AsyncClient(base_url=self.addresses[name]) as client, asyncio.timeout(20):
+            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     def kill(self, name: str) -> None:
         os.killpg(self.processes[name].pid, signal.SIGKILL)
 
@@ -152,7 +158,9 @@ async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
                     assert is_whole([(place["epoch"], place["seq"]), *resumed.of(headset)])
 
 
-async def test_a_gateway_has_each_ingest_answer_for_its_own(site: Site) -> None:
+async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded(
+    site: Site,
+) -> None:
     async with site.watch("g1") as watch:
         await until(lambda: watch.of(ONE) and watch.of(TWO), 40)
     async with httpx.AsyncClient(base_url=site.addresses["g1"]) as client:
@@ -181,3 +189,17 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own(site: Site) -> None:
         assert (await client.get("/readyz")).status_code == 200
         assert "emotion_broker_connected 1.0" in (await client.get("/metrics")).text
         assert (await client.get("/v1/headsets")).status_code == 404
+    # It drains, and a new one takes over what it had.
+    async with site.watch("g1") as watch:
+        await until(lambda: watch.of(ONE) and watch.of(TWO))
+        site.processes["g1"].terminate()
+        await until(lambda: watch.over)
+    assert await asyncio.wait_for(site.processes["g1"].wait(), 20) == 0
+    await site.gateway(3)
+    await site.ready("g3")
+    async with site.watch("g3", watch.newest()) as moved:
+        await until(lambda: moved.of(ONE) and moved.of(TWO))
+    told = {each["headset"]: each["recovered"] for each in moved.subscribed}
+    assert told == {ONE: True, TWO: True, "*": None}
+    for headset in (ONE, TWO):
+        assert is_whole(watch.of(headset) + moved.of(headset))
