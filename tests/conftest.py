@@ -9,6 +9,8 @@ import pytest
 
 from eeg_emotion.headset.lsl import configure
 
+pytest_plugins = ["tests.support.needs"]
+
 # The service does this itself; some tests import onnxruntime before it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 

@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.service.api.browser import browser, find_chromium, first_line, program, tab
+from tests.service.api.browser import browser, first_line, program, tab
+from tests.support.needs import CHROMIUMS, find_program
 
 PICTURE = Path("service/dashboard.png")
 # By then the simulated person has been through several trials, and an alarm was raised.
@@ -19,7 +20,7 @@ SURE = 'now.current && !now.labels.includes("unsure") && now.state === "live"'
 
 async def take() -> bytes:
     """Run the demo for some minutes and look at it while the model is sure."""
-    binary = find_chromium()
+    binary = find_program(*CHROMIUMS)
     if binary is None:
         raise SystemExit("found no Chromium on the PATH; install Debian's package chromium")
     demo = (sys.executable, "-m", "eeg_emotion", "demo", "--port", "0")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,20 +10,14 @@ from pathlib import Path
 import pytest
 from tests.docker.dockerfile import DOCKER
 from tests.service.broker.conftest import free_port
+from tests.support.needs import the_program
 
 CONFIGURATION = DOCKER / "balancer/haproxy.cfg"
 
 
 @pytest.fixture
 def haproxy() -> str:
-    # Debian has servers where a user's PATH does not look.
-    found = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        why = "no TCP balancer is installed here (haproxy)"
-        if os.environ.get("CI_REQUIRES_SERVERS") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    return the_program("haproxy")
 
 
 class Gateway:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.docker.dockerfile import DOCKER
+from tests.support.needs import the_program
 
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.broker.packets import Traffic
@@ -60,12 +60,12 @@ def exported() -> set[str]:
 
 
 def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.skip("promtool is not installed here")
-    return subprocess.run([found, *words], cwd=OBSERVE, capture_output=True, text=True)
+    return subprocess.run(
+        [the_program("promtool"), *words], cwd=OBSERVE, capture_output=True, text=True
+    )
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize(
     "words",
     [

@@ -18,7 +18,6 @@ from pathlib import Path
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_MDWE = 65
-_PR_GET_MDWE = 66
 _PR_MDWE_REFUSE_EXEC_GAIN = 1
 _EPERM = 0x00050001
 _ALLOW = 0x7FFF0000
@@ -32,11 +31,6 @@ class _Comparison(ctypes.Structure):
         ("first", ctypes.c_uint64),
         ("second", ctypes.c_uint64),
     )
-
-
-def can_confine() -> bool:
-    """Tell whether the kernel can refuse code that is made: Linux from 6.3 on."""
-    return int(ctypes.CDLL(None).prctl(_PR_GET_MDWE, 0, 0, 0, 0)) >= 0
 
 
 def stated(unit: Path, name: str) -> list[str]:

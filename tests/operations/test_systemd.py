@@ -31,9 +31,7 @@ INSTALLED = "/opt/eeg-emotion/bin/eeg-emotion"
 # Tenths of systemd's exposure level: what the units reach, and not a tenth more.
 EXPOSURE = 13
 
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
-)
+needs_systemd = pytest.mark.needs("systemd")
 each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 
 
@@ -161,10 +159,7 @@ def test_the_page_names_what_there_is() -> None:
 # -- the service within the limits -------------------------------------------------------------
 
 
-needs_limits = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None or not confined.can_confine(),
-    reason="systemd-analyze or Linux 6.3 is not here",
-)
+needs_limits = pytest.mark.needs("systemd", "systemd's limits")
 
 
 def run_confined(unit: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

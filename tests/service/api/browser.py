@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 from asyncio.subprocess import Process
@@ -17,10 +16,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from tests.support.needs import CHROMIUMS, find_program
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Where the machine stands still for a while, the page takes it for a sleep and connects anew.
 GAVE_UP = "WebSocket is closed before the connection is established"
 # What a browser shows as the newest estimate, read in one go.
@@ -246,20 +245,11 @@ async def tab(address: str) -> AsyncIterator[Page]:
             await page.close()
 
 
-def find_chromium() -> str | None:
-    """Give the path of an installed one."""
-    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-
-
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a browser; gives the address at which it is driven."""
-    binary = find_chromium()
-    if binary is None:
-        message = f"no Chromium on the PATH (looked for {', '.join(CHROMIUMS)})"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message}; CI must have one")
-        pytest.skip(message)
+    binary = find_program(*CHROMIUMS)
+    assert binary is not None
     with browser(binary, tmp_path_factory.mktemp("profile")) as address:
         yield address
 

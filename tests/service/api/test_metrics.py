@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from httpx_sse import aconnect_sse
 from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from tests.support.needs import the_program
 
 import eeg_emotion
 from eeg_emotion.api.lately import Deficit, Lately
@@ -264,10 +264,7 @@ async def test_the_time_to_the_socket_is_measured_from_the_windows_end(
     assert service.metrics.lately.latency(50) == pytest.approx(taken)
 
 
-PROMTOOL = shutil.which("promtool")
-
-
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+@pytest.mark.needs("promtool")
 def test_promtool_finds_nothing_to_object_to(
     metrics: Metrics, prediction: Callable[..., Prediction]
 ) -> None:
@@ -276,7 +273,10 @@ def test_promtool_finds_nothing_to_object_to(
     metrics.refused("draining")
     metrics.closed("slow")
     done = subprocess.run(
-        [PROMTOOL, "check", "metrics"], input=text(metrics), capture_output=True, text=True
+        [the_program("promtool"), "check", "metrics"],
+        input=text(metrics),
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.service.publish.conftest import FakeClock
+from tests.support.needs import the_program
 
 from eeg_emotion.broker.connection import Connection
 from eeg_emotion.broker.gateway import GatewayBus
@@ -61,14 +60,7 @@ class Broker:
 
 @pytest.fixture(scope="session")
 def nats_server() -> str:
-    # Debian has servers where a user's PATH does not look.
-    found = shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        why = "no NATS broker is installed here (nats-server)"
-        if os.environ.get("CI_REQUIRES_SERVERS") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    return the_program("nats-server")
 
 
 @pytest.fixture

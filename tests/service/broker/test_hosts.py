@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -107,12 +105,7 @@ class Lan:
 
 @pytest.fixture
 def lan() -> Iterator[Lan]:
-    if shutil.which("ip") is None or os.geteuid() != 0:
-        pytest.skip("network namespaces need root and the command ip (package iproute2)")
-    try:
-        made = Lan()
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"this machine lets nobody make network namespaces: {error.stderr}")
+    made = Lan()
     try:
         for host in ("broker", "i1", "i2", "g1", "g2", "viewer"):
             made.add(host)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.service.store.conftest import alarm as alarm
+from tests.support.needs import the_program
 
 from eeg_emotion.store.store import EventStore
 
@@ -69,14 +68,7 @@ class Receiver:
 
 @pytest.fixture
 def mosquitto() -> str:
-    # Debian has servers where a user's PATH does not look.
-    found = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        why = "no MQTT broker is installed here (mosquitto)"
-        if os.environ.get("CI_REQUIRES_SERVERS") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    return the_program("mosquitto")
 
 
 def free_port() -> int:

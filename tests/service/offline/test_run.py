@@ -18,6 +18,7 @@ import pylsl
 import pytest
 from numpy.typing import NDArray
 from tests.service.alarms.quiet import NoAlarms
+from tests.support.needs import SHARED
 
 from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.baseline.baselines import Baselines
@@ -38,10 +39,7 @@ from eeg_emotion.publish.messages import Headset, Prediction, Reason
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
-SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the real recordings (shared/data beside the project) are absent"
-)
+needs_shared = pytest.mark.needs("shared")
 
 Array = NDArray[np.floating]
 

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.needs import SHARED
 
 from eeg_emotion.recordings.files import read_recording
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 
 mne = pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 
-SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the real recordings (shared/data beside the project) are absent"
-)
+needs_shared = pytest.mark.needs("shared")
 
 
 def whole(recording: Recording) -> np.ndarray:

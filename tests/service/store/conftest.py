@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.support.needs import the_program
 
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.store.store import EventStore
@@ -45,12 +46,6 @@ def alarm(
     )
 
 
-def _program(name: str) -> str | None:
-    found = shutil.which(name)
-    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found or (str(places[-1]) if places else None)
-
-
 def _as_nobody() -> dict[str, Any]:
     """PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
@@ -62,12 +57,7 @@ def _as_nobody() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a server for the session; gives its URL without the database's name."""
-    initdb, server = _program("initdb"), _program("postgres")
-    if initdb is None or server is None:
-        why = "no PostgreSQL server is installed here (initdb, postgres)"
-        if os.environ.get("CI_REQUIRES_SERVERS") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
+    initdb, server = the_program("initdb"), the_program("postgres")
     # Not beneath pytest's folder, into which nobody else may look.
     folder = Path(tmp_path_factory.mktemp("unused").anchor) / "tmp" / f"eeg-pg-{os.getpid()}"
     folder.mkdir(mode=0o700)
@@ -112,7 +102,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'folder' / 'events.db'}"

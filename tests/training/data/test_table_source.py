@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.needs import SHARED
 
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32, MUSE4, TEN_TWENTY19
@@ -18,7 +19,7 @@ from eeg_emotion_training.data.windows import cut_person
 
 mne = pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 
-EEGMAT = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "eegmat"
+EEGMAT = SHARED / "eegmat"
 
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 SETTINGS = PathSettings(channels=CHANNELS, window_seconds=2.0, representation=BandPower())
@@ -370,9 +371,7 @@ def test_one_persons_files_must_agree(
         TableSource(write(GOOD + "b_raw.fif,p1,three,0,9,low\n"), CHANNELS)
 
 
-@pytest.mark.skipif(
-    not EEGMAT.is_dir(), reason="the real recordings (shared/data beside the project) are absent"
-)
+@pytest.mark.needs("shared")
 def test_real_recordings_give_windows_that_can_be_scored(write: Write) -> None:
     rest, task = EEGMAT / "Subject00_1.edf", EEGMAT / "Subject00_2.edf"
     rows = [f"{rest},s00,rest,0,60,"]

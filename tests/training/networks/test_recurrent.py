@@ -304,7 +304,6 @@ np.savez(sys.argv[2], **said)
 @pytest.fixture(scope="module")
 def on_jax(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """What the networks start with and say after the same training with Keras on JAX."""
-    pytest.importorskip("jax", reason="JAX is not installed")
     folder = tmp_path_factory.mktemp("jax")
     np.savez(folder / "data.npz", **data._asdict())
     files = [str(folder / "data.npz"), str(folder / "said.npz")]
