@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, cast
 
 import structlog
@@ -20,21 +19,12 @@ from structlog.processors import JSONRenderer, format_exc_info
 from structlog.stdlib import BoundLogger, ProcessorFormatter, filter_by_level
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from eeg_emotion.log_format import LogFormat
+
 NEVER_LOGGED = frozenset({"token", "authorization", "secret", "data", "samples"})
 """Fields whose values are replaced, however deep they lie."""
 
 _REDACTED = "[redacted]"
-
-
-class LogFormat(StrEnum):
-    """How events are written."""
-
-    AUTO = "auto"
-    """`console` where standard error is a terminal, else `json`."""
-    CONSOLE = "console"
-    """For people: time, level, event, then `key=value`."""
-    JSON = "json"
-    """For machines: one JSON object a line."""
 
 
 def get_logger(name: str) -> BoundLogger:

@@ -27,8 +27,8 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
-from eeg_emotion.logs import LogFormat
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.log_format import LogFormat
+from eeg_emotion.publish.purpose import Purpose
 
 _SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}
 

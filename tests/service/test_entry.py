@@ -24,7 +24,7 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.cli.main import app
 from eeg_emotion.daemon.preparation import access_for
 from eeg_emotion.demo import _without_settings
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import SettingsError, default_keys, load_settings
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eeg_emotion.logs import NEVER_LOGGED, LogFormat, configure_logging, formatter, get_logger
+from eeg_emotion.log_format import LogFormat
+from eeg_emotion.logs import NEVER_LOGGED, configure_logging, formatter, get_logger
 
 Lines = Callable[[], list[str]]
 
@@ -146,7 +147,8 @@ def test_without_any_setting_up_events_reach_the_logging_of_who_embeds_it(
 
 _SAYING = """
 import logging, sys
-from eeg_emotion.logs import LogFormat, configure_logging, get_logger
+from eeg_emotion.log_format import LogFormat
+from eeg_emotion.logs import configure_logging, get_logger
 configure_logging(LogFormat(sys.argv[1]), verbose=sys.argv[2] == "verbose")
 get_logger("eeg_emotion.fleet.fleet").info("headset state", headset="h1")
 get_logger("eeg_emotion.fleet.fleet").warning("headset silent", headset="h1")

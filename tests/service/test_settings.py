@@ -14,8 +14,8 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
-from eeg_emotion.logs import LogFormat
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.log_format import LogFormat
+from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings, SettingsError, load_settings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

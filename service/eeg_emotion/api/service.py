@@ -29,11 +29,11 @@ from eeg_emotion.publish.messages import (
     Baseline,
     Headset,
     ModelCard,
-    Purpose,
     Quality,
     Welcome,
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
+from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
 from eeg_emotion.store.store import EventStore
 

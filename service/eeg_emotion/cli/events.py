@@ -10,8 +10,6 @@ from typing import Annotated
 import typer
 
 from eeg_emotion.cli.options import AsJson, Config, EventStoreUrl
-from eeg_emotion.settings import load_settings
-from eeg_emotion.store.store import EventStore
 
 events = typer.Typer(name="events", help="What is kept of alarms.", no_args_is_help=True)
 
@@ -43,6 +41,9 @@ def purge(
         raise typer.BadParameter(
             "found neither --older-than-days nor --headset, expected at least one of them"
         )
+    from eeg_emotion.settings import load_settings
+    from eeg_emotion.store.store import EventStore
+
     url = load_settings(config, event_store=event_store).event_store.get_secret_value()
     before = None if older_than_days is None else time.time() - older_than_days * _DAY_SECONDS
     with contextlib.closing(EventStore(url)) as store:

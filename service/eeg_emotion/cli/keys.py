@@ -6,13 +6,13 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eeg_emotion.access.grants import Scope, ScopeError
-from eeg_emotion.access.keys import Key, KeyStore
-from eeg_emotion.settings import default_keys, load_settings
+if TYPE_CHECKING:
+    from eeg_emotion.access.grants import Scope
+    from eeg_emotion.access.keys import Key, KeyStore
 
 keys = typer.Typer(
     name="keys", help="API keys of those who may use the service.", no_args_is_help=True
@@ -104,6 +104,8 @@ def revoke(name: _Name, file: _File = None, config: _Config = None) -> None:
 
 
 def _scope(text: str) -> Scope:
+    from eeg_emotion.access.grants import Scope, ScopeError
+
     found = Scope.parse(text)
     # No headset's id has one of these: it is two scopes in one, which would match nothing.
     if any(character in ",: " for character in found.headsets):
@@ -115,6 +117,9 @@ def _scope(text: str) -> Scope:
 
 
 def _store(file: Path | None, config: Path | None) -> KeyStore:
+    from eeg_emotion.access.keys import KeyStore
+    from eeg_emotion.settings import default_keys, load_settings
+
     return KeyStore(load_settings(config, keys=file).keys or default_keys())
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.logs import LogFormat
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.log_format import LogFormat
+from eeg_emotion.publish.purpose import Purpose
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")]
 Port = Annotated[

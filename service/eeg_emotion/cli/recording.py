@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from eeg_emotion.recordings.recording import Recording, RecordingError
+if TYPE_CHECKING:
+    from eeg_emotion.recordings.recording import Recording
 
 
 def open_recording(
@@ -24,6 +26,8 @@ def open_recording(
         from eeg_emotion.recordings.deap import deap_recording
 
         return deap_recording(file, trial_range(trials), baseline)
+    from eeg_emotion.recordings.recording import RecordingError
+
     if trials is not None:
         raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
     from eeg_emotion.recordings.files import read_recording

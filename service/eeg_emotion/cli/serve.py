@@ -49,7 +49,6 @@ from eeg_emotion.cli.options import (
 )
 from eeg_emotion.headset.library import load_library
 from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.logs import configure_logging
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
@@ -281,6 +280,7 @@ def _roles() -> ModuleType:
 
 
 def _load(config: Path | None, *, quiet: bool, **options: object) -> Settings:
+    from eeg_emotion.logs import configure_logging
     from eeg_emotion.settings import load_settings
 
     settings = load_settings(config, **options)

@@ -11,7 +11,7 @@ from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
-from eeg_emotion.publish.messages import Purpose
+from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings, SettingsError, default_keys
 
 

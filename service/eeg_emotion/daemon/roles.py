@@ -41,8 +41,7 @@ from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Purpose
-from eeg_emotion.publish.purpose import settle_purpose
+from eeg_emotion.publish.purpose import Purpose, settle_purpose
 from eeg_emotion.rules.presets import read_all_rules
 from eeg_emotion.rules.rule import Rules
 from eeg_emotion.settings import MEMORY, Settings, SettingsError

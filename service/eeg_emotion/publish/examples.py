@@ -21,7 +21,6 @@ from eeg_emotion.publish.messages import (
     ModelCard,
     Pong,
     Prediction,
-    Purpose,
     Reason,
     Refused,
     Score,
@@ -32,6 +31,7 @@ from eeg_emotion.publish.messages import (
     WindowSpan,
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
+from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import (
     MAX_SUBSCRIPTIONS,
     Ack,

@@ -16,6 +16,7 @@ from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm, RaisedAlarm
 from eeg_emotion.publish.message import Message
+from eeg_emotion.publish.purpose import Purpose
 
 PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
 
@@ -191,17 +192,6 @@ class ModelCard(Message):
     representation: str
     normaliser: NormaliserKind
     """For `rest-baseline` a headset needs its person's own rest before it can be scored."""
-
-
-class Purpose(StrEnum):
-    """What the service is run for, as its operator states."""
-
-    RESEARCH = "research"
-    MEDICAL = "medical"
-    SAFETY = "safety"
-    DEMO = "demo"
-    WORKPLACE = "workplace"
-    EDUCATION = "education"
 
 
 class Welcome(Message):

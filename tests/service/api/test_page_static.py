@@ -12,7 +12,8 @@ import pytest
 
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.quality import Trouble
-from eeg_emotion.publish.messages import PROTOCOL, Check, Purpose, Reason, State
+from eeg_emotion.publish.messages import PROTOCOL, Check, Reason, State
+from eeg_emotion.publish.purpose import Purpose
 
 STATIC = Path(str(files("eeg_emotion.api"))) / "static"
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
