@@ -17,11 +17,13 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from tests.support.command import assert_refused, command
 from typer.testing import CliRunner
 
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.cli.main import app
+from eeg_emotion.daemon import roles
 from eeg_emotion.daemon.preparation import access_for
 from eeg_emotion.demo import _without_settings
 from eeg_emotion.publish.purpose import Purpose
@@ -58,19 +60,23 @@ async def start() -> AsyncIterator[Start]:
         await process.communicate()
 
 
-async def refusal(start: Start, *arguments: str) -> str:
-    process, line = await start(*arguments)
-    _, errors = await process.communicate()
-    assert (line, process.returncode) == ("", 1)
-    assert "Traceback" not in errors.decode()
-    return " ".join(errors.decode().split())
-
-
-async def test_beyond_this_machine_it_refuses_to_be_open(start: Start) -> None:
-    said = await refusal(start, "--host", "0.0.0.0")  # noqa: S104 - which is refused
-    assert "found host = '0.0.0.0'" in said
-    assert "'eeg-emotion keys create NAME --scope read:*'" in said
-    assert "--allow-open" in said
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ("--host", "0.0.0.0"),  # noqa: S104 - which is refused
+            ("found host = '0.0.0.0'", "'eeg-emotion keys create NAME --scope read:*'",
+             "--allow-open"),
+        ),
+        (("--purpose", "workplace"), ("Article 5(1)(f)",)),
+    ],
+    ids=["open beyond this machine", "work without a justification"],
+)  # fmt: skip
+def test_what_may_not_be_is_refused_before_the_port_is_taken(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    monkeypatch.delattr(roles, "listen")
+    assert_refused(command("serve", "--port", "0", *options), 1, *words)
 
 
 @pytest.mark.parametrize(
@@ -117,19 +123,10 @@ def test_a_file_that_is_named_and_not_there_is_refused_with_the_remedy(tmp_path:
         access_for(load_settings(keys=tmp_path / "keys.json"), Purpose.DEMO)
 
 
-async def test_work_without_a_justification_is_refused_before_the_port_is_taken(
-    start: Start,
-) -> None:
-    assert "Article 5(1)(f)" in await refusal(start, "--purpose", "workplace")
-
-
-async def test_a_real_model_without_a_purpose_is_refused(
-    start: Start, model_file: Callable[..., Path]
-) -> None:
+def test_a_real_model_without_a_purpose_is_refused(model_file: Callable[..., Path]) -> None:
     model = model_file(lambda fields: fields["trained_on"].update(simulated=False))
-    assert "expected --purpose with one of research, medical" in await refusal(
-        start, "--model", str(model)
-    )
+    done = command("serve", "--port", "0", "--model", model)
+    assert_refused(done, 1, "expected --purpose with one of research, medical")
 
 
 def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
@@ -146,17 +143,32 @@ def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
     assert access_for(settings, Purpose.DEMO).open
 
 
+async def assert_commands_send_the_key(address: str, key: str) -> None:
+    """Assert that they send the key that they are given, by an option or in the environment."""
+
+    def say(*options: str, token: str | None = None) -> str:
+        arguments = ["profiles", "list", "--url", address, *options]
+        found = CliRunner().invoke(app, arguments, env={"EEG_EMOTION_TOKEN": token})
+        return f"{found.output} {found.exception}"
+
+    assert "found no credentials, expected" in await asyncio.to_thread(say)
+    assert "no profile is stored" in await asyncio.to_thread(say, "--token", key)
+    assert "no profile is stored" in await asyncio.to_thread(say, token=key)
+
+
 async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
     start: Start, tmp_path: Path
 ) -> None:
     store = KeyStore(tmp_path / "keys.json")
     good, wrong = store.add("wallboard", READ), "eeg_wallboard_" + "w" * 43
     audit = tmp_path / "audit.jsonl"
+    desk = store.add("desk", (Scope.parse("profiles"),))
     options = ("--keys", str(store.path), "--audit", str(audit), "--purpose", "workplace")
-    process, line = await start(*options, "--justification", "pilots' fatigue")
+    folder = ("--profiles", str(tmp_path / "profiles"))
+    process, line = await start(*options, *folder, "--justification", "pilots' fatigue")
     address = line.split()[1]
     stream = f"{address.replace('http', 'ws', 1)}v1/stream"
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+    async with asyncio.timeout(100), httpx.AsyncClient(base_url=address, trust_env=False) as http:
         bearer = {"Authorization": f"Bearer {good}"}
         assert (await http.get("/v1/headsets")).status_code == 401
         assert (await http.get("/v1/headsets", headers=bearer)).status_code == 200
@@ -180,6 +192,7 @@ async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
             assert (await http.get("/v1/headsets", headers=bearer)).status_code == 401
             await socket.wait_closed()
             assert socket.close_code == 4500
+        await assert_commands_send_the_key(address, desk)
         process.send_signal(signal.SIGTERM)
         out, errors = await process.communicate()
     assert process.returncode == 0
@@ -189,26 +202,11 @@ async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
     assert (lines[0]["open"], lines[0]["justification"]) == (False, "pilots' fatigue")
     assert {item["purpose"] for item in lines} == {"workplace"}
     events = [item["event"] for item in lines]
-    assert events.count("refused") == 7
+    assert events.count("refused") == 8
     assert events.count("connected") == events.count("subscribed") == 1
     logged = [json.loads(text) for text in errors.decode().splitlines()]
     said = [item["event"] for item in logged if item["logger"] == "eeg_emotion.audit"]
     assert said == events
     everything = audit.read_text(encoding="utf-8") + out.decode() + errors.decode()
-    for key in (good, wrong):
+    for key in (good, wrong, desk):
         assert key.split("_", 2)[2] not in everything
-
-
-async def test_the_commands_send_the_key_that_they_are_given(start: Start, tmp_path: Path) -> None:
-    store = KeyStore(tmp_path / "keys.json")
-    key = store.add("desk", (Scope.parse("profiles"),))
-    _, line = await start("--keys", str(store.path), "--profiles", str(tmp_path / "profiles"))
-    command = ["profiles", "list", "--url", line.split()[1]]
-
-    def say(*options: str, token: str | None = None) -> str:
-        found = CliRunner().invoke(app, [*command, *options], env={"EEG_EMOTION_TOKEN": token})
-        return f"{found.output} {found.exception}"
-
-    assert "found no credentials, expected" in await asyncio.to_thread(say)
-    assert "no profile is stored" in await asyncio.to_thread(say, "--token", key)
-    assert "no profile is stored" in await asyncio.to_thread(say, token=key)
