@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.headset import headset_process
 
 from eeg_emotion.access.access import Access, CredentialsError
 from eeg_emotion.access.grants import Grant, Scope
@@ -24,6 +25,7 @@ from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.service import Service
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import Prediction
+from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import load_settings
 
 Ask = Callable[..., contextlib.AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -332,20 +334,16 @@ async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -
 
     5. It is killed. Result: the loss, stale and lost are shown, and it is ready all the while.
     """
-    session = ("--session-id", secrets.token_hex(8))
-    command = (sys.executable, "-m", "eeg_emotion")
+    session = secrets.token_hex(8)
     async with contextlib.AsyncExitStack() as stack:
         daemon = await asyncio.create_subprocess_exec(
-            *command, "serve", "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0",
-            "--no-docs", "--log-format", "json", *session, stdout=PIPE, stderr=PIPE,
+            sys.executable, "-m", "eeg_emotion", "serve", "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0",
+            "--no-docs", "--log-format", "json", "--session-id", session, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         stack.push_async_callback(daemon.wait)
         stack.callback(lambda: daemon.returncode is None and daemon.kill())
-        headset = await asyncio.create_subprocess_exec(
-            *command, "replay", "--simulate", "7", "--fault", "drop 0.5s @1", *session, stdout=PIPE
-        )
-        stack.push_async_callback(headset.wait)
-        stack.callback(lambda: headset.returncode is None and headset.kill())
+        person = SimulatedPerson(5, 1).run(0, 128.0).next(120 * 128, 0.5, -0.5)
+        headset = stack.enter_context(headset_process(session, "h1", person, "drop 0.5s @1"))
         address = (await read_until(daemon.stdout, "ready")).split()[1]
         served = await read_until(daemon.stderr, "metrics served")
         numbers: str = httpx.Response(200, text=served).json()["address"]

@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import re
-import sys
 import tempfile
 import threading
 import time
@@ -34,6 +33,7 @@ import pylsl
 import pytest
 from numpy.typing import NDArray
 from tests.service.alarms.quiet import NoAlarms, alarms_in
+from tests.support.headset import headset_process
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.metrics import Metrics
@@ -326,20 +326,6 @@ async def paced(recording: Recording, bus: RecordingBus) -> AsyncIterator[Pace]:
             pace.end()
 
 
-@contextlib.asynccontextmanager
-async def headset_process(session: str, number: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "eeg_emotion", "replay", "--simulate", str(number),
-        "--session-id", session, stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 @cache
 def person(sfreq: float) -> NDArray[np.float64]:
     samples = SimulatedPerson(5, 1).run(0, sfreq).next(round(60 * sfreq), 0.5, -0.5)
@@ -496,7 +482,7 @@ async def test_a_killed_headset_is_lost_at_once_and_predicts_again_under_a_new_e
 ) -> None:
     recording = simulated_recording(2026, 3)
     async with stage.fleet(match=recording.source_id) as (fleet, bus):
-        async with headset_process(stage.session, 3):
+        with headset_process(stage.session, recording.source_id, signal_of(60.0)):
             await bus.until(lambda: bool(bus.predictions))
             (before,) = {prediction.epoch for prediction in bus.predictions}
         lost = await bus.until_state(State.LOST)

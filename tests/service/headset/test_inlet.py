@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pylsl
 import pytest
+from tests.support.headset import headset_process
 
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.headset.inlet import (
@@ -25,14 +25,8 @@ from eeg_emotion.headset.inlet import (
 
 @pytest.fixture
 def headset(lsl_session: str) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "eeg_emotion", "replay", "--simulate", str(os.getpid()),
-         "--session-id", lsl_session],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    yield process
-    process.kill()
-    process.wait()
+    with headset_process(lsl_session, own_source_id(), np.zeros((32, 60 * 128))) as process:
+        yield process
 
 
 def resolve(source_id: str) -> pylsl.StreamInfo:
@@ -47,7 +41,7 @@ def pull_for(inlet: HeadsetInlet, seconds: float) -> None:
 
 
 def own_source_id() -> str:
-    return f"simulated-2026-{os.getpid()}"
+    return f"headset-{os.getpid()}"
 
 
 def test_the_metadata_come_through_the_open_connection(headset: subprocess.Popen) -> None:
