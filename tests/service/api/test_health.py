@@ -337,8 +337,9 @@ async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -
     session = secrets.token_hex(8)
     async with contextlib.AsyncExitStack() as stack:
         daemon = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "eeg_emotion", "serve", "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0",
-            "--no-docs", "--log-format", "json", "--session-id", session, stdout=PIPE, stderr=PIPE,
+            sys.executable, "-m", "eeg_emotion", "serve", "--host", "127.0.0.1", "--port", "0",
+            "--metrics-port", "0", "--no-docs", "--log-format", "json", "--session-id", session,
+            stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         stack.push_async_callback(daemon.wait)
         stack.callback(lambda: daemon.returncode is None and daemon.kill())

@@ -9,20 +9,27 @@ are `stale`, whatever else there is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
-import secrets
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 import websockets
 
+from eeg_emotion.headset.faults import parse_faults
 from eeg_emotion.headset.link import STALE_SECONDS
+from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
+from eeg_emotion.recordings.recording import Stretch
+from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
 # The fixture is within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -30,6 +37,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 README = Path(__file__).parents[3] / "README.md"
 STRIKES = 9.0  # seconds of signal before each fault
 WATCHED_SECONDS = 27.0  # of signal
+SIGNAL_SECONDS = 45
 LONGEST_WAIT_SECONDS = 200.0
 LATE_MS = STALE_SECONDS * 1e3
 
@@ -90,27 +98,37 @@ class Course:
         return self.statuses[-1]
 
 
+@contextlib.contextmanager
+def headsets() -> Iterator[None]:
+    """Play one simulated person through a headset for each fault, with that fault."""
+    # Simulating each for itself would take more than all else.
+    samples = SimulatedPerson(7, 1).run(0, 128.0).next(SIGNAL_SECONDS * 128, 0.5, -0.5)
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(FAULTS)) as threads:
+        try:
+            for number, fault in enumerate(FAULTS):
+                person = simulated_recording(7, number)
+                faults = parse_faults(f"{fault} @{0 if fault == 'unix-time' else STRIKES:g}")
+                headset = replace(person, stretches=lambda: repeat(Stretch(samples, follows=True)))
+                threads.submit(Replayer(headset, faults=faults).run, stop)
+            yield
+        finally:
+            stop.set()
+
+
 @pytest.fixture(scope="module")
-def courses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Course]:
-    session = secrets.token_hex(8)
-    with (
-        subprocess.Popen(
-            [sys.executable, "-m", "eeg_emotion", "serve", "--port", "0", "--quiet",
-             "--session-id", session, "--profiles", str(tmp_path_factory.mktemp("profiles"))],
-            stdout=subprocess.PIPE, text=True,
-        ) as daemon,
-        subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fault_farm.py")), session,
-             json.dumps([f"{fault} @{0 if fault == 'unix-time' else STRIKES:g}"
-                         for fault in FAULTS])],
-            stdin=subprocess.PIPE,
-        ) as farm,
-    ):  # fmt: skip
+def courses(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> dict[str, Course]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "eeg_emotion", "serve", "--port", "0", "--quiet", "--match",
+         "simulated-7-*", "--session-id", lsl_session,
+         "--profiles", str(tmp_path_factory.mktemp("profiles"))],
+        stdout=subprocess.PIPE, text=True,
+    ) as daemon:  # fmt: skip
         try:
             address = daemon.stdout.readline().split()[1].replace("http", "ws")
-            heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
+            with headsets():
+                heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
         finally:
-            farm.stdin.close()
             daemon.terminate()
     return {fault: heard[f"simulated-7-{number}"] for number, fault in enumerate(FAULTS)}
 
