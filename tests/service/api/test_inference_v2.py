@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tritonclient.http as triton
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from eeg_emotion.api.inference_body import HEADER_LENGTH, InferenceError, infer
 from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Model, demo_model_path
 
+Asking = Callable[[FastAPI], httpx.AsyncClient]
 NAME = "demo-simulated"
 INFER = f"/v2/models/{NAME}/infer"
 TARGETS = ["arousal", "valence"]
@@ -36,10 +38,8 @@ def session() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture
-async def client(
-    service: Service, strict_json: Callable[[bytes], Any]
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask the application; every error must have the protocol's form and nothing else."""
+def asking(strict_json: Callable[[bytes], Any]) -> Asking:
+    """Ask an application; every error must have the protocol's form and nothing else."""
 
     async def check(response: httpx.Response) -> None:
         body = await response.aread()
@@ -49,10 +49,26 @@ async def client(
             assert list(found) == ["error"]
             assert found["error"]
 
-    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
-    ) as client:
+    def ask(app: FastAPI) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
+        )
+
+    return ask
+
+
+@pytest.fixture
+async def client(asking: Asking, standing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask a service that no test changes."""
+    async with asking(standing) as client:
+        yield client
+
+
+@pytest.fixture
+async def own_client(asking: Asking, service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask this test's own service."""
+    async with asking(create_app(service)) as client:
         yield client
 
 
@@ -333,10 +349,10 @@ class Overflowing:
 
 
 async def test_outputs_that_are_not_finite_are_not_given(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.model = replace(service.model, _session=Overflowing())
-    response = await client.post(INFER, json=request(features(1)))
+    response = await own_client.post(INFER, json=request(features(1)))
     assert response.status_code == 400
     assert "found outputs that are not finite" in response.json()["error"]
 
