@@ -15,9 +15,10 @@ import onnxruntime
 import pytest
 import tritonclient.http as triton
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
@@ -422,7 +423,7 @@ requests = st.fixed_dictionaries(
 bodies = requests.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=64)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@examples(300)
 @given(body=bodies, tail=st.binary(max_size=8), length=st.none() | st.integers(-2, 400))
 def test_whatever_is_sent_is_answered_or_refused(
     model: Model, body: bytes, tail: bytes, length: int | None
