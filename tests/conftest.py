@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from eeg_emotion.headset.lsl import configure
+from eeg_emotion.own_folders import moved_to
 
 pytest_plugins = ["tests.support.needs"]
 
@@ -45,5 +46,4 @@ def lsl_session() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the user's own profiles and keys out of every test, and of what tests start."""
-    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data-home"))
-    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config-home"))
+    os.environ |= moved_to(tmp_path_factory.mktemp("home"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mimetypes
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
@@ -826,6 +827,20 @@ async def test_the_documentation_comes_from_here_alone(client: httpx.AsyncClient
     for file in files:
         assert (await client.get(file)).status_code == 200, file
     assert (await client.get("/redoc")).status_code == 404
+
+
+async def test_a_system_that_calls_javascript_plain_text_does_not_break_the_page(
+    service: Service,
+) -> None:
+    for suffix in (".js", ".css", ".svg"):
+        mimetypes.add_type("text/plain", suffix)  # as Windows' registry often says
+    transport = httpx.ASGITransport(create_app(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        kinds = {
+            name: (await client.get(f"/static/{name}")).headers["content-type"].partition(";")[0]
+            for name in ("page.js", "style.css", "icon.svg")
+        }
+    assert list(kinds.values()) == ["text/javascript", "text/css", "image/svg+xml"]
 
 
 async def test_the_page_forbids_itself_every_outside_address(client: httpx.AsyncClient) -> None:
