@@ -14,10 +14,12 @@ test: .venv/dev.stamp ## all tests; ARGS are pytest's
 # Three workers on two cores, since many tests wait; and no threads of numerical libraries besides.
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: .venv/dev.stamp ## ruff, mypy --strict, import-linter
+lint: .venv/dev.stamp ## ruff, mypy --strict for each platform, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	@$(BIN)/lint-imports --no-logo
 
 bench: .venv/dev.stamp ## measures; prints each figure beside its aim

@@ -2,4 +2,5 @@
 
 from eeg_emotion.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import sys
 import tempfile
 import time
@@ -19,12 +18,22 @@ import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from eeg_emotion.client import Alarm, Stream, connect
+from eeg_emotion.daemon.stopping import (
+    ASKED,
+    TERMINAL_CLOSED,
+    ask_to_stop,
+    group_of_its_own,
+    run_until_asked,
+)
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.own_folders import moved_to
 from eeg_emotion.publish.messages import ModelCard, Prediction, Score, Status
 
 PERSON_SEED, PERSON = 2026, 7
@@ -101,14 +110,18 @@ def run_demo(*, seconds: float | None, host: str, port: int, console: Console) -
     DemoError
         If a part does not start or ends by itself.
     """
-    return asyncio.run(_run(seconds, host, port, console))
+    # A closed terminal ends it in order too, and no second signal at once: its parts, which no
+    # signal to it reaches, would live on.
+    return run_until_asked(
+        partial(_run, seconds, host, port, console),
+        again=lambda number: None,
+        names=(*ASKED, TERMINAL_CLOSED),
+    )
 
 
-async def _run(seconds: float | None, host: str, port: int, console: Console) -> Summary:
-    stop = asyncio.Event()
-    # A closed terminal ends it too: its parts are in sessions of their own and would live on.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _run(
+    seconds: float | None, host: str, port: int, console: Console, stop: asyncio.Event
+) -> Summary:
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
     # Only the simulated person is seen, who may be shown to everyone.
     daemon = ["serve", "--quiet", "--allow-open", "--host", host, "--port", str(port), *session]
@@ -116,14 +129,14 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
     headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
     summary = Summary()
     # Its alarms are kept no longer than itself, and apart from those of the user's own service.
-    async with _kept_for_now() as store, _part(*daemon, "--event-store", store) as service:
+    async with _folder_for_now() as folder, _part(folder, *daemon) as service:
         address = await _address(service)
         websocket = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
         console.print(f"page       {address}", markup=False, soft_wrap=True)
         console.print(f"websocket  {websocket}", markup=False, soft_wrap=True)
         console.print("The person is simulated, and so were those that the model was trained on.")
         console.print("The first window takes 5 s, and its filters 3 s more to settle.")
-        async with _part(*headset) as source, connect(address) as stream:
+        async with _part(folder, *headset) as source, connect(address) as stream:
             listening = asyncio.create_task(_listen(stream, summary, console))
             stopped = asyncio.create_task(stop.wait())
             ends = [asyncio.create_task(process.wait()) for process in (service, source)]
@@ -136,7 +149,7 @@ async def _run(seconds: float | None, host: str, port: int, console: Console) ->
                 listening.result()  # it goes on until it is refused, and says so
             for task in (listening, stopped, *ends):
                 task.cancel()
-            source.send_signal(signal.SIGTERM)
+            ask_to_stop(source)
             sent, _ = await source.communicate()
             # Stopped before it could listen to signals, it sent nothing and says nothing.
             summary.samples_expected = json.loads(sent)["samples"] if sent else 0
@@ -212,26 +225,27 @@ async def _address(service: Process) -> str:
     line = (await service.stdout.readline()).decode().split()
     if not line or line[0] != "ready":
         raise DemoError("the daemon did not start; see its message above")
-    return line[1]
+    # Only Linux takes the address that stands for all of a machine's as one to connect to.
+    return line[1].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
-def _without_settings() -> dict[str, str]:
-    """Give the environment without what is set for the user's own service: keys, model, purpose."""
-    # A file of keys in the usual place is set aside by a place where there is none.
-    own = {"XDG_CONFIG_HOME": os.devnull}
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith("EEG_EMOTION_")
-    } | own
+def _apart_from_the_user(folder: Path) -> dict[str, str]:
+    """Return an environment without what is set for the user's own service: keys, model, purpose.
+
+    What a part keeps, and what it finds in the usual places, is in the folder.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("EEG_EMOTION_")}
+    return own | moved_to(folder)
 
 
 @contextlib.asynccontextmanager
-async def _kept_for_now() -> AsyncIterator[str]:
+async def _folder_for_now() -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory(prefix="eeg-emotion-demo-") as folder:
-        yield f"sqlite:///{folder}/events.db"
+        yield Path(folder)
 
 
 @contextlib.asynccontextmanager
-async def _part(*arguments: str) -> AsyncIterator[Process]:
+async def _part(folder: Path, *arguments: str) -> AsyncIterator[Process]:
     """Run `eeg-emotion` with these arguments; end it at the latest when the context ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -239,15 +253,15 @@ async def _part(*arguments: str) -> AsyncIterator[Process]:
         "eeg_emotion",
         *arguments,
         stdout=PIPE,
-        env=_without_settings(),
-        # A session of its own: Ctrl-C is for the demo, which then ends its parts in order.
-        start_new_session=True,
+        env=_apart_from_the_user(folder),
+        # Ctrl-C is for the demo, which then ends its parts in order.
+        **group_of_its_own(),
     )
     try:
         yield process
     finally:
         if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
+            ask_to_stop(process)
             try:
                 await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
             except TimeoutError:

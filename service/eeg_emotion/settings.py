@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +27,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.lsl import Scope
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.log_format import LogFormat
+from eeg_emotion.own_folders import config_folder, data_folder
 from eeg_emotion.publish.purpose import Purpose
 
 _SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}
@@ -41,25 +41,17 @@ class SettingsError(EegEmotionError):
     """A setting is unknown or has a value that it cannot have."""
 
 
-def _own_folder(variable: str, default: str) -> Path:
-    """Give this project's place in the user's own folders, by freedesktop.org's specification."""
-    stated = Path(os.environ.get(variable, ""))
-    # The specification has a relative path ignored.
-    return (stated if stated.is_absolute() else Path.home() / default) / "eeg-emotion"
-
-
 def _profiles_folder() -> Path:
-    return _own_folder("XDG_DATA_HOME", ".local/share") / "profiles"
+    return data_folder() / "profiles"
 
 
 def _events_file() -> SecretStr:
-    folder = _own_folder("XDG_DATA_HOME", ".local/share")
-    return SecretStr(f"sqlite:///{folder / 'events.db'}")
+    return SecretStr(f"sqlite:///{data_folder() / 'events.db'}")
 
 
 def default_keys() -> Path:
     """Give the file of the keys where none is named."""
-    return _own_folder("XDG_CONFIG_HOME", ".config") / "keys.json"
+    return config_folder() / "keys.json"
 
 
 class Settings(BaseSettings):
@@ -142,9 +134,7 @@ class Settings(BaseSettings):
         Path,
         Field(
             description="Folder of people's rest baselines.",
-            json_schema_extra={
-                "unset": "`~/.local/share/eeg-emotion/profiles`, or in `$XDG_DATA_HOME`"
-            },
+            json_schema_extra={"unset": "`profiles` in the [folder for data](README.md#platforms)"},
         ),
     ] = Field(default_factory=_profiles_folder)
 
@@ -238,7 +228,7 @@ class Settings(BaseSettings):
             description="File of API keys; credentials are asked for when it is named, or when the "
             "default one is there, even with no key in it.",
             json_schema_extra={
-                "unset": "`~/.config/eeg-emotion/keys.json`, or in `$XDG_CONFIG_HOME`"
+                "unset": "`keys.json` in the [folder for settings](README.md#platforms)"
             },
         ),
     ] = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import resource
 import secrets
 import signal
 import socket
@@ -22,11 +21,13 @@ from tests.service.fleet.test_fleet import playing
 from tests.support.command import assert_refused, command
 
 from eeg_emotion.daemon import roles
-from eeg_emotion.daemon.process import room_for
+from eeg_emotion.daemon.process import allow_many_files, room_for
 from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.settings import Settings
+
+resource = pytest.importorskip("resource", reason="it stops processes by POSIX signals")
 
 pytestmark = pytest.mark.slow
 
@@ -232,3 +233,22 @@ def test_connections_never_take_the_last_open_files(
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (files, files))
     assert room_for(4000) == expected
     assert ("fewer connections than set" in caplog.text) == (expected < 4000)
+
+
+def test_where_open_files_are_not_limited_all_connections_are_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    allow_many_files()
+    assert room_for(4000) == 4000
+
+
+def test_a_limit_that_is_stated_and_not_granted_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(limit: int, wanted: tuple[int, int]) -> None:
+        raise ValueError("current limit exceeds maximum limit")  # as macOS may
+
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    allow_many_files()

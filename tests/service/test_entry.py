@@ -25,7 +25,7 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.cli.main import app
 from eeg_emotion.daemon import roles
 from eeg_emotion.daemon.preparation import access_for
-from eeg_emotion.demo import _without_settings
+from eeg_emotion.demo import _apart_from_the_user
 from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import SettingsError, default_keys, load_settings
 
@@ -130,11 +130,11 @@ def test_a_real_model_without_a_purpose_is_refused(model_file: Callable[..., Pat
 
 
 def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     KeyStore(default_keys()).add("wallboard", READ)
     monkeypatch.setenv("EEG_EMOTION_PURPOSE", "workplace")
-    for name, value in (environment := _without_settings()).items():
+    for name, value in (environment := _apart_from_the_user(tmp_path / "demo")).items():
         monkeypatch.setenv(name, value)
     for name in set(os.environ) - set(environment):
         monkeypatch.delenv(name)

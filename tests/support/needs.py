@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
+from tests.support.examples import ALL, QUICK
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -150,6 +152,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Find out what this machine lacks; refuse to start where it must lack nothing."""
     config.addinivalue_line("markers", "needs(name, ...): what of tests/support/needs.py it needs")
     everything = config.getoption("--all")
+    profile = os.environ.get("HYPOTHESIS_PROFILE", ALL if everything else QUICK)
+    hypothesis.settings.load_profile(profile)
     absent = lacking(NEEDS) if everything else list(NEEDS)
     config.stash[_ABSENT] = absent
     required = [NEEDS[name].words for name in absent if NEEDS[name].is_installable]

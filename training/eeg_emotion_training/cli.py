@@ -15,6 +15,7 @@ from rich.console import Console
 from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.terminal import write_every_letter
 from eeg_emotion_training.choices import (
     listed,
     montages,
@@ -78,6 +79,7 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Stated, so that results can say which backend made them.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    write_every_letter()
     try:
         app()
     except EegEmotionError as error:

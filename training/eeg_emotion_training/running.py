@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from joblib import cpu_count
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -60,7 +60,7 @@ def run_study(
         console.print(f"{len(mine) - len(waiting)} of {len(mine)} tasks are finished already")
     if waiting:
         # What a job array's node lends, not what the machine has.
-        count = min(workers or len(os.sched_getaffinity(0)), len(waiting))
+        count = min(workers or cpu_count(), len(waiting))
         with (
             dask_cluster(dask) if dask else processes(count) as executor,
             _progress(console, len(waiting)) as tell,

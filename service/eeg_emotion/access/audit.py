@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 
 from eeg_emotion.access.credentials import exposed, masked
@@ -51,17 +52,15 @@ class Audit:
         self._utc = utc
         if file is not None:
             try:
-                handle = self._open(file)
+                with self._open(file) as lines:
+                    why = exposed(os.fstat(lines.fileno()))
             except OSError as error:
                 raise AuditError(
                     f"cannot write the audit {file}: {error.strerror}; make it writable, or name "
                     "another file with --audit"
                 ) from error
-            try:
-                if (why := exposed(os.fstat(handle))) is not None:
-                    raise AuditError(f"the audit {file}: {why}")
-            finally:
-                os.close(handle)
+            if why is not None:
+                raise AuditError(f"the audit {file}: {why}")
 
     def note(
         self,
@@ -102,18 +101,16 @@ class Audit:
         line = json.dumps({"time": now, "event": event, **fields}, default=str) + "\n"
         try:
             # Opened anew each time, so that the file may be moved away while the service runs.
-            handle = self._open(self._file)
-            try:
-                os.write(handle, line.encode())
-            finally:
-                os.close(handle)
+            with self._open(self._file) as lines:
+                lines.write(line.encode())
         except OSError as error:
             # Known to be writable at the start. A full disk is no reason to stop the pictures.
             logger.error("audit not written", why=error.strerror, lost=event)
 
     @staticmethod
-    def _open(file: Path) -> int:
-        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _open(file: Path) -> FileIO:
+        # Unbuffered, so that each line is one write: lines of two processes do not mix.
+        return FileIO(file, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _masked(fact: object) -> object:

@@ -24,8 +24,12 @@ class CredentialsError(EegEmotionError):
 
 
 def exposed(status: os.stat_result) -> str | None:
-    """Say why a file is not its owner's alone; None where it is, or its group may read it too."""
-    if not status.st_mode & _OTHERS:
+    """Say why a file is not its owner's alone; None where it is, or its group may read it too.
+
+    It is not checked on Windows, where a file's mode says nothing of it: access control lists do,
+    and those of a user's own folders let nobody in but the user and administrators.
+    """
+    if not hasattr(os, "getuid") or not status.st_mode & _OTHERS:
         return None
     return (
         f"found the mode {stat.filemode(status.st_mode)}, expected that only its owner may write "

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
-import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -30,6 +28,7 @@ from pydantic import (
 
 from eeg_emotion.access.credentials import KEY_NAME, PREFIX, CredentialsError, exposed
 from eeg_emotion.access.grants import Grant, Scope, ScopeError
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
 
@@ -269,36 +268,28 @@ class KeyStore:
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = _File(keys=keys).model_dump_json(indent=1)
         try:
-            # In the same folder, for only within a file system is replacing atomic; and mkstemp
-            # lets nobody else read it.
-            handle, made = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(made, self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(made)
-                raise
+            with atomic_write(self.path, private=True) as file:
+                file.write(text.encode())
         except OSError as error:
             raise self._unusable("write", error) from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep two commands from undoing each other's work: the loser's could be a revocation."""
+        from filelock import FileLock  # what only reads keys does not wait for it
+
+        # A file of its own, which stays: that of the keys is replaced, and whoever then waited for
+        # the old one's lock would be alone with it.
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), mode=0o600)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY)
+            lock.acquire()
         except OSError as error:
             raise self._unusable("write", error) from error
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
             yield
-            os.fsync(folder)
         finally:
-            os.close(folder)
+            lock.release()
 
     def _unusable(self, verb: str, error: OSError) -> _Inaccessible:
         return _Inaccessible(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,12 @@ _PAGE_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     b"object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )  # the chart library sets styles on its elements, hence unsafe-inline for styles only
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 def create_app(
@@ -108,6 +115,10 @@ def create_app(
     async def plotly() -> FileResponse:
         return FileResponse(_plotly_js(), media_type="text/javascript")
 
+    # On Windows the registry says what a file is, and often that JavaScript is plain text, of which
+    # a browser runs nothing.
+    for suffix, kind in _TYPES.items():
+        mimetypes.add_type(kind, suffix)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, service=service)

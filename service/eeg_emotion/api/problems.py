@@ -5,6 +5,7 @@ Those under `/v2` have the form of the Open Inference Protocol, which its client
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -34,10 +35,15 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return Problem.model_json_schema()
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document these statuses, and whatever else may go wrong, as problems in OpenAPI."""
     # Not by FastAPI's "model", which would document them as application/json.
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": _schema()}}
     documented: dict[int | str, dict[str, Any]] = {
         status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in statuses

@@ -6,7 +6,6 @@ only the service's own user may read it.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
@@ -18,8 +17,10 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from eeg_emotion.atomic_write import atomic_write, sync_folder
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.file_names import names_device
 from eeg_emotion.inference.model import Model
 
 NAME_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -93,6 +94,11 @@ def check_name(name: str) -> str:
         raise ProfileNameError(
             f"found the profile name {name!r}, expected a pseudonym of 1 to 64 letters a-z, "
             "digits, '-' and '_', such as person-7f3a2c; never the person's own name"
+        )
+    if names_device(name):
+        raise ProfileNameError(
+            f"found the profile name {name!r}, which Windows keeps for a device and no file can "
+            "have there, expected another, such as person-7f3a2c"
         )
     return name
 
@@ -210,22 +216,8 @@ class ProfileStore:
         text = profile.model_dump_json(indent=1)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # In the same folder, for only within a file system is replacing atomic. The name has
-            # a dot that no profile's has, and mkstemp lets nobody else read it.
-            handle, made = tempfile.mkstemp(
-                prefix=f".{profile.name}.", suffix=".tmp", dir=self.folder
-            )
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(made, self._file(profile.name))
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(made)
-                raise
-            self._sync_folder()
+            with atomic_write(self._file(profile.name), private=True) as file:
+                file.write(text.encode())
         except OSError as error:
             raise self._unusable("write to", error) from error
 
@@ -244,7 +236,7 @@ class ProfileStore:
             for left in self.folder.glob(f".{name}.*.tmp"):
                 left.unlink(missing_ok=True)
             file.unlink()
-            self._sync_folder()
+            sync_folder(self.folder)
         except FileNotFoundError as error:
             raise self._unknown(name) from error
         except OSError as error:
@@ -267,13 +259,6 @@ class ProfileStore:
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{check_name(name)}{_SUFFIX}"
-
-    def _sync_folder(self) -> None:
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def _unknown(self, name: str) -> UnknownProfile:
         known = ", ".join(self.names()) or "none"

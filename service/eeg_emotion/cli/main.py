@@ -21,6 +21,7 @@ from eeg_emotion.cli import what_if as cli_what_if
 from eeg_emotion.cli.options import AsJson, Cap, Config, Host, LslScope, ModelFile, Port, SessionId
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.headset.library import load_library
+from eeg_emotion.terminal import write_every_letter
 
 app = typer.Typer(
     name="eeg-emotion",
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; an error of ours is one message, not a traceback."""
+    write_every_letter()
     try:
         app()
     except EegEmotionError as error:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from dataclasses import asdict
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Annotated
 
 import typer
 
 from eeg_emotion.cli.options import AsJson, LslScope, SessionId
 from eeg_emotion.cli.recording import open_recording
+from eeg_emotion.daemon.stopping import stop_for_threads
 from eeg_emotion.headset.library import load_library
 from eeg_emotion.headset.lsl import Scope
 
@@ -80,9 +78,8 @@ def replay(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
             "waiting for a listener; 'eeg-emotion serve' is one"
         )
-    stop = threading.Event()
-    _set_on_signals(stop)
-    report = replayer.run(stop)
+    with stop_for_threads() as stop:
+        report = replayer.run(stop)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return
@@ -94,18 +91,3 @@ def replay(
     )
     if report.unreached:
         typer.echo(f"faults that did not happen, as it ended before: {'; '.join(report.unreached)}")
-
-
-def _set_on_signals(stop: threading.Event) -> None:
-    """Set the event at SIGTERM or SIGINT."""
-    # Not in the handler itself: it may interrupt a `wait` that holds the event's lock, and would
-    # then wait for that lock for ever. A SimpleQueue may be filled at any point.
-    came: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: came.put(number))
-
-    def pass_on() -> None:
-        came.get()
-        stop.set()
-
-    threading.Thread(target=pass_on, name="signals", daemon=True).start()

@@ -1,11 +1,11 @@
-"""What a process needs of its machine: an address, open files, and an end on a signal."""
+"""What a process needs of its machine: an address, and open files."""
 
 from __future__ import annotations
 
-import asyncio
-import resource
-import signal
+import contextlib
+import importlib
 import socket
+from typing import Any
 
 from eeg_emotion.api import arrivals
 from eeg_emotion.errors import EegEmotionError
@@ -22,15 +22,23 @@ class PortError(EegEmotionError):
 
 def allow_many_files() -> None:
     """Raise the soft limit of open files: an LSL inlet holds some eleven, and 1024 is usual."""
+    resource = _resource()
+    if resource is None:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        # macOS states a higher limit than it grants; `room_for` goes by what there is then.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def room_for(most: int) -> int:
     """Give how many connections there may be: without a file left not even `/livez` is answered."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource = _resource()
+    if resource is None:
+        return most
+    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return most
     # Half of them for subscribers, the rest for headsets.
@@ -46,20 +54,12 @@ def room_for(most: int) -> int:
     return min(room, most)
 
 
-def stop_signal() -> asyncio.Event:
-    """Give what SIGTERM or SIGINT sets; a second one ends the process at once."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop_or_die, stop, number)
-    return stop
-
-
-def _stop_or_die(stop: asyncio.Event, number: signal.Signals) -> None:
-    """Stop in order at the first signal, and at once at the second."""
-    if stop.is_set():
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
-    stop.set()
+def _resource() -> Any:
+    """Return the module `resource`; None on Windows, which limits no open files."""
+    try:
+        return importlib.import_module("resource")
+    except ImportError:
+        return None
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:

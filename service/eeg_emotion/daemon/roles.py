@@ -14,6 +14,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -32,10 +33,10 @@ from eeg_emotion.daemon.process import (
     allow_many_files,
     listen,
     room_for,
-    stop_signal,
     url_of,
 )
 from eeg_emotion.daemon.reader import Reader
+from eeg_emotion.daemon.stopping import run_until_asked
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model
@@ -89,7 +90,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     """
     with _ready(settings) as ready, _events(settings) as events:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_serve(ready, events, announce))
+        run_until_asked(partial(_serve, ready, events, announce))
 
 
 def ingest(settings: Settings, announce: Announce) -> None:
@@ -101,7 +102,7 @@ def ingest(settings: Settings, announce: Announce) -> None:
         )
     with _ready(settings) as ready, _events(settings) as events:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        asyncio.run(_ingest(ready, events, announce))
+        run_until_asked(partial(_ingest, ready, events, announce))
 
 
 def gateway(settings: Settings, announce: Announce) -> None:
@@ -112,7 +113,7 @@ def gateway(settings: Settings, announce: Announce) -> None:
             "name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
     with _ready(settings) as ready:
-        asyncio.run(_gateway(ready, announce))
+        run_until_asked(partial(_gateway, ready, announce))
 
 
 @contextlib.contextmanager
@@ -139,7 +140,9 @@ def _events(settings: Settings) -> contextlib.closing[EventStore]:
     return contextlib.closing(EventStore(settings.event_store.get_secret_value()))
 
 
-async def _serve(ready: _Ready, events: EventStore, announce: Announce) -> None:
+async def _serve(
+    ready: _Ready, events: EventStore, announce: Announce, stop: asyncio.Event
+) -> None:
     settings = ready.settings
     told = None if settings.bus.get_secret_value() == MEMORY else _ingest_bus(ready)
     bus, metrics = told or Bus(), Metrics()
@@ -153,10 +156,12 @@ async def _serve(ready: _Ready, events: EventStore, announce: Announce) -> None:
         working.append(told.run())
     if settings.lsl_out:
         working.append(Outlets(bus, reader.fleet, service.model_card()).run())
-    await _until_stopped(ready, service, app, working, announce)
+    await _until_stopped(ready, service, app, working, announce, stop)
 
 
-async def _ingest(ready: _Ready, events: EventStore, announce: Announce) -> None:
+async def _ingest(
+    ready: _Ready, events: EventStore, announce: Announce, stop: asyncio.Event
+) -> None:
     bus, metrics = _ingest_bus(ready), Metrics()
     reader = _reader(ready, events, bus, metrics)
     service = _service(ready, reader, bus, metrics)
@@ -171,10 +176,10 @@ async def _ingest(ready: _Ready, events: EventStore, announce: Announce) -> None
     working = [*reader.running(), bus.run()]
     if ready.settings.lsl_out:
         working.append(Outlets(bus, reader.fleet, service.model_card()).run())
-    await _until_stopped(ready, service, app, working, announce)
+    await _until_stopped(ready, service, app, working, announce, stop)
 
 
-async def _gateway(ready: _Ready, announce: Announce) -> None:
+async def _gateway(ready: _Ready, announce: Announce, stop: asyncio.Event) -> None:
     from eeg_emotion.api.elsewhere import AtIngests
     from eeg_emotion.broker.gateway import GatewayBus
 
@@ -203,7 +208,7 @@ async def _gateway(ready: _Ready, announce: Announce) -> None:
         elsewhere=AtIngests(bus.mirror, bus.call),
     )
     working = [bus.run(), _show_states(bus.mirror, metrics)]
-    await _until_stopped(ready, service, _app(ready, service), working, announce)
+    await _until_stopped(ready, service, _app(ready, service), working, announce, stop)
 
 
 async def _show_states(mirror: Mirror, metrics: Metrics) -> None:
@@ -250,8 +255,9 @@ async def _until_stopped(
     app: FastAPI,
     working: list[Coroutine[Any, Any, None]],
     announce: Announce,
+    stop: asyncio.Event,
 ) -> None:
-    """Run all parts, answer, and end in order on a signal."""
+    """Run all parts, answer, and end in order when `stop` is set."""
     service.metrics.show_model(
         name=ready.model.contract.name,
         version=ready.model.contract.version,
@@ -259,7 +265,6 @@ async def _until_stopped(
     )
     server = make_server(app, trusted_proxies=ready.settings.trusted_proxy)
     beside = metrics_server(service, any_host=not ready.settings.metrics_loopback)
-    stop = stop_signal()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve(sockets=[ready.listener]))
         if ready.numbers is not None:

@@ -26,8 +26,9 @@ from eeg_emotion.headset.injector import Injector
 from eeg_emotion.headset.notes import NoteOutlet
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 
-# A stop is noticed this late while no consumer is there; liblsl cannot be woken from outside.
-_CONSUMER_POLL_SECONDS = 0.25
+# A stop is noticed this late while no consumer is there, since liblsl cannot be woken from outside;
+# and on Windows in a gap too.
+_STOP_POLL_SECONDS = 0.25
 # How long the outlet stays after its last sample. LSL does not tell when everything has arrived,
 # and a reader that learns that the stream is lost never sees what it had not pulled by then; one
 # that pulls at least once in this time has all.
@@ -36,6 +37,11 @@ _LINGER_POLL_SECONDS = 0.05
 # How long a headset is away that reconnects: as long as its readers need for its last samples, and
 # as long again as liblsl needs to take an outlet down, which is half a second.
 _RECONNECT_SECONDS = 1.0
+
+
+def _wait_a_turn(stop: threading.Event, seconds: float) -> bool:
+    """Wait for a stop, so long or less: Ctrl-C interrupts no wait for an event on Windows."""
+    return stop.wait(min(seconds, _STOP_POLL_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ class Replayer:
         faults: Sequence[Fault] = (),
         clock: Callable[[], float] = pylsl.local_clock,
         unix_clock: Callable[[], float] = time.time,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        wait: Callable[[threading.Event, float], bool] = _wait_a_turn,
     ) -> None:
         for name, value in (("speed", speed), ("chunk_seconds", chunk_seconds)):
             if not (value > 0 and math.isfinite(value)):
@@ -205,7 +211,7 @@ class Replayer:
         notes = NoteOutlet(self._marker_info(), self._clock)
         outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         tally = _Tally()
-        while self._wait_for_consumer and not outlet.wait_for_consumers(_CONSUMER_POLL_SECONDS):
+        while self._wait_for_consumer and not outlet.wait_for_consumers(_STOP_POLL_SECONDS):
             if stop.is_set():
                 return tally.report(injector, stopped=True)
         begin, unix_begin = self._clock(), self._unix_clock()

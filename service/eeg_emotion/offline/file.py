@@ -6,12 +6,11 @@ import codecs
 import contextlib
 import csv
 import importlib
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.messages import Prediction
 
@@ -95,19 +94,11 @@ class PredictionFile:
             an older file stays as it was.
         """
         try:
-            # In the same folder, for only within a file system is replacing atomic.
-            with tempfile.TemporaryDirectory(
-                prefix=f".{self._path.name}.", dir=self._path.parent
-            ) as folder:
-                unfinished = Path(folder) / self._path.name
-                with unfinished.open("xb") as file:
-                    rows = _parquet_rows(file, about) if self._parquet else _csv_rows(file)
-                    with rows as write:
-                        for prediction in predictions:
-                            write(_row(prediction, simulated))
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(unfinished, self._path)
+            with atomic_write(self._path) as file:
+                rows = _parquet_rows(file, about) if self._parquet else _csv_rows(file)
+                with rows as write:
+                    for prediction in predictions:
+                        write(_row(prediction, simulated))
         except OSError as error:
             raise PredictionFileError(
                 f"cannot write {self._path}: {error.strerror or error}; name a file in a folder "

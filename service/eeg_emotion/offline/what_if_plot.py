@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.offline.what_if import Outcome
 from eeg_emotion.publish.alarms import Severity
@@ -46,12 +46,10 @@ def write_plot(outcome: Outcome, title: str, file: Path) -> None:
     page = figure.to_html(
         include_plotlyjs=True, include_mathjax=False, config={"displaylogo": False}
     )
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, file)
+        with atomic_write(file) as whole:
+            whole.write(page.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise PlotError(
             f"cannot write the plot {file}: {error.strerror}; name another file with --plot"
         ) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from eeg_emotion.alarms.alarms import Alarms
@@ -23,9 +25,22 @@ class NoAlarms:
         pass
 
 
+@cache
+def _new_database() -> bytes:
+    """Return an empty event store's file; making its tables costs more than most tests."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "events.db"
+        EventStore(f"sqlite:///{file}").close()
+        return file.read_bytes()
+
+
 def alarms_in(folder: Path, bus: Bus, *rules: dict[str, Any]) -> tuple[Alarms, EventStore]:
     """Make alarms by these rules, and the store of their events in a folder."""
-    store = EventStore(f"sqlite:///{folder / 'events.db'}")
+    file = folder / "events.db"
+    if not file.exists():
+        file.write_bytes(_new_database())
+        file.chmod(0o600)
+    store = EventStore(f"sqlite:///{file}")
     alarms = Alarms(
         Rules.model_validate({"rule": rules}),
         store,

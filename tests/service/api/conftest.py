@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, Literal
 
 import pytest
+from fastapi import FastAPI
 from tests.service.alarms.quiet import alarms_in
 from tests.service.api.browser import chromium, page
 from tests.service.publish import conftest as publish
@@ -115,19 +116,19 @@ def model() -> Model:
     return load_model(demo_model_path())
 
 
-@pytest.fixture
-def service(model: Model, tmp_path: Path) -> Iterator[Service]:
+@contextlib.contextmanager
+def a_service(model: Model, folder: Path) -> Iterator[Service]:
     headsets, bus = FakeHeadsets(), WatchedBus()
     baselines = Baselines(
         model,
         bus,
-        ProfileStore(tmp_path / "profiles"),
+        ProfileStore(folder / "profiles"),
         clock=time.monotonic,
         utc=time.time,
         random=Random(5),
     )
     baselines.attach(headsets)
-    alarms, events = alarms_in(tmp_path, bus)
+    alarms, events = alarms_in(folder, bus)
     yield Service(
         model=model,
         hop_seconds=1.0,
@@ -139,6 +140,19 @@ def service(model: Model, tmp_path: Path) -> Iterator[Service]:
         events=events,
     )
     events.close()
+
+
+@pytest.fixture
+def service(model: Model, tmp_path: Path) -> Iterator[Service]:
+    with a_service(model, tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def standing(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The application of a service without headsets, for tests that change nothing of it."""
+    with a_service(model, tmp_path_factory.mktemp("standing")) as service:
+        yield create_app(service)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -289,20 +290,20 @@ async def test_a_revoked_key_is_refused_at_once(
         assert (await client.get("/v1/headsets")).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["token=x", "access_token=x", "authorization=x", "key=x", "api_key=x", "a=1&TOKEN=x", "token",
-     "%74oken=x", "apikey=x", "jwt=x", "auth=x", "bearer=x", "secret=x", "X-API-Key=x"],
-)  # fmt: skip
-@pytest.mark.parametrize("path", ["/", "/livez", "/v1/headsets", "/v2/models/m"])
 async def test_a_token_in_an_address_is_refused_and_not_repeated(
-    open_service: Service, path: str, query: str, audited: Audited
+    open_service: Service, audited: Audited
 ) -> None:
+    queries = [
+        "token=x", "access_token=x", "authorization=x", "key=x", "api_key=x", "a=1&TOKEN=x",
+        "token", "%74oken=x", "apikey=x", "jwt=x", "auth=x", "bearer=x", "secret=x", "X-API-Key=x",
+    ]  # fmt: skip
     async with asking(open_service) as client:
-        refused = await client.get(f"{path}?{query.replace('x', 'hunter2')}")
+        for path, query in product(["/", "/livez", "/v1/headsets", "/v2/models/m"], queries):
+            refused = await client.get(f"{path}?{query.replace('x', 'hunter2')}")
+            assert refused.status_code == 400, (path, query)
+            assert "hunter2" not in refused.text
         assert (await client.get("/livez?verbose&tokens=1")).status_code == 200
-    assert refused.status_code == 400
-    assert "hunter2" not in refused.text + json.dumps(audited())
+    assert "hunter2" not in json.dumps(audited())
 
 
 SECRETS = ["eeg_k0_" + "s" * 43, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"]

@@ -14,9 +14,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import tritonclient.http as triton
-from hypothesis import given, settings
+from fastapi import FastAPI
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
@@ -24,6 +26,7 @@ from eeg_emotion.api.inference_body import HEADER_LENGTH, InferenceError, infer
 from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Model, demo_model_path
 
+Asking = Callable[[FastAPI], httpx.AsyncClient]
 NAME = "demo-simulated"
 INFER = f"/v2/models/{NAME}/infer"
 TARGETS = ["arousal", "valence"]
@@ -36,10 +39,8 @@ def session() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture
-async def client(
-    service: Service, strict_json: Callable[[bytes], Any]
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask the application; every error must have the protocol's form and nothing else."""
+def asking(strict_json: Callable[[bytes], Any]) -> Asking:
+    """Ask an application; every error must have the protocol's form and nothing else."""
 
     async def check(response: httpx.Response) -> None:
         body = await response.aread()
@@ -49,10 +50,26 @@ async def client(
             assert list(found) == ["error"]
             assert found["error"]
 
-    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
-    ) as client:
+    def ask(app: FastAPI) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
+        )
+
+    return ask
+
+
+@pytest.fixture
+async def client(asking: Asking, standing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask a service that no test changes."""
+    async with asking(standing) as client:
+        yield client
+
+
+@pytest.fixture
+async def own_client(asking: Asking, service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask this test's own service."""
+    async with asking(create_app(service)) as client:
         yield client
 
 
@@ -333,10 +350,10 @@ class Overflowing:
 
 
 async def test_outputs_that_are_not_finite_are_not_given(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.model = replace(service.model, _session=Overflowing())
-    response = await client.post(INFER, json=request(features(1)))
+    response = await own_client.post(INFER, json=request(features(1)))
     assert response.status_code == 400
     assert "found outputs that are not finite" in response.json()["error"]
 
@@ -406,7 +423,7 @@ requests = st.fixed_dictionaries(
 bodies = requests.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=64)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@examples(300)
 @given(body=bodies, tail=st.binary(max_size=8), length=st.none() | st.integers(-2, 400))
 def test_whatever_is_sent_is_answered_or_refused(
     model: Model, body: bytes, tail: bytes, length: int | None

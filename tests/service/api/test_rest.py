@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mimetypes
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import websockets
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
 from numpy.typing import NDArray
 
 from eeg_emotion.api.app import create_app
@@ -37,6 +38,7 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.recordings.simulation import simulated_recording
 
+Asking = Callable[[FastAPI], httpx.AsyncClient]
 SFREQ = 128
 SAMPLES = 8 * SFREQ  # 3 s for the filters to settle and 5 s of window
 # A 2-D cap's edge and more: what is left still surrounds every one of them.
@@ -44,10 +46,8 @@ THIRTEEN = ("FC5", "FC1", "CP5", "CP1", "Pz", "PO3", "PO4", "CP6", "CP2", "FC6",
 
 
 @pytest.fixture
-async def client(
-    service: Service, strict_json: Callable[[bytes], Any]
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask the application; every answer must be strict JSON, and every error a problem."""
+def asking(strict_json: Callable[[bytes], Any]) -> Asking:
+    """Ask an application; every answer must be strict JSON, and every error a problem."""
 
     async def check(response: httpx.Response) -> None:
         body = await response.aread()
@@ -61,10 +61,26 @@ async def client(
             assert found["title"]
             assert found["detail"]
 
-    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
-    ) as client:
+    def ask(app: FastAPI) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
+        )
+
+    return ask
+
+
+@pytest.fixture
+async def client(asking: Asking, standing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask a service that no test changes."""
+    async with asking(standing) as client:
+        yield client
+
+
+@pytest.fixture
+async def own_client(asking: Asking, service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask this test's own service."""
+    async with asking(create_app(service)) as client:
         yield client
 
 
@@ -136,18 +152,18 @@ async def test_without_headsets_the_list_is_empty(client: httpx.AsyncClient) -> 
 
 
 async def test_headsets_are_listed_and_described(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.add("h1")
     service.headsets.add("h2", State.LOST)
-    listed = (await client.get("/v1/headsets")).json()
+    listed = (await own_client.get("/v1/headsets")).json()
     assert [(item["id"], item["state"]) for item in listed] == [("h1", "live"), ("h2", "lost")]
-    response = await client.get("/v1/headsets/h2")
+    response = await own_client.get("/v1/headsets/h2")
     assert (response.status_code, response.json()) == (200, listed[1])
 
 
 async def test_all_that_is_known_of_a_headset_is_told(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     plain = service.headsets.add("h1")
     known = plain.model_copy(
@@ -164,14 +180,14 @@ async def test_all_that_is_known_of_a_headset_is_told(
         }
     )
     service.headsets.known["h1"] = known
-    told = (await client.get("/v1/headsets/h1")).json()
+    told = (await own_client.get("/v1/headsets/h1")).json()
     assert told == known.model_dump(mode="json")
     assert (told["check"], told["sfreq_measured"]) == ("interpolated", 127.94)
     assert told["changes"] == ["unit uV, now V", "its channels come in another order"]
 
 
 async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.add("h1")
     service.headsets.qualities["h1"] = Quality(
@@ -186,7 +202,7 @@ async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
             ChannelQuality(label="Fp2", score=0.25, trouble=Trouble.LINE_NOISE),
         ),
     )
-    response = await client.get("/v1/headsets/h1/quality")
+    response = await own_client.get("/v1/headsets/h1/quality")
     assert response.status_code == 200
     assert response.json() == {
         "headset": "h1",
@@ -204,10 +220,10 @@ async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
 
 
 async def test_before_the_first_window_there_is_no_quality_and_the_answer_says_why(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.add("h1", State.CONNECTING)
-    response = await client.get("/v1/headsets/h1/quality")
+    response = await own_client.get("/v1/headsets/h1/quality")
     assert response.status_code == 404
     assert "no window in its present connection" in response.json()["detail"]
     assert "It is connecting: put here by a test" in response.json()["detail"]
@@ -218,36 +234,36 @@ async def test_before_the_first_window_there_is_no_quality_and_the_answer_says_w
     ["/v1/headsets/h9", "/v1/headsets/h9/prediction", "/v1/headsets/h9/quality"],
 )
 async def test_an_unknown_headset_is_answered_with_those_that_are_known(
-    client: httpx.AsyncClient, service: Service, path: str
+    own_client: httpx.AsyncClient, service: Service, path: str
 ) -> None:
-    response = await client.get(path)
+    response = await own_client.get(path)
     assert response.status_code == 404
     assert "'h9'; /v1/headsets lists" in response.json()["detail"]
     service.headsets.add("h1")
     service.headsets.add("h2")
-    response = await client.get(path)
+    response = await own_client.get(path)
     assert response.status_code == 404
     assert "'h9'; /v1/headsets lists" in response.json()["detail"]
 
 
 async def test_the_newest_prediction_is_given_and_before_it_a_problem(
-    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+    own_client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     service.headsets.add("h1")
-    response = await client.get("/v1/headsets/h1/prediction")
+    response = await own_client.get("/v1/headsets/h1/prediction")
     assert response.status_code == 404
     assert "no window in its present connection; a window takes 5 s" in response.json()["detail"]
     service.bus.publish(prediction(seq=0))
     newest = prediction(seq=1)
     service.bus.publish(newest)
     service.bus.publish(prediction("h2", seq=5))
-    response = await client.get("/v1/headsets/h1/prediction")
+    response = await own_client.get("/v1/headsets/h1/prediction")
     assert (response.status_code, response.text) == (200, newest.encode())
 
 
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED, State.CONNECTING])
 async def test_the_scores_of_a_headset_that_is_not_live_are_not_repeated(
-    client: httpx.AsyncClient,
+    own_client: httpx.AsyncClient,
     service: Service,
     prediction: Callable[..., Prediction],
     state: State,
@@ -256,29 +272,29 @@ async def test_the_scores_of_a_headset_that_is_not_live_are_not_repeated(
     last = prediction(seq=4)
     assert last.valid
     service.bus.publish(last)
-    answer = (await client.get("/v1/headsets/h1/prediction")).json()
+    answer = (await own_client.get("/v1/headsets/h1/prediction")).json()
     assert (answer["valid"], answer["reasons"]) == (False, ["stale"])
     assert answer["arousal"] == answer["valence"] == {"probability": None, "label": None}
     assert (answer["seq"], answer["window"]["end"]) == (4, last.window.end)
 
 
 async def test_a_prediction_of_an_earlier_connection_is_not_given(
-    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+    own_client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     service.headsets.add("h1")
     service.bus.publish(prediction(epoch="before"))
-    response = await client.get("/v1/headsets/h1/prediction")
+    response = await own_client.get("/v1/headsets/h1/prediction")
     assert response.status_code == 404
     assert "no window in its present connection" in response.json()["detail"]
 
 
 async def test_a_number_that_is_not_finite_is_null(
-    client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
+    own_client: httpx.AsyncClient, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     service.headsets.add("h1")
     spoilt = prediction().latency_ms.model_copy(update={"arrival": float("nan")})
     service.bus.publish(prediction(latency_ms=spoilt))
-    response = await client.get("/v1/headsets/h1/prediction")
+    response = await own_client.get("/v1/headsets/h1/prediction")
     assert response.json()["latency_ms"]["arrival"] is None
 
 
@@ -286,9 +302,9 @@ async def test_a_number_that_is_not_finite_is_null(
 
 
 async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
-    card = (await client.get("/v1/model")).json()
+    card = (await own_client.get("/v1/model")).json()
     assert card["simulated"] is True
     assert "simulated" in card["trained_on"]
     assert card["sha256"] == service.model.sha256
@@ -305,9 +321,9 @@ async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
 
 
 async def test_the_calibration_plots_points_are_those_of_the_contract(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
-    targets = (await client.get("/v1/model/calibration")).json()["targets"]
+    targets = (await own_client.get("/v1/model/calibration")).json()["targets"]
     stated = service.model.contract.held_out
     assert list(targets) == [result.target for result in stated] == ["arousal", "valence"]
     for result in stated:
@@ -318,29 +334,29 @@ async def test_the_calibration_plots_points_are_those_of_the_contract(
 
 
 async def test_a_model_without_held_out_results_has_no_points(
-    client: httpx.AsyncClient, service: Service
+    own_client: httpx.AsyncClient, service: Service
 ) -> None:
     contract = service.model.contract.model_copy(update={"held_out": ()})
     service.model = replace(service.model, contract=contract)
-    response = await client.get("/v1/model/calibration")
+    response = await own_client.get("/v1/model/calibration")
     assert (response.status_code, response.json()) == (200, {"targets": {}})
 
 
 async def test_the_model_says_that_it_needs_each_persons_rest(
-    client: httpx.AsyncClient, service: Service, adapted: Callable[..., Model]
+    own_client: httpx.AsyncClient, service: Service, adapted: Callable[..., Model]
 ) -> None:
     service.model = adapted(rest=True)
-    assert (await client.get("/v1/model")).json()["normaliser"] == "rest-baseline"
+    assert (await own_client.get("/v1/model")).json()["normaliser"] == "rest-baseline"
 
 
 # -- predict -----------------------------------------------------------------------------------
 
 
 async def test_windows_are_judged_as_live(
-    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+    own_client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
 ) -> None:
     sent = windows(signal, 0, 1000)
-    response = await client.post("/v1/predict", json=body(sent))
+    response = await own_client.post("/v1/predict", json=body(sent))
     assert response.status_code == 200
     answer = response.json()
     assert answer["model"] == "demo-simulated 1"
@@ -352,7 +368,7 @@ async def test_windows_are_judged_as_live(
 
 
 async def test_within_its_band_an_estimate_is_unsure_and_valid_and_at_its_ends_too(
-    client: httpx.AsyncClient,
+    own_client: httpx.AsyncClient,
     service: Service,
     adapted: Callable[..., Model],
     signal: NDArray[np.float64],
@@ -361,7 +377,7 @@ async def test_within_its_band_an_estimate_is_unsure_and_valid_and_at_its_ends_t
 
     async def ask(bands: dict[str, tuple[float, float]]) -> dict[str, Any]:
         service.model = adapted(bands=never | bands)
-        response = await client.post("/v1/predict", json=body(windows(signal, 0)))
+        response = await own_client.post("/v1/predict", json=body(windows(signal, 0)))
         (found,) = response.json()["predictions"]
         assert (found["valid"], found["reasons"]) == (True, [])
         return found
@@ -381,7 +397,7 @@ async def test_within_its_band_an_estimate_is_unsure_and_valid_and_at_its_ends_t
 
 
 async def test_a_model_that_needs_rest_scores_no_window_that_is_sent_and_says_why(
-    client: httpx.AsyncClient,
+    own_client: httpx.AsyncClient,
     service: Service,
     adapted: Callable[..., Model],
     signal: NDArray[np.float64],
@@ -389,7 +405,7 @@ async def test_a_model_that_needs_rest_scores_no_window_that_is_sent_and_says_wh
     service.model = adapted(rest=True)
     sent = windows(signal, 0, 1000)
     sent[1] = 0.0
-    response = await client.post("/v1/predict", json=body(sent))
+    response = await own_client.post("/v1/predict", json=body(sent))
     assert response.status_code == 200
     good, flat = response.json()["predictions"]
     assert good["reasons"] == [Reason.NO_BASELINE]
@@ -401,11 +417,11 @@ async def test_a_model_that_needs_rest_scores_no_window_that_is_sent_and_says_wh
 
 
 async def test_the_order_of_the_channels_does_not_matter(
-    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+    own_client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
 ) -> None:
     order = np.random.default_rng(1).permutation(len(DEAP32))
     sent = windows(signal, 0)
-    response = await client.post(
+    response = await own_client.post(
         "/v1/predict", json=body(sent[:, order], [DEAP32[index] for index in order])
     )
     (found,) = response.json()["predictions"]
@@ -413,12 +429,12 @@ async def test_the_order_of_the_channels_does_not_matter(
 
 
 async def test_thirteen_missing_channels_are_interpolated_and_named(
-    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+    own_client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
 ) -> None:
     kept = [index for index, name in enumerate(DEAP32) if name not in THIRTEEN]
     channels = [DEAP32[index] for index in kept]
     sent = windows(signal[kept], 0)
-    response = await client.post("/v1/predict", json=body(sent, channels))
+    response = await own_client.post("/v1/predict", json=body(sent, channels))
     assert response.status_code == 200
     (found,) = response.json()["predictions"]
     assert tuple(found["interpolated"]) == live(service, sent[0], channels).interpolated
@@ -585,22 +601,22 @@ async def test_an_absurd_voltage_gives_a_reason_and_no_score(
 
 
 async def test_one_bad_window_does_not_spoil_the_others(
-    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+    own_client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
 ) -> None:
     sent = windows(signal, 0, 1000)
     sent[0, :, :] = 1e30
-    response = await client.post("/v1/predict", json=body(sent))
+    response = await own_client.post("/v1/predict", json=body(sent))
     bad, good = response.json()["predictions"]
     assert bad["valid"] is False
     assert_same(good, live(service, sent[1], DEAP32))
 
 
 async def test_channels_that_are_filled_in_are_named_window_by_window(
-    client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
+    own_client: httpx.AsyncClient, service: Service, signal: NDArray[np.float64]
 ) -> None:
     sent = windows(signal, 0, 1000, 500)
     sent[1, DEAP32.index("Cz")] = 0.0
-    response = await client.post("/v1/predict", json=body(sent))
+    response = await own_client.post("/v1/predict", json=body(sent))
     found = response.json()["predictions"]
     assert [item["interpolated"] for item in found] == [[], ["Cz"], []]
     for item, window in zip(found, sent, strict=True):
@@ -684,13 +700,13 @@ async def test_an_allowed_method_is_named(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_error_of_our_own_is_a_problem_that_tells_nothing_of_the_inside(
-    client: httpx.AsyncClient, service: Service, caplog: pytest.LogCaptureFixture
+    own_client: httpx.AsyncClient, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
         raise ValueError("secret detail")
 
     service.headsets.headsets = fail
-    response = await client.get("/v1/headsets")
+    response = await own_client.get("/v1/headsets")
     assert response.status_code == 500
     assert "secret" not in response.text
     assert "secret detail" in caplog.text
@@ -811,6 +827,20 @@ async def test_the_documentation_comes_from_here_alone(client: httpx.AsyncClient
     for file in files:
         assert (await client.get(file)).status_code == 200, file
     assert (await client.get("/redoc")).status_code == 404
+
+
+async def test_a_system_that_calls_javascript_plain_text_does_not_break_the_page(
+    service: Service,
+) -> None:
+    for suffix in (".js", ".css", ".svg"):
+        mimetypes.add_type("text/plain", suffix)  # as Windows' registry often says
+    transport = httpx.ASGITransport(create_app(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        kinds = {
+            name: (await client.get(f"/static/{name}")).headers["content-type"].partition(";")[0]
+            for name in ("page.js", "style.css", "icon.svg")
+        }
+    assert list(kinds.values()) == ["text/javascript", "text/css", "image/svg+xml"]
 
 
 async def test_the_page_forbids_itself_every_outside_address(client: httpx.AsyncClient) -> None:

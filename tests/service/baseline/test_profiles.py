@@ -225,6 +225,12 @@ def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
         profile(name)
 
 
+def test_a_name_of_a_device_on_windows_is_refused_everywhere(store: ProfileStore):
+    for refused in (check_name, store.load, store.delete):
+        with pytest.raises(ProfileNameError, match="'nul', which Windows keeps for a device"):
+            refused("nul")
+
+
 def test_a_pseudonym_is_made_that_may_be_a_name():
     random = Random(3)
     made = {new_pseudonym(random) for _ in range(50)}

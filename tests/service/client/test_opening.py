@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.examples import examples
 
 from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api.server import LARGEST_CLIENT_MESSAGE
@@ -54,7 +55,7 @@ def test_the_largest_message_is_what_the_service_takes() -> None:
     assert LARGEST_MESSAGE == LARGEST_CLIENT_MESSAGE
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(names=Names, detail=Names, every=st.booleans(), token=st.text(max_size=1500))
 def test_no_message_is_too_long_and_nothing_is_asked_twice_or_forgotten(
     names: list[str], detail: list[str], every: bool, token: str

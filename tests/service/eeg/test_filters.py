@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.filters import (
     BlockFilter,
@@ -26,7 +27,7 @@ def gain_db(sos: NDArray[np.float64], *at_hz: float) -> NDArray[np.float64]:
 
 
 @given(cuts=st.sets(st.integers(1, 399), max_size=8), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_chunk_borders_never_matter(cuts: set[int], seed: int):
     samples = np.random.default_rng(seed).normal(0.0, 30.0, (3, 400))
     whole = CausalFilter(BAND, 3).process(samples)

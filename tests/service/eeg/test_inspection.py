@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.inspection import Inspector, Measure
 
@@ -113,7 +114,7 @@ def test_hum_near_half_the_rate_and_beyond_is_left_unmeasured(sfreq: float, hz: 
     sfreq=st.sampled_from([125.0, 128.0, 250.0, 500.0]),
     cuts=st.lists(st.integers(0, 700), max_size=12),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_chunk_borders_never_matter(sfreq: float, cuts: list[int]):
     rng = np.random.default_rng(7)
     samples = rng.normal(0.0, 20.0, (3, 700))

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.layout import identity_layout, plan_layout
 from eeg_emotion.eeg.montage import DEAP32
@@ -95,7 +96,7 @@ def own_rest(spec: PathSettings, missing: tuple[str, ...] = ()) -> Normaliser:
 @pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
 @pytest.mark.parametrize("sfreq", [128.0, 500.0, 250.0])
 @given(data=st.data())
-@settings(max_examples=3, deadline=None)
+@examples(3)
 def test_chunk_borders_never_matter(
     sfreq: float, missing: tuple[str, ...], spec: PathSettings, rest: bool, data: st.DataObject
 ):

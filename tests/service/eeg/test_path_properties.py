@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.layout import Layout, LayoutError, plan_layout
 from eeg_emotion.eeg.normaliser import Normaliser
@@ -210,7 +211,7 @@ def assert_sound(window: Window) -> None:
 
 
 @given(sent=STREAMS)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_no_window_spans_a_gap(sent: Sent):
     _, numbers = sent.stamps()
     stamps, _ = sent.stamps()
@@ -224,7 +225,7 @@ def test_no_window_spans_a_gap(sent: Sent):
 
 
 @given(sent=STREAMS, single=st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_chunks_never_matter(sent: Sent, single: bool):
     by_chunks = windows(sent, list(range(sent.count + 1)) if single else sent.borders())
     whole = windows(sent, [0, sent.count])
@@ -269,7 +270,7 @@ def monitor(sent: Sent, clock: Callable[[], float]) -> Monitor:
 
 
 @given(sent=STREAMS)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reason(sent: Sent):
     _, numbers = sent.stamps()
     now = BEGIN

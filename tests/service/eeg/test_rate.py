@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.rate import RateError, RateMeter
 
@@ -77,7 +78,7 @@ def test_a_device_slightly_off_its_nominal_rate_is_never_refused(percent: float,
     late=st.lists(st.floats(0.0, 0.1), min_size=50, max_size=300),
     sizes=st.lists(st.integers(1, 64), min_size=1, max_size=7),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_stamps_that_are_late_by_a_tenth_of_a_second_are_never_misjudged(
     late: list[float], sizes: list[int]
 ):

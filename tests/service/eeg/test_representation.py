@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.covariance import tangent_vectors
 from eeg_emotion.eeg.filters import CausalFilter, bandpass
@@ -108,7 +109,7 @@ def test_powers_are_named_band_by_band():
         [kind(step_seconds=s) for kind in (BandPower, Tangent) for s in (0.25, 0.125)]
     ),
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_chunk_borders_never_matter(channels: int, cuts: set[int], spec: BandPower | Tangent):
     samples = np.random.default_rng(1).normal(0.0, 10.0, (channels, 640))
     whole = spec.extractor(channels, SFREQ).extract(samples)

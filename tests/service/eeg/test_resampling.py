@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.examples import examples
 
 from eeg_emotion.eeg.resampling import Resampler, delay_seconds
 
@@ -23,7 +24,7 @@ def sine(
     chunks=st.lists(st.integers(0, 700), min_size=1, max_size=30),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_chunk_borders_never_matter(sfreq: float, chunks: list[int], seed: int):
     cuts = np.cumsum(chunks)
     samples = np.random.default_rng(seed).normal(0.0, 30.0, (3, cuts[-1] + 500))

@@ -39,7 +39,7 @@ def model() -> Model:
 
 
 @cache
-def person(sfreq: float = 128.0, seconds: int = 40) -> tuple[Array, Array]:
+def person(sfreq: float = 128.0, seconds: int = 24) -> tuple[Array, Array]:
     """A simulated headset's samples `(32, n)` µV and its own stamps."""
     stretches = simulated_recording(3, 2, sfreq=sfreq, seconds_per_state=10.0).stretches()
     samples = np.concatenate([next(stretches).samples for _ in range(seconds)], axis=1)
@@ -164,7 +164,7 @@ def utc(stamp: float) -> float:
 
 
 def test_predictions_are_numbered_from_zero_without_holes():
-    predictions = Desk().run(*person())
+    predictions = Desk().run(*person(seconds=40))
     assert [prediction.seq for prediction in predictions] == list(range(36))
     assert {(p.headset, p.epoch) for p in predictions} == {("a", "e1")}
     contract = model().contract
@@ -173,7 +173,7 @@ def test_predictions_are_numbered_from_zero_without_holes():
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 def test_a_windows_stamps_are_those_of_its_first_and_last_raw_sample(sfreq: float):
-    samples, stamps = person(sfreq)
+    samples, stamps = person(sfreq, 40)
     # Stamps that are not the grid's: each must be looked up, not computed.
     jittered = stamps + np.random.default_rng(0).uniform(-0.2, 0.2, len(stamps)) / sfreq
     predictions = Desk(sfreq=sfreq).run(samples, jittered)
@@ -316,7 +316,7 @@ def test_channels_that_were_filled_in_are_named_and_lower_the_quality():
 @pytest.mark.parametrize("missing", [1, 10, 700])
 @pytest.mark.parametrize("at", [2000, 2005])  # at a chunk's start and within one
 def test_no_window_spans_a_gap(missing: int, at: int):
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     kept = np.delete(np.arange(len(stamps)), np.arange(at, at + missing))
     desk = Desk(hop_seconds=0.25)
     predictions = desk.run(samples[:, kept], stamps[kept])
@@ -330,7 +330,7 @@ def test_no_window_spans_a_gap(missing: int, at: int):
 
 
 def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settled():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     kept = np.delete(np.arange(len(stamps)), np.arange(2000, 2010))
     desk = Desk()
     predictions = desk.run(samples[:, kept], stamps[kept])
@@ -438,7 +438,7 @@ def test_a_recording_played_fast_may_run_ahead():
 
 @pytest.mark.parametrize("seconds", [6.0, 11.0])
 def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float):
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     arrived = stamps + CLOCK_OFFSET + 0.01
     held = (stamps >= stamps[2000]) & (stamps < stamps[2000] + seconds)
     arrived[held] = stamps[2000] + CLOCK_OFFSET + seconds
@@ -463,7 +463,7 @@ def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float
 @pytest.mark.parametrize("shift", [-3600.0, -30.0, -1.5, 0.75, 30.0, 3600.0])
 @pytest.mark.parametrize("at", [2000, 2005])  # at a chunk's start and within one
 def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: int):
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     jumped = stamps.copy()
     jumped[at:] += shift
     desk = Desk()
@@ -502,7 +502,7 @@ def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future():
 
 
 def test_a_clock_that_is_set_forth_and_back_is_followed_both_times():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     jumped = stamps.copy()
     jumped[1600:3200] += 30.0
     desk = Desk()
@@ -515,7 +515,7 @@ def test_a_clock_that_is_set_forth_and_back_is_followed_both_times():
 
 
 def test_unix_time_for_stamps_is_taken_as_it_is():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     unix = utc(stamps)
     # Two clocks are read one after the other for it, so it is never twice the same.
     drift = count(UTC_OFFSET, 2.0**-16)
@@ -536,7 +536,7 @@ def test_of_stamps_by_lsls_clock_nothing_is_said():
 
 
 def test_samples_that_come_twice_are_in_no_window():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     # A chunk is sent again, and another one's stamps stand still.
     order = np.insert(np.arange(len(stamps)), 2000, np.arange(1984, 2000))
     twice, marked = samples[:, order], stamps[order].copy()
@@ -558,7 +558,7 @@ def test_samples_that_come_twice_are_in_no_window():
 
 
 def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     late = np.random.default_rng(2).uniform(0.0, 0.03, len(stamps) // 16)
     jittered = stamps + np.repeat(late, 16)
     desk = Desk()
@@ -600,7 +600,7 @@ def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float):
 
 
 def test_lost_samples_are_no_wrong_rate():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     kept = np.flatnonzero(np.arange(len(stamps)) % 900 >= 100)
     desk = Desk()
     desk.run(samples[:, kept], stamps[kept])
@@ -716,7 +716,7 @@ def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_val
 
 
 def test_an_endless_run_of_nan_never_gives_a_score():
-    samples, stamps = person()
+    samples, stamps = person(seconds=40)
     predictions = Desk().run(np.full_like(samples, np.nan), stamps)
     assert len(predictions) == 36
     assert scores(predictions) == [(None, None)] * 36

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.support.examples import examples
 
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.frames import Frame
@@ -191,7 +192,5 @@ class Push(RuleBasedStateMachine):
             client.here[name].append(place)
 
 
-Push.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, derandomize=True, deadline=None, database=None
-)
+Push.TestCase.settings = settings(examples(150), stateful_step_count=60)
 TestPush = Push.TestCase

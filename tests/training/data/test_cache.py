@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from eeg_emotion_training.data import cache
 from eeg_emotion_training.data.cache import Kept, Wanted, keep_windows
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 from eeg_emotion_training.data.windows import PersonWindows, cut_person
+
+FilesOfAtMost = Callable[[int], AbstractContextManager[None]]
 
 CHANNELS = ("Fz", "Cz", "Pz")
 BANDS = Wanted(PathSettings(channels=CHANNELS, window_seconds=1.0, representation=BandPower()))
@@ -268,32 +269,23 @@ def test_people_of_other_data_sets_lie_apart_whatever_their_names(
     assert item.array.exists()
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Let the kernel refuse to write more, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, data: Any) -> None:
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, data: Any, files_of_at_most: FilesOfAtMost
+) -> None:
     with files_of_at_most(1000), pytest.raises(DataError, match="cannot keep the windows of p1 in"):
         keep_one(tmp_path, data)
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("place", ["save", "write_text"])
+@pytest.mark.parametrize("place", [(np, "save"), (os, "fsync")])
 def test_a_full_disk_is_said_with_what_to_do(
-    tmp_path: Path, data: Any, monkeypatch: pytest.MonkeyPatch, place: str
+    tmp_path: Path, data: Any, monkeypatch: pytest.MonkeyPatch, place: tuple[object, str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(np if place == "save" else Path, place, fail)
+        patch.setattr(*place, fail)
         with pytest.raises(DataError, match=r"No space left on device; 0 MB .* with --cache"):
             keep_one(tmp_path, data)
     assert files(tmp_path) == []

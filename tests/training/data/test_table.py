@@ -96,6 +96,8 @@ def test_classes_and_ratings_each_state_their_rule(read: Read) -> None:
         (GOOD + ",p1,x,60,70,low\n", r"row 4, column file: found nothing.* write it"),
         (GOOD + "a.edf,,x,60,70,low\n", r"row 4, column person: found nothing"),
         (GOOD + "a.edf,../p,x,60,70,low\n", r"row 4, column person: found '\.\./p'.* rename"),
+        (GOOD + "a.edf,aux.1,x,60,70,low\n", r"column person: found 'aux\.1', which Windows keeps"),
+        (GOOD + "b.edf,P1,x,60,70,low\n", r"row 4, column person: found 'P1' beside 'p1'"),
         (GOOD + "a.edf,p1,,60,70,low\n", r"row 4, column trial: found nothing"),
         (GOOD + "a.edf,p1,x,,70,low\n", r"row 4, column start: found nothing"),
         (GOOD + "a.edf,p1,x,nan,70,low\n", r"row 4, column start: found 'nan', expected seconds"),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.examples import examples
 from tests.training.study_people import made_people, plan
 
 from eeg_emotion_training.evaluation.protocols import (
@@ -95,7 +96,7 @@ def assert_as_promised(name: str, index: WindowIndex, folds: list[Fold]) -> None
     windows=st.integers(1, 4),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_every_window_is_tested_once_by_what_saw_nothing_of_its_unit(
     name: str, people: int, trials: int, windows: int, seed: int
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
+from tests.support.examples import examples
 
 from eeg_emotion_training.evaluation.calibration import expected_calibration_error
 from eeg_emotion_training.evaluation.scores import (
@@ -264,7 +265,7 @@ def test_a_trial_is_one_row_with_its_mean_probability() -> None:
     assert found.probability == pytest.approx([0.4, 0.2, 0.75])
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(seed=st.integers(0, 1000))
 def test_a_trials_mean_of_means_is_its_mean(seed: int) -> None:
     once = by_trial(draw(seed))

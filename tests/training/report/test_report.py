@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import errno
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.training.report.made_results import result, save_study, small_study, 
 from eeg_emotion_training.report.report import ReportError, write_report
 from eeg_emotion_training.study.plan import LeftOut, StudyError, results_folder
 from eeg_emotion_training.study.results import Result, result_path, skipped
+
+FilesOfAtMost = Callable[[int], AbstractContextManager[None]]
 
 
 def report_of(root: Path, results: list[Result], **changes: Any) -> str:
@@ -255,22 +258,17 @@ def test_a_missing_result_is_refused_and_the_earlier_report_stays(tmp_path: Path
 
 
 def test_a_half_written_report_replaces_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files_of_at_most: FilesOfAtMost
 ) -> None:
     save_study(tmp_path, small_study())
     paths = write_report(tmp_path)
+    page = paths[1].stat().st_size  # the largest file, with all plots in it
     for path in paths:
         path.write_text("whole", encoding="utf-8")
-    write_text = Path.write_text
-
-    def full(path: Path, text: str, **options: Any) -> int:
-        if path.name.startswith(".report.html"):
-            write_text(path, text[:100], **options)
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write_text(path, text, **options)
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(ReportError, match="No space left on device; make room"):
+    with (
+        files_of_at_most(page - 1),
+        pytest.raises(ReportError, match="File too large; make room"),
+    ):
         write_report(tmp_path)
     assert [path.read_text(encoding="utf-8") for path in paths] == ["whole", "whole"]
     assert not list(tmp_path.rglob(".*"))

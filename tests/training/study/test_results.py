@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from eeg_emotion_training.study.results import (
     save_result,
     skipped,
 )
+
+FilesOfAtMost = Callable[[int], AbstractContextManager[None]]
 
 SPEC = Spec(
     protocol="trial",
@@ -195,16 +198,15 @@ def test_a_writer_that_is_killed_leaves_nothing_under_the_results_name(tmp_path:
     assert_equal(load_result(tmp_path, SPEC), made_result())
 
 
-def test_a_full_disk_is_said_and_leaves_the_earlier_result(tmp_path: Path) -> None:
+def test_a_full_disk_is_said_and_leaves_the_earlier_result(
+    tmp_path: Path, files_of_at_most: FilesOfAtMost
+) -> None:
     save_result(tmp_path, made_result())
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # The kernel refuses to write more, as it does where the disk is full.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(ResultError, match=r"cannot write .*: File too large; make room, and"):
-            save_result(tmp_path, made_result(windows=4000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with (
+        files_of_at_most(4096),
+        pytest.raises(ResultError, match=r"cannot write .*: File too large; make room, and"),
+    ):
+        save_result(tmp_path, made_result(windows=4000))
     assert [path.name for path in tmp_path.iterdir()] == [f"{SPEC.digest}.npz"]
     assert_equal(load_result(tmp_path, SPEC), made_result())
 

@@ -7,10 +7,7 @@ or by other code is stale, and is made again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion_training.data.code_version import signal_path_version
@@ -167,36 +165,26 @@ def _why_not(item: Kept, recipe: Recipe) -> str | None:
 
 
 def _convert(item: Kept, recipe: Recipe, windows: PersonWindows) -> None:
-    # Names of this process's own: several jobs of an array may convert the same person at once.
-    mine = secrets.token_hex(4)
-    array = item.array.with_name(f".{item.array.name}.{mine}")
-    manifest = item.manifest.with_name(f".{item.manifest.name}.{mine}")
     try:
         item.array.parent.mkdir(parents=True, exist_ok=True)
-        with array.open("wb") as file:
-            np.save(file, windows.measures, allow_pickle=False)
-        with array.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        stated = Manifest(
-            recipe=recipe,
-            sha256=sha256,
-            trial=tuple(windows.trial.tolist()),
-            scorable=tuple(windows.scorable.tolist()),
-            high=tuple(tuple(row) for row in windows.high.tolist()),
-            stimuli=windows.stimuli,
-            rest=windows.rest,
-        )
-        manifest.write_text(stated.model_dump_json(), encoding="utf-8")
-        os.replace(array, item.array)
-        os.replace(manifest, item.manifest)
+        # The manifest, which says what the windows are, takes its place after them.
+        with atomic_write(item.manifest) as manifest, atomic_write(item.array) as array:
+            np.save(array, windows.measures, allow_pickle=False)
+            array.seek(0)
+            stated = Manifest(
+                recipe=recipe,
+                sha256=hashlib.file_digest(array, "sha256").hexdigest(),
+                trial=tuple(windows.trial.tolist()),
+                scorable=tuple(windows.scorable.tolist()),
+                high=tuple(tuple(row) for row in windows.high.tolist()),
+                stimuli=windows.stimuli,
+                rest=windows.rest,
+            )
+            manifest.write(stated.model_dump_json().encode())
+            manifest.flush()
     except OSError as error:
         raise DataError(
             f"cannot keep the windows of {recipe.person} in {item.array.parent}: "
             f"{error.strerror or error}; {windows.measures.nbytes / 1e6:.0f} MB are needed for "
             "each person: make room, or name another place with --cache"
         ) from error
-    finally:
-        # Where nothing can be written nothing can be removed; that must not hide why.
-        with contextlib.suppress(OSError):
-            array.unlink(missing_ok=True)
-            manifest.unlink(missing_ok=True)

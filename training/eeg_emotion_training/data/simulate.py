@@ -6,17 +6,15 @@ its watermark, which the reader turns into the word *simulated* wherever the dat
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.recordings.deap import (
@@ -72,13 +70,13 @@ def write_people(
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_occupied(folder)
     chosen = Effect() if effect is None else effect
-    with _whole(folder / "README.txt") as file:
+    with atomic_write(folder / "README.txt") as file:
         file.write(_readme(subjects, seed, chosen).encode())
     paths = []
     for number in range(1, subjects + 1):
         data, labels = person_arrays(SimulatedPerson(seed, number, chosen))
         path = folder / f"s{number:02d}.dat"
-        with _whole(path) as file:
+        with atomic_write(path) as file:
             write_python2_pickle(file, {"labels": labels, "data": data})
         paths.append(path)
         if progress is not None:
@@ -148,18 +146,6 @@ def _refuse_occupied(folder: Path) -> None:
             f"simulate: found {files[0].name} in {folder}, expected a folder without people or "
             "README.txt; name a new folder, or move the files away: they are never overwritten"
         )
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    # Under another name until it is whole: a run that is cut short leaves no half a person.
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _readme(subjects: int, seed: int, effect: Effect) -> str:

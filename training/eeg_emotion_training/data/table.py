@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.file_names import names_device
 from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.data.table_cells import (
@@ -128,6 +129,14 @@ def _row(path: Path, number: int, cells: Mapping[str, str], labels: Sequence[str
             f"found {cells['person']!r}, expected letters, digits, '.', '-', '_' and spaces, a "
             "letter or digit first, since files are named after people; rename the person",
         )
+    if names_device(cells["person"]):
+        raise cell_error(
+            path.name,
+            number,
+            "person",
+            f"found {cells['person']!r}, which Windows keeps for a device, expected a name that a "
+            "file can have everywhere; rename the person",
+        )
     start, stop = (_seconds(path.name, number, column, cells[column]) for column in TIMES)
     if start >= stop:
         raise cell_error(
@@ -195,7 +204,17 @@ def _check_people(table: str, rows: Sequence[Row]) -> None:
                 "person's trials once; give it another name, and what both share as stimulus",
             )
     with_trials = {person for person, _ in trials}
+    spelled: dict[str, str] = {}
     for row in rows:
+        other = spelled.setdefault(row.person.casefold(), row.person)
+        if other != row.person:
+            raise cell_error(
+                table,
+                row.number,
+                "person",
+                f"found {row.person!r} beside {other!r}, whose files have one name on Windows and "
+                "macOS, expected one spelling of each person; write it in one way, or rename one",
+            )
         if row.person not in with_trials:
             raise cell_error(
                 table,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import eeg_emotion
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import METADATA_KEY, Contract
 from eeg_emotion.inference.model import SUMS_NAME, open_model
@@ -96,6 +96,5 @@ def _list_digest(path: Path, digest: str) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
+    with atomic_write(path) as file:
+        file.write(data)

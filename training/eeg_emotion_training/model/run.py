@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import keras
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eeg_emotion.atomic_write import replace_folder
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
@@ -61,7 +61,7 @@ def save_run(folder: Path, run: Run, network: Any, unfinished: Path) -> None:
     """
     network.save(unfinished / _NETWORK)
     (unfinished / _RECORD).write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, folder)
+    replace_folder(unfinished, folder)
 
 
 def refuse_existing(folder: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.report import plots
 from eeg_emotion_training.report.drawing import Plot
@@ -66,22 +66,19 @@ def write_report(root: Path) -> tuple[Path, Path]:
 
 
 def _write_whole(root: Path, texts: Mapping[Path, str]) -> None:
-    """Write all under other names first: what cannot be written whole replaces nothing."""
-    unfinished = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}") for path in texts}
+    """Replace the files only once all of them can be written."""
     try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished[path].write_text(text, encoding="utf-8")
-        for path in texts:
-            os.replace(unfinished[path], path)
+        with ExitStack() as files:
+            for path, text in texts.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = files.enter_context(atomic_write(path))
+                file.write(text.encode())
+                file.flush()
     except OSError as error:
         raise ReportError(
             f"cannot write the report into {root}: {error.strerror}; make room, and run the same "
             "command again: the results are kept"
         ) from error
-    finally:
-        for path in unfinished.values():
-            path.unlink(missing_ok=True)
 
 
 def _figures(record: StudyRecord, rows: Sequence[Row]) -> list[Plot]:

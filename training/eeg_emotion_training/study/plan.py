@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
-import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.path import PathSettings
@@ -368,14 +366,10 @@ def _plan_group(
 
 def _save(root: Path, record: StudyRecord) -> None:
     path = root / _RECORD
-    unfinished = root / f".{_RECORD}.{secrets.token_hex(4)}"
     try:
-        unfinished.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        with atomic_write(path) as file:
+            file.write(f"{record.model_dump_json(indent=1)}\n".encode())
     except OSError as error:
         raise StudyError(
             f"cannot write {path}: {error.strerror}; name another folder with --out"
         ) from error
-    finally:
-        with suppress(OSError):  # it must not stand in the way of what is said
-            unfinished.unlink(missing_ok=True)

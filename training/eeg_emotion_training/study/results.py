@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.networks.curve import Point
 
@@ -119,10 +117,9 @@ def save_result(folder: Path, result: Result) -> None:
         If the disk is full or cannot be written.
     """
     path = result_path(folder, result.record.spec)
-    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        with atomic_write(path) as file:
             np.savez(
                 file,
                 record=np.array(result.record.model_dump_json()),
@@ -132,17 +129,11 @@ def save_result(folder: Path, result: Result) -> None:
                 raw=result.raw,
                 probability=result.probability,
             )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
     except OSError as error:
         raise ResultError(
             f"cannot write the result {path}: {error.strerror}; make room, and run the same "
             "command again: what is finished is kept"
         ) from error
-    finally:
-        with suppress(OSError):  # it must not stand in the way of what is said
-            unfinished.unlink(missing_ok=True)
 
 
 def load_result(folder: Path, spec: Spec) -> Result | None:

@@ -1,0 +1,126 @@
+"""An end in order when one is asked for: Ctrl-C, a service manager, a closed terminal.
+
+It rests on what Python offers everywhere: `signal.signal`, not the event loop's own handlers, which
+Windows lacks. There Ctrl-Break comes as SIGBREAK, and SIGTERM never comes from outside: whoever
+sends it ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import threading
+from asyncio.subprocess import Process
+from collections.abc import Callable, Coroutine, Iterator
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+ASKED = ("SIGINT", "SIGTERM", "SIGBREAK")
+"""Ctrl-C, service managers and `kill`, Ctrl-Break."""
+
+TERMINAL_CLOSED = "SIGHUP"
+
+
+def end_at_once(number: int) -> None:
+    """End this process as the signal does by itself."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def on_signals(
+    first: Callable[[], object],
+    again: Callable[[int], object] = end_at_once,
+    names: tuple[str, ...] = ASKED,
+) -> Iterator[None]:
+    """Call `first` at the first of the signals that this platform has, and `again` at each later.
+
+    Both are called between two steps of the main thread, whatever that is doing: they must not
+    take a lock.
+    """
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            again(number)
+        else:
+            asked = True
+            first()
+
+    known = signal.Signals.__members__
+    numbers = [known[name] for name in names if name in known]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_until_asked(
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, _T]],
+    again: Callable[[int], object] = end_at_once,
+    names: tuple[str, ...] = ASKED,
+) -> _T:
+    """Run on an event loop, as `asyncio.run` does.
+
+    Parameters
+    ----------
+    work
+        Called with the event that the first signal sets.
+    again
+        Called at each later signal, until the loop is closed.
+    names
+        The signals.
+    """
+    runner = asyncio.Runner()
+    loop, stop = runner.get_loop(), asyncio.Event()
+
+    def ask() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+
+    with on_signals(ask, again, names), runner:
+        return runner.run(work(stop))
+
+
+@contextlib.contextmanager
+def stop_for_threads() -> Iterator[threading.Event]:
+    """Give an event that the first signal sets; the second ends the process at once."""
+    stop = threading.Event()
+    # Not set by the handler itself: that may interrupt a `wait` which holds the event's lock, and
+    # would then wait for that lock for ever. A SimpleQueue may be filled at any point.
+    came: SimpleQueue[bool] = SimpleQueue()
+
+    def pass_on() -> None:
+        if came.get():
+            stop.set()
+
+    passing = threading.Thread(target=pass_on, name="signals", daemon=True)
+    passing.start()
+    try:
+        with on_signals(lambda: came.put(True)):
+            yield stop
+    finally:
+        came.put(False)
+        passing.join()
+
+
+def group_of_its_own() -> dict[str, Any]:
+    """Return the options for starting a process that Ctrl-C in this one's terminal passes by."""
+    return {
+        "start_new_session": True,  # ignored on Windows
+        "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows alone
+    }
+
+
+def ask_to_stop(process: Process) -> None:
+    """Ask a process in a group of its own to end in order."""
+    # Windows has no SIGTERM for others, and a new group does not listen to Ctrl-C.
+    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
