@@ -120,12 +120,13 @@ def deaf_subscriber(address: str) -> socket.socket:
     return deaf
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.needs("time"))])
-async def test_subscribers_are_sent_away_one_by_one_within_10_s(start: Start, count: int) -> None:
-    """1. SIGTERM. 2. `/readyz` says at once that no more should come, `/livez` that it lives.
+async def test_subscribers_are_sent_away_one_by_one(start: Start, count: int) -> None:
+    """1. SIGTERM. 2. `/readyz` says that no more should come, `/livez` that it lives.
 
-    Result: all are told, their closes are spread, and the exit is in time and in order, though one
-    of them does not read.
+    Result: all are told, their closes are spread, and the exit is in order, though one of them does
+    not read.
     """
     process, line = await start("--port", "0", "--quiet")
     address = line.split()[1]
@@ -142,7 +143,7 @@ async def test_subscribers_are_sent_away_one_by_one_within_10_s(start: Start, co
             assert subscriber.close_code == 4001
             return loop.time(), told["reconnect_after_ms"]
 
-    async with asyncio.timeout(100), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+    async with asyncio.timeout(250), httpx.AsyncClient(base_url=address, trust_env=False) as http:
         events = [asyncio.Event() for _ in range(count)]
         listening = []
         for number in range(0, count, 50):  # as many at once as a listener's queue holds easily
@@ -157,14 +158,13 @@ async def test_subscribers_are_sent_away_one_by_one_within_10_s(start: Start, co
                 pass
             assert (await http.get("/livez")).status_code == 200
             told = await asyncio.gather(*listening)
-            _, errors = await process.communicate()
-        assert loop.time() - began < 10
+            async with asyncio.timeout(35):  # without a ping's help, which comes after 40 s
+                _, errors = await process.communicate()
     assert process.returncode == 0
     assert "Traceback" not in errors.decode()
-    counts = [0] * 10
-    for end, _ in told:
-        counts[int(end - began)] += 1
-    assert max(counts) < max(200, count / 2)  # of 500, spread evenly, 100 a second
+    # None before its time, of which there are 100 a second, were they spread evenly.
+    for seconds in range(1, 5):
+        assert sum(end - began < seconds for end, _ in told) < 150 * seconds
     assert len({again for _, again in told}) > 0.6 * count
 
 
@@ -183,6 +183,7 @@ async def test_a_second_signal_ends_it_at_once(start: Start) -> None:
         assert json.loads(await subscribers[0].recv())["type"] == "going_away"
         process.send_signal(signal.SIGTERM)
         await process.wait()
+    # By the signal itself, and not in order.
     assert process.returncode == -signal.SIGTERM
 
 
