@@ -15,24 +15,10 @@ from typing import Any
 import psutil
 import pytest
 from rich.text import Text
+from tests.support.command import assert_refused, command
 
 from eeg_emotion.demo import Summary, _line
 from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"COLUMNS": "4000"}  # messages are not to be wrapped
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "eeg_emotion", "demo", *arguments],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
 
 
 @contextlib.contextmanager
@@ -138,12 +124,8 @@ def test_every_label_is_printed_whole_and_in_its_column() -> None:
 # -- the processes -----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample() -> None:
-    port = free_port()
-    done = run("--seconds", "14", "--json", "--port", str(port))
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+def assert_done(lines: list[str], port: int) -> None:
+    """Assert that valid predictions came, no sample was lost, and all of it was said."""
     assert lines[0].split() == ["page", f"http://127.0.0.1:{port}/"]
     assert lines[1].split() == ["websocket", f"ws://127.0.0.1:{port}/v1/stream?headset=*"]
     assert "The person is simulated" in lines[2]
@@ -169,37 +151,58 @@ def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample() -> None:
     assert found["model"] == "demo-simulated 1"
 
 
-def test_a_demo_too_short_for_a_window_says_so_and_fails() -> None:
+@pytest.mark.slow
+@pytest.mark.needs("time")
+def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    port = free_port()
+    done = command("demo", "--seconds", "14", "--json", "--port", port)
+    assert (done.returncode, done.stderr, capfd.readouterr().err) == (0, "", "")
+    assert_done(done.stdout.splitlines(), port)
+
+
+def test_a_demo_too_short_for_a_window_says_so_and_fails(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     # So short that the headset is ended before it has sent, perhaps before it listens to signals.
-    result = run("--seconds", "1", "--port", str(free_port()))
-    assert result.returncode == 1
-    assert "0 predictions" in result.stdout.splitlines()[-1]
-    assert "Traceback" not in result.stderr
+    done = command("demo", "--seconds", "1", "--port", free_port())
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "Traceback" not in capfd.readouterr().err
+    assert "0 predictions" in done.stdout.splitlines()[-1]
 
 
-def test_a_port_that_is_taken_is_named_with_the_remedy() -> None:
+def test_a_port_that_is_taken_is_named_with_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
     with listener() as (_, port):
-        done = run("--seconds", "5", "--port", str(port))
-    assert done.returncode == 1
-    assert f"port {port}" in done.stderr
-    assert "--port" in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+        done = command("demo", "--seconds", "5", "--port", port)
+    assert_refused(done, 1, "the daemon did not start; see its message above")
+    said = capfd.readouterr().err  # of the daemon, which is a process of its own
+    assert f"port {port}" in said
+    assert "--port" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="it stops a process by a POSIX signal")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"], ids=["Ctrl-C", "terminal closed"])
-def test_it_ends_with_a_summary_and_leaves_no_process(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("SIGINT", id="Ctrl-C"),
+        pytest.param("SIGHUP", id="terminal closed", marks=pytest.mark.needs("time")),
+    ],
+)
+def test_it_runs_until_it_is_ended_and_leaves_no_process(name: str) -> None:
     """Ctrl-C, or a terminal that is closed, while it runs.
 
-    1. Start it, wait for its first prediction.
+    1. Start it, wait for its first valid prediction.
     2. Send the signal to the demo alone.
 
     Result: exit 0 and a summary, and the daemon and the headset are gone with it.
     """
+    port = free_port()
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "eeg_emotion", "demo", "--port", "0", "--json"],
-        env=environment(),
+        [sys.executable, "-u", "-m", "eeg_emotion", "demo", "--port", str(port), "--json"],
+        env=os.environ | {"COLUMNS": "4000"},  # messages are not to be wrapped
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -207,16 +210,16 @@ def test_it_ends_with_a_summary_and_leaves_no_process(name: str) -> None:
         parts: list[psutil.Process] = []
         try:
             assert demo.stdout is not None
-            seen = next((line for line in demo.stdout if "no score: warming_up" in line), None)
-            assert seen is not None
+            lines: list[str] = []
+            while "arousal 0." not in (lines or [""])[-1]:
+                lines.append(demo.stdout.readline().rstrip())
+                assert lines[-1] or demo.poll() is None
             parts = psutil.Process(demo.pid).children(recursive=True)
             assert {"serve", "replay"} <= {word for part in parts for word in part.cmdline()}
             demo.send_signal(signal.Signals[name])
             output, errors = demo.communicate(timeout=100)
             assert (demo.returncode, errors) == (0, "")
-            found = json.loads(output.splitlines()[-1])
-            assert found["predictions"] >= 1
-            assert found["samples_lost"] == 0
+            assert_done([*lines, *output.splitlines()], port)
             assert psutil.wait_procs(parts, timeout=0)[1] == []
         finally:
             demo.kill()
