@@ -30,6 +30,7 @@ from eeg_emotion.publish.messages import (
 )
 
 pytestmark = pytest.mark.slow
+needs_time = pytest.mark.needs("time")
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 OPERATIONS = 34
@@ -68,19 +69,26 @@ def known(service: Service, prediction: Callable[..., Prediction]) -> None:
 
 
 @pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("guarded", [False, True], ids=["open", "guarded by a key"])
+@pytest.mark.parametrize(
+    ("options", "guarded"),
+    [
+        pytest.param(("--max-examples", "1", "--phases", "fuzzing"), False, id="one example each"),
+        pytest.param(("--max-examples", "10"), False, id="open", marks=needs_time),
+        pytest.param(("--max-examples", "2"), True, id="guarded by a key", marks=needs_time),
+    ],
+)
 async def test_schemathesis_finds_nothing(
     service: Service,
     serving: Callable[..., contextlib.AbstractAsyncContextManager[str]],
     tmp_path: Path,
+    options: tuple[str, ...],
     guarded: bool,
 ) -> None:
-    options = ["--max-examples", "10"]
     if guarded:
         keys = KeyStore(tmp_path / "keys.json")
         service.access = Access(keys=keys)
         key = keys.add("schemathesis", tuple(Scope(action) for action in Action))
-        options = ["--max-examples", "2", "--header", f"Authorization: Bearer {key}"]
+        options = (*options, "--header", f"Authorization: Bearer {key}")
     async with serving() as address:
         status, report = await schemathesis(address, options, tmp_path)
     assert status == 0, report
@@ -89,7 +97,9 @@ async def test_schemathesis_finds_nothing(
     assert int(tested[1]) >= OPERATIONS, report
 
 
-async def schemathesis(address: str, options: list[str], folder: Path) -> tuple[int | None, str]:
+async def schemathesis(
+    address: str, options: tuple[str, ...], folder: Path
+) -> tuple[int | None, str]:
     """Let it loose; gives its exit status and its report."""
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
