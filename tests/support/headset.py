@@ -1,7 +1,8 @@
 """A headset in a process of its own, which a test may stop or kill.
 
 Called as `python headset.py SESSION SOURCE_ID SAMPLES FAULTS`, with the samples in a file of NumPy:
-it begins when it is listened to. Simulating a person would cost each process a second.
+it begins when it is listened to, and plays them over and over. Simulating a person would cost each
+process a second.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,7 @@ def headset_process(
 
 def main(session: str, source_id: str, file: str, faults: str) -> None:
     lsl.configure(session_id=session)
-    samples = np.load(file)
+    stretch = Stretch(np.load(file), follows=True)
     recording = Recording(
         name="Test headset",
         source_id=source_id,
@@ -51,7 +53,7 @@ def main(session: str, source_id: str, file: str, faults: str) -> None:
         sfreq=128.0,
         manufacturer="test",
         simulated=True,
-        stretches=lambda: iter([Stretch(samples)]),
+        stretches=lambda: repeat(stretch),
     )
     Replayer(recording, faults=parse_faults(faults)).run(threading.Event())
 

@@ -1,4 +1,7 @@
-"""Two ingests and two gateways over a real broker; each of them is killed once."""
+"""Two ingests and two gateways over a real broker; each of them is killed once.
+
+The tests share them: each begins with all of them alive, whatever the one before has killed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import os
 import signal
 import sys
 import uuid
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +19,20 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.service.api.browser import background, first_line, program
 from tests.service.broker.conftest import Broker, until
 from tests.service.broker.watch import Watch, is_whole
+from tests.support.headset import headset_process
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+from eeg_emotion.recordings.simulation import SimulatedPerson
+
+# The first test starts them all.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 HOP = ("--hop-seconds", "0.5")
 AWAY = 5.0
@@ -28,7 +40,7 @@ AWAY = 5.0
 
 @dataclass
 class Site:
-    """The processes of one test."""
+    """The processes, by name."""
 
     broker: Broker
     session: str
@@ -55,10 +67,26 @@ class Site:
     async def gateway(self, number: int) -> None:
         await self.start(f"g{number}", "gateway")
 
-    async def headset(self, number: int) -> None:
-        replay = ("replay", "--simulate", str(number), "--session-id", self.session)
-        command = (sys.executable, "-m", "eeg_emotion", *replay)
-        await self.stack.enter_async_context(program(*command, stdout=DEVNULL))
+    async def be_whole(self) -> None:
+        """Start what is not there, and wait until both gateways have both headsets."""
+        dead = [name for name in ("i1", "i2", "g1", "g2") if self.is_dead(name)]
+        roles = {"i": self.ingest, "g": self.gateway}
+        await asyncio.gather(*(roles[name[0]](int(name[1])) for name in dead))
+        for name in ("g1", "g2"):
+            await self.ready(name)
+            await self.live(name)
+
+    def is_dead(self, name: str) -> bool:
+        return name not in self.processes or self.processes[name].returncode is not None
+
+    async def live(self, name: str) -> None:
+        """Wait until both headsets are live at a gateway."""
+        async with httpx.AsyncClient(base_url=self.addresses[name]) as client, asyncio.timeout(100):
+            states: list[str] = []
+            while states != ["live", "live"]:
+                found = (await client.get("/v1/headsets")).json()
+                states = [headset["state"] for headset in found]
+                await asyncio.sleep(0.05)
 
     async def ready(self, name: str) -> None:
         """Wait as a balancer would."""
@@ -81,17 +109,28 @@ class Site:
 ONE, TWO = "simulated-2026-1", "simulated-2026-2"
 
 
-@pytest.fixture
-async def site(broker: Broker, tmp_path: Path) -> AsyncIterator[Site]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(
+    nats_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
     """Two ingests with a headset each, and two gateways."""
+    folder = tmp_path_factory.mktemp("roles")
+    broker = Broker(nats_server, folder)
+    person = SimulatedPerson(5, 1).run(0, 128.0).next(60 * 128, 0.5, -0.5)
     async with contextlib.AsyncExitStack() as stack:
-        site = Site(broker, f"roles-{uuid.uuid4().hex}", tmp_path, stack)
-        async with asyncio.timeout(100):
-            await asyncio.gather(
-                site.ingest(1), site.ingest(2), site.gateway(1), site.gateway(2),
-                site.headset(1), site.headset(2),
-            )  # fmt: skip
+        stack.callback(broker.kill)
+        broker.start()
+        site = Site(broker, f"roles-{uuid.uuid4().hex}", folder, stack)
+        for source_id in (ONE, TWO):
+            stack.enter_context(headset_process(site.session, source_id, person))
         yield site
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(started: Site) -> Site:
+    """The same for each test, with all of it alive."""
+    await started.be_whole()
+    return started
 
 
 async def test_a_gateway_that_is_killed_costs_its_subscribers_nothing(site: Site) -> None:
@@ -203,3 +242,4 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded
     assert told == {ONE: True, TWO: True, "*": None}
     for headset in (ONE, TWO):
         assert is_whole(watch.of(headset) + moved.of(headset))
+    site.kill("g3")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.command import command
 from typer.testing import CliRunner
 
 from eeg_emotion.baseline.profiles import Profile, ProfileStore, UnknownProfile
@@ -85,14 +83,7 @@ def person(tmp_path: Path) -> Path:
 def test_a_recording_becomes_a_file_of_predictions_and_a_summary(tmp_path: Path) -> None:
     file = brainvision(tmp_path / "two parts.vhdr", seconds=18.0, gap_at=2500)
     out = tmp_path / "out.csv"
-    done = subprocess.run(
-        [sys.executable, "-m", "eeg_emotion", "predict", str(file), "--out", str(out)],
-        env=os.environ | {"COLUMNS": "4000"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = command("predict", file, "--out", out)
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(out)
     assert [row["seq"] for row in found] == [str(number) for number in range(len(found))]
