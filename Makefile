@@ -2,8 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
+DIST := dist
 
-.PHONY: demo test lint bench model protocol settings screenshot requirements clean
+.PHONY: help demo test lint bench dist model protocol settings screenshot requirements clean
+
+help: ## this list
+	@awk -F ' *## ' '/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
@@ -22,8 +26,22 @@ lint: .venv/dev.stamp ## ruff, mypy --strict for each platform, import-linter
 	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	@$(BIN)/lint-imports --no-logo
 
-bench: .venv/dev.stamp ## measures; prints each figure beside its aim
-	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o pythonpath=tests/bench -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly $(ARGS)
+bench: .venv/dev.stamp ## measures all, or the file that ARGS names; each figure beside its aim
+	@$(BIN)/python -m pytest $(if $(findstring tests/bench,$(ARGS)),,tests/bench) -o python_files='bench_*.py' -o pythonpath=tests/bench -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly -rs $(ARGS)
+
+# The same commit gives the same bytes: all bears its date, or hatchling's own where there is no git.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
+dist: .venv/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
+	@rm -rf $(DIST)
+	@$(BIN)/python -m build --quiet --no-isolation --outdir $(DIST) .
+# The SBOM is of what the pins and the wheel install, in an environment that holds nothing else.
+# It lies beside the wheel: one inside (PEP 770) is for what a wheel bundles, and ours bundles nothing.
+	@$(BIN)/python -m venv --without-pip $(DIST)/sbom
+	@$(BIN)/python -m pip --python $(DIST)/sbom/bin/python install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/daemon.txt
+	@$(BIN)/python -m pip --python $(DIST)/sbom/bin/python install --quiet --disable-pip-version-check --no-compile --no-deps $(DIST)/*.whl
+	@$(BIN)/python -m pip --python $(DIST)/sbom/bin/python uninstall --quiet --disable-pip-version-check --yes hatchling editables
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file $(DIST)/eeg-emotion.cdx.json $(DIST)/sbom/bin/python
+	@rm -r $(DIST)/sbom
 
 model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh
@@ -40,8 +58,8 @@ screenshot: .venv/dev.stamp ## service/dashboard.png anew, from five minutes of 
 requirements: ## pins requirements/*.txt anew, versions and hashes
 	@sh requirements/pin.sh $(PYTHON)
 
-clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+clean: ## removes .venv, dist and the caches
+	rm -rf .venv $(DIST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv

@@ -117,6 +117,7 @@ NEEDS = {
     ),
     "jax": Need("JAX", lambda: find_spec("jax") is not None, is_installable=False),
     "shared": Need("the shared recordings", SHARED.is_dir, is_installable=False),
+    "installs": Need("packages to install", lambda: True),
     "time": Need("minutes of processor time", lambda: True),
 }
 

@@ -71,6 +71,7 @@ def test_a_study_runs_once_and_its_report_is_written(
     shown = run(study)
     assert ran == list(study.tasks)
     assert reports == [study.root]
+    assert shown.startswith("16 tasks, 1 at a time; the first few tell how long all will take\n")
     assert "16/16 trial logistic valence p2-4, about 0 s left" in shown
     assert f"wrote {study.root / 'report.md'}" in shown
     again = run(plan(made_people(2), tmp_path))

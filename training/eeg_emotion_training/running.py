@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from eeg_emotion_training.report.report import write_report
 from eeg_emotion_training.study.executors import dask_cluster, processes, run_tasks
+from eeg_emotion_training.study.pace import Pace
 from eeg_emotion_training.study.plan import Study, StudyError
 from eeg_emotion_training.study.results import Record
 from eeg_emotion_training.study.task import Task
@@ -22,7 +23,7 @@ _LINES = 20  # of progress, where there is no terminal to draw a bar on
 
 
 class _Tell(Protocol):
-    def __call__(self, record: Record, done: int, of: int, seconds_left: float) -> None: ...
+    def __call__(self, record: Record, done: int, of: int) -> None: ...
 
 
 def run_study(
@@ -63,7 +64,7 @@ def run_study(
         count = min(workers or cpu_count(), len(waiting))
         with (
             dask_cluster(dask) if dask else processes(count) as executor,
-            _progress(console, len(waiting)) as tell,
+            _progress(console, waiting, None if dask else count) as tell,
         ):
             run_tasks(waiting, executor, tell)
     missing = len(study.unfinished())
@@ -92,20 +93,32 @@ def part_of(tasks: tuple[Task, ...], fold_index: str | None) -> list[Task]:
 
 
 @contextmanager
-def _progress(console: Console, of: int) -> Iterator[_Tell]:
+def _progress(console: Console, tasks: Sequence[Task], workers: int | None) -> Iterator[_Tell]:
     """Draw a bar on a terminal; elsewhere write a line now and then."""
+    pace = Pace([task.spec for task in tasks], workers)
+    at_a_time = f", {workers} at a time" if workers else ""
+    console.print(
+        f"{len(tasks)} tasks{at_a_time}; the first few tell how long all will take", soft_wrap=True
+    )
+    estimated = False
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        drawn = bar.add_task("starting workers", total=of)
+        drawn = bar.add_task("starting workers", total=len(tasks))
 
-        def tell(record: Record, done: int, of: int, seconds_left: float) -> None:
+        def tell(record: Record, done: int, of: int) -> None:
+            nonlocal estimated
+            pace.finished(record)
+            seconds = pace.seconds_left()
+            first_estimate = not estimated and seconds is not None
+            estimated |= first_estimate
             spec = record.spec
             what = f"{spec.protocol} {spec.network} {spec.target} {spec.fold}"
             if record.status == "skipped":
                 bar.console.print(f"skipped {what}: {record.reason}", soft_wrap=True)
-            left = f"{what}, about {_duration(seconds_left)} left"
+            left = what if seconds is None else f"{what}, about {_duration(seconds)} left"
             bar.update(drawn, completed=done, description=left)
-            if not console.is_terminal and (done == of or done % max(1, of // _LINES) == 0):
+            due = first_estimate or done == of or done % max(1, of // _LINES) == 0
+            if due and not console.is_terminal:
                 console.print(f"{done}/{of} {left}", soft_wrap=True)
 
         yield tell

@@ -47,10 +47,10 @@ class Told:
     """Keeps what it was told of progress."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[Record, int, int, float]] = []
+        self.all: list[tuple[Record, int, int]] = []
 
-    def __call__(self, record: Record, done: int, of: int, seconds_left: float) -> None:
-        self.all.append((record, done, of, seconds_left))
+    def __call__(self, record: Record, done: int, of: int) -> None:
+        self.all.append((record, done, of))
 
 
 def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
@@ -63,7 +63,7 @@ def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
         assert kinds == {"SpawnProcess"}
         assert executor.submit(os.getpid).result() != os.getpid()
     assert not study.unfinished()
-    assert [(done, of) for _, done, of, _ in told.all] == [(n, 8) for n in range(1, 9)]
+    assert [(done, of) for _, done, of in told.all] == [(n, 8) for n in range(1, 9)]
     assert {record.spec.digest for record, *_ in told.all} == {t.spec.digest for t in study.tasks}
 
 
@@ -95,7 +95,7 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(study: Study, tmp_p
     ):
         run_tasks(tasks, executor, told)
     killer.join()
-    assert [done for _, done, _, _ in told.all] == [1, 2]
+    assert [done for _, done, _ in told.all] == [1, 2]
     assert study.unfinished() == list(study.tasks[2:])
     with processes(1) as executor:
         run_tasks(study.unfinished(), executor, told)
@@ -180,7 +180,7 @@ def test_an_interrupted_run_starts_no_more_and_the_next_goes_on(
             assert interrupted.wait(60)
         return run_task(task)
 
-    def interrupt(record: Record, done: int, of: int, seconds_left: float) -> None:
+    def interrupt(record: Record, done: int, of: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
@@ -195,13 +195,6 @@ def test_an_interrupted_run_starts_no_more_and_the_next_goes_on(
         run_tasks(study.unfinished(), executor, Told())
     assert not study.unfinished()
     assert ran == list(study.tasks)
-
-
-def test_the_time_that_is_left_follows_from_the_pace(study: Study, one_thread: Executor) -> None:
-    told = Told()
-    seconds = iter(range(100, 200, 10))  # 10 s for each task
-    run_tasks(study.tasks, one_thread, told, clock=lambda: float(next(seconds)))
-    assert [left for *_, left in told.all] == [70, 60, 50, 40, 30, 20, 10, 0]
 
 
 def test_a_dask_cluster_runs_a_study(study: Study) -> None:
@@ -224,7 +217,7 @@ def test_a_dask_cluster_runs_a_study(study: Study) -> None:
     assert not study.unfinished()
     for task in study.tasks:
         assert load_result(task.results, task.spec) is not None
-    assert [done for _, done, _, _ in told.all] == list(range(1, 9))
+    assert [done for _, done, _ in told.all] == list(range(1, 9))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://127.0.0.1:8786"])

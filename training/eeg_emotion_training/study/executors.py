@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -87,8 +86,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
 def run_tasks(
     tasks: Sequence[Task],
     executor: Executor,
-    progress: Callable[[Record, int, int, float], None],
-    clock: Callable[[], float] = time.monotonic,
+    progress: Callable[[Record, int, int], None],
 ) -> None:
     """Run all tasks and wait for them.
 
@@ -99,10 +97,7 @@ def run_tasks(
     executor
         Who runs them.
     progress
-        Called after each with its record, how many are done, how many there are, and the seconds
-        that the rest will take at the pace so far.
-    clock
-        Seconds.
+        Called after each with its record, how many are done, and how many there are.
 
     Raises
     ------
@@ -110,15 +105,12 @@ def run_tasks(
         If a worker died or a task failed in a way that is no property of its data. What is
         finished is kept.
     """
-    started = clock()
     futures: dict[Future[Record], Task] = {}
     try:
         for task in tasks:
             futures[_submit(executor, task, futures, len(tasks))] = task
         for done, future in enumerate(as_completed(futures), start=1):
-            record = _record(future, futures, len(tasks))
-            pace = (clock() - started) / done
-            progress(record, done, len(tasks), pace * (len(tasks) - done))
+            progress(_record(future, futures, len(tasks)), done, len(tasks))
     finally:
         for future in futures:
             future.cancel()
