@@ -36,6 +36,7 @@ def _new_database() -> bytes:
 
 def alarms_in(folder: Path, bus: Bus, *rules: dict[str, Any]) -> tuple[Alarms, EventStore]:
     """Make alarms by these rules, and the store of their events in a folder."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "events.db"
     if not file.exists():
         file.write_bytes(_new_database())
