@@ -2,6 +2,9 @@
 
 Nothing else bounds them: neither uvicorn nor asyncio minds a peer that connects and says nothing,
 and enough of those take every file descriptor, after which not even `/livez` is answered.
+
+None is cut while its peer still takes the answer to the request before: that a response is complete
+means that it is written, and a slow reader has the last of it much later.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ MOST = 200
 that who has something to say is heard."""
 
 PATIENCE_SECONDS = 20.0
-"""For a whole request: 1 MiB over a slow uplink."""
+"""For a whole request, 1 MiB over a slow uplink; and for any progress with an answer."""
 
 
 class Arrivals:
@@ -37,12 +40,27 @@ class Arrivals:
         """Give a connection its time; one that has it already keeps what is left of it."""
         if connection in self._awaited:
             return
-        timer = asyncio.get_running_loop().call_later(self._patience_seconds, transport.abort)
-        self._awaited[connection] = transport, timer
+        self._wait(connection, transport)
         if len(self._awaited) > self._most:
-            oldest = next(iter(self._awaited))
-            self._awaited[oldest][0].abort()
-            self.arrived(oldest)
+            others = [key for key in self._awaited if key != connection]
+            silent = (key for key in others if not _unsent(self._awaited[key][0]))
+            self._cut(next(silent, others[0]))
+
+    def _wait(self, connection: Hashable, transport: asyncio.Transport) -> None:
+        timer = asyncio.get_running_loop().call_later(
+            self._patience_seconds, self._time_over, connection, transport, _unsent(transport)
+        )
+        self._awaited[connection] = transport, timer
+
+    def _time_over(self, connection: Hashable, transport: asyncio.Transport, unsent: int) -> None:
+        if 0 < _unsent(transport) < unsent:
+            self._wait(connection, transport)
+        else:
+            self._cut(connection)
+
+    def _cut(self, connection: Hashable) -> None:
+        self._awaited[connection][0].abort()
+        self.arrived(connection)
 
     def arrived(self, connection: Hashable) -> None:
         """Let a connection be: its request is here, or the connection is gone."""
@@ -51,7 +69,11 @@ class Arrivals:
             timer.cancel()
 
     def abort(self) -> None:
-        """End them all, since the service stops."""
+        """End them all, since the service stops, but for those that still take an answer."""
         for connection, (transport, _) in list(self._awaited.items()):
-            transport.abort()
-            self.arrived(connection)
+            if not _unsent(transport):
+                self._cut(connection)
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    return transport.get_write_buffer_size()
