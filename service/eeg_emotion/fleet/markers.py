@@ -170,7 +170,8 @@ class Markers:
 
     def read(self) -> None:
         """Take what the streams brought and have it published, where that is due."""
-        now = self._clock()
+        # Together: what lies between the two would date every marker wrong.
+        now, utc = self._clock(), self._utc()
         if now < self._due:
             return
         self._due = now + _READ_SECONDS
@@ -181,7 +182,7 @@ class Markers:
             stream = followed.stream
             if stream is not None and not stream.lost:
                 try:
-                    self._read(followed, stream.inlet, now, markers)
+                    self._read(followed, stream.inlet, now, utc - now, markers)
                 except MarkersLostError:
                     stream.lost = True
                 except Exception:  # whatever it is, all headsets and others' markers go on
@@ -198,7 +199,12 @@ class Markers:
             self._loop.call_soon_threadsafe(self._publish, markers)
 
     def _read(
-        self, followed: _Followed, inlet: MarkerInlet, now: float, markers: list[Marker]
+        self,
+        followed: _Followed,
+        inlet: MarkerInlet,
+        now: float,
+        utc_offset: float,
+        markers: list[Marker],
     ) -> None:
         connection = followed.connection
         line, description = connection.line, connection.stream
@@ -209,7 +215,6 @@ class Markers:
         # clock so far off that this cannot be meant, as where another program on another clock
         # sends the markers, the time of arrival says more than the stamp.
         latest = _AHEAD_SECONDS if description.replay_speed > 1.0 else _FUTURE_SECONDS
-        utc = self._utc() - now
         texts, stamps, dropped = inlet.pull(MOST_A_SECOND)
         for data, stamp in zip(texts, stamps.tolist(), strict=True):
             if not followed.allowance.take(now):
@@ -221,7 +226,7 @@ class Markers:
             markers.append(
                 Marker(
                     headset=connection.id,
-                    time=local + utc,
+                    time=local + utc_offset,
                     text=content.text,
                     ratings=content.ratings,
                 )

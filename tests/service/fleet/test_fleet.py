@@ -1,7 +1,9 @@
 """The fleet over real LSL: outlets in this process or in one of their own, on loopback.
 
-Most of a test's time is waiting for a signal's seconds to pass, so the scenarios run side by side:
-each has a fleet that follows its own headsets alone, and each is told as a test of its own.
+Where nothing depends on when samples come, a replay goes on once its samples so far were taken, so
+that every window is judged however slow the machine is. The others wait for a signal's seconds to
+pass, so the scenarios run side by side: each has a fleet that follows its own headsets alone, and
+each is told as a test of its own.
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import re
-import signal
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -62,16 +65,28 @@ from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 
-pytestmark = pytest.mark.slow
+# All scenarios are within the first test's time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-SETTLE_AND_WINDOW_SECONDS = 8.0
+LONGEST_WAIT_SECONDS = 200.0  # for what comes within seconds on a machine with nothing else to do
+CHUNK_SECONDS = 0.25
 
 
 class RecordingBus(Bus):
-    """A bus that also keeps its messages, and lets a test wait for one."""
+    """A bus that also keeps its messages, and lets a test wait for one.
+
+    Attributes
+    ----------
+    taken
+        How many samples of each headset were taken, with all that came of them.
+    taking
+        Notified whenever some were.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.taken: Counter[str] = Counter()
+        self.taking = threading.Condition()
         self.messages: list[Prediction | Status | Baseline | Detail] = []
         self._news = asyncio.Condition()
 
@@ -88,13 +103,11 @@ class RecordingBus(Bus):
     def predictions(self) -> list[Prediction]:
         return [message for message in self.messages if isinstance(message, Prediction)]
 
-    async def until(self, wanted: Callable[[], bool], seconds: float) -> None:
-        async with self._news, asyncio.timeout(seconds):
+    async def until(self, wanted: Callable[[], bool]) -> None:
+        async with self._news, asyncio.timeout(LONGEST_WAIT_SECONDS):
             await self._news.wait_for(wanted)
 
-    async def until_state(
-        self, state: State, seconds: float, since: int = 0, of: str = ""
-    ) -> Status:
+    async def until_state(self, state: State, since: int = 0, of: str = "") -> Status:
         """Wait for a headset in this state, of those whose id ends so."""
 
         def found() -> list[Status]:
@@ -106,12 +119,35 @@ class RecordingBus(Bus):
                 and message.headset.id.endswith(of)
             ]
 
-        await self.until(lambda: bool(found()), seconds)
+        await self.until(lambda: bool(found()))
         return found()[0]
 
     def valid(self, of: str = "") -> list[Prediction]:
         """The valid predictions of the headsets whose id ends so."""
         return [p for p in self.predictions if p.valid and p.headset.endswith(of)]
+
+
+class NotingMetrics(Metrics):
+    """What is counted, and how many samples came just now."""
+
+    newest = 0
+
+    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
+        super().heard(samples=samples, missing=missing, superseded=superseded)
+        self.newest = samples
+
+
+class NotingBaselines(Baselines):
+    """Baselines, which hear of all samples when everything else was done; it is noted of whom."""
+
+    bus: RecordingBus
+    metrics: NotingMetrics
+
+    def heard(self, identifier: str, prediction: Prediction | None) -> None:
+        super().heard(identifier, prediction)
+        with self.bus.taking:
+            self.bus.taken[identifier] += self.metrics.newest
+            self.bus.taking.notify_all()
 
 
 @dataclass(frozen=True)
@@ -161,20 +197,30 @@ class Stage:
         return running(model or self.model, clock, Reception(match=(match or f"{self.name}-*",)))
 
 
-def baselines_of(model: Model | WatchedModel, bus: Bus) -> Baselines:
+def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
     # No test here keeps a profile, so that the folder need not be there.
     profiles = ProfileStore(Path("no-such-folder"))
-    return Baselines(model, bus, profiles, clock=time.monotonic, utc=time.time, random=Random(5))
+    return NotingBaselines(
+        model, bus, profiles, clock=time.monotonic, utc=time.time, random=Random(5)
+    )
 
 
 @contextlib.asynccontextmanager
 async def running(
     model: Model | WatchedModel, clock: Callable[[], float], reception: Reception
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
-    bus = RecordingBus()
+    bus, metrics = RecordingBus(), NotingMetrics()
     baselines = baselines_of(model, bus)
+    baselines.bus, baselines.metrics = bus, metrics
     fleet = Fleet(
-        model, model.contract.path, reception, bus, Metrics(), baselines, NoAlarms(), clock
+        model,
+        model.contract.path,
+        reception,
+        bus,
+        metrics,
+        baselines,
+        NoAlarms(),
+        clock,
     )
     baselines.attach(fleet)
     task = asyncio.create_task(fleet.run())
@@ -197,8 +243,87 @@ async def playing(recording: Recording, *, faults: str = "", **options: Any) -> 
         yield
     finally:
         stop.set()
-        await asyncio.to_thread(thread.join, 20)
+        await asyncio.to_thread(thread.join, 60)
         assert not thread.is_alive()
+
+
+class Pace:
+    """The clock of a replay, which goes on once all samples so far were taken.
+
+    It runs far ahead of the machine's, so that no window is ever an old one.
+    """
+
+    def __init__(self, bus: RecordingBus, recording: Recording) -> None:
+        self.first = self._now = pylsl.local_clock() + 1000.0
+        self._taken = bus.taken
+        self._taking = bus.taking
+        self._identifier = recording.source_id
+        self._chunk = round(CHUNK_SECONDS * recording.sfreq)
+        self._sent = bus.taken[recording.source_id]  # by its connections before
+        self._limit: float = math.inf
+        self._over = False
+
+    def __call__(self) -> float:
+        return self._now
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait for the samples so far to be taken, and let these seconds pass in no time."""
+        with self._taking:
+            self._taking.wait_for(
+                lambda: self._over or (self._sent < self._limit and self._all_taken())
+            )
+            if self._over:
+                return stop.wait()
+            self._sent += self._chunk
+        self._now += seconds + 1e-6  # or what is left by rounding would be waited for again
+        return False
+
+    async def hold(self, chunks: int = 0) -> None:
+        """Send no more than this in all; this waits until it was taken."""
+
+        with self._taking:
+            self._limit = chunks * self._chunk
+
+        def wait() -> None:
+            with self._taking:
+                assert self._taking.wait_for(
+                    lambda: self._sent >= self._limit and self._all_taken(), LONGEST_WAIT_SECONDS
+                )
+
+        await asyncio.to_thread(wait)
+
+    def go_on(self) -> None:
+        """Send what is left."""
+        with self._taking:
+            self._limit = math.inf
+            self._taking.notify_all()
+
+    def end(self) -> None:
+        """Send nothing any more."""
+        with self._taking:
+            self._over = True
+            self._taking.notify_all()
+
+    def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
+        """Give predictions by the second of the replay with which their windows begin."""
+        utc = time.time() - pylsl.local_clock()
+        return {round(p.window.start - utc - self.first): p for p in predictions}
+
+    def _all_taken(self) -> bool:
+        return self._taken[self._identifier] >= self._sent
+
+
+@contextlib.asynccontextmanager
+async def paced(recording: Recording, bus: RecordingBus) -> AsyncIterator[Pace]:
+    """Play a recording as fast as its samples are taken."""
+    pace = Pace(bus, recording)
+    # The speed says that its stamps run ahead.
+    options = {"speed": 2.0, "chunk_seconds": CHUNK_SECONDS, "clock": pace, "wait": pace.wait}
+    async with playing(recording, **options):
+        try:
+            yield pace
+        finally:
+            pace.end()
 
 
 @contextlib.asynccontextmanager
@@ -238,10 +363,14 @@ class NotedClock:
         self.first = self.first or now
         return now
 
-    def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
-        """Give predictions by the second of the replay with which their windows begin."""
-        utc = time.time() - pylsl.local_clock()
-        return {round(p.window.start - utc - self.first): p for p in predictions}
+
+def utc_less_local() -> float:
+    """Unix time less LSL's clock, both read with nothing in between."""
+    readings = []
+    for _ in range(100):
+        before, utc, after = pylsl.local_clock(), time.time(), pylsl.local_clock()
+        readings.append((after - before, utc - (before + after) / 2))
+    return min(readings)[1]
 
 
 def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction]) -> None:
@@ -323,22 +452,10 @@ async def live_equals_offline(stage: Stage, sfreq: float, channels: tuple[str, .
     layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
     path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
-    for attempt in range(3):
-        watched = WatchedModel(model, [])
-        async with stage.fleet(watched) as (fleet, bus), playing(recording, speed=2.0):
-            try:
-                await bus.until(lambda: len(bus.valid()) >= len(offline), 30)
-            except TimeoutError as error:
-                headset = only(fleet)
-                late = sum(Reason.STALE in prediction.reasons for prediction in bus.predictions)
-                told = f"{len(bus.valid())} of {len(offline)} valid, {late} stale: {headset}"
-                # Where the machine stood still for seconds the newest windows won, as they should,
-                # and there is nothing to compare.
-                if attempt == 2 or not (late or headset.windows_superseded):
-                    raise AssertionError(told) from error
-                continue
-            headset = only(fleet)
-        break
+    watched = WatchedModel(model, [])
+    async with stage.fleet(watched) as (fleet, bus), paced(recording, bus):
+        await bus.until(lambda: len(bus.valid()) >= len(offline))
+        headset = only(fleet)
     live = bus.valid()
     assert len(live) == len(watched.seen) == len(offline) >= 5
     for window, features, prediction in zip(offline, watched.seen, live, strict=True):
@@ -374,67 +491,72 @@ async def test_at_500_hz_with_13_channels_filled_in_they_are_equal_too(stage: St
 
 
 @together
-async def test_a_killed_and_restarted_headset_predicts_again_in_time_under_a_new_epoch(
+async def test_a_killed_headset_is_lost_at_once_and_predicts_again_under_a_new_epoch(
     stage: Stage,
 ) -> None:
-    async with stage.fleet(match=simulated_recording(2026, 3).source_id) as (fleet, bus):
+    recording = simulated_recording(2026, 3)
+    async with stage.fleet(match=recording.source_id) as (fleet, bus):
         async with headset_process(stage.session, 3):
-            await bus.until(lambda: bool(bus.valid()), 30)
+            await bus.until(lambda: bool(bus.predictions))
             (before,) = {prediction.epoch for prediction in bus.predictions}
-        await bus.until_state(State.LOST, 2.0)
+        lost = await bus.until_state(State.LOST)
         assert only(fleet).state is State.LOST
-        # From here its outlet is there.
-        async with playing(simulated_recording(2026, 3)):
-            await bus.until(
-                lambda: any(p.epoch != before for p in bus.valid()),
-                SETTLE_AND_WINDOW_SECONDS + 2.0,
-            )
+        assert lost.headset.detail == "gone: its source closed the connection", "not by silence"
+        async with paced(recording, bus):
+            await bus.until(lambda: any(p.epoch != before for p in bus.valid()))
     after = [prediction for prediction in bus.predictions if prediction.epoch != before]
-    assert after[0].seq == 0
-    assert next(p.reasons for p in after if p.valid) == ()
-    assert after[0].reasons == (Reason.WARMING_UP,)
+    # Windows end after 5, 6, 7 and 8 s of its signal: as soon as the filters have settled.
+    assert [(p.seq, p.reasons) for p in after[:4]] == [
+        *((seq, (Reason.WARMING_UP,)) for seq in range(3)),
+        (3, ()),
+    ]
 
 
 @together
-async def test_a_frozen_headset_is_warned_of_then_stale_in_time_and_nothing_is_repeated(
+async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_repeated(
     stage: Stage,
 ) -> None:
     warnings: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = lambda record: warnings.append(record)
-    source_id = simulated_recording(2026, 4).source_id
     logger = logging.getLogger("eeg_emotion.fleet.telling")
     logger.addHandler(handler)
+    now = 1000.0
+    recording = stage.recording("a", signal_of(30.0))
     try:
         async with (
-            stage.fleet(match=source_id) as (fleet, bus),
-            headset_process(stage.session, 4) as process,
+            stage.fleet(clock=lambda: now) as (fleet, bus),
+            paced(recording, bus) as pace,
         ):
-            await bus.until(lambda: len(bus.predictions) >= 1, 30)
-            process.send_signal(signal.SIGSTOP)
-            marked = len(bus.messages)
-            # Stale after 2 s of silence, looked for every 0.25 s.
-            await bus.until_state(State.STALE, 2.0 + 0.25 + 0.5, since=marked)
-            staled = time.time()
-            frozen = len(bus.predictions)
+            await bus.until(lambda: bool(bus.predictions))
+            await pace.hold()
+            marked, told = len(bus.messages), len(bus.predictions)
+            now += 0.75
+            assert (only(fleet).state, "has come" in only(fleet).detail) == (State.LIVE, False)
+            now += 0.25
+            assert (only(fleet).state, "for 1 s" in only(fleet).detail) == (State.LIVE, True)
+            await bus.until(
+                lambda: any(
+                    isinstance(message, Status) and "has come for 1 s" in message.headset.detail
+                    for message in bus.messages[marked:]
+                )
+            )
+            now += 0.75
+            assert only(fleet).state is State.LIVE
+            now += 0.25
+            assert only(fleet).state is State.STALE
+            await bus.until_state(State.STALE, since=marked)
+            assert len(bus.predictions) == told
             seen = len(bus.messages)
-            process.send_signal(signal.SIGCONT)
-            await bus.until_state(State.LIVE, 5.0, since=seen)
-            # While it stood still at most the window on its way arrived.
-            assert frozen - sum(isinstance(m, Prediction) for m in bus.messages[:marked]) <= 1
-            identifier = only(fleet).id
+            pace.go_on()
+            await bus.until_state(State.LIVE, since=seen)
+            await bus.until(lambda: len(bus.predictions) > told)
     finally:
         logger.removeHandler(handler)
-    (warned,) = [
-        record.created
-        for record in warnings
-        if record.msg["event"] == "headset silent" and record.msg["headset"] == identifier
+    warned = [
+        record.msg["headset"] for record in warnings if record.msg["event"] == "headset silent"
     ]
-    assert 0.5 <= staled - warned <= 1.75
-    statuses = [m.headset for m in bus.messages[marked:] if isinstance(m, Status)]
-    # The counts of a live headset may be told in between.
-    warned_of = [status.state for status in statuses if "has come for 1 s" in status.detail]
-    assert set(warned_of) == {State.LIVE}
+    assert warned.count(recording.source_id) == 1
     ends = [prediction.window.end for prediction in bus.predictions]
     assert len(set(ends)) == len(ends)
 
@@ -445,17 +567,17 @@ async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(
 ) -> None:
     first = stage.recording("a", signal_of(60.0), name="First twin")
     second = stage.recording("a", signal_of(60.0), name="Second twin")
-    async with stage.fleet() as (fleet, bus), playing(first):
-        await bus.until_state(State.LIVE, 10.0)
-        async with playing(second, wait_for_consumer=False):
-            status = await bus.until_state(State.QUARANTINED, 10.0)
+    async with stage.fleet() as (fleet, bus), playing(first, loop=True):
+        await bus.until_state(State.LIVE)
+        async with playing(second, wait_for_consumer=False, loop=True):
+            status = await bus.until_state(State.QUARANTINED)
             assert "'First twin'" in status.headset.detail
             assert "'Second twin'" in status.headset.detail
             assert "stop one" in status.headset.detail
             assert len(fleet.headsets()) == 1
             quiet = len(bus.predictions)
             marked = len(bus.messages)
-        await bus.until_state(State.LIVE, 15.0, since=marked)
+        await bus.until_state(State.LIVE, since=marked)
         assert len(bus.predictions) == quiet
 
 
@@ -467,8 +589,8 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_a
     ignored = stage.recording("ignored", signal_of(30.0), name="Ignored headset")
     async with (
         stage.fleet(match=f"{stage.name}-FOLLOW*") as (fleet, bus),
-        playing(ignored, wait_for_consumer=False),
-        playing(followed),
+        playing(ignored, wait_for_consumer=False, loop=True),
+        playing(followed, loop=True),
     ):
 
         def told_again() -> bool:
@@ -479,7 +601,7 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_a
                 for one, other in pairwise(told)
             )
 
-        await bus.until(told_again, 20.0)
+        await bus.until(told_again)
         assert only(fleet).id.endswith("-followed")
 
 
@@ -491,17 +613,20 @@ async def test_how_the_channels_were_judged_comes_with_each_prediction_for_who_a
         return [message for message in bus.messages if isinstance(message, Detail)]
 
     outbox = Outbox(lambda: None)
-    async with stage.fleet() as (_, bus), playing(stage.recording("a", signal_of(30.0))):
-        await bus.until(lambda: len(bus.predictions) > 1, 20)
+    async with stage.fleet() as (_, bus), paced(stage.recording("a", signal_of(60.0)), bus) as pace:
+        await pace.hold(24)
+        assert len(bus.predictions) == 2
         assert not details()  # nobody asked
         bus.attach(outbox, lambda headset: True)
         bus.subscribe(outbox, ["*"])
         bus.want_detail(outbox, "*")
         asked = len(bus.predictions)
-        await bus.until(lambda: len(details()) > 1, 20)
-        first = bus.predictions[asked]
+        pace.go_on()
+        await bus.until(lambda: len(details()) > 1)
         found = details()[0]
-        assert (found.epoch, found.seq, found.window) == (first.epoch, first.seq, first.window)
+        of = bus.predictions[found.seq]
+        assert found.seq >= asked
+        assert (found.epoch, found.seq, found.window) == (of.epoch, of.seq, of.window)
         assert [channel.label for channel in found.channels] == list(DEAP32)
 
 
@@ -511,13 +636,13 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
 ) -> None:
     ahead = 0.0
     async with stage.fleet(clock=lambda: pylsl.local_clock() + ahead) as (fleet, bus):
-        async with playing(stage.recording("a", signal_of(30.0)), speed=4.0):
-            await bus.until(lambda: len(bus.predictions) > 0, 20)
-        await bus.until_state(State.LOST, 10.0)
+        async with paced(stage.recording("a", signal_of(30.0)), bus):
+            await bus.until(lambda: len(bus.predictions) > 0)
+        await bus.until_state(State.LOST)
         identifier = only(fleet).id
         assert bus.last_prediction(identifier) is not None
         ahead = 601.0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
@@ -531,12 +656,15 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
     def broken() -> None:
         raise HeadsetLostError("the network went away for a moment")
 
-    async with stage.fleet() as (fleet, bus), playing(stage.recording("a", signal_of(60.0))):
-        await bus.until_state(State.LIVE, 10.0)
+    async with (
+        stage.fleet() as (fleet, bus),
+        playing(stage.recording("a", signal_of(30.0)), loop=True),
+    ):
+        await bus.until_state(State.LIVE)
         fleet.line(only(fleet).id).inlet.pull = broken
-        await bus.until_state(State.LOST, 5.0)
+        await bus.until_state(State.LOST)
         marked = len(bus.messages)
-        again = await bus.until_state(State.LIVE, 10.0, since=marked)
+        again = await bus.until_state(State.LIVE, since=marked)
         epochs = {m.headset.epoch for m in bus.messages if isinstance(m, Status)} - {None}
     assert len(epochs) == 2
     assert again.headset.epoch in epochs
@@ -556,24 +684,23 @@ async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predi
         channels=tuple(DEAP32[index] for index in order),
         units=("V",) * 32,
     )
-    clocks = [NotedClock(pylsl.local_clock) for _ in range(2)]
     async with stage.fleet() as (fleet, bus):
-        async with playing(before, speed=2.0, clock=clocks[0]):
-            await bus.until(lambda: len(bus.valid()) >= 4, 30)
+        async with paced(before, bus) as one:
+            await bus.until(lambda: len(bus.valid()) >= 4)
             straight = bus.valid()
             assert only(fleet).changes == ()
-        await bus.until_state(State.LOST, 5.0)
+        await bus.until_state(State.LOST)
         marked = len(bus.messages)
-        async with playing(after, speed=2.0, clock=clocks[1]):
-            status = await bus.until_state(State.LIVE, 10.0, since=marked)
-            await bus.until(lambda: len(bus.valid()) >= len(straight) + 4, 30)
+        async with paced(after, bus) as other:
+            status = await bus.until_state(State.LIVE, since=marked)
+            await bus.until(lambda: len(bus.valid()) >= len(straight) + 4)
             permuted = [p for p in bus.valid() if p.epoch != straight[0].epoch]
             told = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
     changes = ["unit uV, now V", "its channels come in another order and are matched by label"]
     assert told["changes"] == list(status.headset.changes) == changes
     assert "; ".join(changes) in status.headset.detail
     assert (told["check"], told["unit"]) == ("accepted", "V, as stated")
-    assert_same_scores(clocks[0].by_second(straight), clocks[1].by_second(permuted))
+    assert_same_scores(one.by_second(straight), other.by_second(permuted))
 
 
 async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
@@ -621,7 +748,7 @@ async def test_streams_that_cannot_serve_are_quarantined_each_with_its_remedy(
             recording = stage.recording(name, signal_of(30.0), **changes)
             await played.enter_async_context(playing(recording))
         for name, words in expected.items():
-            status = await bus.until_state(State.QUARANTINED, 15.0, of=f"-{name}")
+            status = await bus.until_state(State.QUARANTINED, of=f"-{name}")
             assert status.headset.check is Check.QUARANTINED
             for word in words:
                 assert word in status.headset.detail
@@ -629,7 +756,7 @@ async def test_streams_that_cannot_serve_are_quarantined_each_with_its_remedy(
         await played.aclose()
         outlets.clear()
         for name in expected:
-            gone = await bus.until_state(State.LOST, 15.0, since=marked, of=f"-{name}")
+            gone = await bus.until_state(State.LOST, since=marked, of=f"-{name}")
             assert "while it was here" in gone.headset.detail
     assert bus.predictions == []
 
@@ -640,7 +767,7 @@ async def test_another_rate_than_the_stated_one_is_quarantined_before_any_score(
 ) -> None:
     recording = stage.recording("a", signal_of(30.0))
     async with stage.fleet() as (fleet, bus), playing(recording, faults="rate 250 silently @1"):
-        status = await bus.until_state(State.QUARANTINED, 10.0)
+        status = await bus.until_state(State.QUARANTINED)
         assert only(fleet).state is State.QUARANTINED
     assert "samples a second" in status.headset.detail
     assert "expected the 128 Hz that the stream states" in status.headset.detail
@@ -661,21 +788,25 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
     worn[:, : 3 * 128] = 0.0
     volts = stage.recording("volts", worn, **unstated)
     counts = stage.recording("counts", signal_of(30.0) * 30.0, **unstated)
-    async with stage.fleet() as (fleet, bus), playing(volts), playing(counts, speed=2.0):
-        weighing = await bus.until_state(State.CONNECTING, 10.0, of="-volts")
-        identifier = weighing.headset.id
-        await bus.until(lambda: fleet.line(identifier) is not None, 10)
+    async with (
+        stage.fleet() as (fleet, bus),
+        paced(volts, bus) as pace,
+        paced(counts, bus),
+    ):
+        await pace.hold(8)
+        weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert fleet.line(identifier).monitor.weighing
-        live = await bus.until_state(State.LIVE, 20.0, of="-volts")
-        refused = await bus.until_state(State.QUARANTINED, 25.0, of="-counts")
+        assert fleet.line(weighing.headset.id).monitor.weighing
+        await bus.until(
+            lambda: any(
+                isinstance(message, Status) and "judging the unit" in message.headset.detail
+                for message in bus.messages
+            )
+        )
+        pace.go_on()
+        live = await bus.until_state(State.LIVE, of="-volts")
+        refused = await bus.until_state(State.QUARANTINED, of="-counts")
         assert fleet.headset(live.headset.id).state is State.LIVE
-    said = [
-        m.headset.detail
-        for m in bus.messages
-        if isinstance(m, Status) and m.headset.id == live.headset.id
-    ]
-    assert any("judging the unit" in detail for detail in said)
     assert (weighing.headset.check, weighing.headset.unit) == (None, None)
     assert live.headset.unit is not None
     assert live.headset.unit.startswith("V, judged by its amplitude of ")
@@ -695,17 +826,16 @@ async def test_permuted_labels_give_the_same_predictions(stage: Stage) -> None:
         channels=tuple(f"EEG {DEAP32[index].upper()}" for index in order),
         units=("mV",) * 32,
     )
-    clocks = [NotedClock(pylsl.local_clock) for _ in range(2)]
     async with (
         stage.fleet() as (_, bus),
-        playing(straight, speed=2.0, clock=clocks[0]),
-        playing(permuted, speed=2.0, clock=clocks[1]),
+        paced(straight, bus) as one,
+        paced(permuted, bus) as other,
     ):
         await bus.until(
-            lambda: len(bus.valid("-straight")) >= 4 and len(bus.valid("-permuted")) >= 4, 30
+            lambda: len(bus.valid("-straight")) >= 4 and len(bus.valid("-permuted")) >= 4
         )
     assert_same_scores(
-        clocks[0].by_second(bus.valid("-straight")), clocks[1].by_second(bus.valid("-permuted"))
+        one.by_second(bus.valid("-straight")), other.by_second(bus.valid("-permuted"))
     )
 
 
@@ -719,12 +849,12 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
     own, unix = NotedClock(pylsl.local_clock), NotedClock(time.time)
     async with (
         stage.fleet() as (fleet, bus),
-        playing(stage.recording("own", signal_of(14.0)), clock=own),
-        playing(stage.recording("unix", signal_of(14.0)), clock=unix),
+        playing(stage.recording("own", signal_of(60.0)), clock=own),
+        playing(stage.recording("unix", signal_of(60.0)), clock=unix),
     ):
-        await bus.until(lambda: bool(bus.valid("-own") and bus.valid("-unix")), 25)
+        await bus.until(lambda: bool(bus.valid("-own") and bus.valid("-unix")))
         details = {h.id.split("-")[-1]: h.detail for h in fleet.headsets()}
-    utc = time.time() - pylsl.local_clock()
+    utc = utc_less_local()
     for prediction in bus.predictions:
         if prediction.headset.endswith("-own"):
             begin, within = own.first + utc, 1 / 128.0
@@ -733,7 +863,7 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
         start, end = prediction.window.start - begin, prediction.window.end - begin
         assert start == pytest.approx(round(start), abs=within)
         assert end == pytest.approx(round(start) + 639 / 128.0, abs=within)
-        assert 0 <= round(start) <= 9
+        assert 0 <= round(start) <= 55
         ledger = prediction.latency_ms
         parts = ledger.arrival + ledger.path + ledger.inference
         assert parts == pytest.approx(ledger.total, abs=0.002)
@@ -745,28 +875,27 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
 async def test_a_headset_whose_clock_is_set_predicts_on_with_windows_of_now(stage: Stage) -> None:
     async with (
         stage.fleet() as (fleet, bus),
-        playing(stage.recording("back", signal_of(30.0)), faults="clock-jump -30s @2"),
-        playing(stage.recording("forth", signal_of(30.0)), faults="clock-jump +30s @2"),
+        playing(stage.recording("back", signal_of(60.0)), faults="clock-jump -30s @2"),
+        playing(stage.recording("forth", signal_of(60.0)), faults="clock-jump +30s @2"),
     ):
-        await bus.until(lambda: bool(bus.valid("-back") and bus.valid("-forth")), 30)
+        await bus.until(lambda: bool(bus.valid("-back") and bus.valid("-forth")))
         headsets = {h.id.split("-")[-1]: h for h in fleet.headsets()}
     for name, shift in (("back", -30.0), ("forth", 30.0)):
         told = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
         assert told is not None
         # By when the samples came: to within what this machine was late at that moment.
-        assert float(told[1]) == pytest.approx(shift, abs=1.0)
+        assert float(told[1]) == pytest.approx(shift, abs=10.0)
         assert (headsets[name].gaps, headsets[name].samples_missing) == (1, 0)
     for prediction in bus.predictions:
-        assert Reason.STALE not in prediction.reasons
-        assert 0.0 <= prediction.latency_ms.arrival <= 1000.0
+        assert 0.0 <= prediction.latency_ms.arrival <= 10_000.0
 
 
 @together
 async def test_what_an_outage_held_back_is_not_shown_as_of_now(stage: Stage) -> None:
-    recording = stage.recording("a", signal_of(30.0))
+    recording = stage.recording("a", signal_of(60.0))
     async with stage.fleet() as (fleet, bus), playing(recording, faults="freeze 5s @4"):
-        await bus.until_state(State.STALE, 20.0)
-        await bus.until(lambda: only(fleet).sfreq_measured is not None, 25)
+        await bus.until_state(State.STALE)
+        await bus.until(lambda: bool(only(fleet).sfreq_measured is not None and bus.valid()))
         headset = only(fleet)
     late = [p for p in bus.predictions if p.latency_ms.arrival > STALE_SECONDS * 1e3]
     assert late
@@ -785,18 +914,16 @@ async def test_what_an_outage_held_back_is_not_shown_as_of_now(stage: Stage) -> 
 async def test_a_model_that_needs_rest_follows_a_headset_and_scores_it_not(stage: Stage) -> None:
     async with (
         stage.fleet(stage.adapted(rest=True)) as (fleet, bus),
-        playing(stage.recording("a", signal_of(30.0)), speed=2.0),
+        paced(stage.recording("a", signal_of(30.0)), bus),
     ):
-        await bus.until(lambda: len(bus.predictions) >= 7, 20)
+        await bus.until(lambda: len(bus.predictions) >= 7)
         assert only(fleet).state is State.LIVE
     for prediction in bus.predictions:
         assert not prediction.valid
         assert prediction.arousal == prediction.valence == NO_SCORE
     reasons = [prediction.reasons for prediction in bus.predictions]
     warming = (Reason.WARMING_UP, Reason.NO_BASELINE)
-    settled = reasons.index((Reason.NO_BASELINE,))
-    assert reasons == [warming] * settled + [(Reason.NO_BASELINE,)] * (len(reasons) - settled)
-    assert 1 <= settled <= 3
+    assert reasons == [warming] * 3 + [(Reason.NO_BASELINE,)] * (len(reasons) - 3)
 
 
 @together
@@ -810,15 +937,14 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
     absurd[5, 300:] = 1e30
     async with (
         stage.fleet() as (fleet, bus),
-        playing(stage.recording("good", samples), speed=2.0),
-        playing(stage.recording("absurd", absurd), speed=2.0),
+        paced(stage.recording("good", samples), bus),
+        paced(stage.recording("absurd", absurd), bus),
     ):
         await bus.until(
             lambda: (
                 len(bus.valid("-good")) >= 2
                 and sum(p.headset.endswith("-absurd") for p in bus.predictions) >= 5
-            ),
-            30,
+            )
         )
         told = {
             h.id.split("-")[-1]: await ask(stage.model, fleet, bus, f"/v1/headsets/{h.id}/quality")
@@ -850,14 +976,14 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stag
     async with stage.fleet() as (fleet, bus), contextlib.AsyncExitStack() as played:
         for name in names:
             recording = stage.recording(name, signal_of(30.0))
-            await played.enter_async_context(playing(recording, speed=2.0))
+            await played.enter_async_context(paced(recording, bus))
         for name in names:
-            live = await bus.until_state(State.LIVE, 10.0, of=f"-{name}")
+            live = await bus.until_state(State.LIVE, of=f"-{name}")
             if name == "b":
                 failing = fleet.line(live.headset.id)
         failing.monitor.feed = fail
-        status = await bus.until_state(State.QUARANTINED, 10.0)
-        await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2, 20)
+        status = await bus.until_state(State.QUARANTINED)
+        await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2)
         states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
     assert states == {"a": State.LIVE, "b": State.QUARANTINED, "c": State.LIVE}
     assert "ZeroDivisionError: a defect; see its log" in status.headset.detail
@@ -879,10 +1005,10 @@ async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one
             return super().predict(features)
 
     async with stage.fleet(Failing(stage.model, [])) as (fleet, bus):
-        async with playing(stage.recording("a", signal_of(30.0)), speed=4.0):
-            status = await bus.until_state(State.QUARANTINED, 20.0)
-        async with playing(stage.recording("b", signal_of(30.0)), speed=4.0):
-            await bus.until(lambda: len(bus.valid("-b")) >= 2, 20)
+        async with paced(stage.recording("a", signal_of(30.0)), bus):
+            status = await bus.until_state(State.QUARANTINED)
+        async with paced(stage.recording("b", signal_of(30.0)), bus):
+            await bus.until(lambda: len(bus.valid("-b")) >= 2)
             states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
     assert "RuntimeError: a defect" in status.headset.detail
     assert states["b"] is State.LIVE
@@ -900,37 +1026,41 @@ async def test_whether_streams_are_looked_for_and_read_shows(
     async with running(model, clock, Reception(match=("nobody",))) as (fleet, _):
         assert not fleet.following
         for _ in range(2):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
                 while not fleet.following:  # noqa: ASYNC110 - nothing is told of it
                     await asyncio.sleep(0.01)
             passed += 6.0  # in which neither thread came round
             assert not fleet.following
 
 
-async def test_many_headsets_are_opened_at_once(lsl_session: str, model: Model) -> None:
+async def test_many_headsets_are_opened_at_once(
+    lsl_session: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = 16
+    opening = threading.Barrier(many)
+
+    class Opened(HeadsetInlet):
+        """An inlet that is opened once all are about to be."""
+
+        def __init__(self, info: pylsl.StreamInfo) -> None:
+            opening.wait(LONGEST_WAIT_SECONDS)
+            super().__init__(info)
+
+    monkeypatch.setattr("eeg_emotion.fleet.fleet.HeadsetInlet", Opened)
     outlets = []
     for number in range(many):
         info = pylsl.StreamInfo("Many", "EEG", 32, 128.0, "float32", f"many-{os.getpid()}-{number}")
         info.set_channel_labels(list(DEAP32))
         info.set_channel_units(["microvolts"] * 32)
         outlets.append(pylsl.StreamOutlet(info))
-    (found,) = await asyncio.to_thread(
-        pylsl.resolve_byprop, "source_id", f"many-{os.getpid()}-0", 1, 10
-    )
-    begun = time.monotonic()
-    inlet = await asyncio.to_thread(HeadsetInlet, found)
-    one = time.monotonic() - begun
-    inlet.close()
     reception = Reception(match=(f"many-{os.getpid()}-*",))
-    async with running(model, pylsl.local_clock, reception) as (fleet, _), asyncio.timeout(30):
-        while not fleet.headsets():  # noqa: ASYNC110 - until the first is found
-            await asyncio.sleep(0.01)
-        begun = time.monotonic()
+    async with (
+        running(model, pylsl.local_clock, reception) as (fleet, _),
+        asyncio.timeout(LONGEST_WAIT_SECONDS),
+    ):
 
         def accepted() -> int:
             return sum(headset.check is Check.ACCEPTED for headset in fleet.headsets())
 
         while accepted() < many:  # noqa: ASYNC110 - as none has sent a sample, nothing is told
             await asyncio.sleep(0.01)
-        assert time.monotonic() - begun < many * one / 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -11,9 +12,18 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pylsl
 import pytest
-from tests.service.fleet.test_fleet import RecordingBus, playing, running, signal_of
+from tests.service.fleet.test_fleet import (
+    LONGEST_WAIT_SECONDS,
+    RecordingBus,
+    paced,
+    playing,
+    running,
+    signal_of,
+    utc_less_local,
+)
 from tests.service.recordings.conftest import deap_arrays, deap_file
 
 from eeg_emotion.eeg.montage import DEAP32
@@ -25,7 +35,7 @@ from eeg_emotion.publish.messages import Marker
 from eeg_emotion.recordings.deap import deap_recording, read_person
 from eeg_emotion.recordings.recording import Recording, Stretch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 __all__ = ["deap_arrays", "deap_file"]
 
@@ -56,14 +66,15 @@ async def headset(source_id: str) -> AsyncIterator[None]:
         channel.append_child_value("label", label)
         channel.append_child_value("unit", "microvolts")
     outlet, stop = pylsl.StreamOutlet(info), threading.Event()
-    signal = signal_of(60.0).T
+    signal = signal_of(60.0).T.astype("float32")
 
     def send() -> None:
-        begun, sent = pylsl.local_clock(), 0
-        while not stop.wait(max(0.0, begun + (sent + CHUNK) / 128 - pylsl.local_clock())):
-            sent += CHUNK
-            stamp = begun + (sent - 1) / 128
-            outlet.push_chunk(signal[sent - CHUNK : sent].astype("float32").tolist(), stamp)
+        begun = pylsl.local_clock()
+        chunks = itertools.cycle(np.split(signal, len(signal) // CHUNK))
+        for sent in itertools.count(CHUNK, CHUNK):
+            if stop.wait(max(0.0, begun + sent / 128 - pylsl.local_clock())):
+                return
+            outlet.push_chunk(next(chunks).tolist(), begun + (sent - 1) / 128)
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -80,7 +91,7 @@ async def test_a_deap_recordings_ratings_come_dated_as_its_trials_first_sample(
     person = read_person(deap_file)
     recording = deap_recording(deap_file, range(3, 5), baseline=False)
     async with following(recording.source_id) as (_, bus), playing(recording):
-        await bus.until(lambda: bool(bus.predictions and markers(bus)), 40)
+        await bus.until(lambda: bool(bus.predictions and markers(bus)))
     (first, *_), (marker, *_) = bus.predictions, markers(bus)
     assert first.seq == 0
     assert marker.time == pytest.approx(first.window.start, abs=0.05)
@@ -98,42 +109,41 @@ async def test_markers_of_any_kind_come_and_trouble_nobody(
     source_id = f"marked-{uuid.uuid4().hex}"
     outlet = note_outlet(source_id)
     async with following(source_id) as (fleet, bus), headset(source_id):
-        await bus.until_state(State.LIVE, 30)
-        assert await asyncio.to_thread(outlet.wait_for_consumers, 20)
-        stamp = pylsl.local_clock() - 0.5
-        at = time.time() - 0.5
+        await bus.until_state(State.LIVE)
+        assert await asyncio.to_thread(outlet.wait_for_consumers, LONGEST_WAIT_SECONDS)
+        stamp, pushed = pylsl.local_clock() - 0.5, time.time()
+        at = stamp + utc_less_local()
         outlet.push_sample(["clip 4"], stamp)
         outlet.push_sample(['{"text": "rated", "ratings": {"valence": 7, "arousal": 2}}'], stamp)
         outlet.push_sample(['{"ratings": {"valence": NaN, "arousal": []}}'], stamp)
         outlet.push_sample(["x" * 1_000_000], stamp)
         outlet.push_sample(["of another clock"], stamp + 1e7)
-        await bus.until(lambda: len(markers(bus)) == 5, 10)
+        await bus.until(lambda: len(markers(bus)) == 5)
         plain, rated, senseless, long, misdated = markers(bus)
         assert (plain.text, plain.ratings) == ("clip 4", None)
         assert plain.time == pytest.approx(at, abs=0.05)
         assert (rated.text, rated.ratings) == ("rated", {"valence": 7.0, "arousal": 2.0})
         assert (senseless.ratings, long.text) == (None, "x" * 300)
-        assert misdated.time == pytest.approx(time.time(), abs=5)
+        assert pushed <= misdated.time <= time.time()
 
         before = len(markers(bus))
         for number in range(200):
             outlet.push_sample([str(number)])
         begun = time.monotonic()
-        await bus.until(lambda: len(markers(bus)) > before, 10)
-        await bus.until(lambda: len(bus.valid()) >= 1, 20)
+        await bus.until(lambda: len(markers(bus)) > before)
+        await bus.until(lambda: len(bus.valid()) >= 1)
         most = MOST_A_SECOND * (2 + int(time.monotonic() - begun))
         assert 0 < len(markers(bus)) - before <= most
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             while "markers left out" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
                 await asyncio.sleep(0.02)
 
         del outlet
         back = note_outlet(source_id)
-        assert await asyncio.to_thread(back.wait_for_consumers, 20)
+        assert await asyncio.to_thread(back.wait_for_consumers, LONGEST_WAIT_SECONDS)
         back.push_sample(["back"])
-        await bus.until(lambda: markers(bus)[-1].text == "back", 10)
+        await bus.until(lambda: markers(bus)[-1].text == "back")
         (known,) = fleet.headsets()
-        assert known.state is State.LIVE
         assert known.samples_missing == 0
     assert len({prediction.epoch for prediction in bus.predictions}) == 1
 
@@ -151,7 +161,7 @@ async def test_a_headsets_own_markers_are_read_and_no_others(lsl_session: str) -
         stretches=lambda: iter([Stretch(signal_of(20.0))]),
     )
     foreign = note_outlet(f"{source_id}-2")
-    async with following(source_id) as (_, bus), playing(recording):
-        await bus.until(lambda: len(bus.predictions) >= 1, 30)
+    async with following(source_id) as (_, bus), paced(recording, bus):
+        await bus.until(lambda: len(bus.predictions) >= 1)
         assert not foreign.have_consumers()
     assert markers(bus) == []
