@@ -1,7 +1,9 @@
 """The README's table of faults: each row over a real outlet, through the daemon's own command.
 
 All rows run at once, in true time. A fault strikes 9 s after its headset began, when one window
-was valid, so that every test sees the change.
+was valid, so that every test sees the change. How late something is told is this machine's matter
+and judged elsewhere, on clocks of the tests' own; here the stamps count, and windows that were late
+are `stale`, whatever else there is.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import re
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +21,17 @@ from pathlib import Path
 import pytest
 import websockets
 
+from eeg_emotion.headset.link import STALE_SECONDS
 from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
 
-pytestmark = pytest.mark.slow
+# The fixture is within the first test's time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 README = Path(__file__).parents[3] / "README.md"
 STRIKES = 9.0  # seconds of signal before each fault
-WATCHED_SECONDS = 30.0
+WATCHED_SECONDS = 27.0  # of signal
+LONGEST_WAIT_SECONDS = 200.0
+LATE_MS = STALE_SECONDS * 1e3
 
 
 def readme_faults() -> list[str]:
@@ -40,36 +45,49 @@ FAULTS = readme_faults()
 
 @dataclass(slots=True)
 class Course:
-    """What subscribers were told of one headset, and when, Unix seconds."""
+    """What subscribers were told of one headset."""
 
-    predictions: list[tuple[float, Prediction]] = field(default_factory=list)
-    statuses: list[tuple[float, Headset]] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+    statuses: list[Headset] = field(default_factory=list)
 
     @property
     def struck(self) -> float:
         """When the fault struck: 9 s after the first sample, with which the first window begins."""
-        return self.predictions[0][1].window.start + STRIKES
+        return self.predictions[0].window.start + STRIKES
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to come of which a test would have to know."""
+        if not self.predictions or not self.statuses:
+            return False
+        watched = self.predictions[-1].window.end - self.predictions[0].window.start
+        return self.last.state is State.QUARANTINED or watched >= WATCHED_SECONDS
+
+    @property
+    def prompt(self) -> list[Prediction]:
+        """The predictions that were not late."""
+        return [p for p in self.predictions if Reason.STALE not in p.reasons]
 
     def after(self) -> list[Prediction]:
-        """The predictions whose windows hold something from after the fault."""
-        return [p for _, p in self.predictions if self.within(p)]
+        """Those of them whose windows hold something from after the fault."""
+        return [p for p in self.prompt if self.within(p)]
 
     def within(self, prediction: Prediction) -> bool:
-        return prediction.epoch != self.predictions[0][1].epoch or (
+        return prediction.epoch != self.predictions[0].epoch or (
             prediction.window.end > self.struck + 0.1
         )
 
     def states(self) -> list[State]:
         """The states it went through, each once in a row."""
         found: list[State] = []
-        for _, headset in self.statuses:
+        for headset in self.statuses:
             if not found or found[-1] is not headset.state:
                 found.append(headset.state)
         return found
 
     @property
     def last(self) -> Headset:
-        return self.statuses[-1][1]
+        return self.statuses[-1]
 
 
 @pytest.fixture(scope="module")
@@ -100,39 +118,40 @@ def courses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Course]:
 async def watch(url: str) -> dict[str, Course]:
     """Listen until all headsets have been here for long enough."""
     heard: dict[str, Course] = {}
-    until = time.time() + 60.0
-    async with websockets.connect(url) as socket:
-        while time.time() < until:
-            try:
-                text = await asyncio.wait_for(socket.recv(), 0.5)
-            except TimeoutError:
-                continue
-            now = time.time()
+    killed = f"simulated-7-{FAULTS.index('kill')}"
+
+    def over() -> bool:
+        gone = killed in heard and heard[killed].states()[-1:] == [State.LOST]
+        others = [course for name, course in heard.items() if name != killed]
+        return gone and len(others) == len(FAULTS) - 1 and all(each.over for each in others)
+
+    async with websockets.connect(url) as socket, asyncio.timeout(LONGEST_WAIT_SECONDS):
+        while not over():
+            text = await socket.recv()
             kind = json.loads(text)["type"]
             if kind == "prediction":
                 prediction = Prediction.model_validate_json(text)
-                course = heard.setdefault(prediction.headset, Course())
-                course.predictions.append((now, prediction))
+                heard.setdefault(prediction.headset, Course()).predictions.append(prediction)
             elif kind == "status":
                 headset = Status.model_validate_json(text).headset
-                heard.setdefault(headset.id, Course()).statuses.append((now, headset))
-            begun = [c.predictions[0][0] for c in heard.values() if c.predictions]
-            if len(begun) == len(FAULTS):
-                until = min(until, max(begun) - 5.0 + WATCHED_SECONDS)
+                heard.setdefault(headset.id, Course()).statuses.append(headset)
     return heard
 
 
 def assert_truthful(course: Course) -> None:
     """What holds for every fault: numbers without holes, no score without trust or of old times."""
-    for epoch in {p.epoch for _, p in course.predictions}:
-        seqs = [p.seq for _, p in course.predictions if p.epoch == epoch]
+    for epoch in {p.epoch for p in course.predictions}:
+        seqs = [p.seq for p in course.predictions if p.epoch == epoch]
         assert seqs == list(range(len(seqs)))
-    for told, prediction in course.predictions:
+    for prediction in course.predictions:
         assert prediction.valid == (not prediction.reasons)
         scored = prediction.arousal.probability is not None
         assert scored == prediction.valid
+        # The resampler's delay is no lateness of the samples.
+        late = prediction.latency_ms.arrival - prediction.latency_ms.resampler
+        if abs(late - LATE_MS) > 1.0:
+            assert (Reason.STALE in prediction.reasons) == (late > LATE_MS)
         if prediction.valid:
-            assert told - prediction.window.end < 2.5
             assert prediction.window.end - prediction.window.start == pytest.approx(5.0, abs=0.02)
 
 
@@ -142,7 +161,12 @@ def reasons(predictions: list[Prediction]) -> set[Reason]:
 
 def recovered(course: Course) -> bool:
     """The last two predictions are valid."""
-    return [p.valid for _, p in course.predictions[-2:]] == [True, True]
+    return [p.valid for p in course.prompt[-2:]] == [True, True]
+
+
+def of_now(predictions: list[Prediction]) -> bool:
+    """Tell whether they are dated by this machine's clock, and by none that is 30 s off."""
+    return all(-100.0 < p.latency_ms.arrival < 10_000.0 for p in predictions)
 
 
 def drop(course: Course) -> None:
@@ -157,10 +181,9 @@ def drop(course: Course) -> None:
 
 def freeze(course: Course) -> None:
     assert course.states()[-2:] == [State.STALE, State.LIVE]
-    assert any("no sample has come for 1 s" in headset.detail for _, headset in course.statuses)
-    over = course.after()
-    assert reasons(over) <= {Reason.STALE}
-    assert course.last.windows_superseded + len(reasons(over)) > 0
+    assert all(p.valid for p in course.after())
+    late = len(course.predictions) - len(course.prompt)
+    assert course.last.windows_superseded + late > 0
     assert (course.last.samples_missing, course.last.gaps) == (0, 0)
     assert recovered(course)
 
@@ -199,7 +222,7 @@ def rate_silently(course: Course) -> None:
     assert "samples a second" in course.last.detail
     assert "128 Hz that the stream states" in course.last.detail
     # At most the second that it takes to be sure.
-    assert all(p.window.end < course.struck + 1.5 for _, p in course.predictions)
+    assert all(p.window.end < course.struck + 1.5 for p in course.predictions)
 
 
 def one_electrode(course: Course) -> None:
@@ -222,18 +245,17 @@ def not_worn(course: Course) -> None:
 def kill(course: Course) -> None:
     assert course.states()[-1] is State.LOST
     assert course.after() == []
-    told = next(when for when, headset in course.statuses if headset.state is State.LOST)
-    assert told - course.struck < 1.5
+    assert course.last.detail == "gone: its source closed the connection", "not by its silence"
 
 
 def kill_and_return(course: Course) -> None:
     assert course.states()[-1] is State.LIVE
     assert State.LOST in course.states()
     assert course.last.changes == ()
-    assert len({p.epoch for _, p in course.predictions}) == 2
+    assert len({p.epoch for p in course.predictions}) == 2
     assert reasons(course.after()) == {Reason.WARMING_UP}
     back = course.after()[0].window.start
-    valid = next(when for when, p in course.predictions if p.valid and course.within(p))
+    valid = next(p.window.end for p in course.after() if p.valid)
     assert valid - back < 3.0 + 5.0 + 2.0
     assert recovered(course)
 
@@ -243,15 +265,14 @@ def clock_jump(course: Course) -> None:
     assert reasons(over) == {Reason.GAP, Reason.WARMING_UP}
     assert "its clock has jumped by" in course.last.detail
     assert course.last.samples_missing == 0
-    told = [(when, p) for when, p in course.predictions if p in over]
-    assert all(-0.1 < when - p.window.end < 1.0 for when, p in told)
+    assert of_now(over)
     assert recovered(course)
 
 
 def unix_time(course: Course) -> None:
     assert "its stamps are Unix time" in course.last.detail
-    assert reasons([p for _, p in course.predictions]) == {Reason.WARMING_UP}
-    assert all(-0.1 < when - p.window.end < 1.0 for when, p in course.predictions)
+    assert reasons(course.prompt) == {Reason.WARMING_UP}
+    assert of_now(course.predictions)
     assert recovered(course)
 
 
@@ -296,9 +317,9 @@ def test_the_readme_lists_what_is_tested():
 def test_a_fault_gives_what_the_readme_says(fault: str, courses: dict[str, Course]):
     course = courses[fault]
     assert course.predictions
-    assert course.predictions[0][1].reasons == (Reason.WARMING_UP,)
+    assert course.prompt[0].reasons == (Reason.WARMING_UP,)
     if fault != "unix-time":
-        before = [p for _, p in course.predictions if not course.within(p)]
+        before = [p for p in course.prompt if not course.within(p)]
         assert any(p.valid for p in before)
     assert_truthful(course)
     EXPECTED[fault](course)
