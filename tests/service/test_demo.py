@@ -213,7 +213,7 @@ def test_it_ends_with_a_summary_and_leaves_no_process(number: signal.Signals) ->
             parts = psutil.Process(demo.pid).children(recursive=True)
             assert {"serve", "replay"} <= {word for part in parts for word in part.cmdline()}
             demo.send_signal(number)
-            output, errors = demo.communicate(timeout=30)
+            output, errors = demo.communicate(timeout=100)
             assert (demo.returncode, errors) == (0, "")
             found = json.loads(output.splitlines()[-1])
             assert found["predictions"] >= 1

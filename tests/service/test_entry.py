@@ -156,7 +156,7 @@ async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
     process, line = await start(*options, "--justification", "pilots' fatigue")
     address = line.split()[1]
     stream = f"{address.replace('http', 'ws', 1)}v1/stream"
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+    async with asyncio.timeout(100), httpx.AsyncClient(base_url=address, trust_env=False) as http:
         bearer = {"Authorization": f"Bearer {good}"}
         assert (await http.get("/v1/headsets")).status_code == 401
         assert (await http.get("/v1/headsets", headers=bearer)).status_code == 200

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
@@ -95,6 +96,12 @@ def test_promises_are_numbered_without_a_hole() -> None:
 @pytest.mark.parametrize("promise", sorted(set(PROMISES) - {"P7"}))
 def test_a_promise_s_numbers_are_the_code_s(promise: str) -> None:
     assert _numbers(PROMISES[promise][2]) == NUMBERS.get(promise, [])
+
+
+def test_an_orderly_exit_takes_less_than_is_promised() -> None:
+    (*_, promised) = NUMBERS["P11"]
+    graceful = server.make_server(FastAPI()).config.timeout_graceful_shutdown
+    assert subscribers._SPREAD_SECONDS + subscribers._FAREWELL_SECONDS + graceful < promised
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class TroubledStore(EventStore):
 
     def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> list[Stored]:
         self.tried += 1
-        assert self.open.wait(30)
+        assert self.open.wait(60)
         if self.failing:
             raise StoreError("found no disk, expected one; buy one")
         return super().record(events, targets, time)
@@ -87,7 +87,7 @@ class World:
         self.bus.publish(status(headset, state))
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not true():  # noqa: ASYNC110  # the store's thread says nothing to wait for
                 await asyncio.sleep(0.01)
 

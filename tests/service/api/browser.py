@@ -117,7 +117,7 @@ class Page:
         if self._session is not None:
             message["sessionId"] = self._session
         await self._socket.send(json.dumps(message))
-        answer = await asyncio.wait_for(self._answers[number], 60)
+        answer = await asyncio.wait_for(self._answers[number], 100)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']}")
         result: dict[str, Any] = answer["result"]
@@ -141,7 +141,7 @@ class Page:
         """Go to an address, and wait until it is loaded."""
         self._loaded.clear()
         await self.call("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), 30)
+        await asyncio.wait_for(self._loaded.wait(), 100)
 
     @contextlib.asynccontextmanager
     async def frozen(self) -> AsyncIterator[None]:
@@ -176,7 +176,7 @@ class Page:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    async def until(self, condition: str, *, seconds: float = 30.0) -> dict[str, Any]:
+    async def until(self, condition: str, *, seconds: float = 60.0) -> dict[str, Any]:
         """Wait in the page until a condition on `now` holds; give what it then shows."""
         found: dict[str, Any] | None = await self.value(
             f"""new Promise((done) => {{

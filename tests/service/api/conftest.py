@@ -105,7 +105,7 @@ class WatchedBus(Bus):
 
         self._told = asyncio.ensure_future(notify())
 
-    async def until_subscribers(self, count: int, *, seconds: float = 10.0) -> None:
+    async def until_subscribers(self, count: int, *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.subscribers == count)
 

@@ -51,7 +51,7 @@ class Board:
         self.service.bus.publish(prediction(headset))
 
     async def until_kept(self, count: int) -> list[Alarm]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.client.get("/v1/alarms")).json()["alarms"]
                 if len(found) >= count:
@@ -98,7 +98,7 @@ async def test_a_rule_that_is_put_raises_an_alarm_which_is_told_kept_and_acknowl
 
 
 async def until_alarm(stream: Any) -> Alarm:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for message in stream:
             if isinstance(message, Alarm):
                 return message
@@ -109,7 +109,7 @@ async def test_server_sent_events_have_alarms(board: Board, prediction: Callable
     await put(board, EXCITED)
     board.service.headsets.add("h1")  # type: ignore[attr-defined]
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         board.client.stream("GET", "/v1/headsets/h1/stream") as answer,
     ):
         lines = answer.aiter_lines()
@@ -203,7 +203,7 @@ async def test_a_store_that_fails_is_told_by_readyz_and_does_not_end_the_service
     with monkeypatch.context() as broken:
         broken.setattr(board.service.events, "record", fail)
         board.excite(prediction)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while board.service.alarms.trouble is None:  # noqa: ASYNC110  # a thread's word
                 await asyncio.sleep(0.01)
         answer = await board.client.get("/readyz?verbose")

@@ -82,7 +82,7 @@ def expected(
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
-    client = triton.InferenceServerClient(address, connection_timeout=10, network_timeout=10)
+    client = triton.InferenceServerClient(address, connection_timeout=60, network_timeout=60)
     try:
         yield client
     finally:

@@ -195,7 +195,7 @@ async def test_fifty_headsets_and_their_subscribers_make_no_series_of_their_own(
         service.metrics.observe(prediction(name))
         service.bus.publish(prediction(name))
 
-    async with asyncio.timeout(30), serving() as address:
+    async with asyncio.timeout(100), serving() as address:
         counts = []
         for numbers in (range(1), range(1, 50)):
             for number in numbers:
@@ -226,7 +226,7 @@ async def test_open_connections_are_counted_by_transport(address: str, service: 
 
     stream = f"ws://{address}/v1/stream"
     events = f"http://{address}/v1/headsets/h1/stream"
-    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(100), httpx.AsyncClient(trust_env=False) as http:
         async with (
             websockets.connect(stream, proxy=None) as first,
             websockets.connect(stream, proxy=None) as second,
@@ -252,7 +252,7 @@ async def test_the_time_to_the_socket_is_measured_from_the_windows_end(
     address: str, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     stream = f"ws://{address}/v1/stream?headset=*"
-    async with asyncio.timeout(20), websockets.connect(stream, proxy=None) as subscriber:
+    async with asyncio.timeout(100), websockets.connect(stream, proxy=None) as subscriber:
         while '"subscribed"' not in await subscriber.recv():
             pass
         now = service.utc()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import pylsl
 import pytest
 
@@ -194,7 +194,7 @@ async def test_the_service_never_takes_one_for_a_headset(
     )
     discovery = Discovery()
     looks: list[set[str]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(f"{headset}-eeg" in look for look in looks) < 6:  # more than a round of liblsl's
             await asyncio.sleep(0.2)
             looks.append({info.source_id() for info in discovery.visible()})
@@ -204,7 +204,7 @@ async def test_the_service_never_takes_one_for_a_headset(
 
 async def until_closed(reader: Reader) -> None:
     def wait() -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         with contextlib.suppress(pylsl.util.LostError):
             while time.monotonic() < deadline:
                 reader.inlet.pull_sample(0.2)
@@ -278,36 +278,29 @@ async def test_the_event_loop_never_waits_for_liblsl_to_open_or_close(
     prediction: Predicted,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """1. Opening one takes 0.3 s. 2. Ten are closed at the end, of which each takes 0.2 s."""
+    """Ten are opened, and closed at the end two by two: of which each waits for another."""
     real = pylsl.StreamOutlet
+    threads: set[int] = set()
+    closing = threading.Barrier(2)
 
-    class Slow(real):
+    class Watched(real):
         def __init__(self, info: pylsl.StreamInfo) -> None:
-            time.sleep(0.3 if headset == info.name().split()[0] else 0)
+            threads.add(threading.get_ident())
             super().__init__(info)
 
         def __del__(self) -> None:
-            time.sleep(0.2)
+            threads.add(threading.get_ident())
+            closing.wait(60)
             super().__del__()
 
-    async def watch() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.01)
-            late.append(time.monotonic() - began - 0.01)
-
-    late: list[float] = []
-    monkeypatch.setattr(pylsl, "StreamOutlet", Slow)
+    monkeypatch.setattr(pylsl, "StreamOutlet", Watched)
     names = [headset, *(f"{headset}-{number}" for number in range(9))]
-    watching = asyncio.create_task(watch())
     for name in names:
         service.headsets.add(name)
         service.bus.publish(prediction(name))
     assert await resolve(names[-1])
-    began = time.monotonic()
     outlets.cancel()
     await asyncio.wait([outlets])
-    took = time.monotonic() - began
-    watching.cancel()
-    assert took < 1.0  # side by side: one after the other they take 2 s
-    assert np.max(late) < 0.2
+    assert threads
+    assert threading.get_ident() not in threads
+    assert not closing.broken

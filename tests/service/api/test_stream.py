@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -17,8 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.frames import CloseCode
 
+from eeg_emotion.api.server import _Request
 from eeg_emotion.api.service import Service
-from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
 from eeg_emotion.headset.link import State
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
 from eeg_emotion.publish.outbox import CREDITS
@@ -60,7 +60,7 @@ async def sleeper(address: str, **options: Any) -> AsyncIterator[ClientConnectio
 
 
 async def receive(client: ClientConnection) -> str:
-    text = await asyncio.wait_for(client.recv(), 10)
+    text = await asyncio.wait_for(client.recv(), 60)
     assert isinstance(text, str)
     return text
 
@@ -139,8 +139,8 @@ async def test_a_subscriber_that_leaves_is_gone_at_once_with_nothing_sent(
         else:
             leaving.transport.abort()
         # Well before the ping after 20 s, and without a prediction that could not be sent.
-        await service.bus.until_subscribers(1, seconds=5)
-    await service.bus.until_subscribers(0, seconds=5)
+        await service.bus.until_subscribers(1, seconds=15)
+    await service.bus.until_subscribers(0, seconds=15)
 
 
 async def test_a_subscriber_that_does_not_read_gets_the_newest_and_harms_nobody(
@@ -216,7 +216,7 @@ async def test_a_dead_subscriber_is_let_go_of_however_much_waits_for_it(
     Result: the live one, which answers its pings, goes on.
     """
     async with (
-        serving(ping_seconds=0.5) as address,
+        serving(ping_seconds=2.0) as address,
         sleeper(address) as dead,
         subscriber(address) as live,
     ):
@@ -235,16 +235,14 @@ async def test_a_stopping_server_does_not_wait_for_a_subscriber_that_does_not_re
     serving: Serving, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        async with asyncio.timeout(20), serving() as address:
+        # Without a ping's help, which comes after 40 s.
+        async with asyncio.timeout(35), serving() as address:
             slow = await stack.enter_async_context(sleeper(address))
             quick = await stack.enter_async_context(subscriber(address))
             for seq in range(MANY):
                 service.bus.publish(prediction(seq=seq))
                 await receive(quick)
             await quick.close()
-            loop = asyncio.get_running_loop()
-            begin = loop.time()
-        assert loop.time() - begin < 8  # the daemon has 10 s, 2 of them to say goodbye
         assert service.bus.subscribers == 0
         slow.transport.abort()
 
@@ -298,7 +296,7 @@ async def test_nothing_comes_before_something_is_subscribed_to(
         # The newest comes at once: no page begins blank.
         assert await receive(client) == prediction().encode()
         await client.send(say(type="unsubscribe", headsets=["h1"]))
-        await asyncio.wait_for(await client.ping(), 5)
+        await asyncio.wait_for(await client.ping(), 60)
         service.bus.publish(prediction(seq=1))
         await client.send(say(type="ping"))
         assert await receive(client) == '{"type":"pong"}'
@@ -483,16 +481,16 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
             seq += 1
             await asyncio.sleep(0.02)
         await draining
-        told = await asyncio.wait_for(asyncio.gather(*listening), 10)
+        told = await asyncio.wait_for(asyncio.gather(*listening), 60)
     assert {code for code, *_ in told} == {4001}
     for _, seqs, *_ in told:
         assert seqs == list(range(len(seqs)))  # none is lost before its close
-    ends = sorted(end - begin for *_, end in told)
-    assert ends[-1] - ends[0] > 0.3
-    assert max(b - a for a, b in pairwise(ends)) < 0.2  # no bunch at the end
+    assert max(end for *_, end in told) - begin > 0.3
+    # No bunch at the end: as predictions go on meanwhile, those who go later have more.
+    assert len({len(seqs) for _, seqs, *_ in told}) > 5
     agains = [again for *_, again, _ in told]
     assert len(set(agains)) > 40
-    assert all(again / 1e3 >= end - begin for _, _, again, end in told)  # not before it is closed
+    assert min(agains) >= 1e3 * (50 * _SPREAD_EACH_SECONDS + _FAREWELL_SECONDS), "when all are gone"
 
 
 async def test_what_a_subscriber_missed_comes_first_when_it_returns(
@@ -520,11 +518,19 @@ async def test_what_a_subscriber_missed_comes_first_when_it_returns(
         assert await receive(client) == prediction(seq=4).encode()
 
 
-async def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head(address: str) -> None:
-    loop = asyncio.get_running_loop()
+async def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its body would, as Nagle's algorithm has it, and each answer take 40 ms."""
+    made: list[int] = []
+    connection_made = _Request.connection_made
+
+    def noted(request: _Request, transport: asyncio.Transport) -> None:
+        connection_made(request, transport)
+        connection = transport.get_extra_info("socket")
+        made.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(_Request, "connection_made", noted)
     async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as http:
         await http.get("/livez")
-        begin = loop.time()
-        for _ in range(20):
-            await http.get("/livez")
-        assert loop.time() - begin < 20 * 0.03  # of 40 ms each, else
+    assert made == [1]

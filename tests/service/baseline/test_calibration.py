@@ -31,7 +31,7 @@ def part(*arguments: str) -> Iterator[str]:
             yield process.stdout.readline()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=100)
     assert process.returncode == 0
 
 
@@ -40,7 +40,7 @@ def calibrate(*arguments: str) -> subprocess.CompletedProcess[str]:
         command("calibrate", "--seconds", "20", "--json", *arguments),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 

@@ -24,7 +24,7 @@ from tests.service.api.browser import background, first_line, program
 from tests.service.broker.conftest import until
 from tests.service.broker.watch import Watch, is_whole
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ONE, TWO = "simulated-2026-1", "simulated-2026-2"
 CLONE_NEWNET = 0x40000000
@@ -90,7 +90,7 @@ class Lan:
                 if libc.setns(space.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
             where = urlsplit(address)
-            return socket.create_connection((where.hostname, where.port), timeout=20)
+            return socket.create_connection((where.hostname, where.port), timeout=60)
 
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(connect).result()
@@ -151,13 +151,13 @@ async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_h
     async with contextlib.AsyncExitStack() as stack:
         broker = lan.run("broker", nats_server, "-a", lan.addresses["broker"], stdout=DEVNULL)
         await stack.enter_async_context(broker)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             _, _, first, second = await asyncio.gather(
                 ingest(1), ingest(2), gateway("g1"), gateway("g2")
             )
         async with lan.watch(first) as one, lan.watch(second) as two:
             for watch in (one, two):
-                await until(lambda w=watch: len(w.of(ONE)) > 2 and len(w.of(TWO)) > 2, 40)
+                await until(lambda w=watch: len(w.of(ONE)) > 2 and len(w.of(TWO)) > 2, 100)
             stood = one.newest()
 
             lan.cut("i1")
@@ -167,7 +167,7 @@ async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_h
             lan.mend("i1")
             for watch in (one, two):
                 seen = len(watch.of(ONE))
-                await until(lambda w=watch, seen=seen: len(w.of(ONE)) > seen, 30)
+                await until(lambda w=watch, seen=seen: len(w.of(ONE)) > seen, 100)
             assert len(two.of(TWO)) > before
             for watch in (one, two):
                 assert is_whole(watch.of(TWO))

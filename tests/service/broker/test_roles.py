@@ -20,7 +20,7 @@ from tests.service.api.browser import background, first_line, program
 from tests.service.broker.conftest import Broker, until
 from tests.service.broker.watch import Watch, is_whole
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOP = ("--hop-seconds", "0.5")
 AWAY = 5.0
@@ -62,7 +62,7 @@ class Site:
 
     async def ready(self, name: str) -> None:
         """Wait as a balancer would."""
-        async with httpx.AsyncClient(base_url=self.addresses[name]) as client, asyncio.timeout(20):
+        async with httpx.AsyncClient(base_url=self.addresses[name]) as client, asyncio.timeout(100):
             while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
@@ -86,7 +86,7 @@ async def site(broker: Broker, tmp_path: Path) -> AsyncIterator[Site]:
     """Two ingests with a headset each, and two gateways."""
     async with contextlib.AsyncExitStack() as stack:
         site = Site(broker, f"roles-{uuid.uuid4().hex}", tmp_path, stack)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             await asyncio.gather(
                 site.ingest(1), site.ingest(2), site.gateway(1), site.gateway(2),
                 site.headset(1), site.headset(2),
@@ -96,7 +96,7 @@ async def site(broker: Broker, tmp_path: Path) -> AsyncIterator[Site]:
 
 async def test_a_gateway_that_is_killed_costs_its_subscribers_nothing(site: Site) -> None:
     async with site.watch("g1") as first, site.watch("g2") as second:
-        await until(lambda: len(first.of(ONE)) > 2 and len(first.of(TWO)) > 2, 40)
+        await until(lambda: len(first.of(ONE)) > 2 and len(first.of(TWO)) > 2, 100)
         site.kill("g1")
         await until(lambda: first.over)
         stood = first.newest()
@@ -113,7 +113,7 @@ async def test_a_gateway_that_is_killed_costs_its_subscribers_nothing(site: Site
 
 async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: Site) -> None:
     async with site.watch("g1") as watch:
-        await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 40)
+        await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 100)
         stood = watch.newest()
         site.kill("i1")
         lost = (ONE, "lost")
@@ -123,7 +123,7 @@ async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: 
         before = len(watch.of(TWO))
         await site.ingest(1)
         epoch = watch.of(ONE)[-1][0]
-        await until(lambda: watch.of(ONE)[-1][0] != epoch, 40)
+        await until(lambda: watch.of(ONE)[-1][0] != epoch, 100)
         assert len(watch.of(TWO)) > before
         assert is_whole(watch.of(TWO))
         assert (TWO, "lost") not in [told[:2] for told in watch.states]
@@ -137,7 +137,7 @@ async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: 
 
 async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
     async with site.watch("g1") as watch:
-        await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 40)
+        await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 100)
         stood = watch.newest()
         site.broker.kill()
         lost = {(ONE, "lost"), (TWO, "lost")}
@@ -162,7 +162,7 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded
     site: Site,
 ) -> None:
     async with site.watch("g1") as watch:
-        await until(lambda: watch.of(ONE) and watch.of(TWO), 40)
+        await until(lambda: watch.of(ONE) and watch.of(TWO), 100)
     async with httpx.AsyncClient(base_url=site.addresses["g1"]) as client:
         for headset in (ONE, TWO):
             quality = (await client.get(f"/v1/headsets/{headset}/quality")).json()
@@ -194,7 +194,7 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded
         await until(lambda: watch.of(ONE) and watch.of(TWO))
         site.processes["g1"].terminate()
         await until(lambda: watch.over)
-    assert await asyncio.wait_for(site.processes["g1"].wait(), 20) == 0
+    assert await asyncio.wait_for(site.processes["g1"].wait(), 60) == 0
     await site.gateway(3)
     await site.ready("g3")
     async with site.watch("g3", watch.newest()) as moved:

@@ -183,9 +183,9 @@ def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> 
         text=True,
     ) as process:
         try:
-            (found,) = pylsl.resolve_byprop("type", "EEG", timeout=30)
-            pylsl.StreamInlet(found, recover=False).open_stream(timeout=10)
-            printed, _ = process.communicate(timeout=30)
+            (found,) = pylsl.resolve_byprop("type", "EEG", timeout=60)
+            pylsl.StreamInlet(found, recover=False).open_stream(timeout=60)
+            printed, _ = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0

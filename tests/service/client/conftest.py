@@ -55,10 +55,9 @@ HASTE = 20
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Have what counts as quiet pass that much faster; gives the haste."""
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what counts as quiet pass that much faster."""
     monkeypatch.setattr(connection, "_QUIET_SECONDS", connection._QUIET_SECONDS / HASTE)
-    return HASTE
 
 
 class Peer:
@@ -69,7 +68,7 @@ class Peer:
 
     async def heard(self) -> dict[str, Any]:
         """Receive what the client says next."""
-        return dict(json.loads(await asyncio.wait_for(self.socket.recv(), 5)))
+        return dict(json.loads(await asyncio.wait_for(self.socket.recv(), 60)))
 
     async def say(self, *messages: Message | str) -> None:
         for message in messages:
@@ -91,7 +90,7 @@ class Script:
 
     async def connected(self) -> Peer:
         """Wait for the next connection."""
-        return await asyncio.wait_for(self.peers.get(), 5)
+        return await asyncio.wait_for(self.peers.get(), 60)
 
     async def greeted(self) -> tuple[Peer, dict[str, Any]]:
         """Wait for the next connection and its hello; welcome it and answer its subscriptions."""

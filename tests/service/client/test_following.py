@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 Predict = Callable[..., Prediction]
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 CUTS = 500
+TOKEN_SECONDS = 600.0
 HEADSETS = ("h1", "h2", "h3")
 
 
@@ -49,7 +49,7 @@ async def address(serving: Serving) -> AsyncIterator[str]:
 
 
 async def following(stream: Stream) -> Message:
-    return await asyncio.wait_for(anext(stream), 5)
+    return await asyncio.wait_for(anext(stream), 60)
 
 
 async def test_predictions_states_and_details_come_in_order(
@@ -76,6 +76,7 @@ async def test_the_present_comes_first(address: str, service: Service, predictio
         assert await following(stream) == prediction(seq=2)
 
 
+@pytest.mark.timeout(300)
 async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
     address: str, service: Service, prediction: Predict, soon: Random
 ) -> None:
@@ -98,7 +99,7 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
         await service.bus.until_subscribers(1)
         consuming = asyncio.create_task(consume(stream))
         cuts = seq = 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(250):
             while cuts < CUTS or any(seqs[-1:] != [seq - 1] for seqs in taken.values()):
                 if cuts < CUTS:
                     for headset in HEADSETS:
@@ -182,7 +183,7 @@ async def test_leaving_by_cancellation_frees_the_place_at_the_service(
     consuming.cancel()
     with pytest.raises(asyncio.CancelledError):
         await consuming
-    await service.bus.until_subscribers(0, seconds=2)
+    await service.bus.until_subscribers(0, seconds=15)  # before a ping, after 20 s
 
 
 async def test_a_service_that_goes_away_is_returned_to_when_it_says(
@@ -224,18 +225,19 @@ async def test_a_token_is_asked_for_and_judged(
 
 @pytest.fixture
 def issued(service: Service, tmp_path: Path) -> Callable[[], str]:
-    """Have the service ask for tokens; gives who issues them, each for two seconds."""
+    """Have the service ask for tokens; gives who issues them, each for ten minutes."""
     signer = Ed25519PrivateKey.generate()
     public = signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "issuer").write_bytes(public)
-    service.access = Access(tokens=TokenVerifier(tmp_path / "issuer", audience="eeg-emotion"))
+    verifier = TokenVerifier(tmp_path / "issuer", audience="eeg-emotion", utc=lambda: service.utc())
+    service.access = Access(tokens=verifier)
 
     def issue() -> str:
         claims = {
             "sub": "visitor",
             "aud": "eeg-emotion",
             "scope": "read:*",
-            "exp": time.time() + 2,
+            "exp": service.utc() + TOKEN_SECONDS,
         }
         return jwt.encode(claims, signer, algorithm="EdDSA")
 
@@ -250,7 +252,8 @@ async def test_with_new_tokens_it_follows_across_the_end_of_each(
     soon: Random,
     issued: Callable[[], str],
 ) -> None:
-    asked: list[str] = []
+    later, asked = 0.0, list[str]()
+    service.utc = lambda: 1e9 + later
 
     def token() -> str:
         asked.append(issued())
@@ -261,6 +264,7 @@ async def test_with_new_tokens_it_follows_across_the_end_of_each(
             await service.bus.until_subscribers(1)
             service.bus.publish(prediction(seq=seq))
             assert await following(stream) == prediction(seq=seq)
+            later += TOKEN_SECONDS
             await service.bus.until_subscribers(0)
             returned = await following(stream)
             assert isinstance(returned, Reconnected)
@@ -273,7 +277,10 @@ async def test_with_new_tokens_it_follows_across_the_end_of_each(
 async def test_with_a_token_that_stays_the_same_its_end_is_final(
     address: str, service: Service, naps: Naps, issued: Callable[[], str]
 ) -> None:
+    later = 0.0
+    service.utc = lambda: 1e9 + later
     async with connect(address, token=issued(), sleep=naps) as stream:
+        later = TOKEN_SECONDS
         with pytest.raises(RefusedError, match="has expired") as refused:
             await following(stream)
     assert refused.value.code == 4500

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from random import Random
@@ -24,8 +23,10 @@ from eeg_emotion.client import (
     Stream,
     UnreachableError,
     connect,
+    connection,
 )
 from eeg_emotion.publish.messages import PROTOCOL, GoingAway, Pong, Refused, Subscribed
+from eeg_emotion.publish.session import STALLED_SECONDS
 
 if TYPE_CHECKING:
     from tests.service.client.conftest import Naps, Script
@@ -35,7 +36,7 @@ KEY = "one-of-a-test"
 
 
 async def following(stream: Stream) -> object:
-    return await asyncio.wait_for(anext(stream), 5)
+    return await asyncio.wait_for(anext(stream), 60)
 
 
 @pytest.fixture(autouse=True)
@@ -71,20 +72,20 @@ async def test_leaving_closes_the_connection(script: Script) -> None:
     greeting = asyncio.create_task(script.greeted())
     async with connect(script.address) as stream:
         peer, _ = await greeting
-    await asyncio.wait_for(peer.socket.wait_closed(), 5)
+    await asyncio.wait_for(peer.socket.wait_closed(), 60)
     assert peer.socket.close_code == 1000
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
 
 
 async def test_every_sixteenth_message_taken_is_acknowledged_at_once(
-    script: Script, prediction: Predict
+    script: Script, prediction: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "_QUIET_SECONDS", 600.0)  # which would have it done as well
     greeting = asyncio.create_task(script.greeted())
     async with connect(script.address) as stream:
         peer, _ = await greeting
         await peer.say(*(prediction(seq=seq) for seq in range(32)))
-        begin = time.monotonic()
         for _ in range(31):
             await following(stream)
             await asyncio.sleep(0)
@@ -93,11 +94,10 @@ async def test_every_sixteenth_message_taken_is_acknowledged_at_once(
             {"type": "ack", "received": 16},
             {"type": "ack", "received": 32},
         ]
-        assert time.monotonic() - begin < 0.8
 
 
 async def test_what_is_taken_is_acknowledged_when_it_grows_quiet_and_nothing_else(
-    script: Script, prediction: Predict, hasty: float
+    script: Script, prediction: Predict, hasty: None
 ) -> None:
     greeting = asyncio.create_task(script.greeted())
     async with connect(script.address) as stream:
@@ -105,27 +105,23 @@ async def test_what_is_taken_is_acknowledged_when_it_grows_quiet_and_nothing_els
         await peer.say(*(prediction(seq=seq) for seq in range(20)))
         for _ in range(3):
             await following(stream)
-        begin = time.monotonic()
         assert await peer.heard() == {"type": "ack", "received": 4}
-        assert time.monotonic() - begin < 30 / hasty  # when the service would give it up
         await following(stream)
         assert await peer.heard() == {"type": "ack", "received": 5}
 
 
 async def test_a_prediction_a_second_is_not_acknowledged_one_by_one(
-    script: Script, prediction: Predict, hasty: float
+    script: Script, prediction: Predict
 ) -> None:
+    """What counts as quiet is more than a hop, and less than the service waits for."""
     greeting = asyncio.create_task(script.greeted())
     async with connect(script.address) as stream:
+        assert stream.welcome.model.hop_seconds < connection._QUIET_SECONDS < STALLED_SECONDS
         peer, _ = await greeting
-        for seq in range(12):
+        for seq in range(15):
             await peer.say(prediction(seq=seq))
             assert await following(stream) == prediction(seq=seq)
-            await asyncio.sleep(1 / hasty)
-        acknowledgements = [await peer.heard()]
-        while acknowledgements[-1]["received"] < 13:
-            acknowledgements.append(await peer.heard())
-    assert len(acknowledgements) <= 3
+        assert await peer.heard() == {"type": "ack", "received": 16}
 
 
 async def test_answers_are_acknowledged_though_nobody_takes_a_message(
@@ -331,7 +327,7 @@ async def test_leaving_while_it_waits_to_connect_again_ends_at_once(script: Scri
         napping.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async with connect(script.address, sleep=sleep):
             peer, _ = await greeting
             await peer.close(1012)
@@ -347,7 +343,7 @@ async def test_leaving_while_it_waits_for_a_welcome_closes_that_connection(
         await peer.close(1012)
         peer = await script.connected()
         await peer.heard()
-    await asyncio.wait_for(peer.socket.wait_closed(), 5)
+    await asyncio.wait_for(peer.socket.wait_closed(), 60)
 
 
 # -- refusals ----------------------------------------------------------------------------------
@@ -399,7 +395,7 @@ async def test_an_asked_headset_that_is_refused_ends_the_stream(script: Script) 
         await peer.say(Refused(headset="b", reason="not_allowed", detail="expected read:b"))
         with pytest.raises(RefusedError, match="expected read:b"):
             await following(stream)
-        await asyncio.wait_for(peer.socket.wait_closed(), 5)
+        await asyncio.wait_for(peer.socket.wait_closed(), 60)
 
 
 async def test_where_nobody_listens_the_first_connection_is_an_error(

@@ -98,7 +98,7 @@ def broker(
         with (tmp_path / "mosquitto.log").open("ab") as log:
             process = subprocess.Popen([mosquitto, "-c", config], stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 with contextlib.suppress(ConnectionRefusedError):
                     socket.create_connection(("127.0.0.1", port)).close()
@@ -109,7 +109,7 @@ def broker(
             yield process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
     return run
 
@@ -127,6 +127,6 @@ async def running(courier: Any) -> AsyncIterator[None]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110  # other processes and threads say nothing to wait for
             await asyncio.sleep(0.01)

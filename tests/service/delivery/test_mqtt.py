@@ -42,7 +42,7 @@ def listening(port: int, topic: str) -> Iterator[queue.SimpleQueue[paho.MQTTMess
     client.connect("127.0.0.1", port)
     client.loop_start()
     client.subscribe(topic, qos=1)
-    ready.get(timeout=20)
+    ready.get(timeout=60)
     try:
         yield heard
     finally:
@@ -55,7 +55,7 @@ async def test_an_event_arrives_at_a_subscriber_with_its_properties(broker: Brok
     sender = made(port, topic="plant/eeg")
     with broker(port, ANYBODY), listening(port, "plant/eeg/+/alarm") as heard:
         await sender.send(alarm(headset="ward/1 #"))
-        message = await asyncio.to_thread(heard.get, timeout=20)
+        message = await asyncio.to_thread(heard.get, timeout=60)
         await sender.aclose()
 
     assert message.topic == "plant/eeg/ward%2F1%20%23/alarm"
@@ -81,7 +81,7 @@ async def test_one_connection_is_kept_and_a_lost_one_is_made_anew(
 
     with broker(port, ANYBODY), listening(port, "#") as heard:
         await sender.send(alarm("a3"))
-        assert b'"a3"' in (await asyncio.to_thread(heard.get, timeout=20)).payload
+        assert b'"a3"' in (await asyncio.to_thread(heard.get, timeout=60)).payload
     await sender.aclose()
 
 
@@ -177,7 +177,7 @@ async def test_events_wait_for_a_broker_and_arrive_in_order(
         await until(lambda: outcomes == ["retried"])
         with broker(port, ANYBODY), listening(port, "eeg-emotion/#") as heard:
             subscribed.set()
-            messages = [await asyncio.to_thread(heard.get, timeout=20) for _ in changes]
+            messages = [await asyncio.to_thread(heard.get, timeout=60) for _ in changes]
             await until(lambda: store.waiting() == {})
     told = [message.properties and dict(message.properties.UserProperty) for message in messages]
     assert [each and each["change"] for each in told] == ["raised", "acknowledged", "cleared"]

@@ -72,7 +72,7 @@ class Outlet:
         self.outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(info)
 
     def found(self) -> pylsl.StreamInfo:
-        (info,) = pylsl.resolve_byprop("source_id", self.source_id, timeout=10)
+        (info,) = pylsl.resolve_byprop("source_id", self.source_id, timeout=60)
         return info
 
     def say(self, *texts: str) -> None:
@@ -82,14 +82,15 @@ class Outlet:
 
     def wait(self) -> None:
         assert self.outlet is not None
-        assert self.outlet.wait_for_consumers(10)
+        assert self.outlet.wait_for_consumers(60)
 
 
 def until(pull: Callable[[], list[bytes]], count: int) -> list[bytes]:
     """Pull until so many have come."""
     found: list[bytes] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(found) < count and time.monotonic() < deadline:
+        time.sleep(0.004)
         found += pull()
     return found
 

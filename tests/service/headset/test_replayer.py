@@ -57,7 +57,7 @@ def held(stretch: Stretch) -> tuple[Recording, threading.Event]:
 
     def stretches() -> Iterator[Stretch]:
         yield stretch
-        assert received.wait(30)
+        assert received.wait(100)
 
     return replace(recording(), stretches=stretches), received
 
@@ -68,10 +68,10 @@ class Listener:
     def __init__(self, source_id: str, *gone: str) -> None:
         # One that has closed may still be announced for a moment.
         predicate = f"source_id='{source_id}'" + "".join(f" and uid!='{uid}'" for uid in gone)
-        (found,) = pylsl.resolve_bypred(predicate, timeout=10)
+        (found,) = pylsl.resolve_bypred(predicate, timeout=60)
         self.uid = found.uid()
         self.inlet = pylsl.StreamInlet(found, recover=False)
-        self.inlet.open_stream(timeout=10)
+        self.inlet.open_stream(timeout=60)
         self.values: list[list[float]] | list[list[str]] = []
         self.stamps: list[float] = []
 
@@ -203,7 +203,7 @@ def test_with_a_consumer_it_lingers_for_a_second_at_most(player: Player) -> None
     listener = Listener(played.source_id)
     listener.pull(until=8)
     received.set()
-    future.result(timeout=30)
+    future.result(timeout=100)
     assert 1.0 <= time.now - time.woke[0] < 1.2
 
 
@@ -223,7 +223,7 @@ def test_every_sample_arrives_once_in_order_with_the_stamp_of_its_index(player: 
     begin = listener.stamps[0]
     np.testing.assert_array_equal(listener.stamps, begin + np.arange(261) / 300.0)
     assert arrived >= begin + 260 / 300.0 / 4.0
-    report = future.result(timeout=30)
+    report = future.result(timeout=100)
     assert report == ReplayReport(samples=261, stretches=1, seconds=261 / 300.0, stopped=False)
 
 
@@ -234,7 +234,7 @@ def test_stamps_come_from_the_sample_count_however_late_the_sender_wakes(player:
     listener = Listener(played.source_id)
     listener.pull(until=64)
     received.set()
-    future.result(timeout=30)
+    future.result(timeout=100)
     np.testing.assert_array_equal(listener.stamps, 1000.0 + np.arange(64) / SFREQ)
 
 
@@ -249,7 +249,7 @@ def test_stretches_that_do_not_follow_leave_a_hole_in_the_stamps(player: Player)
     # A stamp is a sum of doubles near the machine's uptime, hence not exact to the last bit.
     np.testing.assert_allclose(steps, 1 / SFREQ + hole, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(np.array(listener.values), signal(41).T)
-    assert future.result(timeout=30).stretches == 2
+    assert future.result(timeout=100).stretches == 2
 
 
 def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
@@ -260,7 +260,7 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     )
     future = player.play(Replayer(played, speed=20.0))
     notes = Listener(f"{played.source_id}-markers")
-    info = notes.inlet.info(timeout=10)
+    info = notes.inlet.info(timeout=60)
     assert (info.type(), info.nominal_srate()) == ("Markers", 0.0)
     listener = Listener(played.source_id)
     notes.pull(until=3)
@@ -269,7 +269,7 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     notes.pull()
     assert notes.values == [["start"], [ratings], ["end"]]
     assert notes.stamps == [listener.stamps[index] for index in (0, 13, 79)]
-    future.result(timeout=30)
+    future.result(timeout=100)
 
 
 def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
@@ -284,7 +284,7 @@ def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
     notes.pull(until=1)
     assert (notes.values, notes.stamps) == ([["start"]], listener.stamps[:1])
     player.stop.set()
-    future.result(timeout=30)
+    future.result(timeout=100)
 
     player.stop.clear()
     monkeypatch.setattr("eeg_emotion.headset.notes._READER_SECONDS", 0.5)
@@ -305,7 +305,7 @@ def test_a_loop_rewinds_with_a_gap_until_it_is_stopped(player: Player) -> None:
     listener = Listener(played.source_id)
     listener.pull(until=80)
     player.stop.set()
-    report = future.result(timeout=30)
+    report = future.result(timeout=100)
     values = np.array(listener.values)
     np.testing.assert_array_equal(values[:80], np.vstack([signal(32).T] * 3)[:80])
     steps = np.diff(listener.stamps[:80])
@@ -318,8 +318,8 @@ def test_a_loop_rewinds_with_a_gap_until_it_is_stopped(player: Player) -> None:
 def test_the_stream_describes_the_recording(player: Player) -> None:
     played = recording(Stretch(signal(8)))
     player.play(Replayer(played, speed=2.5))
-    (found,) = pylsl.resolve_byprop("source_id", played.source_id, timeout=10)
-    info = pylsl.StreamInlet(found, recover=False).info(timeout=10)
+    (found,) = pylsl.resolve_byprop("source_id", played.source_id, timeout=60)
+    info = pylsl.StreamInlet(found, recover=False).info(timeout=60)
     assert (info.name(), info.type(), info.nominal_srate()) == (played.name, "EEG", SFREQ)
     assert (info.channel_count(), info.channel_format()) == (3, pylsl.cf_float32)
     assert info.get_channel_labels() == list(LABELS)
@@ -342,9 +342,9 @@ def test_it_waits_for_a_consumer_and_a_stop_ends_the_waiting(player: Player) -> 
     future = player.play(Replayer(played, clock=clock))
     # The outlet is there, and somebody reads its markers: neither begins the replay.
     notes = Listener(f"{played.source_id}-markers")
-    assert pylsl.resolve_byprop("source_id", played.source_id, timeout=10)
+    assert pylsl.resolve_byprop("source_id", played.source_id, timeout=60)
     player.stop.set()
-    assert future.result(timeout=30) == ReplayReport(0, 0, 0.0, stopped=True)
+    assert future.result(timeout=100) == ReplayReport(0, 0, 0.0, stopped=True)
     assert started == []
     del notes
 
@@ -352,13 +352,13 @@ def test_it_waits_for_a_consumer_and_a_stop_ends_the_waiting(player: Player) -> 
 def test_a_consumer_releases_the_waiting_replay_and_gets_the_first_sample(player: Player) -> None:
     played = recording(Stretch(signal(16)))
     future = player.play(Replayer(played))
-    assert pylsl.resolve_byprop("source_id", played.source_id, timeout=10)
+    assert pylsl.resolve_byprop("source_id", played.source_id, timeout=60)
     before = pylsl.local_clock()
     listener = Listener(played.source_id)
     listener.pull()
     assert listener.stamps[0] >= before
     np.testing.assert_array_equal(np.array(listener.values), signal(16).T)
-    assert not future.result(timeout=30).stopped
+    assert not future.result(timeout=100).stopped
 
 
 SENDER = """
@@ -390,7 +390,7 @@ def test_a_replay_in_another_process_is_the_same(lsl_session: str) -> None:
         try:
             listener = Listener(source_id)
             listener.pull()
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=100) == 0
         finally:
             process.kill()
     np.testing.assert_array_equal(np.array(listener.values), np.arange(200.0).reshape(2, 100).T)
@@ -435,7 +435,7 @@ def test_faults_within_a_stream_reach_its_reader(player: Player) -> None:
     wanted[:2] *= np.where(at >= 10, 1e-6, 1.0)
     np.testing.assert_allclose(values[:, :native], wanted, rtol=1e-6)
 
-    report = future.result(timeout=30)
+    report = future.result(timeout=100)
     assert (report.samples, report.killed, report.connections) == (len(stamps), False, 1)
     assert report.stretches == 4  # after the drop, the jump, and the change to Unix time
     assert report.seconds == 12 + 2
@@ -453,14 +453,14 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
         # again within a second, a busy machine takes longer to look for a stream, and an inlet
         # that has lost its stream gives none of what it still holds.
         yield Stretch(signal(12 * 128))
-        assert seen[0].wait(30)
+        assert seen[0].wait(100)
         yield Stretch(signal(3 * 128, first=12 * 128), follows=True)
-        assert seen[1].wait(30)
+        assert seen[1].wait(100)
         away = Marker(3 * 128, "away")
         yield Stretch(signal(11 * 128, first=15 * 128), follows=True, markers=(away,))
-        assert seen[2].wait(30)
+        assert seen[2].wait(100)
         yield Stretch(signal(2 * 128, first=26 * 128), follows=True)
-        assert seen[3].wait(30)
+        assert seen[3].wait(100)
         yield Stretch(signal(12 * 128, first=28 * 128), follows=True)
 
     played = replace(recording(), stretches=stretches)
@@ -473,7 +473,7 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     np.testing.assert_array_equal(np.array(first.values), signal(256).T)
 
     second = Listener(played.source_id, first.uid)
-    info = second.inlet.info(timeout=10)
+    info = second.inlet.info(timeout=60)
     seen[0].set()
     labels = info.get_channel_labels()
     assert info.nominal_srate() == 250.0
@@ -495,7 +495,7 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     np.testing.assert_allclose(fp1[inner], ramp[inner], rtol=0, atol=2e-6)
 
     third = Listener(played.source_id, first.uid, second.uid)
-    assert third.inlet.info(timeout=10).get_channel_labels() == labels
+    assert third.inlet.info(timeout=60).get_channel_labels() == labels
     # The marker came while the signal was away.
     notes.pull(until=1)
     assert notes.values == [["away"]]
@@ -505,7 +505,7 @@ def test_a_headset_that_reconnects_is_another_stream_of_the_same_source(player: 
     seen[3].set()
     third.pull()
     assert begin + 24 - 1e-6 <= third.stamps[0]
-    report = future.result(timeout=30)
+    report = future.result(timeout=100)
     assert report == ReplayReport(
         samples=2 * 128 + 6 * 250 + 6 * 250,
         stretches=3,
