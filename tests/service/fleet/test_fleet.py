@@ -45,7 +45,7 @@ from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.headset.faults import parse_faults
-from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError
+from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError, headset_id
 from eeg_emotion.headset.link import STALE_SECONDS, State
 from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
@@ -253,13 +253,14 @@ class Pace:
     It runs far ahead of the machine's, so that no window is ever an old one.
     """
 
-    def __init__(self, bus: RecordingBus, recording: Recording) -> None:
+    def __init__(self, bus: RecordingBus, recording: Recording, chunk_seconds: float) -> None:
         self.first = self._now = pylsl.local_clock() + 1000.0
         self._taken = bus.taken
         self._taking = bus.taking
-        self._identifier = recording.source_id
-        self._chunk = round(CHUNK_SECONDS * recording.sfreq)
-        self._sent = bus.taken[recording.source_id]  # by its connections before
+        info = pylsl.StreamInfo(recording.name, source_id=recording.source_id)
+        self._identifier = headset_id(info)
+        self._chunk = round(chunk_seconds * recording.sfreq)
+        self._sent = bus.taken[self._identifier]  # by its connections before
         self._limit: float = math.inf
         self._over = False
 
@@ -314,11 +315,13 @@ class Pace:
 
 
 @contextlib.asynccontextmanager
-async def paced(recording: Recording, bus: RecordingBus) -> AsyncIterator[Pace]:
-    """Play a recording as fast as its samples are taken."""
-    pace = Pace(bus, recording)
+async def paced(
+    recording: Recording, bus: RecordingBus, *, chunk_seconds: float = CHUNK_SECONDS
+) -> AsyncIterator[Pace]:
+    """Play a recording as fast as its samples are taken; its stretches must be whole chunks."""
+    pace = Pace(bus, recording, chunk_seconds)
     # The speed says that its stamps run ahead.
-    options = {"speed": 2.0, "chunk_seconds": CHUNK_SECONDS, "clock": pace, "wait": pace.wait}
+    options = {"speed": 2.0, "chunk_seconds": chunk_seconds, "clock": pace, "wait": pace.wait}
     async with playing(recording, **options):
         try:
             yield pace

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import NoAlarms
+from tests.service.fleet.test_fleet import paced, running
 
-from eeg_emotion.api.metrics import Metrics
-from eeg_emotion.baseline.baselines import Baselines
-from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.eeg.caps import cap_named
 from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.headset.inlet import HeadsetInlet
 from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
@@ -33,7 +25,6 @@ from eeg_emotion.line.admission import StreamRefused
 from eeg_emotion.line.prediction import NO_SCORE
 from eeg_emotion.line.reception import Reception
 from eeg_emotion.offline.run import OfflineRun, described
-from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Headset, Prediction, Reason
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
@@ -110,54 +101,18 @@ def assert_same_scores(one: Prediction, other: Prediction) -> None:
 # -- as the live path --------------------------------------------------------------------------
 
 
-class KeepingBus(Bus):
-    """A bus that keeps its predictions, and says when it has as many as are wanted."""
-
-    def __init__(self, wanted: int) -> None:
-        super().__init__()
-        self.predictions: list[Prediction] = []
-        self.enough = asyncio.Event()
-        self._wanted = wanted
-
-    def publish(self, message: object) -> None:
-        super().publish(message)
-        if isinstance(message, Prediction):
-            self.predictions.append(message)
-            if len(self.predictions) == self._wanted:
-                self.enough.set()
-
-
-async def live(
-    recording: Recording, folder: Path, *, speed: float, wanted: int
-) -> tuple[Headset, list[Prediction]]:
-    """Replay to a fleet; give the headset in the end, and its predictions."""
-    model, bus = demo(), KeepingBus(wanted)
-    baselines = Baselines(
-        model,
-        bus,
-        ProfileStore(folder),
-        clock=time.monotonic,
-        utc=time.time,
-        random=Random(1),
-    )
-    fleet = Fleet(model, model.contract.path, Reception(), bus, Metrics(), baselines, NoAlarms())
-    baselines.attach(fleet)
-    following = asyncio.create_task(fleet.run())
-    try:
-        # It stays for a second after its last sample: what was to come has come.
-        await asyncio.to_thread(Replayer(recording, speed=speed).run, threading.Event())
-        async with asyncio.timeout(10):
-            await bus.enough.wait()
-        found = fleet.headsets()[0]
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
-    return found, bus.predictions
+async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Prediction]]:
+    """Replay to a fleet; give the headset when all is taken, and its predictions."""
+    async with (
+        running(demo(), pylsl.local_clock, Reception()) as (fleet, bus),
+        paced(recording, bus, chunk_seconds=0.2) as pace,
+    ):
+        await pace.hold(chunks)
+        return fleet.headsets()[0], bus.predictions
 
 
 async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
-    lsl_session: str, tmp_path: Path
+    lsl_session: str,
 ) -> None:
     """Over LSL, with a gap, another rate, a unit to convert, channels to fill in and to drop."""
     sfreq = 250.0
@@ -171,7 +126,7 @@ async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
     run = run_of(recording)
     offline = list(run.predictions())
     assert len(offline) == 5 + 6
-    headset, online = await live(recording, tmp_path, speed=4.0, wanted=len(offline))
+    headset, online = await live(recording, chunks=samples.shape[1] // 50)
 
     assert headset.windows_superseded == 0
     reasons = {reason for prediction in offline for reason in prediction.reasons}
@@ -214,12 +169,12 @@ def test_a_recording_is_described_as_its_replays_stream(lsl_session: str) -> Non
     thread = threading.Thread(target=Replayer(recording).run, args=(stop,))
     thread.start()
     try:
-        (info,) = pylsl.resolve_byprop("source_id", recording.source_id, timeout=10.0)
+        (info,) = pylsl.resolve_byprop("source_id", recording.source_id, timeout=60.0)
         inlet = HeadsetInlet(info)
         inlet.close()
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
     found = inlet.description
     assert replace(described(recording), uid=found.uid) == found
 
