@@ -364,8 +364,8 @@ def test_the_keys_of_the_json_are_stable(findings: Findings) -> None:
 def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) -> None:
     gone = Headset(f"gone-{os.getpid()}")
     gone.connect()
-    (there,) = pylsl.resolve_byprop("source_id", gone.name, timeout=20)
-    (good,) = pylsl.resolve_byprop("source_id", "good", timeout=20)
+    (there,) = pylsl.resolve_byprop("source_id", gone.name, timeout=60)
+    (good,) = pylsl.resolve_byprop("source_id", "good", timeout=60)
     del gone.outlet
     contract = load_model(demo_model_path()).contract
     first, second = look([there, good], contract.path, Reception(), 0.0)
@@ -401,7 +401,7 @@ def test_the_command_reads_the_metadata_only_if_told_to_and_knows_the_cap(sessio
 
 
 def test_without_a_model_streams_are_named_but_not_opened(session: str) -> None:
-    (info,) = pylsl.resolve_byprop("source_id", "good", timeout=20)
+    (info,) = pylsl.resolve_byprop("source_id", "good", timeout=60)
     (found,) = glance([info], "not held against a model: none can be loaded")
     assert (found.name, found.good, found.check) == ("good", False, None)
     assert (found.simulated, found.coverage, found.signal) == (None, None, None)
