@@ -91,7 +91,7 @@ async def test_a_broker_that_is_not_there_is_told(broker: Broker) -> None:
 
 
 async def test_a_broker_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt, "_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(mqtt, "_TIMEOUT_SECONDS", 1.0)
     stop = asyncio.Event()
 
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -109,7 +109,7 @@ async def test_a_receiver_that_says_nothing_is_left_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.2)
-    with pytest.raises(Retry, match=r"found no answer \(TimeoutError\)|ReadTimeout"):
+    with pytest.raises(Retry, match=r"found no answer \(\w*Timeout"):
         await sent("say nothing")
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pylsl.util import LostError
 
 from eeg_emotion.headset.faults import FaultError, parse_faults
+from eeg_emotion.headset.notes import NoteOutlet
 from eeg_emotion.headset.replayer import Replayer, ReplayReport
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 
@@ -272,30 +273,26 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     future.result(timeout=100)
 
 
+@pytest.mark.parametrize(("late", "heard"), [(5.0, ["start", "end"]), (5.1, ["end"])])
 def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
-    player: Player, monkeypatch: pytest.MonkeyPatch
+    lsl_session: str, late: float, heard: list[str]
 ) -> None:
-    """1. Who finds the markers after the signal gets the first all the same. 2. Not for long."""
-    played = recording(Stretch(signal(1280), markers=(Marker(0, "start"), Marker(1200, "end"))))
-    future = player.play(Replayer(played))
-    listener = Listener(played.source_id)
-    listener.pull(until=128)
-    notes = Listener(f"{played.source_id}-markers")
-    notes.pull(until=1)
-    assert (notes.values, notes.stamps) == ([["start"]], listener.stamps[:1])
-    player.stop.set()
-    future.result(timeout=100)
-
-    player.stop.clear()
-    monkeypatch.setattr("eeg_emotion.headset.notes._READER_SECONDS", 0.5)
-    played = recording(Stretch(signal(512), markers=(Marker(0, "start"), Marker(500, "end"))))
-    player.play(Replayer(played))
-    listener = Listener(played.source_id)
-    listener.pull(until=128)
-    notes = Listener(f"{played.source_id}-markers")
-    listener.pull(until=512)
-    notes.pull(until=1)
-    assert notes.values == [["end"]]
+    now, source_id = 100.0, uuid.uuid4().hex
+    info = pylsl.StreamInfo("Notes", "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
+    notes = NoteOutlet(info, lambda: now)
+    notes.push("start", 1.0)
+    now += late
+    notes.flush()
+    listener = Listener(source_id)
+    deadline = time.monotonic() + 60
+    while not notes.have_consumers():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    notes.push("end", 2.0)
+    notes.flush()
+    listener.pull(until=len(heard))
+    assert listener.values == [[text] for text in heard]
+    assert listener.stamps == [1.0, 2.0][-len(heard) :]
 
 
 def test_a_loop_rewinds_with_a_gap_until_it_is_stopped(player: Player) -> None:
