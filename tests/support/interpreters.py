@@ -1,6 +1,6 @@
 """Which Pythons of this machine really run: those on PATH, and those below ~/.pyenv/versions.
 
-Run as a script, by any Python from 3.8 on, it prints one path a line, the newest minor version last.
+Run as a script, by any Python from 3.8 on, it prints one path a line, the newest version last.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+import eeg_emotion
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import load_model
 from eeg_emotion_training import cli
@@ -62,18 +64,106 @@ def test_every_verb_explains_itself(verb: str) -> None:
     assert "Usage:" in result.stdout
 
 
-def test_help_and_mistakes_do_not_wait_for_keras() -> None:
-    program = (
-        "import sys\nfrom eeg_emotion_training.cli import main\n"
-        "try:\n    main()\nfinally:\n"
-        "    heavy = {'keras', 'tensorflow', 'onnx', 'matplotlib', 'mne', 'distributed'}\n"
-        "    print('loaded', sorted(heavy & set(sys.modules)))"
+# It makes each mistake in turn, and says what of the extras has been imported.
+MISTAKES = """
+import json, sys
+from eeg_emotion.extras import MODULES
+from eeg_emotion_training.cli import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+        raise SystemExit(f"{arguments} was no mistake")
+    except SystemExit as ended:
+        print("ended", ended.code)
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps(sorted(loaded & set(sum(MODULES.values(), ())))))
+"""
+FIT = ("--target", "valence", "--out", "run")
+
+
+def test_help_and_mistakes_do_not_wait_for_what_trains(tmp_path: Path) -> None:
+    mistakes = [
+        ["--help"],
+        ["--version"],
+        ["fit", "--help"],
+        ["fit", "people"],
+        ["fit", "people", *FIT, "--network", "rnn"],
+        ["fit", str(tmp_path / "people"), *FIT],
+        ["fit", "people", "--target", "valence", "--out", str(tmp_path)],
+        ["study", "people", "--out", "study", "--quick"],
+        ["study", "--quick", "--out", "study", "--normaliser", "own"],
+        ["export", "--out", "model"],
+    ]
+    result = run_main(json.dumps(mistakes), program=MISTAKES)
+    assert "Traceback" not in result.stderr
+    lines = result.stdout.splitlines()
+    ends = [line for line in lines if line.startswith("ended ")]
+    assert ends == [f"ended {status}" for status in (0, 0, 0, 2, 1, 1, 1, 2, 1, 2)]
+    # Rich, which the help is written with, brings one of them itself.
+    assert set(json.loads(lines[-1])) <= {"markdown_it"}
+
+
+def test_mistakes_in_a_study_or_an_export_do_not_wait_for_keras(tmp_path: Path) -> None:
+    mistakes = [
+        ["study", "--quick", "--out", str(tmp_path / "study"), "--networks", "rnn"],
+        ["export", "--run", str(tmp_path / "run"), "--out", "model"],
+    ]
+    result = run_main(json.dumps(mistakes), program=MISTAKES)
+    said = result.stderr.splitlines()
+    assert said[0].startswith("eeg-emotion-train: found the network rnn, expected some of gru")
+    assert "is no run of 'eeg-emotion-train fit'" in said[1]
+    loaded = json.loads(result.stdout.splitlines()[-1])
+    assert "sklearn" in loaded
+    assert not {"keras", "tensorflow", "onnx"} & set(loaded)
+
+
+def test_the_version_is_named() -> None:
+    assert invoke("--version").stdout == f"eeg-emotion-train {eeg_emotion.__version__}\n"
+
+
+@pytest.mark.parametrize("absent", ["sklearn", "tensorflow", "keras"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "people", *FIT],
+        ["study", "--quick", "--out", "study"],
+        ["export", "--run", "run", "--out", "model"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_missing_extra_is_one_message_with_its_remedy(
+    absent: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "open_sources", lambda *_: {"deap32": ThreePeople()})
+    monkeypatch.setitem(sys.modules, absent, None)
+    said = refused(*arguments)
+    assert said == (
+        f"found no {absent}, which 'eeg-emotion-train {arguments[0]}' needs, expected the extra "
+        f"'training'; install it with: {sys.executable} -m pip install 'eeg-emotion[training]'"
     )
-    fit = ["fit", "people", "--target", "valence", "--out", "run"]
-    for arguments in (["fit", "--help"], [*fit, "--network", "rnn"]):
-        result = run_main(*arguments, program=program)
-        assert "Traceback" not in result.stderr
-        assert result.stdout.splitlines()[-1] == "loaded []"
+    assert list(tmp_path.iterdir()) == []
+
+
+class ThreePeople:
+    """As much of a source as is looked at before anyone is read."""
+
+    name = "three people"
+    labels = ("valence",)
+    digests: ClassVar = {"p1": "", "p2": "", "p3": ""}
+
+
+def test_another_backend_needs_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert "found no such folder" in refused("export", "--run", "nothing", "--out", "model")
+
+
+def test_a_study_on_dask_needs_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    said = refused("study", "--quick", "--out", "study", "--dask", "tcp://127.0.0.1:1")
+    assert said.startswith("found no distributed, which 'eeg-emotion-train study' needs")
 
 
 def test_check_of_an_empty_folder_fails_with_the_reason(tmp_path: Path) -> None:
@@ -124,9 +214,6 @@ def test_fit_with_too_few_people_is_one_message_and_not_a_traceback(
     )
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-FIT = ("--target", "valence", "--out", "run")
 
 
 @pytest.mark.parametrize(
@@ -275,8 +362,6 @@ def test_an_error_of_ours_is_red_text_and_exit_status_1(
         raise EegEmotionError("found [a] thing")
 
     monkeypatch.setattr(cli, "app", fail)
-    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 1

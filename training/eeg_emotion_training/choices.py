@@ -14,8 +14,7 @@ from eeg_emotion.eeg.representation import (
     Tangent,
 )
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion_training.networks.baselines import BASELINES
-from eeg_emotion_training.networks.names import NETWORKS, NetworkName
+from eeg_emotion_training.networks.names import BASELINES, NETWORKS, NetworkName
 
 REPRESENTATIONS: dict[str, Representation] = {
     "raw": RawSignal(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,9 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+import eeg_emotion
 from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.extras import require
 from eeg_emotion_training.choices import (
     listed,
     montages,
@@ -23,9 +24,11 @@ from eeg_emotion_training.choices import (
     representation_of,
 )
 from eeg_emotion_training.data.deap_source import SimulatedSource, open_deap, refuse_missing
-from eeg_emotion_training.data.sources import Source
+from eeg_emotion_training.data.sources import Source, refuse_unknown
 from eeg_emotion_training.data.table_source import TableSource
 from eeg_emotion_training.evaluation.protocols import refuse_few_people
+from eeg_emotion_training.model.run import refuse_existing
+from eeg_emotion_training.networks.names import backend
 
 app = typer.Typer(
     name="eeg-emotion-train",
@@ -72,12 +75,6 @@ _Seed = Annotated[
 
 def main() -> None:
     """Run the command line; an error of ours is one message, not a traceback."""
-    # TensorFlow's own notes on how it was compiled help nobody here; its errors still show.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # oneDNN's other order of operations would give other last digits on other processors.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    # Stated, so that results can say which backend made them.
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         app()
     except EegEmotionError as error:
@@ -85,6 +82,15 @@ def main() -> None:
             f"eeg-emotion-train: {error}", style="red", markup=False, soft_wrap=True
         )
         sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"eeg-emotion-train {eeg_emotion.__version__}")
+        raise typer.Exit
 
 
 @app.command()
@@ -141,16 +147,16 @@ def fit(
         max_interpolated=most_interpolated(channels),
     )
     name = network_name(network)
-    from eeg_emotion_training.model.run import refuse_existing
-
-    refuse_existing(out)  # before minutes of work
+    # All that can be refused is refused before minutes of work, and before Keras is imported.
+    refuse_existing(out)
     (source,) = open_sources(folder, dataset, chosen).values()
-    from eeg_emotion_training.model.fit import FitSettings, read_people, refuse_unknown
+    refuse_unknown(target, source)
+    refuse_few_people(len(source.digests))
+    _require_trainer("fit")
+    from eeg_emotion_training.model.fit import FitSettings, read_people
     from eeg_emotion_training.model.fit import fit as run_fit
     from eeg_emotion_training.networks.trainer import TrainSettings
 
-    refuse_unknown(target, source)
-    refuse_few_people(len(source.digests))
     settings = FitSettings(
         target=target,
         path=path,
@@ -216,10 +222,7 @@ def study(
     ] = None,
 ) -> None:
     """Run the paper's study and the honest ones beside it, and write a report."""
-    from eeg_emotion_training.running import run_study
-    from eeg_emotion_training.study.plan import StudySettings, plan_study
-
-    chosen = montages(montage)
+    chosen, normalised_by = montages(montage), normalisers(normaliser)
     sources: Mapping[str, Source]
     if quick:
         if folder is not None:
@@ -230,6 +233,10 @@ def study(
         raise typer.BadParameter("found no data set, expected a folder, or --quick")
     else:
         sources = open_sources(folder, dataset, chosen)
+    _require_trainer("study", *(["distributed"] if dask else []))
+    from eeg_emotion_training.running import run_study
+    from eeg_emotion_training.study.plan import StudySettings, plan_study
+
     settings = StudySettings.model_validate(
         {
             "protocols": listed(protocol or _DEFAULT_PROTOCOLS[dataset]),
@@ -237,7 +244,7 @@ def study(
             "targets": listed(targets),
             "montages": chosen,
             "representations": listed(representation),
-            "normalisers": normalisers(normaliser),
+            "normalisers": normalised_by,
             "units": units,
             "steps": steps or _PAPER_STEPS,
             "batch_size": batch_size,
@@ -256,6 +263,7 @@ def export(
     version: Annotated[str, typer.Option(help="The model's version.")] = "1",
 ) -> None:
     """Join runs into one ONNX file with its contract, its card and its digest."""
+    _require_trainer("export")
     from eeg_emotion_training.model.export import export as write_export
 
     contract = write_export(run, out, version)
@@ -271,3 +279,11 @@ def open_sources(
     if kind is DatasetKind.CSV:
         return {name: TableSource(place, channels) for name, channels in chosen.items()}
     return open_deap(place, chosen)
+
+
+def _require_trainer(verb: str, *besides: str) -> None:
+    """Refuse a verb that trains, or handles what was trained, without the extra that it needs."""
+    modules = ["keras", "markdown_it", "matplotlib", "onnx", "sklearn", "tensorboard", *besides]
+    if backend().startswith("tensorflow "):
+        modules.insert(1, "tensorflow")
+    require(modules, f"'eeg-emotion-train {verb}'")

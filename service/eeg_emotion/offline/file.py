@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
-import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.extras import load
 from eeg_emotion.publish.messages import Prediction
 
 COLUMNS = {
@@ -59,7 +59,9 @@ class PredictionFile:
     Raises
     ------
     PredictionFileError
-        If it is neither, or what writes Parquet is not installed.
+        If it is neither.
+    MissingExtraError
+        If what writes Parquet is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,10 +179,4 @@ def _parquet_rows(file: BinaryIO, about: Mapping[str, str]) -> Iterator[Write]:
 
 
 def _pyarrow(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise PredictionFileError(
-            f"found no pyarrow ({error}), which writes Parquet; install it with: "
-            'pip install "eeg-emotion[recordings]", or name a file that ends with .csv'
-        ) from error
+    return load(module, "an output in Parquet", "name a file that ends with .csv")

@@ -1,15 +1,13 @@
-"""What the readers of files share: their library, their errors, their names and their blocks."""
+"""What the readers of files share: their errors, their names and their blocks."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +18,6 @@ from eeg_emotion.recordings.recording import Marker, RecordingError, Stretch
 # Long enough to be read in few pieces, short enough for the memory: 64 channels at 2048 Hz are
 # 10 MB.
 _BLOCK_SECONDS = 10.0
-
-
-def library(name: str) -> Any:
-    """Import a reader that comes with an extra."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise RecordingError(
-            f"found no {name} ({error}), which reads this file; "
-            'install it with: pip install "eeg-emotion[recordings]"'
-        ) from error
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.recordings.file_reading import blocks, in_order, library, reading, source_id
+from eeg_emotion.extras import load
+from eeg_emotion.recordings.file_reading import blocks, in_order, reading, source_id
 from eeg_emotion.recordings.recording import Recording, RecordingError
 from eeg_emotion.recordings.xdf import XDF_SUFFIXES, read_xdf
 
@@ -48,7 +49,9 @@ def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -
     ------
     RecordingError
         If the file is absent, cut short, discontinuous in a way that its reader hides, of an
-        unknown kind or without channel names, or if its reader is not installed.
+        unknown kind or without channel names.
+    MissingExtraError
+        If its reader is not installed.
     """
     path = Path(path)
     if not path.exists():
@@ -64,7 +67,7 @@ def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -
 
 
 def _read_with_mne(path: Path) -> Recording:
-    mne = library("mne")
+    mne = load("mne", f"the reader of {path.name}")
     manufacturer = None
     suffix = path.suffix.lower()
     with reading(path, "MNE"):

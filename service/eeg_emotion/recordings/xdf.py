@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.recordings.file_reading import blocks, in_order, library, reading, source_id
+from eeg_emotion.extras import load
+from eeg_emotion.recordings.file_reading import blocks, in_order, reading, source_id
 from eeg_emotion.recordings.recording import Recording, RecordingError
 
 XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
@@ -22,7 +23,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
 
     The file's text streams become markers. For the rest see `files.read_recording`.
     """
-    pyxdf = library("pyxdf")
+    pyxdf = load("pyxdf", f"the reader of {path.name}")
     with reading(path, "pyxdf"):
         with _open_xdf(path) as file:
             listed = pyxdf.resolve_streams(file)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from eeg_emotion.extras import MissingExtraError
 from eeg_emotion.line.prediction import NO_SCORE
 from eeg_emotion.offline.file import COLUMNS, PredictionFile, PredictionFileError
 from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
@@ -134,7 +135,7 @@ def test_absent_pyarrow_is_named_with_its_remedy_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(PredictionFileError, match=r"pip install .eeg-emotion\[recordings\]"):
+    with pytest.raises(MissingExtraError, match=r"needs, expected the extra 'recordings'.*, or na"):
         PredictionFile(tmp_path / "out.parquet")
 
 

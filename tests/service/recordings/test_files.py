@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eeg_emotion.extras import MissingExtraError
 from eeg_emotion.recordings.files import read_recording
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 
@@ -276,10 +277,10 @@ def test_an_absent_reader_is_named_with_its_remedy(
     path = tmp_path / "a.edf"
     path.touch()
     monkeypatch.setitem(sys.modules, "mne", None)
-    with pytest.raises(RecordingError) as refusal:
+    with pytest.raises(MissingExtraError) as refusal:
         read_recording(path)
     assert "found no mne" in str(refusal.value)
-    assert 'pip install "eeg-emotion[recordings]"' in str(refusal.value)
+    assert "which the reader of a.edf needs, expected the extra 'recordings'" in str(refusal.value)
 
 
 # -- real recordings ---------------------------------------------------------------------------

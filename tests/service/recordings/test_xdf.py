@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 
+from eeg_emotion.extras import MissingExtraError
 from eeg_emotion.recordings.files import read_recording
 from eeg_emotion.recordings.recording import Recording, RecordingError
 from eeg_emotion.recordings.xdf import contiguous
@@ -208,10 +209,10 @@ def test_an_absent_reader_is_named_with_its_remedy(
     path = tmp_path / "a.xdf"
     path.touch()
     monkeypatch.setitem(sys.modules, "pyxdf", None)
-    with pytest.raises(RecordingError) as refusal:
+    with pytest.raises(MissingExtraError) as refusal:
         read_recording(path)
     assert "found no pyxdf" in str(refusal.value)
-    assert 'pip install "eeg-emotion[recordings]"' in str(refusal.value)
+    assert "which the reader of a.xdf needs, expected the extra 'recordings'" in str(refusal.value)
 
 
 @needs_shared

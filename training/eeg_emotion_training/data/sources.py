@@ -144,3 +144,12 @@ def digest_of(digests: Mapping[str, str]) -> str:
     """Give one digest for a set of people, whatever their order."""
     lines = (f"{person}:{sha256}" for person, sha256 in sorted(digests.items()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def refuse_unknown(target: str, source: Source) -> None:
+    """Refuse a target that is none of the data set's labels."""
+    if target not in source.labels:
+        raise DataError(
+            f"found the target {target!r}, expected one of {', '.join(source.labels)}, the labels "
+            f"of {source.name}"
+        )

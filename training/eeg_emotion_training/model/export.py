@@ -12,7 +12,6 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import METADATA_KEY, Contract
 from eeg_emotion.inference.model import SUMS_NAME, open_model
 from eeg_emotion_training.model.card import model_card
-from eeg_emotion_training.model.fused import fused_graph
 from eeg_emotion_training.model.run import Run, load_run
 
 
@@ -41,6 +40,8 @@ def export(runs: Sequence[Path], out: Path, version: str) -> Contract:
     loaded = [load_run(folder) for folder in runs]
     records = [run for run, _ in loaded]
     contract = _contract(records, out.name, version)
+    from eeg_emotion_training.model.fused import fused_graph  # its Keras takes seconds to import
+
     steps, width = contract.path.window_shape
     networks = {run.target.name: network for run, network in loaded}
     graph = fused_graph(networks, steps, width)

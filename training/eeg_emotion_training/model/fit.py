@@ -23,7 +23,7 @@ from eeg_emotion.inference.contract import (
 )
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.normalising import fit_to_training, normalised
-from eeg_emotion_training.data.sources import DataError, Source, digest_of
+from eeg_emotion_training.data.sources import DataError, Source, digest_of, refuse_unknown
 from eeg_emotion_training.data.windows import PersonWindows, cut_person
 from eeg_emotion_training.evaluation.calibration import (
     bin_index,
@@ -147,15 +147,6 @@ def fit(
         )
         save_run(out, run, trained.network, unfinished)
     return run
-
-
-def refuse_unknown(target: str, source: Source) -> None:
-    """Refuse a target that is none of the data set's labels."""
-    if target not in source.labels:
-        raise DataError(
-            f"found the target {target!r}, expected one of {', '.join(source.labels)}, the labels "
-            f"of {source.name}"
-        )
 
 
 def _calibrate(trained: Trained, index: WindowIndex, fold: Fold, people: int) -> Calibration:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import INPUT_NAME, TargetName
+from eeg_emotion_training.networks.keras_import import keras
 
 _OPSET = 17
 _IR_VERSION = 8  # what opset 17 came with; older runtimes read it too

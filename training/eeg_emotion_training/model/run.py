@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import keras
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eeg_emotion.eeg.normaliser import Normaliser
@@ -81,12 +80,24 @@ def load_run(folder: Path) -> tuple[Run, Any]:
     RunError
         If the folder is no whole run.
     """
+    # The record first: a folder that is none is refused without the seconds that Keras takes.
+    run = _load_record(folder)
+    if not (folder / _NETWORK).exists():
+        raise _no_run(folder, f"found no {_NETWORK}")
+    from eeg_emotion_training.networks.keras_import import keras
+
     try:
-        text = (folder / _RECORD).read_text(encoding="utf-8")
-        run = Run.model_validate_json(text)
         network = keras.models.load_model(folder / _NETWORK)
+    except Exception as error:  # Keras and the formats below it share no error of their own
+        raise _no_run(folder, str(error)) from error
+    return run, network
+
+
+def _load_record(folder: Path) -> Run:
+    try:
+        return Run.model_validate_json((folder / _RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise _no_run(folder, f"found no {Path(error.filename or _NETWORK).name}") from error
+        raise _no_run(folder, f"found no {_RECORD}") from error
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
@@ -94,9 +105,8 @@ def load_run(folder: Path) -> tuple[Run, Any]:
         raise _no_run(
             folder, f"{_RECORD} is of another form at {place}: {first['msg']}{more}"
         ) from error
-    except Exception as error:  # Keras and the formats below it share no error of their own
+    except (OSError, UnicodeDecodeError) as error:
         raise _no_run(folder, str(error)) from error
-    return run, network
 
 
 def _no_run(folder: Path, why: str) -> RunError:

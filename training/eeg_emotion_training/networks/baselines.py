@@ -12,11 +12,6 @@ from sklearn.metrics import log_loss
 
 from eeg_emotion_training.evaluation.protocols import Fold, WindowIndex
 
-CONSTANT = ("majority", "person-majority")
-"""Guesses that look at no window."""
-
-BASELINES = (*CONSTANT, "logistic")
-
 _STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _STRENGTH = 1e-2  # where there is no validation part to choose by
 

@@ -1,4 +1,4 @@
-"""The names of the paper's networks, apart from Keras: a command line lists them without it."""
+"""The names of all models, apart from what fits them: a command line lists them without it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from typing import Literal, get_args
 
 NetworkName = Literal["gru", "bn-gru", "lstm", "bn-lstm"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+
+CONSTANT = ("majority", "person-majority")
+"""Guesses that look at no window."""
+
+BASELINES = (*CONSTANT, "logistic")
+"""What a network must beat."""
 
 
 def backend() -> str:

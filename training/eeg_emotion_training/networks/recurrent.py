@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion_training.networks.keras_import import keras
 from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 
 LEARNING_RATE = 0.001

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
@@ -16,6 +15,7 @@ from sklearn.metrics import log_loss
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.keras_import import keras
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network, reset, resident
 

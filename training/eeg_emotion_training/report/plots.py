@@ -10,8 +10,7 @@ import numpy as np
 from eeg_emotion_training.evaluation.calibration import reliability
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS
 from eeg_emotion_training.evaluation.scores import per_person
-from eeg_emotion_training.networks.baselines import CONSTANT
-from eeg_emotion_training.networks.names import NETWORKS
+from eeg_emotion_training.networks.names import CONSTANT, NETWORKS
 from eeg_emotion_training.report.cells import NAMES, interval, label, number
 from eeg_emotion_training.report.drawing import LOOKS, STYLE, Plot, legend, panels, plot
 from eeg_emotion_training.report.rows import BALANCED, VARIANT, Row, varying

@@ -24,7 +24,7 @@ from eeg_emotion_training.evaluation.scores import (
     summarise,
 )
 from eeg_emotion_training.evaluation.significance import above_chance, holm
-from eeg_emotion_training.networks.baselines import CONSTANT
+from eeg_emotion_training.networks.names import CONSTANT
 from eeg_emotion_training.study.plan import StudyRecord
 from eeg_emotion_training.study.results import Result, Spec
 

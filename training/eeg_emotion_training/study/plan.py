@@ -22,8 +22,7 @@ from eeg_emotion_training.data.cache import Kept, Wanted, keep_windows
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.sources import Source
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS, Protocol, SplitError
-from eeg_emotion_training.networks.baselines import CONSTANT
-from eeg_emotion_training.networks.names import NETWORKS, backend
+from eeg_emotion_training.networks.names import CONSTANT, NETWORKS, backend
 from eeg_emotion_training.study.results import Spec, load_result
 from eeg_emotion_training.study.task import Task, data_digest, labelled_index, load_people
 

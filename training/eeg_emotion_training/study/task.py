@@ -38,7 +38,7 @@ from eeg_emotion_training.evaluation.protocols import (
     leak_share,
 )
 from eeg_emotion_training.networks import baselines
-from eeg_emotion_training.networks.names import NetworkName, backend
+from eeg_emotion_training.networks.names import CONSTANT, NetworkName, backend
 from eeg_emotion_training.networks.scalars import scalars
 from eeg_emotion_training.study.results import (
     Record,
@@ -147,7 +147,7 @@ def _run(task: Task) -> Result:
     validation, test, details = _predict(task, people, index, fold)
     calibration: dict[str, object] = {}
     probability = test
-    if len(fold.validation) and spec.network not in baselines.CONSTANT:
+    if len(fold.validation) and spec.network not in CONSTANT:
         high = index.high[fold.validation]
         temperature = fit_temperature(validation, high)
         probability = scale(test, temperature)

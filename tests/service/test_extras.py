@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from eeg_emotion import extras
+from eeg_emotion.extras import MissingExtraError, install_command, load, require
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def test_the_modules_are_those_of_the_extras_of_the_project() -> None:
+    """Each requirement of an extra gives one of its modules."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    stated = project["optional-dependencies"]
+    assert set(extras.MODULES) == set(stated)
+    distributions = packages_distributions()
+    for extra, modules in extras.MODULES.items():
+        required = {line.split(">=")[0] for line in stated[extra]}
+        # One of two requirements, by platform, for the same module.
+        required.discard("tensorflow-cpu" if "tensorflow-cpu" not in _installed() else "tensorflow")
+        found = {
+            name.lower()
+            for module in modules
+            for name in distributions.get(module, [])
+            if name.lower() in required
+        }
+        assert found == required
+
+
+def _installed() -> set[str]:
+    return {name.lower() for names in packages_distributions().values() for name in names}
+
+
+def test_a_missing_module_is_named_with_its_extra_and_what_else_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError) as refusal:
+        load("pyarrow.parquet", "an output in Parquet", "name a file that ends with .csv")
+    said = str(refusal.value)
+    assert said.startswith("found no pyarrow (import of pyarrow.parquet halted; ")
+    assert said.endswith(
+        "), which an output in Parquet needs, expected the extra 'recordings'; install it with: "
+        f"{sys.executable} -m pip install 'eeg-emotion[recordings]', or name a file that ends "
+        "with .csv"
+    )
+
+
+def test_all_that_is_missing_is_named_and_nothing_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("mne", "pyxdf"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match="found no mne, pyxdf, which the reader needs, exp"):
+        require(["mne", "pyxdf", "json"], "the reader")
+    require(["json"], "the reader")
+
+
+def test_where_there_is_no_pip_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    assert importlib.util.find_spec("pip") is None
+    assert install_command("training") == (
+        f"uv pip install --python {sys.executable} 'eeg-emotion[training]'"
+    )

@@ -1,0 +1,58 @@
+"""Keras, imported without the lines that TensorFlow writes when it starts.
+
+How TensorFlow was compiled and that it found no GPU helps nobody here. ``TF_CPP_MIN_LOG_LEVEL``, if
+the user sets it, decides instead what is shown.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def _import_keras() -> Any:
+    # Stated, so that results can say which backend made them.
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # oneDNN's other order of operations would give other last digits on other processors.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    if _LOG_LEVEL in os.environ:
+        return importlib.import_module("keras")
+    # For what is logged after the import, such as each look for a GPU. What fails raises besides.
+    os.environ[_LOG_LEVEL] = "3"
+    try:
+        with _no_start_up_lines():
+            return importlib.import_module("keras")
+    finally:
+        del os.environ[_LOG_LEVEL]  # it has been read, and is not the user's choice
+
+
+@contextmanager
+def _no_start_up_lines() -> Iterator[None]:
+    """Hold back what is written to standard error; show it only if the import fails.
+
+    Libraries write some lines straight to the descriptor, before they read any setting.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(terminal, held_back.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+keras = _import_keras()
