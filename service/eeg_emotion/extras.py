@@ -15,6 +15,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "recordings": ("mne", "pyarrow", "pyxdf"),
     "training": (
         "distributed",
+        "jax",
         "keras",
         "markdown_it",
         "matplotlib",
@@ -22,7 +23,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "sklearn",
         "tensorboard",
         "tensorflow",
-        "tf2onnx",
     ),
 }
 """For each extra of pyproject.toml the modules that come with it."""
