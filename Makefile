@@ -1,24 +1,51 @@
-# Needs Python 3.11 and make; everything else is built into .venv by the targets themselves.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-BIN := .venv/bin
+# Needs make and a Python from 3.11 to 3.14; everything else is built by the targets themselves: into
+# .venv, or for another Python than .venv's, named as in `make PYTHON=python3.12 demo`, into .venv-3.12.
+ifdef PYTHON
+VENV := $(or $(shell sh requirements/environment.sh $(PYTHON)),$(error PYTHON=$(PYTHON) cannot be used))
+else
+VENV := .venv
+endif
+BIN := $(VENV)/bin
 ARGS ?=
 DIST := dist
 
-.PHONY: help demo test lint bench dist model protocol settings screenshot requirements clean
+# What of the tests runs on every Python: without the trainer, and within half a minute.
+TESTS_OF_EACH_PYTHON := $(addprefix tests/service/,access api/test_wire.py \
+	eeg/test_filters.py eeg/test_sanitiser.py eeg/test_windows.py inference line publish rules test_logs.py)
+
+# No threads of numerical libraries besides the tests' own processes.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+
+# Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test test-all soak test-python test-environment test-pythons lint bench dist model protocol settings screenshot requirements pins-check clean
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
+demo: $(VENV)/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --json"
 	@$(BIN)/eeg-emotion demo $(ARGS)
 
-# Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
-test: export PYTHONDONTWRITEBYTECODE =
-test: .venv/dev.stamp ## all tests; ARGS are pytest's
-# Three workers on two cores, since many tests wait; and no threads of numerical libraries besides.
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(VENV)/dev.stamp ## what anyone can run in 3 minutes; ARGS are pytest's
+	@$(PYTEST) -n 2 $(ARGS)
 
-lint: .venv/dev.stamp ## ruff, mypy --strict for each platform, import-linter
+test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; names what is missing here
+# Three workers on two cores, since many of these tests wait.
+	@$(PYTEST) -n 3 --all $(ARGS)
+
+soak: $(VENV)/dev.stamp ## make test 4 times on a quiet machine, 4 times beside busy loops; minutes to hours
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python tests/soak/under_load.py $(ARGS)
+
+test-python: $(VENV)/test.stamp ## the tests that need no trainer, for PYTHON=...
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(TESTS_OF_EACH_PYTHON) $(ARGS)
+
+test-environment: $(VENV)/test.stamp
+
+test-pythons: $(VENV)/service.stamp ## demo and those tests on each further Python of this machine
+	@bash .ci/pythons $(BIN)/python
+
+lint: $(VENV)/dev.stamp ## ruff, mypy --strict for each platform, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -26,12 +53,12 @@ lint: .venv/dev.stamp ## ruff, mypy --strict for each platform, import-linter
 	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	@$(BIN)/lint-imports --no-logo
 
-bench: .venv/dev.stamp ## measures all, or the file that ARGS names; each figure beside its aim
+bench: $(VENV)/dev.stamp ## measures all, or the file that ARGS names; each figure beside its aim
 	@$(BIN)/python -m pytest $(if $(findstring tests/bench,$(ARGS)),,tests/bench) -o python_files='bench_*.py' -o pythonpath=tests/bench -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly -rs $(ARGS)
 
 # The same commit gives the same bytes: all bears its date, or hatchling's own where there is no git.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
-dist: .venv/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
+dist: $(VENV)/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
 	@rm -rf $(DIST)
 	@$(BIN)/python -m build --quiet --no-isolation --outdir $(DIST) .
 # The SBOM is of what the pins and the wheel install, in an environment that holds nothing else.
@@ -43,36 +70,45 @@ dist: .venv/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file $(DIST)/eeg-emotion.cdx.json $(DIST)/sbom/bin/python
 	@rm -r $(DIST)/sbom
 
-model: .venv/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
+model: $(VENV)/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh
 
-protocol: .venv/service.stamp ## service/asyncapi.json and service/schema anew from the message types
+protocol: $(VENV)/service.stamp ## service/asyncapi.json and service/schema anew from the message types
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
 
-settings: .venv/service.stamp ## service/SETTINGS.md anew from the settings
+settings: $(VENV)/service.stamp ## service/SETTINGS.md anew from the settings
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("service", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
 
-screenshot: .venv/dev.stamp ## service/dashboard.png anew, from five minutes of the demo
+screenshot: $(VENV)/dev.stamp ## service/dashboard.png anew, from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot
 
-requirements: ## pins requirements/*.txt anew, versions and hashes
-	@sh requirements/pin.sh $(PYTHON)
+requirements: $(BIN)/python ## pins requirements/*.txt anew, versions and hashes; ARGS=--upgrade for newer versions
+	@sh requirements/pin.sh $(BIN)/python $(ARGS)
 
-clean: ## removes .venv, dist and the caches
-	rm -rf .venv $(DIST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+pins-check: $(BIN)/python ## resolves the pins for each Python and platform
+	@sh requirements/check.sh $(BIN)/python
 
-.venv/bin/python:
-	@$(PYTHON) -m venv .venv
+clean: ## removes the environments, dist and the caches
+	rm -rf .venv .venv-3.* $(DIST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@python=$$(sh requirements/python.sh $(PYTHON)) && rm -f $(VENV)/*.stamp && $$python -m venv $(VENV)
 
 # The service and the readers of recordings: no TensorFlow.
-.venv/service.stamp: requirements/service.txt pyproject.toml | .venv/bin/python
-	@echo "setting up .venv for the service"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+$(VENV)/service.stamp: requirements/service.txt pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) for the service"
+	@sh requirements/install.sh $(VENV) $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# And what the service's own tests need.
+$(VENV)/test.stamp: requirements/test.txt $(VENV)/service.stamp
+	@echo "setting up $(VENV) for tests of the service"
+	@sh requirements/install.sh $(VENV) $<
+	@touch $@
+
 # And the trainer, the tests' tools and the linters.
-.venv/dev.stamp: requirements/dev.txt .venv/service.stamp
-	@echo "setting up .venv for training and tests"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/service.stamp
+	@echo "setting up $(VENV) for training and tests"
+	@sh requirements/install.sh $(VENV) $<
 	@touch $@

@@ -1,18 +1,23 @@
 #!/bin/sh
-# Pins all requirements with versions and hashes, without any index address in the files.
-# Usage: pin.sh PYTHON
+# Pins all requirements with versions and hashes: one set for every Python and platform, without any
+# index address in the files. What is pinned already stays, unless it no longer fits.
+# Usage: pin.sh PYTHON [--upgrade | --upgrade-package NAME ...]
 set -eu
+python=$1
+shift
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
-"$1" -m venv "$tools"
-"$tools/bin/pip" install --quiet pip-tools
+"$python" -m venv "$tools"
+"$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 pin() {
-    CUSTOM_COMPILE_COMMAND="make requirements" "$tools/bin/pip-compile" --quiet --generate-hashes \
-        --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@"
+    "$tools/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command "make requirements" "$@"
 }
-# The larger set first, so that both hold the same versions.
 cd requirements
-pin --output-file dev.txt --all-extras ../pyproject.toml dev.in build.in
+pin --output-file uv.txt uv.in "$@"
+# The largest set first, so that all hold the same versions.
+pin --output-file dev.txt --all-extras ../pyproject.toml dev.in build.in "$@"
+pin --output-file test.txt --constraint dev.txt --extra recordings ../pyproject.toml test.in build.in
 pin --output-file service.txt --constraint dev.txt --extra recordings ../pyproject.toml build.in
 pin --output-file daemon.txt --constraint dev.txt ../pyproject.toml build.in
 pin --output-file training.txt --constraint dev.txt --extra recordings --extra training ../pyproject.toml build.in

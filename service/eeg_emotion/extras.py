@@ -15,6 +15,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "recordings": ("mne", "pyarrow", "pyxdf"),
     "training": (
         "distributed",
+        "jax",
+        "joblib",
         "keras",
         "markdown_it",
         "matplotlib",
@@ -22,7 +24,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "sklearn",
         "tensorboard",
         "tensorflow",
-        "tf2onnx",
     ),
 }
 """For each extra of pyproject.toml the modules that come with it."""

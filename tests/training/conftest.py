@@ -16,9 +16,13 @@ from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion_training.data.simulate import write_people
 from eeg_emotion_training.data.sources import PersonSignal
 from eeg_emotion_training.data.windows import PersonWindows
+from eeg_emotion_training.networks.names import choose_backend
 
 if TYPE_CHECKING:
     from eeg_emotion_training.model.fit import FitSettings
+
+# Before any test imports Keras.
+choose_backend()
 
 # Windows of 1 s and 3 channels: `(4, 12)`.
 PATH = PathSettings(

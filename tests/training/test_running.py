@@ -19,11 +19,6 @@ from eeg_emotion_training.study.results import Record
 from eeg_emotion_training.study.task import Task, run_task
 
 
-@pytest.fixture(autouse=True)
-def _backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-
-
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
     """Run tasks in a thread of this process, and list them."""

@@ -299,7 +299,6 @@ def test_who_chooses_the_step_may_not_train_either(name: str) -> None:
 def test_nothing_is_trained_on_a_split_that_leaks(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     people = made_people(4)
     (task, *_) = plan(people, tmp_path, protocols=(name,), networks=("logistic",)).tasks
     (tmp_path / "study" / "study.json").unlink()

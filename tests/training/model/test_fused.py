@@ -10,8 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import tensorflow as tf
-import tf2onnx
 
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.normaliser import fit_normaliser
@@ -21,6 +19,10 @@ from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion_training.model.fused import FusionError, fused_graph
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network
+
+# Where only JAX is installed, as on the newest Python, other tests hold the graph against Keras.
+tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+tf2onnx = pytest.importorskip("tf2onnx")
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/eegmat/Subject00_2.edf"
 PATHS = {

@@ -20,11 +20,6 @@ from eeg_emotion_training.study.plan import (
 from eeg_emotion_training.study.task import load_people, run_task
 
 
-@pytest.fixture(autouse=True)
-def _backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-
-
 def counts(study: Study, *fields: str) -> Counter[tuple[Any, ...]]:
     return Counter(tuple(getattr(task.spec, name) for name in fields) for task in study.tasks)
 

@@ -22,11 +22,6 @@ from eeg_emotion_training.study.task import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-
-
 def run(task: Task) -> Result:
     record = run_task(task)
     result = load_result(task.results, task.spec)

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from eeg_emotion_training.networks.names import choose_backend
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def _import_keras() -> Any:
     # Stated, so that results can say which backend made them.
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    choose_backend()
     # oneDNN's other order of operations would give other last digits on other processors.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if _LOG_LEVEL in os.environ:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 NetworkName = Literal["gru", "bn-gru", "lstm", "bn-lstm"]
@@ -20,9 +21,21 @@ BASELINES = (*CONSTANT, "logistic")
 def backend() -> str:
     """Name what computes, with versions, such as ``tensorflow 2.21.0, keras 3.15.1``.
 
-    The backend is that of ``KERAS_BACKEND``, and TensorFlow where that says nothing.
+    The backend is that of ``KERAS_BACKEND``, or what `choose_backend` makes it.
     """
-    return _with_versions(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
+    return _with_versions(choose_backend())
+
+
+def choose_backend() -> str:
+    """Return the Keras backend; where ``KERAS_BACKEND`` says nothing, set it.
+
+    That is TensorFlow, but where only JAX is installed JAX: the extra `training` brings one of the
+    two, since TensorFlow has no release for the newest Python.
+    """
+    if not os.environ.get("KERAS_BACKEND"):
+        only_jax = not find_spec("tensorflow") and find_spec("jax")
+        os.environ["KERAS_BACKEND"] = "jax" if only_jax else "tensorflow"
+    return os.environ["KERAS_BACKEND"]
 
 
 @functools.cache
