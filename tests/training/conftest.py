@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.training import study_people
 
 from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
@@ -18,6 +20,10 @@ from eeg_emotion_training.data.windows import PersonWindows
 
 if TYPE_CHECKING:
     from eeg_emotion_training.model.fit import FitSettings
+
+# Tests compile many networks and train each for a moment: they do not wait for the fastest code.
+# XLA reads this when TensorFlow, or JAX in a process that a test starts, first compiles.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # Windows of 1 s and 3 channels: `(4, 12)`.
 PATH = PathSettings(
@@ -47,6 +53,11 @@ class FakeSource:
     def read(self, person: str) -> PersonSignal:
         self.reads.append(person)
         return self.signals[person]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_windows(tmp_path_factory: pytest.TempPathFactory) -> None:
+    study_people.kept_windows = tmp_path_factory.mktemp("made-people")
 
 
 @pytest.fixture(scope="session")
