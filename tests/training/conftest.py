@@ -14,7 +14,8 @@ from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.representation import FOUR_BANDS, BandPower
 from eeg_emotion.inference.contract import LabelPolicy
-from eeg_emotion_training.data.simulate import write_people
+from eeg_emotion.recordings.deap import CHANNELS, SAMPLES, TRIALS, mark_simulated
+from eeg_emotion.recordings.deap_pickle import write_python2_pickle
 from eeg_emotion_training.data.sources import PersonSignal
 from eeg_emotion_training.data.windows import PersonWindows
 
@@ -62,9 +63,13 @@ def _kept_windows(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated person with seed 5, written once; 103 MB."""
+    """One person's file that says that it is simulated, 103 MB; its signals are plain noise."""
     folder = tmp_path_factory.mktemp("simulated")
-    write_people(folder, subjects=1, seed=5)
+    rng = np.random.default_rng(5)
+    data = np.tile(rng.normal(0.0, 10.0, (1, CHANNELS, SAMPLES)), (TRIALS, 1, 1))
+    mark_simulated(data)
+    with (folder / "s01.dat").open("wb") as file:
+        write_python2_pickle(file, {"labels": rng.uniform(1.0, 9.0, (TRIALS, 4)), "data": data})
     return folder
 
 
