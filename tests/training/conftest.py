@@ -22,9 +22,12 @@ from eeg_emotion_training.data.windows import PersonWindows
 if TYPE_CHECKING:
     from eeg_emotion_training.model.fit import FitSettings
 
-# Tests compile many networks and train each for a moment: they do not wait for the fastest code.
-# XLA reads this when TensorFlow, or JAX in a process that a test starts, first compiles.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Tests compile many networks and train each for a moment: without these two steps XLA compiles in
+# half the time. It reads this when TensorFlow, or JAX in a process that a test starts, compiles
+# first; it would end the process if it ever forgot one of the names.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 # Windows of 1 s and 3 channels: `(4, 12)`.
 PATH = PathSettings(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from eeg_emotion_training import cli
 from eeg_emotion_training.cli import app
 
 runner = CliRunner()
-MakeRun = Callable[..., Path]
 
 
 @pytest.fixture
@@ -202,17 +202,6 @@ def test_export_of_something_that_is_no_run_says_what_to_name(tmp_path: Path) ->
     assert sorted(item.name for item in tmp_path.iterdir()) == ["photos"]
 
 
-def test_export_says_what_it_wrote(make_run: MakeRun, tmp_path: Path) -> None:
-    runs = [("--run", make_run(target=target)) for target in ("arousal", "valence")]
-    result = invoke("export", *runs[0], *runs[1], "--out", tmp_path / "my-simulated.onnx")
-    model = tmp_path / "my-simulated"
-    assert result.stdout == (
-        f"wrote {model}.onnx for arousal and valence, its card {model}.md, and its line in "
-        "SHA256SUMS\n"
-    )
-    assert load_model(tmp_path / "my-simulated.onnx").contract.version == "1"
-
-
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 
 
@@ -259,12 +248,21 @@ def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> N
     assert lines[3].startswith("mood: 1 people train (8 windows), 1 choose the step, 1 are held")
     assert lines[-2].startswith("held out: mood: balanced accuracy 0.")
     assert lines[-1] == f"wrote {out}; TensorBoard: tensorboard --logdir {out / 'logs'}"
-    exported = invoke("export", "--run", out, "--out", tmp_path / "mine")
+    # A second target, whose run differs in nothing but its name.
+    other = shutil.copytree(out, tmp_path / "other")
+    record = (other / "run.json").read_text(encoding="utf-8")
+    (other / "run.json").write_text(record.replace('"mood"', '"calm"'), encoding="utf-8")
+    model = tmp_path / "mine"
+    exported = invoke("export", "--run", out, "--run", other, "--out", f"{model}.onnx")
     assert exported.exit_code == 0, exported.output
+    assert exported.stdout == (
+        f"wrote {model}.onnx for mood and calm, its card {model}.md, and its line in SHA256SUMS\n"
+    )
     contract = load_model(tmp_path / "mine.onnx").contract
+    assert contract.version == "1"
     assert contract.path.channels == CHANNELS
     assert contract.normaliser.kind == "rest-baseline"
-    assert [target.name for target in contract.targets] == ["mood"]
+    assert [target.name for target in contract.targets] == ["mood", "calm"]
 
 
 def test_rest_that_is_missing_is_said(tmp_path: Path) -> None:

@@ -54,9 +54,7 @@ def test_figures_are_whole_svg_with_a_text_alternative_and_no_outside_address(
         assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", plot.svg))
 
 
-def test_the_same_results_give_the_same_figures(
-    rows: list[Row], drawn: list[Plot]
-) -> None:
+def test_the_same_results_give_the_same_figures(rows: list[Row], drawn: list[Plot]) -> None:
     assert all_plots(rows) == drawn
 
 

@@ -126,7 +126,9 @@ def test_one_person_can_show_nothing(tmp_path: Path, report_of: ReportOf) -> Non
     assert "can give" not in text
 
 
-def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: Path, report_of: ReportOf) -> None:
+def test_a_network_is_held_against_the_linear_model_on_the_same_input(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     right, wrong = [0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]
     results = [
         result([1, 1, 0, 0], said, person=person, network=network, representation=seen)
@@ -183,7 +185,9 @@ def test_leaky_protocols_alone_are_no_evidence(tmp_path: Path, report_of: Report
     assert "nothing here is evidence of emotion" in text
 
 
-def test_simulated_people_are_named_in_title_and_first_line(tmp_path: Path, report_of: ReportOf) -> None:
+def test_simulated_people_are_named_in_title_and_first_line(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     text = report_of(
         tmp_path, small_study(), simulated=True, dataset="simulated people in DEAP's format"
     )
@@ -234,7 +238,9 @@ def test_what_was_left_out_is_told_with_reasons(tmp_path: Path, report_of: Repor
     assert "left out of all protocols: 5" in text
 
 
-def test_channels_and_representations_are_compared_where_there_are_several(tmp_path: Path, report_of: ReportOf) -> None:
+def test_channels_and_representations_are_compared_where_there_are_several(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     results = [
         result([1, 0], [0.9, 0.1], person=f"s0{n}", montage=montage, representation=representation)
         for n in (1, 2)
@@ -250,7 +256,9 @@ def test_channels_and_representations_are_compared_where_there_are_several(tmp_p
     assert "What the normaliser changes" not in text
 
 
-def test_a_protocol_of_which_nothing_could_be_run_is_told(tmp_path: Path, report_of: ReportOf) -> None:
+def test_a_protocol_of_which_nothing_could_be_run_is_told(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     text = report_of(tmp_path, [skipped(spec(), "too few")])
 
     assert "Nothing could be run for trial, arousal." in text
