@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 UNITS = 5
 # Short windows of many measures, and long ones of few, as bands and samples are.
-SHAPES = {"bands": (4, 12), "raw": (20, 4)}
+SHAPES = {"bands": (4, 12), "raw": (12, 4)}
 CASES = ("gru-bands", "gru-raw", "bn-gru-bands", "bn-gru-raw")
 CASES += ("lstm-bands", "lstm-raw", "bn-lstm-bands", "bn-lstm-raw")
 
