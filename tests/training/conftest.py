@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.training import study_people
 
 from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.representation import FOUR_BANDS, BandPower
 from eeg_emotion.inference.contract import LabelPolicy
-from eeg_emotion_training.data.simulate import write_people
+from eeg_emotion.recordings.deap import CHANNELS, SAMPLES, TRIALS, mark_simulated
+from eeg_emotion.recordings.deap_pickle import write_python2_pickle
 from eeg_emotion_training.data.sources import PersonSignal
 from eeg_emotion_training.data.windows import PersonWindows
 from eeg_emotion_training.networks.names import choose_backend
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
 
 # Before any test imports Keras.
 choose_backend()
+
+# Tests compile many networks and train each for a moment: without these two steps XLA compiles in
+# half the time. It reads this when TensorFlow, or JAX in a process that a test starts, compiles
+# first; it would end the process if it ever forgot one of the names.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 # Windows of 1 s and 3 channels: `(4, 12)`.
 PATH = PathSettings(
@@ -54,11 +64,20 @@ class FakeSource:
         return self.signals[person]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _kept_windows(tmp_path_factory: pytest.TempPathFactory) -> None:
+    study_people.kept_windows = tmp_path_factory.mktemp("made-people")
+
+
 @pytest.fixture(scope="session")
 def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated person with seed 5, written once; 103 MB."""
+    """One person's file that says that it is simulated, 103 MB; its signals are plain noise."""
     folder = tmp_path_factory.mktemp("simulated")
-    write_people(folder, subjects=1, seed=5)
+    rng = np.random.default_rng(5)
+    data = np.tile(rng.normal(0.0, 10.0, (1, CHANNELS, SAMPLES)), (TRIALS, 1, 1))
+    mark_simulated(data)
+    with (folder / "s01.dat").open("wb") as file:
+        write_python2_pickle(file, {"labels": rng.uniform(1.0, 9.0, (TRIALS, 4)), "data": data})
     return folder
 
 

@@ -18,6 +18,8 @@ from eeg_emotion_training.study.plan import Study, StudySettings, plan_study
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 SFREQ_HZ = 128
 TRIALS = 8
+# Where studies keep windows, so that each person is cut once for all tests; set by a fixture.
+kept_windows = Path()
 
 
 @dataclass
@@ -82,9 +84,10 @@ def plan(
     source: MadePeople,
     folder: Path,
     announce: Callable[[str], None] = lambda _: None,
+    cache: Path | None = None,
     **changes: Any,
 ) -> Study:
-    """Plan a study of quick models in `folder`."""
+    """Plan a study of quick models in `folder`; people who are made alike share a cache."""
     chosen: dict[str, Any] = {
         "protocols": ("trial",),
         "networks": ("majority", "logistic"),
@@ -98,4 +101,7 @@ def plan(
     sources = {
         name: replace(source, channels=channels) for name, channels in settings.montages.items()
     }
-    return plan_study(sources, settings, folder / "study", folder / "cache", announce)
+    if cache is None:
+        alike = repr(replace(source, seeds={})).encode()
+        cache = kept_windows / hashlib.sha256(alike).hexdigest()
+    return plan_study(sources, settings, folder / "study", cache, announce)

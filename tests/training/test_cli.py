@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,21 +21,25 @@ from eeg_emotion_training import cli
 from eeg_emotion_training.cli import app
 
 runner = CliRunner()
-# What the console script of pyproject.toml does.
-MAIN = "from eeg_emotion_training.cli import main; main()"
-MakeRun = Callable[..., Path]
 
 
-def run_main(*arguments: str | Path, program: str = MAIN) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would."""
-    return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "400"},
-    )
+@pytest.fixture
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs what the console script runs; gives its exit status, its output and its errors."""
+    # What `main` sets is undone after the test.
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["eeg-emotion-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *capsys.readouterr()
+
+    return run
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -79,6 +84,14 @@ for arguments in json.loads(sys.argv[1]):
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps(sorted(loaded & set(sum(MODULES.values(), ())))))
 """
+
+
+def make_mistakes(mistakes: list[list[str]]) -> subprocess.CompletedProcess[str]:
+    """Make them in a process that has imported nothing yet."""
+    command = [sys.executable, "-c", MISTAKES, json.dumps(mistakes)]
+    return subprocess.run(command, check=True, capture_output=True, text=True)
+
+
 FIT = ("--target", "valence", "--out", "run")
 
 
@@ -95,7 +108,7 @@ def test_help_and_mistakes_do_not_wait_for_what_trains(tmp_path: Path) -> None:
         ["study", "--quick", "--out", "study", "--normaliser", "own"],
         ["export", "--out", "model"],
     ]
-    result = run_main(json.dumps(mistakes), program=MISTAKES)
+    result = make_mistakes(mistakes)
     assert "Traceback" not in result.stderr
     lines = result.stdout.splitlines()
     ends = [line for line in lines if line.startswith("ended ")]
@@ -109,7 +122,7 @@ def test_mistakes_in_a_study_or_an_export_do_not_wait_for_keras(tmp_path: Path) 
         ["study", "--quick", "--out", str(tmp_path / "study"), "--networks", "rnn"],
         ["export", "--run", str(tmp_path / "run"), "--out", "model"],
     ]
-    result = run_main(json.dumps(mistakes), program=MISTAKES)
+    result = make_mistakes(mistakes)
     said = result.stderr.splitlines()
     assert said[0].startswith("eeg-emotion-train: found the network rnn, expected some of gru")
     assert "is no run of 'eeg-emotion-train fit'" in said[1]
@@ -202,17 +215,15 @@ def test_check_says_of_what_simulate_wrote_that_it_is_simulated(
 
 
 def test_fit_with_too_few_people_is_one_message_and_not_a_traceback(
-    simulated_folder: Path, tmp_path: Path
+    run_main: Callable[..., tuple[int, str, str]], simulated_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    result = run_main("fit", simulated_folder, "--target", "valence", "--out", out)
-    assert result.returncode == 1
-    assert result.stdout == ""  # before anyone is read
-    assert result.stderr.splitlines()[-1] == (
+    status, output, errors = run_main("fit", simulated_folder, "--target", "valence", "--out", out)
+    assert (status, output) == (1, "")  # before anyone is read
+    assert errors == (
         "eeg-emotion-train: the data set: found 1 people, expected at least 3 to hold some apart; "
-        "add data, leave the person out, or choose another protocol"
+        "add data, leave the person out, or choose another protocol\n"
     )
-    assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -281,17 +292,6 @@ def test_export_of_something_that_is_no_run_says_what_to_name(tmp_path: Path) ->
     assert sorted(item.name for item in tmp_path.iterdir()) == ["photos"]
 
 
-def test_export_says_what_it_wrote(make_run: MakeRun, tmp_path: Path) -> None:
-    runs = [("--run", make_run(target=target)) for target in ("arousal", "valence")]
-    result = invoke("export", *runs[0], *runs[1], "--out", tmp_path / "my-simulated.onnx")
-    model = tmp_path / "my-simulated"
-    assert result.stdout == (
-        f"wrote {model}.onnx for arousal and valence, its card {model}.md, and its line in "
-        "SHA256SUMS\n"
-    )
-    assert load_model(tmp_path / "my-simulated.onnx").contract.version == "1"
-
-
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 
 
@@ -338,12 +338,21 @@ def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> N
     assert lines[3].startswith("mood: 1 people train (8 windows), 1 choose the step, 1 are held")
     assert lines[-2].startswith("held out: mood: balanced accuracy 0.")
     assert lines[-1] == f"wrote {out}; TensorBoard: tensorboard --logdir {out / 'logs'}"
-    exported = invoke("export", "--run", out, "--out", tmp_path / "mine")
+    # A second target, whose run differs in nothing but its name.
+    other = shutil.copytree(out, tmp_path / "other")
+    record = (other / "run.json").read_text(encoding="utf-8")
+    (other / "run.json").write_text(record.replace('"mood"', '"calm"'), encoding="utf-8")
+    model = tmp_path / "mine"
+    exported = invoke("export", "--run", out, "--run", other, "--out", f"{model}.onnx")
     assert exported.exit_code == 0, exported.output
+    assert exported.stdout == (
+        f"wrote {model}.onnx for mood and calm, its card {model}.md, and its line in SHA256SUMS\n"
+    )
     contract = load_model(tmp_path / "mine.onnx").contract
+    assert contract.version == "1"
     assert contract.path.channels == CHANNELS
     assert contract.normaliser.kind == "rest-baseline"
-    assert [target.name for target in contract.targets] == ["mood"]
+    assert [target.name for target in contract.targets] == ["mood", "calm"]
 
 
 def test_rest_that_is_missing_is_said(tmp_path: Path) -> None:
@@ -356,13 +365,10 @@ def test_rest_that_is_missing_is_said(tmp_path: Path) -> None:
 
 
 def test_an_error_of_ours_is_red_text_and_exit_status_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run_main: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise EegEmotionError("found [a] thing")
 
     monkeypatch.setattr(cli, "app", fail)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == "eeg-emotion-train: found [a] thing\n"
+    assert run_main() == (1, "", "eeg-emotion-train: found [a] thing\n")

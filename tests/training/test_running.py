@@ -107,13 +107,13 @@ def test_parts_of_a_job_array_share_the_tasks_and_the_last_writes_the_report(
     assert set(ran) == set(study.tasks)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 7, 16, 40])
-def test_parts_are_disjoint_and_cover_everything(parts: int, tmp_path: Path) -> None:
+def test_parts_are_disjoint_and_cover_everything(tmp_path: Path) -> None:
     tasks = plan(made_people(2), tmp_path).tasks
-    shares = [part_of(tasks, f"{part}/{parts}") for part in range(1, parts + 1)]
-    assert sorted(tasks.index(task) for share in shares for task in share) == list(range(16))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
     assert part_of(tasks, None) == list(tasks)
+    for parts in (1, 2, 3, 7, 16, 40):
+        shares = [part_of(tasks, f"{part}/{parts}") for part in range(1, parts + 1)]
+        assert sorted(tasks.index(task) for share in shares for task in share) == list(range(16))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,11 @@ def bandpass(low_hz: float, high_hz: float, *, order: int, sfreq: float) -> NDAr
             f"found a band of {low_hz} to {high_hz} Hz at {sfreq} Hz, expected it to rise and to "
             "lie between 0 and half the rate"
         )
+    return _bandpass(low_hz, high_hz, order, sfreq).copy()
+
+
+@lru_cache(maxsize=64)  # training begins each trial with the same filters
+def _bandpass(low_hz: float, high_hz: float, order: int, sfreq: float) -> NDArray[np.float64]:
     return np.asarray(
         scipy.signal.butter(order, [low_hz, high_hz], "bandpass", fs=sfreq, output="sos")
     )

@@ -15,6 +15,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy  # loads scipy.signal, which takes a second, on first use
@@ -333,6 +334,7 @@ def _topography(rng: np.random.Generator) -> NDArray[np.float64]:
     return weights
 
 
+@lru_cache
 def _eye_weights() -> NDArray[np.float64]:
     places = positions(DEAP32)
     eyes = positions(("Fp1", "Fp2"))
@@ -374,6 +376,7 @@ def _walk(
     return walk, state
 
 
+@lru_cache(maxsize=256)  # a person has 40 trials and one rhythm of their own
 def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
     """Give a band-pass that turns white noise of unit variance into a rhythm of unit variance."""
     sos = scipy.signal.butter(2, (low, high), btype="bandpass", fs=sfreq, output="sos")
@@ -382,6 +385,7 @@ def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
     return sos
 
 
+@lru_cache
 def _pink_rms(sfreq: float) -> float:
     """Give the RMS between 1 and 45 Hz of unit white noise after the 1/f filter."""
     frequency, response = scipy.signal.freqz(_PINK_B, _PINK_A, worN=8192, fs=sfreq)

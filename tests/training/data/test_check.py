@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eeg_emotion.recordings.deap import load_person
-from eeg_emotion.recordings.deap_pickle import write_python2_pickle
+from eeg_emotion.recordings.deap import DeapPerson
 from eeg_emotion_training.data import check
 from eeg_emotion_training.data.check import Counts, Verdict, check_folder, count_high, judge_labels
 
@@ -39,19 +37,23 @@ def part(labels: Labels, *numbers: int) -> Labels:
     return {number: labels[number] for number in numbers}
 
 
-def write_dat(path: Path, labels: np.ndarray, amplitude: float = 10.0) -> None:
-    noise = np.random.default_rng(2).normal(0.0, amplitude, 8064)
-    data = np.broadcast_to(noise, (40, 40, 8064))
-    with path.open("wb") as file:
-        write_python2_pickle(file, {"labels": labels, "data": data})
-
-
 @pytest.fixture
-def folder(tmp_path):
-    """A folder whose files, 103 MB each, go when the test is over."""
-    yield tmp_path
-    for path in tmp_path.glob("*.dat"):
-        path.unlink()
+def make_folder(tmp_path, monkeypatch):
+    """Makes a folder of people of one trial, who are in memory: a file would have 103 MB."""
+    noise = np.random.default_rng(2).normal(size=(1, 40, 8064))
+
+    def make(labels: Labels, amplitude: float = 10.0, simulated: tuple[int, ...] = ()) -> Path:
+        people = {}
+        for number, table in labels.items():
+            path = tmp_path / f"s{number:02d}.dat"
+            path.touch()
+            people[path] = DeapPerson(
+                number, amplitude * noise, table, number in simulated, path, "ab" * 32
+            )
+        monkeypatch.setattr(check, "load_person", people.__getitem__)
+        return tmp_path
+
+    return make
 
 
 def test_genuine_counts_are_genuine():
@@ -118,25 +120,15 @@ def test_ratings_outside_the_scale_and_a_33rd_person_are_refused():
     assert not judge_labels(too_many).ok
 
 
-def test_whole_set_is_judged_from_its_files(tmp_path, simulated_folder, monkeypatch):
-    """Thirty-two files of which only one is real: the reader gives it under every name."""
+def test_whole_set_is_judged_from_its_files(make_folder):
     labels = genuine_labels()
-    real = load_person(simulated_folder / "s01.dat")
-    for number in labels:
-        (tmp_path / f"s{number:02d}.dat").touch()
-
-    def read(path: Path):
-        number = int(path.stem[1:])
-        return check.DeapPerson(number, real.data, labels[number], False, path, real.sha256)
-
-    monkeypatch.setattr(check, "load_person", read)
-    report = check_folder(tmp_path)
+    folder = make_folder(labels)
+    report = check_folder(folder)
     assert (report.verdict, report.ok) == (Verdict.GENUINE, True)
     assert report.counts == Counts(1280, 708, 737, 439)
     assert len(report.files) == 32
 
-    labels = inverted(labels)
-    report = check_folder(tmp_path)
+    report = check_folder(make_folder(inverted(labels)))
     assert (report.verdict, report.ok) == (Verdict.INVERTED, False)
     assert "refused" in report.text()
 
@@ -157,17 +149,15 @@ def test_simulated_people_are_called_simulated(simulated_folder):
     assert "high-above-5/1" in text
 
 
-def test_simulated_and_other_people_do_not_mix(folder, simulated_folder):
-    shutil.copy(simulated_folder / "s01.dat", folder)
-    write_dat(folder / "s02.dat", genuine_labels()[2])
-    report = check_folder(folder)
+def test_simulated_and_other_people_do_not_mix(make_folder):
+    report = check_folder(make_folder(part(genuine_labels(), 1, 2), simulated=(1,)))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "1 simulated people among 2" in report.text()
 
 
-def test_partial_folder_with_its_table_of_ratings(folder):
+def test_partial_folder_with_its_table_of_ratings(make_folder):
     labels = genuine_labels()[2]
-    write_dat(folder / "s02.dat", labels)
+    folder = make_folder({2: labels})
     report = check_folder(folder)
     assert (report.verdict, report.ok) == (Verdict.PARTIAL, True)
     assert "participant_ratings: not checked: no such file here" in report.text()
@@ -192,19 +182,17 @@ def test_partial_folder_with_its_table_of_ratings(folder):
     assert not check_folder(folder).ok
 
 
-def test_volts_are_refused(folder):
-    write_dat(folder / "s02.dat", genuine_labels()[2], amplitude=1e-5)
-    report = check_folder(folder)
+def test_volts_are_refused(make_folder):
+    report = check_folder(make_folder(part(genuine_labels(), 2), amplitude=1e-5))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "expected 0.3 to 300 µV" in report.text()
 
 
 @pytest.mark.parametrize("rating", [9.5, np.nan])
-def test_impossible_ratings_are_refused(folder, rating):
+def test_impossible_ratings_are_refused(make_folder, rating):
     labels = genuine_labels()[2].copy()
     labels[0, 3] = rating
-    write_dat(folder / "s02.dat", labels)
-    report = check_folder(folder)
+    report = check_folder(make_folder({2: labels}))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "s02.dat: found ratings from" in report.text()
 

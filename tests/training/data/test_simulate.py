@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -11,9 +14,32 @@ from eeg_emotion_training.data import simulate
 from eeg_emotion_training.data.simulate import SimulationError, person_arrays, write_people
 
 
+class Written(NamedTuple):
+    folder: Path
+    data: np.ndarray
+    labels: np.ndarray
+
+
 @pytest.fixture(scope="module")
-def person(simulated_folder) -> DeapPerson:
-    return read_person(simulated_folder / "s01.dat")
+def written(tmp_path_factory) -> Written:
+    """One simulated person with seed 5, simulated and written once; 103 MB."""
+    folder = tmp_path_factory.mktemp("written")
+    made = []
+
+    def keep(person: SimulatedPerson) -> tuple[np.ndarray, np.ndarray]:
+        made.append(person_arrays(person))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulate, "person_arrays", keep)
+        write_people(folder, subjects=1, seed=5)
+    ((data, labels),) = made
+    return Written(folder, data, labels)
+
+
+@pytest.fixture(scope="module")
+def person(written) -> DeapPerson:
+    return read_person(written.folder / "s01.dat")
 
 
 @pytest.fixture
@@ -30,20 +56,29 @@ def band_db(eeg: np.ndarray, low: float, high: float) -> np.ndarray:
     return 10.0 * np.log10(power[..., band].mean(axis=2))
 
 
-def test_file_has_deaps_shape_and_says_that_it_is_simulated(simulated_folder, person):
+def test_file_has_deaps_shape_and_says_that_it_is_simulated(written, person):
     assert person.simulated
     assert person.data.shape == (40, 40, 8064)
-    assert sorted(path.name for path in simulated_folder.iterdir()) == ["README.txt", "s01.dat"]
-    readme = (simulated_folder / "README.txt").read_text(encoding="utf-8")
+    assert sorted(path.name for path in written.folder.iterdir()) == ["README.txt", "s01.dat"]
+    readme = (written.folder / "README.txt").read_text(encoding="utf-8")
     assert readme.startswith("SIMULATED PEOPLE")
     assert "seed 5" in readme
     assert "asymmetry_db = 9" in readme
 
 
-def test_same_seed_gives_the_same_person(person):
-    data, labels = person_arrays(SimulatedPerson(5, 1))
-    np.testing.assert_array_equal(data, person.data)
-    np.testing.assert_array_equal(labels, person.labels)
+def test_same_seed_gives_the_same_person(monkeypatch):
+    monkeypatch.setattr(simulate, "TRIALS", 2)
+    (data, labels), (same, same_labels), (other, _) = (
+        person_arrays(SimulatedPerson(seed, 1)) for seed in (5, 5, 6)
+    )
+    np.testing.assert_array_equal(same, data)
+    np.testing.assert_array_equal(same_labels, labels)
+    assert (other[:, :32] != data[:, :32]).all()
+
+
+def test_what_was_simulated_is_what_is_written(written, person):
+    np.testing.assert_array_equal(person.data, written.data)
+    np.testing.assert_array_equal(person.labels, written.labels)
 
 
 def test_signal_is_band_passed_and_referenced_as_deaps(person):
@@ -66,8 +101,8 @@ def test_ratings_have_two_decimals_and_both_classes(person):
 
 def test_planted_effects_are_in_the_files(person):
     """Rank correlation over the 40 trials; about 0.3 would be chance's limit."""
-    eeg = person.eeg(baseline=False)
-    f3, f4, cz = (DEAP32.index(name) for name in ("F3", "F4", "Cz"))
+    eeg = person.eeg(baseline=False)[:, [DEAP32.index(name) for name in ("F3", "F4", "Cz")]]
+    f3, f4, cz = range(3)
     alpha = band_db(eeg, 8.0, 13.0)
     ranks = np.argsort(np.argsort(person.labels, axis=0), axis=0)
     asymmetry = np.argsort(np.argsort(alpha[:, f4] - alpha[:, f3]))

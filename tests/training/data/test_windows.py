@@ -16,8 +16,9 @@ from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Tri
 from eeg_emotion_training.data.windows import cut_person
 
 ONSET = 384  # DEAP's 3 s of baseline at 128 Hz
-END = 8064
 LENGTH = 640  # 5 s
+COUNT = 5
+END = ONSET + COUNT * LENGTH
 
 BANDS = PathSettings(representation=BandPower())
 RAW = PathSettings(representation=RawSignal())
@@ -76,7 +77,9 @@ def live(
 def test_a_trial_of_deap_gives_twelve_windows(
     settings: PathSettings, shape: tuple[int, int]
 ) -> None:
-    signal = signal_of(eeg(32, seed=1), eeg(32, seed=2), layout=deap_layout(DEAP32))
+    signal = signal_of(
+        eeg(32, 8064, seed=1), eeg(32, 8064, seed=2), layout=deap_layout(DEAP32), end=8064
+    )
     cut = cut_person("s01", signal, settings)
     assert cut.person == "s01"
     assert cut.measures.shape == (24, *shape)
@@ -109,13 +112,13 @@ def test_each_trial_starts_with_fresh_filters() -> None:
     one, other = eeg(3, seed=1), eeg(3, seed=2)
     there = cut_person("s01", signal_of(one, other), FEW_RAW).measures
     back = cut_person("s01", signal_of(other, one), FEW_RAW).measures
-    np.testing.assert_array_equal(np.roll(back, 12, axis=0), there)
+    np.testing.assert_array_equal(np.roll(back, COUNT, axis=0), there)
 
 
 def test_the_papers_windows_hold_the_baseline() -> None:
     settings = replace(FEW_RAW, window_seconds=5.25)
-    samples = eeg(3)
-    cut = cut_person("s01", signal_of(samples), settings, baseline=True)
+    samples = eeg(3, 8064)
+    cut = cut_person("s01", signal_of(samples, end=8064), settings, baseline=True)
     assert cut.measures.shape == (12, 672, 3)
     # From the first sample on, to the last: 12 windows of 672 are the whole trial.
     unsettled = live(samples, replace(settings, settle_seconds=0.0, hop_seconds=0.25))
@@ -134,7 +137,7 @@ def test_filters_that_settle_for_longer_than_the_lead_cost_the_trials_beginning(
     slow = replace(FEW_RAW, settle_seconds=3.25)
     cut = cut_person("s01", signal_of(samples), slow)
     windows = live(samples, replace(slow, hop_seconds=0.25))
-    assert len(cut.measures) == 11
+    assert len(cut.measures) == COUNT - 1
     for index, measures in enumerate(cut.measures):
         np.testing.assert_array_equal(measures, windows[416 + index * LENGTH].features)
     # A trial that comes without a lead loses its first 3 s.
@@ -147,8 +150,8 @@ def test_filters_that_settle_for_longer_than_the_lead_cost_the_trials_beginning(
 def test_shorter_windows_begin_with_the_trial_too() -> None:
     signal = signal_of(eeg(3))
     second = cut_person("s01", signal, replace(FEW_RAW, window_seconds=1.0))
-    assert second.measures.shape == (60, 128, 3)
-    together = second.measures.reshape(12, LENGTH, 3)
+    assert second.measures.shape == (5 * COUNT, 128, 3)
+    together = second.measures.reshape(COUNT, LENGTH, 3)
     np.testing.assert_array_equal(together, cut_person("s01", signal, FEW_RAW).measures)
 
 
@@ -160,7 +163,7 @@ def test_the_live_hop_does_not_matter() -> None:
     )
 
 
-@pytest.mark.parametrize(("end", "count"), [(END, 12), (END - 1, 11), (ONSET + 641, 1)])
+@pytest.mark.parametrize(("end", "count"), [(END, COUNT), (END - 1, COUNT - 1), (ONSET + 641, 1)])
 def test_no_window_reaches_beyond_its_trials_end(end: int, count: int) -> None:
     samples = eeg(3)
     samples[:, end:] = np.nan  # what follows is not the trial's
@@ -176,7 +179,7 @@ def test_a_trial_too_short_for_one_window_is_refused() -> None:
 
 def test_a_trial_too_short_beside_a_longer_one_only_has_no_windows() -> None:
     cut = cut_person("s01", signal_of(eeg(3)[:, :1000], eeg(3)), FEW_RAW)
-    assert cut.trial.tolist() == [1] * 12
+    assert cut.trial.tolist() == [1] * COUNT
     assert cut.high.shape == (2, 2)
 
 
@@ -193,7 +196,7 @@ def test_windows_over_a_dead_channel_cannot_be_scored() -> None:
         assert scorable == (not windows[ONSET + index * LENGTH].quality.faults)
     left = cut.only_scorable()
     np.testing.assert_array_equal(left.measures, np.delete(cut.measures, [1, 2, 3], axis=0))
-    assert left.trial.tolist() == [0] * 9
+    assert left.trial.tolist() == [0] * (COUNT - 3)
     assert left.scorable.all()
 
 
@@ -291,7 +294,7 @@ def test_a_small_montage_is_seen_through_deaps_cap(
     layout = deap_layout(channels)
     samples = eeg(32)
     cut = cut_person("s01", signal_of(samples, layout=layout), settings)
-    assert cut.measures.shape == (12, *settings.measures_shape)
+    assert cut.measures.shape == (COUNT, *settings.measures_shape)
     assert cut.scorable.all()
     # By hand: what a headset of these electrodes would measure, and then its own layout.
     worn = (

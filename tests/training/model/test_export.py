@@ -16,8 +16,7 @@ from eeg_emotion.inference.model import ModelError, load_model, open_model
 from eeg_emotion_training.model.export import ExportError, export
 from eeg_emotion_training.model.run import Run, RunError, load_run
 from eeg_emotion_training.networks.names import NETWORKS
-
-pytestmark = pytest.mark.slow
+from eeg_emotion_training.networks.recurrent import build_network, fresh_weights
 
 MakeRun = Callable[..., Path]
 
@@ -91,7 +90,13 @@ def test_the_service_loads_the_model_and_says_what_the_networks_say(
         assert np.ptp(said[run.target.name]) > 0.05
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "bn-gru" else pytest.mark.needs("time"))
+        for name in NETWORKS
+    ],
+)
 def test_each_of_the_four_networks_is_served_as_it_was_trained(
     make_run: MakeRun, tmp_path: Path, name: str
 ) -> None:
@@ -111,9 +116,12 @@ def test_each_of_the_four_networks_is_served_as_it_was_trained(
     assert f"- valence: {name.upper()}, 4 units" in card
 
 
-def test_targets_may_have_different_networks(make_run: MakeRun, tmp_path: Path) -> None:
-    runs = [make_run(target="arousal"), make_run(network="lstm")]
-    export(runs, tmp_path / "mixed-simulated", "1")
+def test_targets_may_have_different_networks(runs: list[Path], tmp_path: Path) -> None:
+    other = shutil.copytree(runs[1], tmp_path / "lstm")
+    network = build_network("lstm", 4, 12, 4)
+    network.set_weights(fresh_weights(network, 1))
+    network.save(other / "network.keras")
+    export([runs[0], other], tmp_path / "mixed-simulated", "1")
     kinds = [n.op_type for n in onnx.load(tmp_path / "mixed-simulated.onnx").graph.node]
     assert (kinds.count("GRU"), kinds.count("LSTM")) == (1, 1)
 

@@ -23,13 +23,19 @@ def all_plots(rows: list[Row]) -> list[Plot]:
     return [plots.side_by_side(rows), *(plot for plot in made if plot is not None)]
 
 
+@pytest.fixture(scope="module")
+def drawn(rows: list[Row]) -> list[Plot]:
+    """All figures of `rows`, drawn once."""
+    return all_plots(rows)
+
+
 def texts(plot: Plot) -> set[str]:
     root = ElementTree.fromstring(plot.svg)  # noqa: S314  # our own
     return {"".join(of.itertext()).strip() for of in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
-def test_every_figure_is_drawn_of_every_protocol(rows: list[Row]) -> None:
-    assert [plot.name for plot in all_plots(rows)] == [
+def test_every_figure_is_drawn_of_every_protocol(drawn: list[Plot]) -> None:
+    assert [plot.name for plot in drawn] == [
         "protocols",
         *("people-segment", "people-trial"),
         *("calibration-segment", "calibration-trial"),
@@ -38,9 +44,9 @@ def test_every_figure_is_drawn_of_every_protocol(rows: list[Row]) -> None:
 
 
 def test_figures_are_whole_svg_with_a_text_alternative_and_no_outside_address(
-    rows: list[Row],
+    drawn: list[Plot],
 ) -> None:
-    for plot in all_plots(rows):
+    for plot in drawn:
         root = ElementTree.fromstring(plot.svg)  # noqa: S314  # our own
         assert root.get("role") == "img"
         assert root.get("aria-label") == plot.alt
@@ -48,14 +54,12 @@ def test_figures_are_whole_svg_with_a_text_alternative_and_no_outside_address(
         assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", plot.svg))
 
 
-def test_the_same_results_give_the_same_figures(rows: list[Row]) -> None:
-    assert all_plots(rows) == all_plots(rows)
+def test_the_same_results_give_the_same_figures(rows: list[Row], drawn: list[Plot]) -> None:
+    assert all_plots(rows) == drawn
 
 
-def test_marks_in_the_figures_of_one_page_are_named_apart(rows: list[Row]) -> None:
-    named = [
-        set(re.findall(r'<(?:path|clipPath) id="([^"]+)"', plot.svg)) for plot in all_plots(rows)
-    ]
+def test_marks_in_the_figures_of_one_page_are_named_apart(drawn: list[Plot]) -> None:
+    named = [set(re.findall(r'<(?:path|clipPath) id="([^"]+)"', plot.svg)) for plot in drawn]
 
     assert sum(map(len, named)) == len(set().union(*named))
 
@@ -69,8 +73,8 @@ def test_protocols_side_by_side_say_which_leak_and_by_how_much(rows: list[Row]) 
     assert {"(leaky)", "accuracy (share of windows)", "protocol"} <= texts(plot)
 
 
-def test_axes_name_their_units(rows: list[Row]) -> None:
-    named = {plot.name: texts(plot) for plot in all_plots(rows)}
+def test_axes_name_their_units(drawn: list[Plot]) -> None:
+    named = {plot.name: texts(plot) for plot in drawn}
 
     assert "balanced accuracy over the person's trials (0 to 1)" in named["people-trial"]
     assert "mean probability of high (0 to 1)" in named["calibration-trial"]

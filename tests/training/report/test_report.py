@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from tests.training.report.made_results import result, save_study, small_study, spec
 
+from eeg_emotion_training.report import plots
+from eeg_emotion_training.report.drawing import Plot
 from eeg_emotion_training.report.report import ReportError, write_report
 from eeg_emotion_training.study.plan import LeftOut, StudyError, results_folder
 from eeg_emotion_training.study.results import Result, result_path, skipped
@@ -16,9 +19,28 @@ from eeg_emotion_training.study.results import Result, result_path, skipped
 FilesOfAtMost = Callable[[int], AbstractContextManager[None]]
 
 
-def report_of(root: Path, results: list[Result], **changes: Any) -> str:
-    save_study(root, results, **changes)
-    return write_report(root)[0].read_text(encoding="utf-8").replace("\\", "")
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures empty but for their words: drawing is nearly all of a report's work."""
+
+    def write(_: Figure, name: str, alt: str, caption: str) -> Plot:
+        return Plot(name, "<svg ></svg>", alt, caption)
+
+    monkeypatch.setattr(plots, "plot", write)
+
+
+ReportOf = Callable[..., str]
+
+
+@pytest.fixture
+def report_of(undrawn: None) -> ReportOf:
+    """Writes the report of a study of these results and gives its text."""
+
+    def write(root: Path, results: list[Result], **changes: Any) -> str:
+        save_study(root, results, **changes)
+        return write_report(root)[0].read_text(encoding="utf-8").replace("\\", "")
+
+    return write
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +113,7 @@ def test_the_words_say_what_leaks_and_how_little_so_few_people_can_show(small_te
     assert "What to expect on DEAP" not in small_text
 
 
-def test_few_people_can_show_nothing(tmp_path: Path) -> None:
+def test_few_people_can_show_nothing(tmp_path: Path, report_of: ReportOf) -> None:
     results = [result([1, 0], [0.9, 0.1], person=f"s0{number}") for number in range(1, 5)]
     text = report_of(tmp_path, results)
 
@@ -99,14 +121,16 @@ def test_few_people_can_show_nothing(tmp_path: Path) -> None:
     assert "so few people can show nothing at 5 %, whatever the network" in text
 
 
-def test_one_person_can_show_nothing(tmp_path: Path) -> None:
+def test_one_person_can_show_nothing(tmp_path: Path, report_of: ReportOf) -> None:
     text = report_of(tmp_path, [result([1, 0], [0.9, 0.1])])
 
     assert "one person can show nothing" in text
     assert "can give" not in text
 
 
-def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: Path) -> None:
+def test_a_network_is_held_against_the_linear_model_on_the_same_input(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     right, wrong = [0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]
     results = [
         result([1, 1, 0, 0], said, person=person, network=network, representation=seen)
@@ -129,7 +153,7 @@ def test_a_network_is_held_against_the_linear_model_on_the_same_input(tmp_path: 
     )
 
 
-def test_a_rest_baseline_is_called_transductive(tmp_path: Path) -> None:
+def test_a_rest_baseline_is_called_transductive(tmp_path: Path, report_of: ReportOf) -> None:
     told = {
         normaliser: report_of(
             tmp_path / normaliser, [result([1, 0], [0.9, 0.1], normaliser=normaliser)]
@@ -140,7 +164,7 @@ def test_a_rest_baseline_is_called_transductive(tmp_path: Path) -> None:
     assert "transductive" not in told["training"]
 
 
-def test_what_is_above_chance_is_named(tmp_path: Path) -> None:
+def test_what_is_above_chance_is_named(tmp_path: Path, report_of: ReportOf) -> None:
     results = [result([1, 0], [0.9, 0.1], person=f"s0{number}") for number in range(1, 7)]
     text = report_of(tmp_path, results)
 
@@ -149,13 +173,13 @@ def test_what_is_above_chance_is_named(tmp_path: Path) -> None:
     assert "No protocol of this study leaks." in text
 
 
-def test_people_of_one_class_cannot_be_tested(tmp_path: Path) -> None:
+def test_people_of_one_class_cannot_be_tested(tmp_path: Path, report_of: ReportOf) -> None:
     text = report_of(tmp_path, [result([1, 1], [0.9, 0.9])])
 
     assert "No one has trials of both classes, so nothing can be tested." in text
 
 
-def test_leaky_protocols_alone_are_no_evidence(tmp_path: Path) -> None:
+def test_leaky_protocols_alone_are_no_evidence(tmp_path: Path, report_of: ReportOf) -> None:
     results = [result([1, 0], [0.9, 0.1], protocol="segment")]
     text = report_of(tmp_path, results)
 
@@ -163,7 +187,9 @@ def test_leaky_protocols_alone_are_no_evidence(tmp_path: Path) -> None:
     assert "nothing here is evidence of emotion" in text
 
 
-def test_simulated_people_are_named_in_title_and_first_line(tmp_path: Path) -> None:
+def test_simulated_people_are_named_in_title_and_first_line(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     text = report_of(
         tmp_path, small_study(), simulated=True, dataset="simulated people in DEAP's format"
     )
@@ -175,7 +201,7 @@ def test_simulated_people_are_named_in_title_and_first_line(tmp_path: Path) -> N
     assert "the columns share their names only" in text
 
 
-def test_shuffled_labels_are_named_in_the_title(tmp_path: Path) -> None:
+def test_shuffled_labels_are_named_in_the_title(tmp_path: Path, report_of: ReportOf) -> None:
     results = [
         result([1, 0], [0.9, 0.1], person=f"s0{number}", labels="shuffled") for number in (1, 2)
     ]
@@ -200,7 +226,7 @@ def test_beneath_the_tables_stands_what_they_hang_on(small_text: str) -> None:
     assert "leaky" not in trial.lower()
 
 
-def test_what_was_left_out_is_told_with_reasons(tmp_path: Path) -> None:
+def test_what_was_left_out_is_told_with_reasons(tmp_path: Path, report_of: ReportOf) -> None:
     results = [*small_study(), skipped(spec(fold="s07-1"), "s07-1: found only low arousal")]
     left = LeftOut(protocol="trial", target="arousal", who="s08", reason="s08: found 3 trials")
     text = report_of(
@@ -214,7 +240,9 @@ def test_what_was_left_out_is_told_with_reasons(tmp_path: Path) -> None:
     assert "left out of all protocols: 5" in text
 
 
-def test_channels_and_representations_are_compared_where_there_are_several(tmp_path: Path) -> None:
+def test_channels_and_representations_are_compared_where_there_are_several(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     results = [
         result([1, 0], [0.9, 0.1], person=f"s0{n}", montage=montage, representation=representation)
         for n in (1, 2)
@@ -230,7 +258,9 @@ def test_channels_and_representations_are_compared_where_there_are_several(tmp_p
     assert "What the normaliser changes" not in text
 
 
-def test_a_protocol_of_which_nothing_could_be_run_is_told(tmp_path: Path) -> None:
+def test_a_protocol_of_which_nothing_could_be_run_is_told(
+    tmp_path: Path, report_of: ReportOf
+) -> None:
     text = report_of(tmp_path, [skipped(spec(), "too few")])
 
     assert "Nothing could be run for trial, arousal." in text
@@ -238,6 +268,7 @@ def test_a_protocol_of_which_nothing_could_be_run_is_told(tmp_path: Path) -> Non
     assert "## Plots" not in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_from_outside_cannot_become_markup(tmp_path: Path) -> None:
     save_study(tmp_path, small_study(), dataset="<script>alert(1)</script> | [x](http:y)")
     page = write_report(tmp_path)[1].read_text(encoding="utf-8")
@@ -246,6 +277,7 @@ def test_names_from_outside_cannot_become_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | [x](http:y)" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_missing_result_is_refused_and_the_earlier_report_stays(tmp_path: Path) -> None:
     made = save_study(tmp_path, small_study())
     markdown, _ = write_report(tmp_path)
@@ -257,6 +289,7 @@ def test_a_missing_result_is_refused_and_the_earlier_report_stays(tmp_path: Path
     assert markdown.read_bytes() == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_half_written_report_replaces_nothing(
     tmp_path: Path, files_of_at_most: FilesOfAtMost
 ) -> None:

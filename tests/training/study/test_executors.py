@@ -42,6 +42,12 @@ def study(tmp_path: Path) -> Study:
     return plan(made_people(1), tmp_path)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
 class Told:
     """Keeps what it was told of progress."""
 
@@ -52,6 +58,7 @@ class Told:
         self.all.append((record, done, of))
 
 
+@pytest.mark.needs("time")
 def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
     told = Told()
     with processes(2) as executor:
@@ -66,7 +73,9 @@ def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
     assert {record.spec.digest for record, *_ in told.all} == {t.spec.digest for t in study.tasks}
 
 
-def test_a_worker_that_is_killed_costs_only_what_was_running(study: Study, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_costs_only_what_was_running(
+    study: Study, tmp_path: Path, one_thread: Executor
+) -> None:
     # The third task reads its windows' manifest from a pipe that nobody writes to, until its worker
     # is killed: then it is known to be in the middle of its work.
     pipe = tmp_path / "pipe"
@@ -79,8 +88,10 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(study: Study, tmp_p
         with pipe.open("wb"):  # waits until the worker has opened it
             for worker in multiprocessing.active_children():
                 assert worker.pid is not None
+                kinds.add(type(worker).__name__)
                 os.kill(worker.pid, signal.SIGKILL)
 
+    kinds: set[str] = set()
     killer = threading.Thread(target=kill_when_it_reads, daemon=True)
     killer.start()
     told = Told()
@@ -94,10 +105,12 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(study: Study, tmp_p
     ):
         run_tasks(tasks, executor, told)
     killer.join()
+    # Spawned, not forked: TensorFlow does not survive a fork.
+    assert kinds == {"SpawnProcess"}
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"  # which a worker inherits
     assert [done for _, done, _ in told.all] == [1, 2]
     assert study.unfinished() == list(study.tasks[2:])
-    with processes(1) as executor:
-        run_tasks(study.unfinished(), executor, told)
+    run_tasks(study.unfinished(), one_thread, told)
     assert not study.unfinished()
 
 
@@ -120,12 +133,6 @@ class DiesWhileTakingTasks(Executor):
 def test_a_worker_that_dies_while_tasks_are_handed_out_is_said_too(study: Study) -> None:
     with pytest.raises(ExecutorError, match=r"a worker process died .*; 1 of 8 tasks are finish"):
         run_tasks(study.tasks, DiesWhileTakingTasks(), Told())
-
-
-@pytest.fixture
-def one_thread() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
 
 
 @pytest.mark.parametrize(
@@ -196,14 +203,17 @@ def test_an_interrupted_run_starts_no_more_and_the_next_goes_on(
     assert ran == list(study.tasks)
 
 
-def test_a_dask_cluster_runs_a_study(study: Study) -> None:
+@pytest.mark.parametrize(
+    "apart", [False, pytest.param(True, marks=pytest.mark.needs("time"))], ids=["threads", "apart"]
+)
+def test_a_dask_cluster_runs_a_study(study: Study, apart: bool) -> None:
     distributed = pytest.importorskip("distributed")
     told = Told()
     with (
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            processes=True,
+            processes=apart,
             dashboard_address=None,
             protocol="tcp",
             host="127.0.0.1",
@@ -212,7 +222,7 @@ def test_a_dask_cluster_runs_a_study(study: Study) -> None:
     ):
         run_tasks(study.tasks, executor, told)
         pids = {executor.submit(os.getpid).result() for _ in range(2)}
-        assert os.getpid() not in pids
+        assert (os.getpid() not in pids) == apart
     assert not study.unfinished()
     for task in study.tasks:
         assert load_result(task.results, task.spec) is not None
@@ -264,16 +274,11 @@ def test_two_threads_of_one_worker_train_what_one_does(tmp_path: Path) -> None:
     """A Dask worker has several threads by default, and Keras one model for all of them."""
     said = []
     for threads in (1, 2):
-        study = plan(
-            made_people(1),
-            tmp_path / str(threads),
-            networks=("gru",),
-            targets=("valence", "arousal"),
-        )
+        study = plan(made_people(1), tmp_path / str(threads), networks=("gru",))
         with ThreadPoolExecutor(threads) as executor:
             run_tasks(study.tasks, executor, lambda *_: None)
         results = [load_result(task.results, task.spec) for task in study.tasks]
         said.append([result.raw for result in results if result is not None])
-    assert len(said[0]) == len(study.tasks) == 8
+    assert len(said[0]) == len(study.tasks) == 4
     for alone, beside in zip(*said, strict=True):
         np.testing.assert_array_equal(alone, beside)

@@ -177,7 +177,8 @@ def test_a_long_lived_worker_reads_changed_windows_anew(tmp_path: Path) -> None:
     """The files have the same names, so a memory of them by name would give the old ones."""
 
     def said(seed: int, folder: Path) -> list[float]:
-        task = plan(MadePeople({"p1": seed}), folder, networks=("logistic",)).tasks[0]
+        people = MadePeople({"p1": seed})
+        task = plan(people, folder, cache=folder / "cache", networks=("logistic",)).tasks[0]
         return run(task).raw.tolist()
 
     first = said(1, tmp_path / "a")
