@@ -164,15 +164,15 @@ def test_people_trials_and_windows_are_counted(mixed: Predictions) -> None:
 @pytest.mark.parametrize("share_high", [0.5, 0.15])
 def test_the_interval_is_that_of_the_bootstrap_in_plain_steps(share_high: float) -> None:
     p = with_one_class(draw(5, people=4, share_high=share_high), "s02", high=True)
-    found = summarise(p, replicates=60, seed=9).scores
-    for metric, expected in slow_interval(p, replicates=60, seed=9).items():
+    found = summarise(p, replicates=25, seed=9).scores
+    for metric, expected in slow_interval(p, replicates=25, seed=9).items():
         assert (found[metric].low, found[metric].high) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_interval_is_that_of_the_bootstrap_over_single_rows_too() -> None:
     p = by_trial(draw(6, people=2, trials=10))
-    found = summarise(p, replicates=40, seed=2).scores
-    for metric, expected in slow_interval(p, replicates=40, seed=2).items():
+    found = summarise(p, replicates=25, seed=2).scores
+    for metric, expected in slow_interval(p, replicates=25, seed=2).items():
         assert (found[metric].low, found[metric].high) == pytest.approx(expected, abs=1e-12)
 
 

@@ -270,6 +270,7 @@ def test_workers_of_a_killed_study_end_too(tmp_path: Path) -> None:
     assert not worker.is_running()
 
 
+@pytest.mark.needs("time")
 def test_two_threads_of_one_worker_train_what_one_does(tmp_path: Path) -> None:
     """A Dask worker has several threads by default, and Keras one model for all of them."""
     said = []
