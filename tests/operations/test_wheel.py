@@ -12,12 +12,11 @@ import sys
 import threading
 import tomllib
 import zipfile
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.interpreters import SUPPORTED, running_interpreters
+from tests.support.interpreters import running_interpreters
 
 # They install dozens of packages, for each Python anew.
 pytestmark = [pytest.mark.needs("installs"), pytest.mark.slow, pytest.mark.timeout(900)]
@@ -137,37 +136,26 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.fixture(scope="module")
-def interpreters() -> dict[tuple[int, int], Path]:
-    return running_interpreters()
+def install(python: Path, wheel: Path, environment: Path) -> Path:
+    """Install the pinned packages and the wheel into an empty environment; return its programs."""
+    subprocess.run([python, "-m", "venv", environment], check=True)
+    pins = ["sh", "requirements/install.sh", environment, PINS]
+    subprocess.run(pins, cwd=REPOSITORY, env=without("PYTHONPATH"), check=True)
+    pip = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    subprocess.run([*pip, "--no-deps", wheel], env=without("PYTHONPATH"), check=True)
+    return environment / "bin"
 
 
-@pytest.fixture
-def installed(
-    interpreters: dict[tuple[int, int], Path], wheel: Path, tmp_path: Path
-) -> Callable[[tuple[int, int]], Path]:
-    """Install the pinned packages and the wheel into an empty environment of a Python."""
-
-    def install(version: tuple[int, int]) -> Path:
-        if version not in interpreters:
-            pytest.skip("Python {}.{} does not run here".format(*version))
-        environment = tmp_path / "environment"
-        subprocess.run([interpreters[version], "-m", "venv", environment], check=True)
-        pip = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
-        for what in (["--require-hashes", "--requirement", PINS], ["--no-deps", wheel]):
-            subprocess.run([*pip, *what], env=without("PYTHONPATH"), check=True)
-        return environment / "bin"
-
-    return install
-
-
-@pytest.mark.parametrize("version", SUPPORTED, ids=lambda version: "{}.{}".format(*version))
-def test_its_demo_runs_where_there_is_nothing_else(
-    version: tuple[int, int], installed: Callable[[tuple[int, int]], Path], tmp_path: Path
+def test_its_demo_runs_on_each_python_where_there_is_nothing_else(
+    wheel: Path, tmp_path: Path
 ) -> None:
     """Until its first score; and the trainer, whose extra is not there, says how to add it."""
-    programs = installed(version)
-    home = tmp_path / "home"
+    for version, python in running_interpreters().items():
+        folder = tmp_path / "{}.{}".format(*version)
+        demo_runs(install(python, wheel, folder / "environment"), folder / "home")
+
+
+def demo_runs(programs: Path, home: Path) -> None:
     home.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     with subprocess.Popen(
