@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from eeg_emotion.settings import Settings
 pytestmark = pytest.mark.slow
 
 SFREQ = 128.0
+CHUNK = 16
 SECONDS = 9.5  # four to judge a unit, five of window, and what each chunk holds back
 UV = ("uV",) * 32
 
@@ -100,42 +102,76 @@ HEADSETS = [
 ]
 
 
-def send(headsets: list[Headset], stop: threading.Event) -> None:
-    """Send the person's signal through all of them, in chunks of an eighth of a second."""
-    signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
-    begun, sent = time.monotonic(), 0
-    origins = [headset.clock() for headset in headsets]
-    while not stop.wait(0.02):
-        due = int((time.monotonic() - begun) * SFREQ)
-        while sent + 16 <= due:
-            rows = np.arange(sent, sent + 16)
-            sent += 16
-            for headset, origin in zip(headsets, origins, strict=True):
+class Sender:
+    """Sends the person's signal through some headsets, in chunks of an eighth of a second.
+
+    It is the clock of who listens as well. A chunk follows once that clock was asked for so often
+    that all must have been read since the last one: no machine is too slow for it.
+    """
+
+    def __init__(self, headsets: list[Headset]) -> None:
+        self._headsets = headsets
+        self._origins = [headset.clock() for headset in headsets]
+        self._begun = pylsl.local_clock()
+        self._sent = self._asked = 0
+        self._changed = threading.Condition()
+        self._over = False
+
+    def __call__(self) -> float:
+        with self._changed:
+            self._asked += 1
+            self._changed.notify_all()
+            return self._begun + self._sent / SFREQ
+
+    def send(self) -> None:
+        signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
+        # Once for each round, and twice for what a headset brings.
+        often = 1 + 2 * len(self._headsets)
+        while not self._over:
+            rows = np.arange(self._sent, self._sent + CHUNK)
+            for headset, origin in zip(self._headsets, self._origins, strict=True):
                 kept = ~np.isin(rows % headset.cycle, headset.lost)
                 chunk = headset.change(signal[rows % len(signal), : len(headset.labels)])
-                for row, sample in zip(rows[kept], chunk[kept], strict=True):
-                    headset.outlet.push_sample(sample.tolist(), origin + row / SFREQ)
+                if kept.any():
+                    headset.outlet.push_chunk(
+                        np.ascontiguousarray(chunk[kept]), origin + rows[kept] / SFREQ
+                    )
+            with self._changed:
+                self._sent += CHUNK
+                enough = self._asked + often
+                self._changed.wait_for(lambda least=enough: self._over or self._asked >= least)
+
+    def end(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
 
 
 @pytest.fixture(scope="module")
-def session(lsl_session: str) -> Iterator[str]:
+def sender(lsl_session: str) -> Iterator[Sender]:
     for headset in HEADSETS:
         headset.connect()
-    stop = threading.Event()
-    speaking = [headset for headset in HEADSETS if headset.sends]
-    sender = threading.Thread(target=send, args=(speaking, stop))
-    sender.start()
-    yield lsl_session
-    stop.set()
-    sender.join()
+    sender = Sender([headset for headset in HEADSETS if headset.sends])
+    sending = threading.Thread(target=sender.send)
+    sending.start()
+    yield sender
+    sender.end()
+    sending.join()
     for headset in HEADSETS:
         del headset.outlet
 
 
 @pytest.fixture(scope="module")
-def findings(session: str) -> Findings:
+def session(lsl_session: str, sender: Sender) -> str:
+    return lsl_session
+
+
+@pytest.fixture(scope="module")
+def findings(session: str, sender: Sender) -> Findings:
     """One look at them all."""
-    return examine(Settings(session_id=session), SECONDS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("eeg_emotion.doctor.checkup.look", partial(look, clock=sender))
+        return examine(Settings(session_id=session), SECONDS)
 
 
 def named(findings: Findings, name: str) -> StreamFinding:
