@@ -87,7 +87,7 @@ async def test_a_planted_state_is_shown_in_its_quadrant_and_so_is_its_change(
         with played(recording):
             await page.until("Math.max(...regions.keys()) >= 32", seconds=90)
         shown = dict(await page.value("[...regions]"))
-    assert page.complaints == []
+        assert page.complaints == []
     # Window `seq` is of the seconds `seq` to `seq + 5`.
     regions = {
         "tense · distressed": [region for seq, region in shown.items() if seq + 5 <= 20],
@@ -128,7 +128,7 @@ async def test_a_fault_is_told_with_what_to_fix_and_values_return(page: Page) ->
             assert await page.value(BELIEVE) == "With care"
             fp1 = "Fp1 gives no signal: see that it is plugged in and touches the skin."
             assert await page.value(FIX) == fp1
-    assert page.complaints == []
+        assert page.complaints == []
 
 
 @pytest.mark.timeout(120)
@@ -164,4 +164,4 @@ async def test_a_person_is_led_through_rest_and_then_scored(
                 probability, label = told.split()
                 assert 0 <= float(probability) <= 1
                 assert label in {"low", "unsure", "high"}
-    assert page.complaints == []
+        assert page.complaints == []

@@ -16,6 +16,7 @@ print(keras.ops.convert_to_numpy(keras.ops.ones(2)).sum(), "TF_CPP_MIN_LOG_LEVEL
 """
 
 
+@pytest.mark.needs("time")
 def test_tensorflow_starts_without_a_line_on_the_terminal() -> None:
     chosen = ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS")
     environment = {name: value for name, value in os.environ.items() if name not in chosen}
