@@ -13,7 +13,7 @@ DIST := dist
 TESTS_OF_EACH_PYTHON := $(addprefix tests/service/,access api/test_wire.py \
 	eeg/test_filters.py eeg/test_sanitiser.py eeg/test_windows.py inference line publish rules test_logs.py)
 
-# No threads of numerical libraries besides the tests' own processes.
+# More workers than cores, since many tests wait; and no threads of numerical libraries besides.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 # Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
@@ -28,10 +28,9 @@ demo: $(VENV)/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --j
 	@$(BIN)/eeg-emotion demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## what anyone can run in 3 minutes; ARGS are pytest's
-	@$(PYTEST) -n 2 $(ARGS)
+	@$(PYTEST) -n 4 $(ARGS)
 
 test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; names what is missing here
-# Three workers on two cores, since many of these tests wait.
 	@$(PYTEST) -n 3 --all $(ARGS)
 
 soak: $(VENV)/dev.stamp ## make test 4 times on a quiet machine, 4 times beside busy loops; minutes to hours
@@ -110,5 +109,5 @@ $(VENV)/test.stamp: requirements/test.txt $(VENV)/service.stamp
 # And the trainer, the tests' tools and the linters.
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/service.stamp
 	@echo "setting up $(VENV) for training and tests"
-	@sh requirements/install.sh $(VENV) $<
+	@UV_COMPILE_BYTECODE=1 sh requirements/install.sh $(VENV) $<
 	@touch $@

@@ -162,6 +162,7 @@ def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample(
     assert_done(done.stdout.splitlines(), port)
 
 
+@pytest.mark.needs("time")
 def test_a_demo_too_short_for_a_window_says_so_and_fails(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_demo_too_short_for_a_window_says_so_and_fails(
     assert "0 predictions" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.needs("time")
 def test_a_port_that_is_taken_is_named_with_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
     with listener() as (_, port):
         done = command("demo", "--seconds", "5", "--port", port)

@@ -12,7 +12,10 @@ import pytest
 from tests.service.without_posix import CHECKS
 
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows needs no imitation")
+pytestmark = [
+    pytest.mark.needs("time"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows needs no imitation"),
+]
 
 ROOT = Path(__file__).parents[2]
 

@@ -117,6 +117,7 @@ def test_help_and_mistakes_do_not_wait_for_what_trains(tmp_path: Path) -> None:
     assert set(json.loads(lines[-1])) <= {"markdown_it"}
 
 
+@pytest.mark.needs("time")
 def test_mistakes_in_a_study_or_an_export_do_not_wait_for_keras(tmp_path: Path) -> None:
     mistakes = [
         ["study", "--quick", "--out", str(tmp_path / "study"), "--networks", "rnn"],

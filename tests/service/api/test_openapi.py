@@ -72,7 +72,6 @@ def known(service: Service, prediction: Callable[..., Prediction]) -> None:
 @pytest.mark.parametrize(
     ("options", "guarded"),
     [
-        pytest.param(("--max-examples", "1", "--phases", "fuzzing"), False, id="one example each"),
         pytest.param(("--max-examples", "10"), False, id="open", marks=needs_time),
         pytest.param(("--max-examples", "2"), True, id="guarded by a key", marks=needs_time),
     ],

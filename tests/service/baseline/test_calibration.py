@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.service.fleet.test_fleet import playing
 from tests.support.command import command
 
@@ -22,6 +23,7 @@ REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
 SPEED = 8.0  # times true pace, so that 20 s of rest take less than 3 s
 
 
+@pytest.mark.needs("time")
 async def test_a_resting_person_is_scored_from_their_baseline_on(
     model_file: ModelFile, tmp_path: Path, lsl_session: str
 ) -> None:

@@ -94,7 +94,9 @@ def own_rest(spec: PathSettings, missing: tuple[str, ...] = ()) -> Normaliser:
 @pytest.mark.parametrize("rest", [False, True], ids=["measures", "features"])
 @pytest.mark.parametrize("spec", [BANDS, RAW, TANGENT], ids=["bands", "raw", "tangent"])
 @pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
-@pytest.mark.parametrize("sfreq", [128.0, 500.0, 250.0])
+@pytest.mark.parametrize(
+    "sfreq", [128.0, 500.0, pytest.param(250.0, marks=pytest.mark.needs("time"))]
+)
 @given(data=st.data())
 @examples(3)
 def test_chunk_borders_never_matter(

@@ -165,6 +165,7 @@ def test_fused_graph_gives_what_tf2onnx_and_keras_give(
     assert max(differences.values()) <= TOLERANCE, differences
 
 
+@pytest.mark.needs("time")
 def test_tf2onnx_still_writes_a_gru_as_a_loop(case: Case) -> None:
     # Should this fail for a GRU, tf2onnx has learnt Keras 3's, and the fused graph may not be
     # needed. It knows the LSTM.
