@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -24,3 +25,17 @@ def test_every_python_is_tried_on_every_platform_from_pins_with_hashes() -> None
     assert installs
     assert all("--require-hashes" in text or "--no-deps" in text for text in installs)
     assert "python -m eeg_emotion demo --seconds 30 --json" in commands
+    assert sorted(paths(commands[-1])) == sorted(paths(made_by_make()))
+
+
+def paths(text: str) -> list[str]:
+    """Return the tests that a command names, its braces expanded by the shell that runs it."""
+    command = ["bash", "-c", f"printf '%s\\n' {text}"]
+    words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [word for word in words if word.startswith("tests/")]
+
+
+def made_by_make() -> str:
+    command = ["make", "--dry-run", "-o", ".venv/test.stamp", "test-python"]
+    done = subprocess.run(command, cwd=FILE.parents[2], capture_output=True, text=True, check=True)
+    return next(line for line in done.stdout.splitlines() if "pytest" in line)
