@@ -31,7 +31,7 @@ test: $(VENV)/dev.stamp ## what anyone can run in 3 minutes; ARGS are pytest's
 	@$(PYTEST) -n 4 $(ARGS)
 
 test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; names what is missing here
-	@$(PYTEST) -n 3 --all $(ARGS)
+	@$(PYTEST) -n 4 --all $(ARGS)
 
 soak: $(VENV)/dev.stamp ## make test 4 times on a quiet machine, 4 times beside busy loops; minutes to hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python tests/soak/under_load.py $(ARGS)
