@@ -168,6 +168,7 @@ async def test_subscribers_are_sent_away_one_by_one(start: Start, count: int) ->
     assert len({again for _, again in told}) > 0.6 * count
 
 
+@pytest.mark.needs("time")
 async def test_a_second_signal_ends_it_at_once(start: Start) -> None:
     process, line = await start("--port", "0")
     address = line.split()[1]

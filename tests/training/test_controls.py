@@ -140,6 +140,7 @@ def test_bn_gru_finds_what_was_planted_in_trials_and_in_people_that_it_never_saw
     assert balanced_accuracy("loso", "valence", study).value >= 0.95
 
 
+@pytest.mark.needs("time")
 def test_the_linear_model_finds_both_effects(folder: Path) -> None:
     study = planned(
         Planted(3, PLANTED, trials=16, seconds=12),

@@ -330,6 +330,7 @@ async def read_until(stream: asyncio.StreamReader, words: str) -> str:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.needs("time")
 async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -> None:
     """1. A daemon and a headset. 2. The headset loses half a second. 3. It freezes. 4. It goes on.
 

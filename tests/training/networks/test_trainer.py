@@ -156,6 +156,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(data: Data) 
     assert np.abs(other.network[0] - first.network[0]).max() > 0.01
 
 
+@pytest.mark.needs("time")
 def test_folds_that_share_a_compiled_network_get_what_fresh_ones_give(data: Data) -> None:
     # The second one is smaller, and of other windows in other parts.
     other = Data(
