@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 Predict = Callable[..., Prediction]
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 CUTS = 500
+REMEMBERED = 100  # predictions of a headset, and more
 TOKEN_SECONDS = 600.0
 HEADSETS = ("h1", "h2", "h3")
 
@@ -100,11 +101,12 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
         consuming = asyncio.create_task(consume(stream))
         cuts = seq = 0
         async with asyncio.timeout(250):
-            while (
-                (cutting := cuts < CUTS or len(returns) <= CUTS / 3)
-                or any(seqs[-1:] != [seq - 1] for seqs in taken.values())
-            ):  # fmt: skip
-                if cutting:
+            while True:
+                behind = max(seq - len(seqs) for seqs in taken.values())
+                if cuts >= CUTS and len(returns) > CUTS / 3 and not behind:
+                    break
+                # What it misses must be in the service's memory still, however slowly it returns.
+                if behind < REMEMBERED and (cuts < CUTS or len(returns) <= CUTS / 3):
                     for headset in HEADSETS:
                         service.bus.publish(prediction(headset, seq))
                     seq += 1
