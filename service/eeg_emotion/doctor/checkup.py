@@ -49,6 +49,7 @@ def look(
     reception: Reception,
     seconds: float,
     clock: Callable[[], float] = pylsl.local_clock,
+    utc: Callable[[], float] = time.time,
 ) -> tuple[StreamFinding, ...]:
     """Open streams, hold their metadata against the model, and listen to those that stand it.
 
@@ -62,9 +63,11 @@ def look(
         How long to listen; 0 reads the metadata only.
     clock
         This machine's LSL clock.
+    utc
+        Unix seconds.
     """
     ids = Counter(headset_id(info) for info in streams)
-    checkups = [_Checkup(info, clock) for info in streams]
+    checkups = [_Checkup(info, clock, utc) for info in streams]
     alone = [checkup for checkup in checkups if ids[checkup.id] == 1]
     for checkup in checkups:
         if ids[checkup.id] > 1:
@@ -85,7 +88,7 @@ def look(
 
 def glance(streams: Sequence[pylsl.StreamInfo], reason: str) -> tuple[StreamFinding, ...]:
     """Give what was announced of streams that, for some reason, are not opened."""
-    checkups = [_Checkup(info, pylsl.local_clock) for info in streams]
+    checkups = [_Checkup(info, pylsl.local_clock, time.time) for info in streams]
     for checkup in checkups:
         checkup.fail(reason)
     return tuple(checkup.finding(0.0) for checkup in checkups)
@@ -108,11 +111,13 @@ def _listen(checkups: Sequence[_Checkup], clock: Callable[[], float], seconds: f
 class _Checkup:
     """One stream under examination; the poller's listener for it."""
 
-    def __init__(self, info: pylsl.StreamInfo, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, info: pylsl.StreamInfo, clock: Callable[[], float], utc: Callable[[], float]
+    ) -> None:
         self.id = headset_id(info)
         self.inlet: HeadsetInlet | None = None
         self._info = info
-        self._clock = clock
+        self._clock, self._utc = clock, utc
         self._monitor: Monitor | None = None
         self._check: Check | None = None
         self._reason: str | None = None
@@ -163,7 +168,7 @@ class _Checkup:
             normaliser=None,  # quality is judged without one, and nothing is scored here
             limits=reception.limits,
             clock=self._clock,
-            utc_offset=lambda: time.time() - self._clock(),
+            utc_offset=lambda: self._utc() - self._clock(),
             ahead=stream.replay_speed > 1.0,
         )
 

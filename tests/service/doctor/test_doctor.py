@@ -112,7 +112,7 @@ class Sender:
     def __init__(self, headsets: list[Headset]) -> None:
         self._headsets = headsets
         self._origins = [headset.clock() for headset in headsets]
-        self._begun = pylsl.local_clock()
+        self._begun, self._utc_begun = pylsl.local_clock(), time.time()
         self._sent = self._asked = 0
         self._changed = threading.Condition()
         self._over = False
@@ -122,6 +122,11 @@ class Sender:
             self._asked += 1
             self._changed.notify_all()
             return self._begun + self._sent / SFREQ
+
+    def utc(self) -> float:
+        """Return Unix seconds that go on as this clock does."""
+        with self._changed:
+            return self._utc_begun + self._sent / SFREQ
 
     def send(self) -> None:
         signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
@@ -170,7 +175,9 @@ def session(lsl_session: str, sender: Sender) -> str:
 def findings(session: str, sender: Sender) -> Findings:
     """One look at them all."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("eeg_emotion.doctor.checkup.look", partial(look, clock=sender))
+        patched.setattr(
+            "eeg_emotion.doctor.checkup.look", partial(look, clock=sender, utc=sender.utc)
+        )
         return examine(Settings(session_id=session), SECONDS)
 
 
