@@ -58,7 +58,7 @@ def atomic_write(path: Path, *, private: bool = False) -> Iterator[BufferedRando
 
 
 def replace_folder(unfinished: Path, folder: Path) -> None:
-    """Give a whole folder its name, once all that is in it is on the disk.
+    """Rename a folder to its final name once everything in it is on the disk.
 
     Both must be on one file system, and nothing in the folder may be open.
     """
@@ -95,5 +95,5 @@ def _replace(unfinished: Path, path: Path) -> None:
                 raise
         else:
             return
-        time.sleep(wait)
+        time.sleep(wait)  # Windows: a virus scanner or a reader has it open for a moment
     os.replace(unfinished, path)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.support.interpreters import running_interpreters
 
-# They install dozens of packages, for each Python anew.
+# They install dozens of packages for each Python.
 pytestmark = [pytest.mark.needs("installs"), pytest.mark.slow, pytest.mark.timeout(900)]
 
 REPOSITORY = Path(__file__).parents[2]

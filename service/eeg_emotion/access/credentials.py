@@ -24,7 +24,7 @@ class CredentialsError(EegEmotionError):
 
 
 def exposed(status: os.stat_result) -> str | None:
-    """Say why a file is not its owner's alone; None where it is, or its group may read it too.
+    """Return why a file is not its owner's alone; None where it is, or its group may read it too.
 
     It is not checked on Windows, where a file's mode says nothing of it: access control lists do,
     and those of a user's own folders let nobody in but the user and administrators.

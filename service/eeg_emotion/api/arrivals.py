@@ -69,7 +69,7 @@ class Arrivals:
             timer.cancel()
 
     def abort(self) -> None:
-        """End them all, since the service stops, but for those that still take an answer."""
+        """End all connections except those that are still receiving an answer."""
         for connection, (transport, _) in list(self._awaited.items()):
             if not _unsent(transport):
                 self._cut(connection)

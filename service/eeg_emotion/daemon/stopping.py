@@ -92,7 +92,7 @@ def run_until_asked(
 
 @contextlib.contextmanager
 def stop_for_threads() -> Iterator[threading.Event]:
-    """Give an event that the first signal sets; the second ends the process at once."""
+    """Yield an event that the first signal sets; the second ends the process at once."""
     stop = threading.Event()
     # Not set by the handler itself: that may interrupt a `wait` which holds the event's lock, and
     # would then wait for that lock for ever. A SimpleQueue may be filled at any point.

@@ -7,12 +7,13 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from tests.service.alarms.quiet import alarms_in
@@ -153,6 +154,32 @@ def standing(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The application of a service without headsets, for tests that change nothing of it."""
     with a_service(model, tmp_path_factory.mktemp("standing")) as service:
         yield create_app(service)
+
+
+def asking(
+    app: FastAPI, check_answer: Callable[[httpx.Response], Awaitable[None]]
+) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    hooks = {"response": [check_answer]}
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", event_hooks=hooks)
+
+
+@pytest.fixture
+async def client(
+    standing: FastAPI, check_answer: Callable[[httpx.Response], Awaitable[None]]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask a service that no test changes; `check_answer` is the fixture of each module."""
+    async with asking(standing, check_answer) as client:
+        yield client
+
+
+@pytest.fixture
+async def own_client(
+    service: Service, check_answer: Callable[[httpx.Response], Awaitable[None]]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask this test's own service."""
+    async with asking(create_app(service), check_answer) as client:
+        yield client
 
 
 @pytest.fixture

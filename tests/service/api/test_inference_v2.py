@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +14,17 @@ import numpy as np
 import onnxruntime
 import pytest
 import tritonclient.http as triton
-from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.support.examples import examples
 
-from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
 from eeg_emotion.api.inference_body import HEADER_LENGTH, InferenceError, infer
 from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Model, demo_model_path
 
-Asking = Callable[[FastAPI], httpx.AsyncClient]
+CheckAnswer = Callable[[httpx.Response], Awaitable[None]]
 NAME = "demo-simulated"
 INFER = f"/v2/models/{NAME}/infer"
 TARGETS = ["arousal", "valence"]
@@ -39,8 +37,8 @@ def session() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture
-def asking(strict_json: Callable[[bytes], Any]) -> Asking:
-    """Ask an application; every error must have the protocol's form and nothing else."""
+def check_answer(strict_json: Callable[[bytes], Any]) -> CheckAnswer:
+    """Every error must have the protocol's form and nothing else."""
 
     async def check(response: httpx.Response) -> None:
         body = await response.aread()
@@ -50,27 +48,7 @@ def asking(strict_json: Callable[[bytes], Any]) -> Asking:
             assert list(found) == ["error"]
             assert found["error"]
 
-    def ask(app: FastAPI) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        return httpx.AsyncClient(
-            transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
-        )
-
-    return ask
-
-
-@pytest.fixture
-async def client(asking: Asking, standing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask a service that no test changes."""
-    async with asking(standing) as client:
-        yield client
-
-
-@pytest.fixture
-async def own_client(asking: Asking, service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask this test's own service."""
-    async with asking(create_app(service)) as client:
-        yield client
+    return check
 
 
 def features(windows: int) -> NDArray[np.float32]:

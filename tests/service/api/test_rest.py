@@ -6,7 +6,7 @@ import asyncio
 import json
 import mimetypes
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import websockets
-from fastapi import FastAPI, HTTPException
+from fastapi import HTTPException
 from numpy.typing import NDArray
 
 from eeg_emotion.api.app import create_app
@@ -38,7 +38,7 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.recordings.simulation import simulated_recording
 
-Asking = Callable[[FastAPI], httpx.AsyncClient]
+CheckAnswer = Callable[[httpx.Response], Awaitable[None]]
 SFREQ = 128
 SAMPLES = 8 * SFREQ  # 3 s for the filters to settle and 5 s of window
 # A 2-D cap's edge and more: what is left still surrounds every one of them.
@@ -46,8 +46,8 @@ THIRTEEN = ("FC5", "FC1", "CP5", "CP1", "Pz", "PO3", "PO4", "CP6", "CP2", "FC6",
 
 
 @pytest.fixture
-def asking(strict_json: Callable[[bytes], Any]) -> Asking:
-    """Ask an application; every answer must be strict JSON, and every error a problem."""
+def check_answer(strict_json: Callable[[bytes], Any]) -> CheckAnswer:
+    """Every answer must be strict JSON, and every error a problem."""
 
     async def check(response: httpx.Response) -> None:
         body = await response.aread()
@@ -61,27 +61,7 @@ def asking(strict_json: Callable[[bytes], Any]) -> Asking:
             assert found["title"]
             assert found["detail"]
 
-    def ask(app: FastAPI) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        return httpx.AsyncClient(
-            transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
-        )
-
-    return ask
-
-
-@pytest.fixture
-async def client(asking: Asking, standing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask a service that no test changes."""
-    async with asking(standing) as client:
-        yield client
-
-
-@pytest.fixture
-async def own_client(asking: Asking, service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask this test's own service."""
-    async with asking(create_app(service)) as client:
-        yield client
+    return check
 
 
 @pytest.fixture(scope="module")
