@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import typer
 import yaml
@@ -49,11 +49,11 @@ def schema() -> dict[str, Any]:
 
 
 def test_it_is_what_the_specification_says() -> None:
-    jsonschema.validate(compose(), schema())
+    jsonschema_rs.validate(schema(), compose())
     wrong = copy.deepcopy(compose())
     wrong["services"]["daemon"]["read_olny"] = True
-    with pytest.raises(jsonschema.ValidationError, match="read_olny"):
-        jsonschema.validate(wrong, schema())
+    with pytest.raises(jsonschema_rs.ValidationError, match="read_olny"):
+        jsonschema_rs.validate(schema(), wrong)
 
 
 def test_each_profile_is_whole() -> None:

@@ -169,6 +169,7 @@ def shuffled(source: Planted, folder: Path, *protocols: str, seeds: int) -> list
     return studies
 
 
+@pytest.mark.needs("time")
 def test_shuffled_labels_are_found_only_where_windows_of_a_trial_are_on_both_sides(
     tmp_path: Path,
 ) -> None:

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pyriemann.geometry.distance import distance_riemann
-from pyriemann.geometry.tangentspace import tangent_space
 
 from eeg_emotion.eeg.covariance import tangent_vectors, to_matrices, to_rows
 
 RNG = np.random.default_rng(0)
 CHANNELS = 8
+
+
+@pytest.fixture(scope="module")
+def peer() -> SimpleNamespace:
+    """pyriemann, imported only where it is compared with: that takes a second."""
+    from pyriemann.geometry.distance import distance_riemann
+    from pyriemann.geometry.tangentspace import tangent_space
+
+    return SimpleNamespace(distance=distance_riemann, tangent_space=tangent_space)
 
 
 def covariances(
@@ -44,20 +53,20 @@ def test_matrices_come_back_from_their_rows(channels: int):
 
 
 @pytest.mark.parametrize("channels", [2, CHANNELS, 32])
-def test_the_vectors_are_those_of_pyriemann(channels: int):
+def test_the_vectors_are_those_of_pyriemann(peer: SimpleNamespace, channels: int):
     matrices, reference = covariances(20, channels), covariances(1, channels)[0]
     found = tangent_vectors(to_rows(matrices), to_rows(reference), 0.0)
     np.testing.assert_allclose(
-        found, tangent_space(matrices, reference, metric="riemann"), rtol=0.0, atol=1e-8
+        found, peer.tangent_space(matrices, reference, metric="riemann"), rtol=0.0, atol=1e-8
     )
 
 
-def test_shrinkage_is_towards_the_reference():
+def test_shrinkage_is_towards_the_reference(peer: SimpleNamespace):
     matrices, reference = covariances(20), covariances(1)[0]
     shrunk = 0.7 * matrices + 0.3 * reference
     np.testing.assert_allclose(
         tangent_vectors(to_rows(matrices), to_rows(reference), 0.3),
-        tangent_space(shrunk, reference, metric="riemann"),
+        peer.tangent_space(shrunk, reference, metric="riemann"),
         rtol=0.0,
         atol=1e-8,
     )
@@ -68,9 +77,9 @@ def test_the_reference_itself_is_the_origin():
     np.testing.assert_allclose(tangent_vectors(reference, reference, 0.2), 0.0, atol=1e-12)
 
 
-def test_a_vectors_length_is_the_riemannian_distance_whatever_the_mixing():
+def test_a_vectors_length_is_the_riemannian_distance_whatever_the_mixing(peer: SimpleNamespace):
     matrices, reference = covariances(10), covariances(1)[0]
-    expected = [distance_riemann(matrix, reference) for matrix in matrices]
+    expected = [peer.distance(matrix, reference) for matrix in matrices]
     for mixing in (np.eye(CHANNELS), RNG.normal(size=(CHANNELS, CHANNELS))):
         mixed = mixing @ matrices @ mixing.T
         vectors = tangent_vectors(to_rows(mixed), to_rows(mixing @ reference @ mixing.T), 0.0)
@@ -115,14 +124,14 @@ def test_the_average_reference_leaves_a_direction_that_contributes_nothing():
 
 
 @pytest.mark.parametrize("kept", [to_rows, single], ids=["double", "single"])
-def test_channels_that_were_filled_in_add_nothing_of_their_own(kept):
+def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNamespace, kept):
     inner, about = covariances(20, 6), covariances(1, 6)[0]
     mixing = interpolation()
     # Five directions are left of six electrodes without their mean: choose them as coordinates.
     basis = np.linalg.svd(mixing)[0][:, :5]
     down = basis.T @ mixing
     vectors = tangent_vectors(kept(mixing @ inner @ mixing.T), kept(mixing @ about @ mixing.T), 0.0)
-    expected = [distance_riemann(down @ one @ down.T, down @ about @ down.T) for one in inner]
+    expected = [peer.distance(down @ one @ down.T, down @ about @ down.T) for one in inner]
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), expected, rtol=1e-4)
 
 

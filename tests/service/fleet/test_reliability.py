@@ -331,6 +331,7 @@ def test_the_readme_lists_what_is_tested():
     assert set(FAULTS) == EXPECTED.keys()
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_a_fault_gives_what_the_readme_says(fault: str, courses: dict[str, Course]):
     course = courses[fault]
