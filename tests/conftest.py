@@ -9,10 +9,10 @@ import uuid
 
 import pytest
 
-from eeg_emotion.headset.lsl import configure
+from eeg_emotion.lsl.configuration import configure
 from eeg_emotion.own_folders import moved_to
 
-pytest_plugins = ["tests.support.needs"]
+pytest_plugins = ["tests.support.needs", "tests.support.service", "tests.support.browser"]
 
 # The service does this itself; some tests import onnxruntime before it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.service.api.browser import browser, first_line, program, tab
+from tests.support.browser import browser, first_line, program, tab
 from tests.support.needs import CHROMIUMS, find_program
 
 PICTURE = Path("service/dashboard.png")

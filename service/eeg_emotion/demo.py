@@ -66,11 +66,11 @@ class Summary:
 
     @property
     def good(self) -> bool:
-        """Tell whether the main job was done: a prediction came, and no sample was lost."""
+        """Return whether the main job was done: a prediction came, and no sample was lost."""
         return self.predictions > 0 and self.samples_lost == 0
 
     def percentile(self, percent: float) -> float | None:
-        """Give a percentile of the latencies, ms."""
+        """Return a percentile of the latencies, ms."""
         if not self.latencies_ms:
             return None
         return round(float(np.percentile(self.latencies_ms, percent)), 2)
@@ -181,7 +181,7 @@ async def _listen(stream: Stream, summary: Summary, console: Console) -> None:
 
 
 def _introduce(model: ModelCard, console: Console) -> str:
-    """Print what the model is and how far to trust it; give its name."""
+    """Print what the model is and how far to trust it; return its name."""
     name = f"{model.name} {model.version}"
     console.print(f"model      {name}: {model.trained_on}", soft_wrap=True)
     for target, result in model.held_out.items():

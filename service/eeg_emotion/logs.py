@@ -28,7 +28,7 @@ _REDACTED = "[redacted]"
 
 
 def get_logger(name: str) -> BoundLogger:
-    """Give a module's logger: ``logger.info("headset state", headset=..., state=...)``."""
+    """Return a module's logger: ``logger.info("headset state", headset=..., state=...)``."""
     logger = structlog.wrap_logger(
         logging.getLogger(name),
         # Its own chain: the commands, tests and embedding programs need configure nothing.

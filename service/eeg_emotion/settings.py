@@ -18,17 +18,17 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from eeg_emotion.access.origins import OriginError, Origins
-from eeg_emotion.broker.subjects import EVERY_SITE, NAME_PATTERN
-from eeg_emotion.delivery.mqtt import MqttSettings
-from eeg_emotion.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.mqtt import MqttSettings
+from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.cluster.subjects import EVERY_SITE, NAME_PATTERN
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.line.reception import Reception
 from eeg_emotion.log_format import LogFormat
+from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.own_folders import config_folder, data_folder
 from eeg_emotion.publish.purpose import Purpose
+from eeg_emotion.stream.selection import HeadsetFilter
 
 _SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}
 
@@ -50,7 +50,7 @@ def _events_file() -> SecretStr:
 
 
 def default_keys() -> Path:
-    """Give the file of the keys where none is named."""
+    """Return the file of the keys where none is named."""
     return config_folder() / "keys.json"
 
 
@@ -367,28 +367,28 @@ class Settings(BaseSettings):
 
     @property
     def loopback(self) -> bool:
-        """Tell whether only this machine can reach the address that is listened on."""
+        """Return whether only this machine can reach the address that is listened on."""
         return _is_loopback(self.host)
 
     @property
     def metrics_loopback(self) -> bool:
-        """Tell whether only this machine can reach the port of the metrics."""
+        """Return whether only this machine can reach the port of the metrics."""
         return _is_loopback(self.metrics_host)
 
     @property
     def serves_docs(self) -> bool:
-        """Tell whether the documentation is served."""
+        """Return whether the documentation is served."""
         return self.loopback if self.docs is None else self.docs
 
     @property
     def serves_metrics(self) -> bool:
-        """Tell whether the main port has `/metrics`."""
+        """Return whether the main port has `/metrics`."""
         return self.loopback and self.metrics_port is None
 
-    def reception(self) -> Reception:
-        """Say which headsets are followed, and how."""
+    def reception(self) -> HeadsetFilter:
+        """Return which headsets are followed, and how."""
         cap = None if self.cap is None else cap_named(self.cap)
-        return Reception(match=self.match, cap=cap, limits=self.quality)
+        return HeadsetFilter(match=self.match, cap=cap, limits=self.quality)
 
 
 def _is_loopback(host: str) -> bool:

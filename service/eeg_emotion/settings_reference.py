@@ -69,7 +69,7 @@ def reference() -> str:
 
 
 def _parameters() -> dict[str, dict[str, TyperOption]]:
-    """Give each command's parameters by their settings."""
+    """Return each command's parameters by their settings."""
     group = cast(TyperGroup, get_command(app))
     found = {
         command: {
@@ -163,7 +163,7 @@ def _limits(field: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    """Say what holds where a setting is not given."""
+    """Return what holds where a setting is not given."""
     if "unset" in field:
         return str(field["unset"])
     default = field["default"]

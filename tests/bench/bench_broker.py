@@ -89,7 +89,7 @@ async def broker() -> AsyncIterator[Broker]:
 
 @contextlib.asynccontextmanager
 async def role(name: str, *options: str, cpu: int) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """Run one role; give its address and process."""
+    """Run one role; return its address and process."""
     async with process(
         "-m", "eeg_emotion", name, "--port", "0", "--quiet", *options, cpu=cpu
     ) as started:

@@ -44,7 +44,7 @@ class Subscriber:
                 self._received.append((time.time(), text))
 
     def take(self, kind: str) -> Iterator[tuple[float, dict]]:
-        """Give the messages of a kind since the last call; the others are dropped."""
+        """Return the messages of a kind since the last call; the others are dropped."""
         received, self._received = self._received, []
         for at, text in received:
             message = json.loads(text)
@@ -107,7 +107,7 @@ async def headsets_of(address: str) -> list[dict]:
 async def until_all_predict(
     subscriber: Subscriber, address: str, count: int, opened: float
 ) -> float:
-    """Wait for a valid prediction of each headset; give how long it took until all were live."""
+    """Wait for a valid prediction of each headset; return how long it took until all were live."""
     live_seconds = None
     predicting: set[str] = set()
     deadline = opened + 60 + count / 2
@@ -200,7 +200,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
 
 
 def tell(report, count: int, found: Figures) -> list[str]:
-    """Report the figures; give what speaks against so many headsets."""
+    """Report the figures; return what speaks against so many headsets."""
     lost, share = found.lost + found.missing, found.core_share
 
     def line(what: str, figure: str, aim: str = "", met: bool | None = None) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.api.browser import Page, chromium, first_line, page, program
+from tests.support.browser import Page, chromium, first_line, page, program
 
 __all__ = ["chromium", "page"]
 

@@ -32,7 +32,7 @@ def model() -> Model:
 
 
 def path_of(model: Model, sfreq: float) -> SignalPath:
-    """Give the path as the service runs it, one window a second."""
+    """Return the path as the service runs it, one window a second."""
     settings = replace(model.contract.path, hop_seconds=1.0)
     return SignalPath(
         settings,
@@ -43,7 +43,7 @@ def path_of(model: Model, sfreq: float) -> SignalPath:
 
 
 def endless_signal(sfreq: int) -> NDArray[np.float32]:
-    """Give two minutes, `(channels, samples)` µV, that can be repeated without a step."""
+    """Return two minutes, `(channels, samples)` µV, that can be repeated without a step."""
     there = SimulatedPerson(2026, 1).run(0, sfreq).next(60 * sfreq, 0.0, 0.0)
     return np.concatenate([there, there[:, ::-1]], axis=1).astype(np.float32)
 
@@ -51,7 +51,7 @@ def endless_signal(sfreq: int) -> NDArray[np.float32]:
 def chunks_of(
     signal: NDArray[np.float32], sfreq: int, first: int, last: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Give samples `first` to `last` of the repeated signal in chunks of a sixteenth second."""
+    """Return samples `first` to `last` of the repeated signal in chunks of a sixteenth second."""
     size = round(sfreq / CHUNKS_A_SECOND)
     length = signal.shape[1]
     while first < last:

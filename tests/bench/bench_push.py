@@ -100,7 +100,7 @@ async def subscribers(url: str, count: int, kind: str = "own") -> AsyncIterator:
 
 
 async def deliver(kind: str, count: int, seconds: float = 5.0) -> float:
-    """Give deliveries per CPU-second of one server."""
+    """Return deliveries per CPU-second of one server."""
     async with process(LOAD, "serve", kind, str(count), str(seconds), cpu=SERVER_CPU) as server:
         url = await line(server)
         own = "own" if kind == "own" else "plain"

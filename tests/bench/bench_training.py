@@ -81,7 +81,7 @@ rate(step)
 
 
 def torch_python() -> str:
-    """Give an interpreter that has PyTorch, or skip."""
+    """Return an interpreter that has PyTorch, or skip."""
     if importlib.util.find_spec("torch"):
         return sys.executable
     if python := os.environ.get(TORCH_PYTHON):

@@ -27,7 +27,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.headset.lsl import configure
+from eeg_emotion.lsl.configuration import configure
 from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER, SimulatedPerson
 
 SFREQ = 128
@@ -74,7 +74,7 @@ class FarmedHeadset:
         self._outlet = pylsl.StreamOutlet(info)
 
     def begin(self, now: float) -> bool:
-        """Begin within a second if there is a reader; tell whether there is."""
+        """Begin within a second if there is a reader; return whether there is."""
         if not self._outlet.have_consumers():
             return False
         self._begin = math.floor(now - self._phase) + 1.0 + self._phase
@@ -94,7 +94,7 @@ class FarmedHeadset:
 
 
 def endless_signal() -> NDArray[np.float32]:
-    """Give two minutes, `(samples, channels)` µV, that can be repeated without a step."""
+    """Return two minutes, `(samples, channels)` µV, that can be repeated without a step."""
     there = SimulatedPerson(2026, 1).run(0, SFREQ).next(60 * SFREQ, 0.0, 0.0).T
     return np.concatenate([there, there[::-1]]).astype(np.float32)
 

@@ -13,7 +13,7 @@ import sys
 
 import pylsl
 
-from eeg_emotion.headset.lsl import configure
+from eeg_emotion.lsl.configuration import configure
 
 session_id, seconds, chunk = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 configure(session_id=session_id)

@@ -130,7 +130,7 @@ class Ages:
             self._found.append((time.time() - end) * 1e3)
 
     def take(self) -> dict[str, float]:
-        """Give what was found since the last time."""
+        """Return what was found since the last time."""
         found, self._found = np.array(self._found), array("d")
         middle, high = np.percentile(found, [50, 99]) if len(found) else (0.0, 0.0)
         return {"predictions": len(found), "p50": float(middle), "p99": float(high)}
@@ -158,7 +158,7 @@ async def subscribe(url: str, count: int, own: bool) -> None:
 
 
 def own_messages(bytes_each: int):
-    """Give predictions of some headset whose JSON has about so many bytes."""
+    """Return predictions of some headset whose JSON has about so many bytes."""
     from eeg_emotion.publish.messages import Latency, Prediction, Score, WindowSpan
 
     score = Score(probability=0.123456, label="high")
@@ -188,10 +188,10 @@ async def _own(count: int, seconds: float) -> tuple[int, float]:
     """Deliver through the whole path: bus, credits, conflation, fan-out, our uvicorn."""
 
     from eeg_emotion.api.app import create_app
-    from eeg_emotion.api.metrics import Metrics
     from eeg_emotion.api.server import make_server
     from eeg_emotion.api.service import Service
     from eeg_emotion.inference.model import demo_model_path, load_model
+    from eeg_emotion.metrics.metrics import Metrics
     from eeg_emotion.publish.bus import Bus
 
     nobody = _Nobody()

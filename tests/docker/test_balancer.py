@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.docker.dockerfile import DOCKER
-from tests.service.broker.conftest import free_port
+from tests.service.cluster.conftest import free_port
 from tests.support.needs import the_program
 
 CONFIGURATION = DOCKER / "balancer/haproxy.cfg"
@@ -72,7 +72,7 @@ class Site:
         return Subscriber(*await asyncio.open_connection("127.0.0.1", self.port))
 
     async def one_after_another(self, count: int = 8) -> set[str]:
-        """Tell who answers subscribers that stay until all have come."""
+        """Return who answers subscribers that stay until all have come."""
         subscribers = [await self.subscribe() for _ in range(count)]
         found = {await subscriber.gateway() for subscriber in subscribers}
         for subscriber in subscribers:

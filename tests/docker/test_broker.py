@@ -11,7 +11,7 @@ import nats
 import pytest
 import yaml
 from tests.docker.dockerfile import DOCKER
-from tests.service.broker.conftest import Broker, free_port, nats_server, until
+from tests.service.cluster.conftest import Broker, free_port, nats_server, until
 
 __all__ = ["nats_server"]
 

@@ -34,13 +34,13 @@ class _Comparison(ctypes.Structure):
 
 
 def stated(unit: Path, name: str) -> list[str]:
-    """Give all values of a setting of a unit, one for each time that it is stated."""
+    """Return all values of a setting of a unit, one for each time that it is stated."""
     lines = unit.read_text(encoding="utf-8").splitlines()
     return [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
 
 
 def system_calls(group: str) -> Iterator[str]:
-    """Give a group's system calls, as systemd knows it."""
+    """Return a group's system calls, as systemd knows it."""
     command = [shutil.which("systemd-analyze") or "", "syscall-filter", "--no-pager", group]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     for word in (line.strip() for line in lines[1:]):
@@ -51,7 +51,7 @@ def system_calls(group: str) -> Iterator[str]:
 
 
 def allowed(unit: Path) -> set[str]:
-    """Give the system calls that a unit allows: a list, then lists of what is taken from it."""
+    """Return the system calls that a unit allows: a list, then lists of what is taken from it."""
     found: set[str] = set()
     for words in stated(unit, "SystemCallFilter"):
         named = {call for group in words.lstrip("~").split() for call in system_calls(group)}

@@ -41,7 +41,7 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def here(unit: Path, folder: Path, old: str = "", new: str = "") -> Path:
-    """Give a copy whose program is there, with one more thing replaced."""
+    """Return a copy whose program is there, with one more thing replaced."""
     text = unit.read_text(encoding="utf-8")
     assert INSTALLED in text
     assert old in text

@@ -73,7 +73,7 @@ def model_file(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]],
 
 
 @dataclass
-class FakeMonitor:
+class FakePipeline:
     """What a headset's line lends to a collection; `used` keeps what it was told to judge by."""
 
     settings: PathSettings
@@ -88,10 +88,10 @@ class FakeMonitor:
 
 
 @pytest.fixture
-def fake_monitor() -> FakeMonitor:
+def fake_monitor() -> FakePipeline:
     """A running line of the demo model, without the line."""
     path = load_model(demo_model_path()).contract.path
-    return FakeMonitor(path, identity_layout(path.channels))
+    return FakePipeline(path, identity_layout(path.channels))
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,9 @@ from tests.support.command import assert_refused, command
 from eeg_emotion.daemon import roles
 from eeg_emotion.daemon.process import allow_many_files, room_for
 from eeg_emotion.eeg.caps import CAPS
-from eeg_emotion.line.reception import Reception
 from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.settings import Settings
+from eeg_emotion.stream.selection import HeadsetFilter
 
 resource = pytest.importorskip("resource", reason="it stops processes by POSIX signals")
 
@@ -39,7 +39,7 @@ ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start `eeg-emotion serve` and give the process and its first line."""
+    """Start `eeg-emotion serve` and return the process and its first line."""
     processes = []
 
     async def run(*arguments: str) -> tuple[Process, str]:
@@ -224,8 +224,8 @@ def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
     options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
     assert command("serve", *options).returncode == 0
     assert command("serve").returncode == 0
-    assert served[0].reception() == Reception(("ward-*", "Muse?"), CAPS["biosemi32"])
-    assert served[1].reception() == Reception()
+    assert served[0].reception() == HeadsetFilter(("ward-*", "Muse?"), CAPS["biosemi32"])
+    assert served[1].reception() == HeadsetFilter()
 
 
 @pytest.mark.parametrize(("files", "expected"), [(16384, 4000), (1024, 412), (-1, 4000), (100, 1)])

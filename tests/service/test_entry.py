@@ -42,7 +42,7 @@ def config_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start `eeg-emotion serve` and give the process and its first line."""
+    """Start `eeg-emotion serve` and return the process and its first line."""
     processes = []
 
     async def run(*arguments: str) -> tuple[Process, str]:

@@ -65,7 +65,7 @@ SETTINGS = load_model(demo_model_path()).contract.path
 
 
 def _place(row: Row, max_interpolated: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Give the channels measured and interpolated; None where the stream is refused."""
+    """Return the channels measured and interpolated; None where the stream is refused."""
     try:
         layout = plan_layout(
             row.labels,

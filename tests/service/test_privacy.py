@@ -32,9 +32,9 @@ import websockets
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson
+from eeg_emotion.replay.replayer import Replayer
 
 SFREQ = 128.0
 FOLDERS = ("home", "data", "cache", "config", "state", "runtime", "tmp", "cwd")
@@ -49,7 +49,7 @@ SAMPLES = re.compile(r"(?<![\d.])[1-9]\d{0,2}\.(?:123|373|623|873)45\d")
 
 
 def planted_samples(seconds: int) -> NDArray[np.float64]:
-    """Give a simulated person's signal, `(32, samples)` µV, moved to where `SAMPLES` tells it."""
+    """Return a simulated person's signal, `(32, samples)` µV, moved to where `SAMPLES` tells it."""
     eeg = SimulatedPerson(2026, 7).run(0, SFREQ).next(int(seconds * SFREQ), 0.0, 0.0)
     eeg -= eeg.mean(axis=1, keepdims=True)  # electrodes' offsets would cost float32 its digits
     return np.sign(eeg) * (np.floor(np.abs(eeg) * 4) / 4 + 0.123456)
@@ -87,7 +87,7 @@ class FolderWatch:
             self._names[number] = folder.name
 
     def end(self) -> list[str]:
-        """Give the entries to which something happened, and watch no longer."""
+        """Return the entries to which something happened, and watch no longer."""
         happened: dict[str, None] = {}
         try:
             while data := os.read(self._file, 65536):
@@ -104,7 +104,7 @@ class FolderWatch:
 
 
 def files_open_for_writing(pid: int) -> list[str]:
-    """Give the regular files that a process could write to."""
+    """Return the regular files that a process could write to."""
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         info = Path(f"/proc/{pid}/fdinfo/{link.name}")
@@ -196,12 +196,12 @@ class Watched:
 
     @property
     def wrote(self) -> bool:
-        """Tell whether it died of writing."""
+        """Return whether it died of writing."""
         return self.process.returncode == -signal.SIGXFSZ
 
 
 def number_runs(value: Any) -> Iterator[int]:
-    """Give how many numbers stand side by side in each array and object of some JSON."""
+    """Return how many numbers stand side by side in each array and object of some JSON."""
     if isinstance(value, dict | list):
         members = list(value.values()) if isinstance(value, dict) else value
         yield sum(type(member) in (int, float) for member in members)

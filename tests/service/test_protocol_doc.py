@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, server, sse, stream, subscribers
-from eeg_emotion.fleet import telling
-from eeg_emotion.headset.link import LOST_SECONDS, STALE_SECONDS, State
+from eeg_emotion.codes import State
+from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session
 from eeg_emotion.publish.asyncapi import HEARD, SENT, SENT_AS_EVENTS
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
 from eeg_emotion.publish.messages import (
     PROTOCOL,
@@ -35,6 +35,7 @@ from eeg_emotion.publish.messages import (
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
 from eeg_emotion.publish.session import Session
 from eeg_emotion.settings import Settings
+from eeg_emotion.stream.link import LOST_SECONDS, STALE_SECONDS
 
 _PAGE = (Path(__file__).parents[2] / "service" / "PROTOCOL.md").read_text(encoding="utf-8")
 _MESSAGES: TypeAdapter[TypedMessage] = TypeAdapter(TypedMessage)
@@ -227,7 +228,7 @@ def _spoken(script: Script, name: str) -> Any:
 
 
 def _already_published(script: Script) -> Iterator[Prediction | Status]:
-    """Give what follows the last `subscribed`: the session finds it on the bus."""
+    """Return what follows the last `subscribed`: the session finds it on the bus."""
     given: dict[str, Prediction | Status] = {}
     subscribed = False
     for arrow, said in script.lines:
@@ -331,7 +332,7 @@ def _listener(bus: Bus, clock: Clock, closed: list[CloseCode]) -> Session:
 
 @pytest.fixture
 def second() -> Callable[[str], int]:
-    """Give the second at which the page says that something happens."""
+    """Return the second at which the page says that something happens."""
 
     def find(text: str) -> int:
         (row,) = (row for row in _table("## Flow control") if text in row[1])

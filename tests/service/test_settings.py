@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from eeg_emotion.delivery.mqtt import MqttSettings
-from eeg_emotion.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.mqtt import MqttSettings
+from eeg_emotion.alarms.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.lsl import Scope
-from eeg_emotion.line.reception import Reception
 from eeg_emotion.log_format import LogFormat
+from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings, SettingsError, load_settings
+from eeg_emotion.stream.selection import HeadsetFilter
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
@@ -209,7 +209,7 @@ def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.Mo
 
 
 def test_the_reception_is_what_the_settings_say():
-    assert load_settings().reception() == Reception()
+    assert load_settings().reception() == HeadsetFilter()
     quality = QualityLimits(flat_uv=2.0)
     found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).reception()
     assert found.match == ("a*",)

@@ -9,9 +9,9 @@ import pytest
 from typer.main import get_command
 
 from eeg_emotion import settings_reference
+from eeg_emotion.alarms.delivery.mqtt import MqttSettings
+from eeg_emotion.alarms.delivery.webhook import WebhookSettings
 from eeg_emotion.cli.main import app
-from eeg_emotion.delivery.mqtt import MqttSettings
-from eeg_emotion.delivery.webhook import WebhookSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.settings import Settings
 from eeg_emotion.settings_reference import COMMANDS, TABLES, reference
@@ -21,7 +21,7 @@ BESIDE = {"config", "quiet"}
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """Give the cells of each row by the last name in the first one, a setting's or a key's."""
+    """Return the cells of each row by the last name in the first one, a setting's or a key's."""
     found = {}
     for line in text.splitlines():
         if line.startswith("| `"):

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
-    """Run all checks once; give what went wrong in each."""
+    """Run all checks once; return what went wrong in each."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.service.without_posix", str(tmp_path_factory.mktemp("own"))],
         cwd=ROOT,

@@ -226,7 +226,7 @@ def a_replay_stops_at_ctrl_break(folder: Path) -> None:
 
 
 def invoke(*arguments: str) -> str:
-    """Run a command in this process; give its output."""
+    """Run a command in this process; return its output."""
     from typer.testing import CliRunner
 
     from eeg_emotion.cli.main import app

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.headset import lsl
-from eeg_emotion.headset.faults import parse_faults
-from eeg_emotion.headset.replayer import Replayer
+from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.recordings.recording import Recording, Stretch
+from eeg_emotion.replay.faults import parse_faults
+from eeg_emotion.replay.replayer import Replayer
 
 
 @contextlib.contextmanager

@@ -145,7 +145,7 @@ def make_run(
     make_settings: Callable[..., FitSettings],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
-    """Fit to `people` and give the run's folder; the same settings are fitted once."""
+    """Fit to `people` and return the run's folder; the same settings are fitted once."""
     from eeg_emotion_training.model.fit import fit
 
     folder = tmp_path_factory.mktemp("runs")

@@ -52,7 +52,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def run(study: Study, fold_index: str | None = None) -> str:
-    """Run a study, and give what was shown."""
+    """Run a study, and return what was shown."""
     shown = io.StringIO()
     console = Console(file=shown, width=200)
     run_study(study, workers=1, dask=None, fold_index=fold_index, console=console)

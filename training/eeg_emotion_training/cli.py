@@ -112,7 +112,7 @@ def simulate(
 
 @app.command()
 def check(folder: _Folder) -> None:
-    """Say what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
+    """Return what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
     from eeg_emotion_training.data.check import check_folder
 
     refuse_missing(folder)

@@ -80,7 +80,7 @@ def run_study(
 
 
 def part_of(tasks: tuple[Task, ...], fold_index: str | None) -> list[Task]:
-    """Give the tasks of one part of a job array; all of them where there is none."""
+    """Return the tasks of one part of a job array; all of them where there is none."""
     if fold_index is None:
         return list(tasks)
     match = _PART.fullmatch(fold_index)

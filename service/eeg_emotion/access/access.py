@@ -43,11 +43,11 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """Tell whether whoever reaches the service may do everything."""
+        """Return whether whoever reaches the service may do everything."""
         return self._keys is None and self._tokens is None
 
     def authenticate(self, token: str) -> Grant:
-        """Tell what a key or token allows.
+        """Return what a key or token allows.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Access:
         raise CredentialsError("found a key, expected a token; this service knows no keys")
 
     def grant_of(self, authorization: str | None) -> Grant | None:
-        """Tell what an `Authorization` header allows; None where credentials are to be asked for.
+        """Return what an `Authorization` header allows; None where credentials are to be asked for.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Access:
         return self.authenticate(token.strip())
 
     def still(self, grant: Grant) -> bool:
-        """Tell whether a grant stands: its key may have been revoked. Its end is not looked at."""
+        """Return whether a grant stands: its key may be revoked. Its expiry is not checked."""
         if isinstance(grant, KeyGrant):
             return self._keys is not None and self._keys.holds(grant)
         return True
@@ -89,13 +89,13 @@ class Access:
         """Note in the audit what no client did."""
         self._audit.note(event, None, client=None, headset=None, **facts)
 
-    def at(self, client: str) -> Entrance:
-        """Give what one client at a network address is judged and noted by."""
-        return Entrance(self, self._audit, client)
+    def at(self, client: str) -> ClientAccess:
+        """Return what one client at a network address is judged and noted by."""
+        return ClientAccess(self, self._audit, client)
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class ClientAccess:
     """One client's way in."""
 
     access: Access
@@ -103,11 +103,11 @@ class Entrance:
     client: str
 
     def authenticate(self, token: str) -> Grant:
-        """Tell what a key or token allows; see `Access.authenticate`."""
+        """Return what a key or token allows; see `Access.authenticate`."""
         return self.access.authenticate(token)
 
     def still(self, grant: Grant) -> bool:
-        """Tell whether a grant stands; see `Access.still`."""
+        """Return whether a grant stands; see `Access.still`."""
         return self.access.still(grant)
 
     def audit(

@@ -33,15 +33,15 @@ def exposed(status: os.stat_result) -> str | None:
         return None
     return (
         f"found the mode {stat.filemode(status.st_mode)}, expected that only its owner may write "
-        "it and no others may read it; give it 'chmod 600'"
+        "it and no others may read it; return it 'chmod 600'"
     )
 
 
 def astray(text: str) -> bool:
-    """Tell whether a text holds what looks like a key or a token."""
+    """Return whether a text holds what looks like a key or a token."""
     return _ASTRAY.search(text) is not None
 
 
 def masked(text: str) -> str:
-    """Give the text without what looks like a key or a token."""
+    """Return the text without what looks like a key or a token."""
     return _ASTRAY.sub("[credentials]", text)

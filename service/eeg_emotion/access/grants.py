@@ -94,7 +94,7 @@ class Grant:
     expires: float | None = None
 
     def allows(self, action: Action, headset: str | None = None) -> bool:
-        """Tell whether an action is allowed, for a headset where it is for one."""
+        """Return whether an action is allowed, for a headset where it is for one."""
         return any(
             scope.action is action and (headset is None or fnmatchcase(headset, scope.headsets))
             for scope in self.scopes

@@ -77,7 +77,7 @@ class Key(BaseModel):
             raise ValueError(str(error)) from error
 
     def grant(self) -> KeyGrant:
-        """Say what it allows."""
+        """Return what it allows."""
         return KeyGrant(
             self.name,
             tuple(Scope.parse(scope) for scope in self.scopes),
@@ -215,7 +215,7 @@ class KeyStore:
             self._write(left)
 
     def authenticate(self, text: str) -> KeyGrant:
-        """Tell what a key allows.
+        """Return what a key allows.
 
         Raises
         ------
@@ -237,7 +237,7 @@ class KeyStore:
         return grant
 
     def holds(self, grant: KeyGrant) -> bool:
-        """Tell whether what a key allowed still stands. A damaged file sends nobody away."""
+        """Return whether what a key allowed still stands. A damaged file sends nobody away."""
         self._follow()
         key = self._keys.get(grant.subject)
         return key is not None and key.grant() == grant

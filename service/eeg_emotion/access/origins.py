@@ -51,7 +51,7 @@ class Origins:
         return cls(frozenset(allowed))
 
     def allows(self, origin: str, host: str | None) -> bool:
-        """Tell whether a page of this origin may use the service.
+        """Return whether a page of this origin may use the service.
 
         Parameters
         ----------
@@ -72,11 +72,11 @@ class Origins:
         return own == found and _sure(found[1])
 
     def lists(self, origin: str) -> bool:
-        """Tell whether a page of this origin is another than the service's own, and allowed."""
+        """Return whether a page of this origin is another than the service's own, and allowed."""
         return _origin(origin) in self.allowed
 
     def names(self, host: str) -> bool:
-        """Tell whether a `Host` is surely meant for this service."""
+        """Return whether a `Host` is surely meant for this service."""
         found = _origin(f"http://{host}")
         return found is not None and (
             _sure(found[1]) or any(name == found[1] for _, name, _ in self.allowed)

@@ -65,7 +65,7 @@ class TokenVerifier:
         self._utc = utc
 
     def authenticate(self, text: str) -> Grant:
-        """Tell what a token allows, and until when.
+        """Return what a token allows, and until when.
 
         Raises
         ------

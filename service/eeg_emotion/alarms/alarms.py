@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from eeg_emotion.alarms.rulebook import Rulebook, Shelf
+from eeg_emotion.alarms.rulebook import Rulebook, RuleStore
+from eeg_emotion.alarms.rules.condition import Seen
+from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
+from eeg_emotion.alarms.rules.rule import Rule, Rules
+from eeg_emotion.alarms.store.store import StoreError
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Evidence, RaisedAlarm
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Prediction, Status
-from eeg_emotion.rules.condition import Seen
-from eeg_emotion.rules.engine import RuleEngine, RuleEvent
-from eeg_emotion.rules.rule import Rule, Rules
-from eeg_emotion.store.store import StoreError
 
 logger = get_logger(__name__)
 
@@ -52,7 +52,7 @@ class UnknownAlarm(AlarmRefused):
         )
 
 
-class Keeper(Shelf, Protocol):
+class EventSink(RuleStore, Protocol):
     """Keeps events and what is to be delivered; `store.store.EventStore` says what fails."""
 
     def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> object:
@@ -60,7 +60,7 @@ class Keeper(Shelf, Protocol):
         ...
 
     def raised(self) -> list[tuple[Alarm, Alarm | None]]:
-        """Give the alarms that are raised, with their acknowledgements."""
+        """Return the alarms that are raised, with their acknowledgements."""
         ...
 
 
@@ -114,7 +114,7 @@ class Alarms:
     def __init__(
         self,
         written: Rules,
-        keeper: Keeper,
+        keeper: EventSink,
         bus: Bus,
         *,
         targets: Sequence[Target],
@@ -148,7 +148,7 @@ class Alarms:
         bus.listen(self.heard)
 
     async def run(self) -> None:
-        """Watch the time, and write and tell what was decided, until cancelled."""
+        """Watch the time, and write and return what was decided, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick())
             tasks.create_task(self._write())
@@ -166,7 +166,7 @@ class Alarms:
         self._engine.forget(headset)
 
     def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
-        """Give a headset's raised alarms, by when they were."""
+        """Return a headset's raised alarms, by when they were."""
         found = (alarm for first, alarm in self._raised.values() if first.headset == headset)
         return tuple(sorted(found, key=lambda alarm: alarm.since))
 
@@ -193,7 +193,7 @@ class Alarms:
         self._use()
 
     async def delete_rule(self, name: str) -> bool:
-        """Delete a rule, and clear its alarms; tell whether there was one.
+        """Delete a rule, and clear its alarms; return whether there was one.
 
         Raises
         ------

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from eeg_emotion.alarms.rules.rule import Rule, Rules
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
-from eeg_emotion.rules.rule import Rule, Rules
 
 logger = get_logger(__name__)
 
@@ -30,11 +30,11 @@ class Source(StrEnum):
     """It was put by REST."""
 
 
-class Shelf(Protocol):
+class RuleStore(Protocol):
     """Keeps the rules that were put by REST."""
 
     def rules(self) -> dict[str, str]:
-        """Give each one's JSON by its name."""
+        """Return each one's JSON by its name."""
         ...
 
     def put_rule(self, name: str, text: str) -> None:
@@ -42,7 +42,7 @@ class Shelf(Protocol):
         ...
 
     def delete_rule(self, name: str) -> bool:
-        """Delete one; tell whether there was one."""
+        """Delete one; return whether there was one."""
         ...
 
 
@@ -62,7 +62,7 @@ class Rulebook:
         If a rule that is kept has the name of one of a file's, or cannot be read any more.
     """
 
-    def __init__(self, written: Rules, shelf: Shelf) -> None:
+    def __init__(self, written: Rules, shelf: RuleStore) -> None:
         self._written = {rule.name: rule for rule in written.rule}
         self._shelf = shelf
         self._put: dict[str, Rule] = {}
@@ -83,7 +83,7 @@ class Rulebook:
         return Rules(rule=(*self._written.values(), *self._put.values()))
 
     def source(self, name: str) -> Source | None:
-        """Say where a rule is from; None for an unknown one."""
+        """Return where a rule is from; None for an unknown one."""
         if name in self._written:
             return Source.FILE
         return Source.SERVICE if name in self._put else None
@@ -105,7 +105,7 @@ class Rulebook:
         self._put = {**self._put, rule.name: rule}
 
     def delete(self, name: str) -> bool:
-        """Delete a rule; tell whether there was one.
+        """Delete a rule; return whether there was one.
 
         Raises
         ------

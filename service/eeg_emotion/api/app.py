@@ -15,25 +15,26 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import eeg_emotion
+import eeg_emotion.page
 from eeg_emotion.access.grants import Action
+from eeg_emotion.alarms.routes import alarms_router
 from eeg_emotion.api import problems
-from eeg_emotion.api.alarms import alarms_router
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
 from eeg_emotion.api.connections import ConnectionCount
 from eeg_emotion.api.guard import Guard, needs
 from eeg_emotion.api.health import health_router
 from eeg_emotion.api.history import history_router
-from eeg_emotion.api.inference_v2 import inference_v2_router
 from eeg_emotion.api.model import model_router
 from eeg_emotion.api.montage import montage_router
-from eeg_emotion.api.rest import rest_router
+from eeg_emotion.api.routes import rest_router
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import sse_router
 from eeg_emotion.api.stream import stream_router
+from eeg_emotion.open_inference.routes import inference_v2_router
 from eeg_emotion.publish.asyncapi import documents
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(eeg_emotion.page.__file__).parent / "static"
 
 _PAGE_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -85,7 +86,7 @@ def create_app(
         app.include_router(alarms_router(service, service.alarms, service.events))
     if service.elsewhere is not None:
         # Only a gateway waits for it.
-        from eeg_emotion.api.elsewhere import elsewhere_router
+        from eeg_emotion.cluster.forwarding import elsewhere_router
 
         app.include_router(elsewhere_router(service.elsewhere.answer))
     app.include_router(model_router(service))

@@ -37,7 +37,7 @@ class Arrivals:
         self._awaited: dict[Hashable, tuple[asyncio.Transport, asyncio.TimerHandle]] = {}
 
     def await_request(self, connection: Hashable, transport: asyncio.Transport) -> None:
-        """Give a connection its time; one that has it already keeps what is left of it."""
+        """Return a connection its time; one that has it already keeps what is left of it."""
         if connection in self._awaited:
             return
         self._wait(connection, transport)

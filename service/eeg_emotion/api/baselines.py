@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import needs, require
 from eeg_emotion.api.problems import responses
-from eeg_emotion.api.rest import find_headset
+from eeg_emotion.api.routes import find_headset
 from eeg_emotion.api.service import Baselines, Service
 from eeg_emotion.baseline.baselines import BaselineRefused, SecondsError
 from eeg_emotion.baseline.profiles import (
@@ -101,7 +101,7 @@ def baselines_router(service: Service, baselines: Baselines) -> APIRouter:
 
     @router.get(place, dependencies=needs(service, Action.READ), responses=responses(404))
     async def baseline(identifier: str) -> Baseline:
-        """Tell whether rest is collected, and which profile is in use."""
+        """Return whether rest is collected, and which profile is in use."""
         find_headset(service, identifier)
         return baselines.baseline(identifier)
 

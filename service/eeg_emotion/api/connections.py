@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.metrics.metrics import Metrics
 
 
 class ConnectionCount:
@@ -32,7 +32,7 @@ class ConnectionCount:
 
 
 def _transport(message: Message) -> str | None:
-    """Tell what a message opens; None for nothing that lasts."""
+    """Return what a message opens; None for nothing that lasts."""
     if message["type"] == "websocket.accept":
         return "websocket"
     if message["type"] == "http.response.start":

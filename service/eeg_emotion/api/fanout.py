@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.logs import get_logger
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.outbox import Outbox
 
@@ -28,7 +28,7 @@ class Carrier(Protocol):
     outbox: Outbox
 
     def write(self, frames: list[Frame]) -> bool:
-        """Send messages, or drop them where the connection is closing; tell which it was."""
+        """Send messages, or drop them where the connection is closing; return which it was."""
         ...
 
     def fail(self) -> None:

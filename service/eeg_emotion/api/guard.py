@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eeg_emotion.access.access import CredentialsError, Entrance
+from eeg_emotion.access.access import ClientAccess, CredentialsError
 from eeg_emotion.access.credentials import astray
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.problems import refusal
@@ -116,7 +116,7 @@ class Guard:
         return watched
 
     def _first_response(self, scope: Scope, headers: Headers) -> Response | None:
-        """Give the answer to what needs no endpoint; None where one is to answer."""
+        """Return the answer to what needs no endpoint; None where one is to answer."""
         parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if (name := _token_parameter(parameters)) is not None:
             return self._answer(
@@ -148,7 +148,7 @@ class Guard:
         return None
 
     def _is_preflight(self, scope: Scope, headers: Headers) -> bool:
-        """Tell whether a browser asks, for an allowed page, what it may send; it has no key yet."""
+        """Return whether this is the preflight of an allowed page, which carries no key yet."""
         origin = headers.get("origin")
         return (
             scope["method"] == "OPTIONS"
@@ -158,7 +158,7 @@ class Guard:
         )
 
     def _foreign(self, headers: Headers) -> str | None:
-        """Say why a request may be some other page's doing; None where it is not.
+        """Return why a request may be some other page's doing; None where it is not.
 
         A browser sends `Origin` along with every WebSocket and every change. Programs that are no
         browsers send none.
@@ -190,13 +190,13 @@ class Guard:
 
 
 def grant_of(request: Request) -> Grant:
-    """Give what the caller of an endpoint may do; not for those that are open to all."""
+    """Return what the caller of an endpoint may do; not for those that are open to all."""
     grant: Grant = request.state.grant
     return grant
 
 
 def needs(service: Service, action: Action) -> list[params.Depends]:
-    """Give a route's dependencies, so that only who has the scope comes so far.
+    """Return a route's dependencies, so that only who has the scope comes so far.
 
     An action for headsets is looked at for the headset that the path names as `identifier`;
     whether that one exists is not said to who may not know it.
@@ -205,7 +205,7 @@ def needs(service: Service, action: Action) -> list[params.Depends]:
 
 
 def documented(service: Service) -> list[params.Depends]:
-    """Give the dependency that has OpenAPI tell of credentials, where the service asks for them."""
+    """Return the dependency that documents credentials in OpenAPI, where they are needed."""
     return [] if service.access.open else [Depends(_BEARER)]
 
 
@@ -238,8 +238,8 @@ def require(service: Service, request: Request, action: Action, headset: str | N
     raise HTTPException(HTTPStatus.FORBIDDEN, why)
 
 
-def entrance(service: Service, scope: Scope) -> Entrance:
-    """Give what the caller is judged and noted by."""
+def entrance(service: Service, scope: Scope) -> ClientAccess:
+    """Return what the caller is judged and noted by."""
     client = scope.get("client")
     return service.access.at("" if client is None else f"{client[0]}:{client[1]}")
 

@@ -19,7 +19,7 @@ from eeg_emotion.api.guard import grant_of, needs, require
 from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
 from eeg_emotion.api.server import Server, make_server
 from eeg_emotion.api.service import Service
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Headset
 
@@ -115,7 +115,7 @@ def health_router(
     async def readyz(
         request: Request, verbose: Annotated[str | None, Query()] = None
     ) -> Readiness | Health | JSONResponse:
-        """Tell whether to send work here. A missing headset does not make the service unready.
+        """Return whether to send work here. A missing headset does not make the service unready.
 
         `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
         ready, these are members of the problem.
@@ -143,7 +143,7 @@ def health_router(
         responses=responses(404),
     )
     async def metrics_() -> Response:
-        """Give the numbers for Prometheus."""
+        """Return the numbers for Prometheus."""
         if not metrics:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND,
@@ -220,7 +220,7 @@ def _lateness(service: Service) -> str | None:
 
 
 def _unreadiness(service: Service) -> str | None:
-    """Say why no work is to be sent here; None where it is."""
+    """Return why no work is to be sent here; None where it is."""
     return "; ".join(check.detail for check in _checks(service).values() if not check.ok) or None
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from eeg_emotion.api.problems import responses
-from eeg_emotion.api.rest import find_headset
+from eeg_emotion.api.routes import find_headset
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import EVENT_ID
 from eeg_emotion.publish.frames import Frame
@@ -74,7 +74,7 @@ def history_router(service: Service) -> APIRouter:
         before: Cursor = None,
         after: Cursor = None,
     ) -> Response:
-        """Give the predictions of the last ten minutes, newest first.
+        """Return the predictions of the last ten minutes, newest first.
 
         They are as they were sent then, each with its window; what is true now is told by
         `/v1/headsets/{identifier}/prediction`. `before` and `after` are a prediction's
@@ -108,7 +108,7 @@ def history_router(service: Service) -> APIRouter:
             int | None, Query(ge=0, lt=2**63, description="An event's `number`.")
         ] = None,
     ) -> Response:
-        """Give what happened to the headset, oldest first: its states and its baselines.
+        """Return what happened to the headset, oldest first: its states and its baselines.
 
         The newest thousand are kept, until the service ends. With `after` only later ones are
         given. Where the event of that number is no longer kept, the answer is 410: others after it

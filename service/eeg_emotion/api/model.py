@@ -49,7 +49,7 @@ def model_router(service: Service) -> APIRouter:
 
     @router.get("/v1/model/calibration")
     async def calibration() -> ModelCalibration:
-        """Give the points of the model's calibration plot, from people that it never saw."""
+        """Return the points of the model's calibration plot, from people that it never saw."""
         return ModelCalibration(
             targets={
                 result.target: TargetCalibration(

@@ -34,7 +34,7 @@ def montage_router(service: Service) -> APIRouter:
 
     @router.get("/v1/montage", dependencies=needs(service, Action.READ))
     async def montage() -> Montage:
-        """Give the places of electrodes on the head, azimuthal equidistant."""
+        """Return the places of electrodes on the head, azimuthal equidistant."""
         return Montage(
             electrodes={
                 name: Electrode(x=x, y=y, region=region_of(name))

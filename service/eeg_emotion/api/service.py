@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,53 +15,26 @@ import eeg_emotion
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.alarms.alarms import Alarms
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.api.fanout import Fanout
-from eeg_emotion.api.loop_lag import LoopLag
-from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import PING_SECONDS
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model
+from eeg_emotion.metrics.loop_lag import LoopLag
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import RESUME_SECONDS
 from eeg_emotion.publish.messages import (
     Baseline,
-    Headset,
     ModelCard,
-    Quality,
     Welcome,
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
 from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
-from eeg_emotion.store.store import EventStore
-
-
-class Headsets(Protocol):
-    """Who is here."""
-
-    @property
-    def source(self) -> Literal["lsl", "broker"]:
-        """Where they are heard of."""
-        ...
-
-    @property
-    def following(self) -> bool:
-        """Tell whether that is looked at now."""
-        ...
-
-    def headsets(self) -> tuple[Headset, ...]:
-        """Describe all headsets, by id."""
-        ...
-
-    def headset(self, identifier: str) -> Headset | None:
-        """Describe one headset."""
-        ...
-
-    def quality(self, identifier: str) -> Quality | None:
-        """Tell how each channel of a headset's newest window was judged."""
-        ...
 
 
 class Baselines(Protocol):
@@ -77,7 +50,7 @@ class Baselines(Protocol):
         ...
 
     def baseline(self, identifier: str) -> Baseline:
-        """Tell where a headset stands."""
+        """Return where a headset stands."""
         ...
 
     def use(self, identifier: str, profile: str) -> Baseline:

@@ -20,14 +20,14 @@ from fastapi.sse import format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from eeg_emotion.access.access import Entrance
+from eeg_emotion.access.access import ClientAccess
 from eeg_emotion.access.grants import Grant
 from eeg_emotion.api.guard import entrance, grant_of
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.server import narrow
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.stream import refuse
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import GoingAway, Subscribed
@@ -119,7 +119,7 @@ class _Follower:
     def __init__(
         self,
         service: Service,
-        entry: Entrance,
+        entry: ClientAccess,
         grant: Grant,
         headset: str,
         position: Position | None,
@@ -143,7 +143,7 @@ class _Follower:
         service.subscribers.add(self)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Give the events as they come, until the service or the subscriber ends it."""
+        """Return the events as they come, until the service or the subscriber ends it."""
         service, outbox = self._service, self.outbox
         yield format_sse_event(retry=_RETRY_MS)
         resume = {} if self._position is None else {self._headset: self._position}
@@ -173,7 +173,7 @@ class _Follower:
         service.metrics.closed("left" if self._ended is None else self._ended.name.lower())
 
     def tick(self) -> None:
-        """Give up on a subscriber that takes nothing, or whose credentials are over."""
+        """Return up on a subscriber that takes nothing, or whose credentials are over."""
         self._service.metrics.conflated.inc(self.outbox.newly_conflated())
         if self._ended is not None:
             return

@@ -13,7 +13,7 @@ from eeg_emotion.access.grants import Grant
 from eeg_emotion.api.problems import problem
 from eeg_emotion.api.server import Wire
 from eeg_emotion.api.service import Service
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import PROTOCOL
 from eeg_emotion.publish.session import Session
@@ -54,7 +54,7 @@ def stream_router(service: Service) -> APIRouter:
 
 
 def refuse(service: Service) -> Response | None:
-    """Give the answer to one more connection where there can be none."""
+    """Return the answer to one more connection where there can be none."""
     if service.draining:
         reason, why = "draining", "the service is stopping; try again in a moment"
     elif service.subscribers.full:
@@ -69,7 +69,7 @@ def refuse(service: Service) -> Response | None:
 
 
 def unauthorised(why: str) -> Response:
-    """Give the answer to credentials that are not valid."""
+    """Return the answer to credentials that are not valid."""
     response = problem(HTTPStatus.UNAUTHORIZED, why)
     response.headers["WWW-Authenticate"] = "Bearer"
     return response

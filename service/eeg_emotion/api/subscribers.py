@@ -9,7 +9,7 @@ from random import Random
 from typing import Protocol
 
 from eeg_emotion.logs import get_logger
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 
 logger = get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Subscribers:
 
     @property
     def full(self) -> bool:
-        """Tell whether one more would be too many."""
+        """Return whether one more would be too many."""
         return len(self._open) >= self._most
 
     def add(self, subscriber: Subscriber) -> None:

@@ -22,11 +22,11 @@ from eeg_emotion.baseline.profiles import (
     fits,
     new_pseudonym,
 )
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.rest import RestError
+from eeg_emotion.eeg.rest_baseline import RestError
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.link import State
 from eeg_emotion.inference.contract import RestBaseline
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.bus import Bus
@@ -149,7 +149,7 @@ class Baselines:
         return self._tell(told.collecting(identifier, name, collection))
 
     def baseline(self, identifier: str) -> Baseline:
-        """Tell where a headset stands."""
+        """Return where a headset stands."""
         # It may be that no sample comes any more to tell that the time is over.
         self._advance(identifier)
         return self._told.get(identifier) or told.none(identifier)
@@ -210,7 +210,7 @@ class Baselines:
         self._advance(identifier, prediction)
 
     def lost(self, identifier: str) -> None:
-        """Give up the collection of a headset that is gone; its profile stays in use."""
+        """Return up the collection of a headset that is gone; its profile stays in use."""
         under_way = self._under_way.get(identifier)
         if under_way is None:
             return
@@ -231,7 +231,7 @@ class Baselines:
         self._applied.pop(identifier, None)
 
     def normaliser_for(self, identifier: str, model: Model) -> Normaliser | None:
-        """Give what a headset's new line begins with: the model's, or its person's; or none."""
+        """Return what a headset's new line begins with: the model's, or its person's; or none."""
         if (training := model.contract.training_normaliser) is not None:
             return training
         profile = self._in_use.get(identifier)
@@ -357,7 +357,7 @@ class Baselines:
         return self._lines.line(identifier) if self._lines else None
 
     def _last_prediction(self, identifier: str) -> Prediction | None:
-        """Give the newest prediction of the headset's present connection."""
+        """Return the newest prediction of the headset's present connection."""
         last = self._bus.last_prediction(identifier)
         headset = self._lines.headset(identifier) if self._lines else None
         return last if last and headset and last.epoch == headset.epoch else None

@@ -11,7 +11,7 @@ from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath
 from eeg_emotion.eeg.quality import QualityLimits
-from eeg_emotion.eeg.rest import fit_rest, rest_path
+from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 from eeg_emotion.publish.messages import Reason
 
 
@@ -65,7 +65,7 @@ class RestCollection:
 
     @property
     def finished(self) -> bool:
-        """Tell whether there is as much clean rest as was wanted."""
+        """Return whether there is as much clean rest as was wanted."""
         return len(self._pieces) >= self.seconds
 
     @property

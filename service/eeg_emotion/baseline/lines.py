@@ -60,5 +60,5 @@ class Lines(Protocol):
         ...
 
     def line(self, identifier: str) -> Line | None:
-        """Give the line of a headset's present connection, if one is run."""
+        """Return the line of a headset's present connection, if one is run."""
         ...

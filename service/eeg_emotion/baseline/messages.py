@@ -35,7 +35,7 @@ def none(headset: str) -> Baseline:
 
 
 def collecting(headset: str, profile: str, collection: RestCollection) -> Baseline:
-    """Tell how far a collection for a profile is."""
+    """Return how far a collection for a profile is."""
     return Baseline(
         headset=headset,
         state=BaselineState.COLLECTING,
@@ -75,7 +75,7 @@ def applied(
 def failed(
     headset: str, profile: str, collection: RestCollection, why: str, in_use: Profile | None
 ) -> Baseline:
-    """Tell why a collection for a profile came to nothing, and what stays in use."""
+    """Return why a collection for a profile came to nothing, and what stays in use."""
     still = f"; profile {in_use.name} stays in use" if in_use else ""
     return collecting(headset, profile, collection).model_copy(
         update={
@@ -95,7 +95,7 @@ def cancelled(headset: str, in_use: Profile | None) -> Baseline:
 
 
 def progress(collection: RestCollection) -> str:
-    """Say how much there is, and why seconds were not counted."""
+    """Return how much there is, and why seconds were not counted."""
     text = f"{collection.clean_seconds} of {collection.seconds} s of clean rest"
     refused = collection.refused.most_common()
     if not refused:

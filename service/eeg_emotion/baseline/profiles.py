@@ -83,7 +83,7 @@ class Listing:
 
 
 def check_name(name: str) -> str:
-    """Give the name back if a profile may have it.
+    """Return the name back if a profile may have it.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def new_pseudonym(random: Random) -> str:
 
 
 def fits(profile: Profile, model: Model) -> str | None:
-    """Say why the profile cannot be used with the model; None where it can."""
+    """Return why the profile cannot be used with the model; None where it can."""
     contract = model.contract
     path = contract.path
     found = f"profile {profile.name} was made "
@@ -200,7 +200,7 @@ class ProfileStore:
             ) from error
         if profile.name != name:
             raise ProfileError(
-                f"found the profile {profile.name!r} in {file}, expected {name!r}; give the file "
+                f"found the profile {profile.name!r} in {file}, expected {name!r}; return the file "
                 "its own name again"
             )
         return profile

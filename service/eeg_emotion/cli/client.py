@@ -40,7 +40,7 @@ class RestClient:
         self._token = token
 
     def ask(self, method: str, *path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send one request; give the answer's JSON, None where there is none.
+        """Send one request; return the answer's JSON, None where there is none.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class RestClient:
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
-    """Give a problem's detail and what is wrong field by field, or the bare status."""
+    """Return a problem's detail and what is wrong field by field, or the bare status."""
     try:
         problem = json.loads(error.read())
         fields = [f"{item['place']}: {item['found']}" for item in problem.get("errors", ())]

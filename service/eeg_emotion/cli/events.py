@@ -41,8 +41,8 @@ def purge(
         raise typer.BadParameter(
             "found neither --older-than-days nor --headset, expected at least one of them"
         )
+    from eeg_emotion.alarms.store.store import EventStore
     from eeg_emotion.settings import load_settings
-    from eeg_emotion.store.store import EventStore
 
     url = load_settings(config, event_store=event_store).event_store.get_secret_value()
     before = None if older_than_days is None else time.time() - older_than_days * _DAY_SECONDS

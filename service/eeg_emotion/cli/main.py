@@ -20,7 +20,7 @@ from eeg_emotion.cli import serve as cli_serve
 from eeg_emotion.cli import what_if as cli_what_if
 from eeg_emotion.cli.options import AsJson, Cap, Config, Host, LslScope, ModelFile, Port, SessionId
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.library import load_library
+from eeg_emotion.lsl.library import load_library
 from eeg_emotion.terminal import write_every_letter
 
 app = typer.Typer(

@@ -70,7 +70,7 @@ class Prepared:
 
     @property
     def simulated(self) -> bool:
-        """Tell whether the recording or the model's people are simulated."""
+        """Return whether the recording or the model's people are simulated."""
         return self.run.recording.simulated or self.model.contract.trained_on.simulated
 
 
@@ -94,7 +94,7 @@ def prepare(
     EegEmotionError
         If one of them is not as it must be.
     """
-    from eeg_emotion.headset.library import load_library
+    from eeg_emotion.lsl.library import load_library
 
     load_library()  # the live path's modules need it, though no stream is opened
     from eeg_emotion.daemon.preparation import live_path, load_for_service
@@ -114,7 +114,7 @@ def prepare(
 
 
 def _normaliser(model: Model, folder: Path, profile: str | None) -> Normaliser | None:
-    """Give the model's, or the person's; None for a model that needs one and has none."""
+    """Return the model's, or the person's; None for a model that needs one and has none."""
     contract = model.contract
     if profile is None:
         return contract.training_normaliser

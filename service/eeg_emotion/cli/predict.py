@@ -102,7 +102,7 @@ class _Tally:
 def _stated(
     run: OfflineRun, model: Model, path: PathSettings, profile: str | None
 ) -> dict[str, object]:
-    """Say what must stand beside the predictions."""
+    """Return what must stand beside the predictions."""
     contract = model.contract
     return {
         "recording": run.recording.name,

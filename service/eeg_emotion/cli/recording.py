@@ -30,7 +30,7 @@ def open_recording(
 
     if trials is not None:
         raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
-    from eeg_emotion.recordings.files import read_recording
+    from eeg_emotion.readers.mne_files import read_recording
 
     return read_recording(file, stream=stream)
 

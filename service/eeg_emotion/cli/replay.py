@@ -12,8 +12,8 @@ import typer
 from eeg_emotion.cli.options import AsJson, LslScope, SessionId
 from eeg_emotion.cli.recording import open_recording
 from eeg_emotion.daemon.stopping import stop_for_threads
-from eeg_emotion.headset.library import load_library
-from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.lsl.configuration import Scope
+from eeg_emotion.lsl.library import load_library
 
 
 def replay(
@@ -55,9 +55,9 @@ def replay(
 ) -> None:
     """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
     load_library()  # before what cannot be imported without it
-    from eeg_emotion.headset import lsl
-    from eeg_emotion.headset.faults import parse_faults, read_faults
-    from eeg_emotion.headset.replayer import Replayer
+    from eeg_emotion.lsl import configuration as lsl
+    from eeg_emotion.replay.faults import parse_faults, read_faults
+    from eeg_emotion.replay.replayer import Replayer
 
     if fault is not None and fault_file is not None:
         raise typer.BadParameter("name either --fault or --fault-file")

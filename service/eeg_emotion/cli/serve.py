@@ -47,8 +47,8 @@ from eeg_emotion.cli.options import (
     Site,
     TrustedProxy,
 )
-from eeg_emotion.headset.library import load_library
-from eeg_emotion.headset.lsl import Scope
+from eeg_emotion.lsl.configuration import Scope
+from eeg_emotion.lsl.library import load_library
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model

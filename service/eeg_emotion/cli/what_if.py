@@ -53,7 +53,7 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """Show what rules would have done on a recording: a table of the alarms, and a plot."""
-    from eeg_emotion.rules.presets import read_rules_named
+    from eeg_emotion.alarms.rules.presets import read_rules_named
 
     read = read_rules_named(rules)
     prepared = prepare(

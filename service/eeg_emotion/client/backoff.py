@@ -24,7 +24,7 @@ class Backoff:
         self._limit = _FIRST_SECONDS
 
     def next(self) -> float:
-        """Give the time to wait, s, and double the limit of the one after it."""
+        """Return the time to wait, s, and double the limit of the one after it."""
         wait = self._random.uniform(0, self._limit)
         self._limit = min(2 * self._limit, _LONGEST_SECONDS)
         return wait

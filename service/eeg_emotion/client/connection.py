@@ -20,11 +20,11 @@ from eeg_emotion.client.dialling import (
     dial,
     refusal,
 )
+from eeg_emotion.client.handshake import Opening
 from eeg_emotion.client.inbox import Inbox
-from eeg_emotion.client.opening import Opening
 from eeg_emotion.client.parsing import MessageError, parse
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import GoingAway, Refused, Welcome
 
 _WELCOME_SECONDS = 10.0

@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 
 from eeg_emotion.client.address import Address
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import PROTOCOL
 
 # At DEBUG the library logs what is said, tokens included.
@@ -115,7 +115,7 @@ async def dial(address: Address) -> ClientConnection:
 
 
 def refusal(error: ConnectionClosed) -> RefusedError | None:
-    """Tell why a connection was closed for good; None where another one may be made."""
+    """Return why a connection was closed for good; None where another one may be made."""
     if error.rcvd is None or error.rcvd.code not in _FINAL:
         return None
     code = error.rcvd.code

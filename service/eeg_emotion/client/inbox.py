@@ -106,7 +106,7 @@ class Inbox:
                 self._answer(headset, False)
 
     def take(self) -> Message | None:
-        """Give the oldest message; None if there is none."""
+        """Return the oldest message; None if there is none."""
         return self._waiting.popleft()[1] if self._waiting else None
 
     def _answer(self, name: str, recovered: bool | None) -> None:

@@ -13,8 +13,8 @@ from eeg_emotion.client.address import Address, stream_address
 from eeg_emotion.client.backoff import Backoff
 from eeg_emotion.client.connection import Connection, Loss, open_connection
 from eeg_emotion.client.dialling import UnreachableError
+from eeg_emotion.client.handshake import make_opening
 from eeg_emotion.client.inbox import Inbox, Message
-from eeg_emotion.client.opening import make_opening
 from eeg_emotion.publish.messages import Welcome
 from eeg_emotion.publish.requests import EVERY_HEADSET
 

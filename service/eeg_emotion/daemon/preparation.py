@@ -29,7 +29,7 @@ def load_for_service(settings: Settings) -> Model:
 
 
 def live_path(settings: Settings, model: Model) -> PathSettings:
-    """Give the model's signal path with the hop that is asked for."""
+    """Return the model's signal path with the hop that is asked for."""
     path = model.contract.path
     if settings.hop_seconds is None:
         return path
@@ -43,7 +43,7 @@ def live_path(settings: Settings, model: Model) -> PathSettings:
 
 
 def access_for(settings: Settings, purpose: Purpose) -> Access:
-    """Say who may come in by the settings.
+    """Return who may come in by the settings.
 
     Raises
     ------

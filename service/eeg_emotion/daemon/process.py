@@ -34,7 +34,7 @@ def allow_many_files() -> None:
 
 
 def room_for(most: int) -> int:
-    """Give how many connections there may be: without a file left not even `/livez` is answered."""
+    """Return how many connections are allowed: `/livez` too needs a file descriptor."""
     resource = _resource()
     if resource is None:
         return most
@@ -75,6 +75,6 @@ def listen(host: str, port: int, option: str) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Give the address that is listened on, as a URL."""
+    """Return the address that is listened on, as a URL."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

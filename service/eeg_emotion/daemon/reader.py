@@ -8,21 +8,21 @@ from random import SystemRandom
 from typing import Any
 
 from eeg_emotion.alarms.alarms import Alarms, Target
-from eeg_emotion.alarms.upkeep import Upkeep
-from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.alarms.delivery.mqtt import Mqtt
+from eeg_emotion.alarms.delivery.sender import Sender
+from eeg_emotion.alarms.delivery.webhook import Webhook
+from eeg_emotion.alarms.delivery.worker import DeliveryWorker
+from eeg_emotion.alarms.retention import Retention
+from eeg_emotion.alarms.rules.rule import Rules
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
-from eeg_emotion.delivery.courier import Courier
-from eeg_emotion.delivery.mqtt import Mqtt
-from eeg_emotion.delivery.sender import Sender
-from eeg_emotion.delivery.webhook import Webhook
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.rules.rule import Rules
 from eeg_emotion.settings import Settings
-from eeg_emotion.store.store import EventStore
 
 
 class Reader:
@@ -53,25 +53,27 @@ class Reader:
             utc=time.time,
             random=SystemRandom(),
         )
-        self._couriers = [
-            Courier(sender, events, observe=metrics.delivered_to) for sender in _senders(settings)
+        self._deliveries = [
+            DeliveryWorker(sender, events, observe=metrics.delivered_to)
+            for sender in _senders(settings)
         ]
         self.alarms = Alarms(
             rules,
             events,
             bus,
             targets=[
-                Target(courier.target, courier.wants, courier.wake) for courier in self._couriers
+                Target(delivery.target, delivery.wants, delivery.wake)
+                for delivery in self._deliveries
             ],
             model_simulated=model.contract.trained_on.simulated,
             observe=metrics.told,
             utc=time.time,
             clock=time.monotonic,
         )
-        self._upkeep = Upkeep(
+        self._upkeep = Retention(
             events,
             retention_days=settings.retention_days,
-            targets=[courier.target for courier in self._couriers],
+            targets=[delivery.target for delivery in self._deliveries],
             show=lambda waiting: metrics.show_events(
                 undelivered=waiting, unwritten=self.alarms.unwritten
             ),
@@ -83,9 +85,9 @@ class Reader:
         self.baselines.attach(self.fleet)
 
     def running(self) -> list[Coroutine[Any, Any, None]]:
-        """Give what is to run until the process ends, in its own order."""
+        """Return what is to run until the process ends, in its own order."""
         parts = [self.fleet.run(), self.alarms.run(), self._upkeep.run()]
-        return parts + [courier.run() for courier in self._couriers]
+        return parts + [delivery.run() for delivery in self._deliveries]
 
 
 def _senders(settings: Settings) -> list[Sender]:

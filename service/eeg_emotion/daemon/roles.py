@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from eeg_emotion.access.access import Access
+from eeg_emotion.alarms.rules.presets import read_all_rules
+from eeg_emotion.alarms.rules.rule import Rules
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.api.app import create_app, create_health_app
 from eeg_emotion.api.health import metrics_server
-from eeg_emotion.api.metrics import Metrics
-from eeg_emotion.api.outlets import Outlets
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscribers
-from eeg_emotion.broker.subjects import EVERY_SITE
+from eeg_emotion.cluster.subjects import EVERY_SITE
 from eeg_emotion.daemon.preparation import access_for, live_path, load_for_service
 from eeg_emotion.daemon.process import (
     allow_many_files,
@@ -38,20 +39,19 @@ from eeg_emotion.daemon.process import (
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.stopping import run_until_asked
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.headset import lsl
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
+from eeg_emotion.lsl import configuration as lsl
+from eeg_emotion.lsl.outlets import Outlets
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.purpose import Purpose, settle_purpose
-from eeg_emotion.rules.presets import read_all_rules
-from eeg_emotion.rules.rule import Rules
 from eeg_emotion.settings import MEMORY, Settings, SettingsError
-from eeg_emotion.store.store import EventStore
 
 if TYPE_CHECKING:
-    from eeg_emotion.broker.connection import Connection
-    from eeg_emotion.broker.ingest import IngestBus
-    from eeg_emotion.broker.mirror import Mirror
+    from eeg_emotion.cluster.connection import Connection
+    from eeg_emotion.cluster.ingest import IngestBus
+    from eeg_emotion.cluster.mirror import Mirror
 
 logger = get_logger(__name__)
 
@@ -180,8 +180,8 @@ async def _ingest(
 
 
 async def _gateway(ready: _Ready, announce: Announce, stop: asyncio.Event) -> None:
-    from eeg_emotion.api.elsewhere import AtIngests
-    from eeg_emotion.broker.gateway import GatewayBus
+    from eeg_emotion.cluster.forwarding import IngestProxy
+    from eeg_emotion.cluster.gateway import GatewayBus
 
     settings, metrics = ready.settings, Metrics()
     bus = GatewayBus(
@@ -205,7 +205,7 @@ async def _gateway(ready: _Ready, announce: Announce, stop: asyncio.Event) -> No
         purpose=ready.purpose,
         justification=settings.justification,
         subscribers=Subscribers(room_for(settings.max_connections)),
-        elsewhere=AtIngests(bus.mirror, bus.call),
+        elsewhere=IngestProxy(bus.mirror, bus.call),
     )
     working = [bus.run(), _show_states(bus.mirror, metrics)]
     await _until_stopped(ready, service, _app(ready, service), working, announce, stop)
@@ -295,7 +295,7 @@ def _metrics_address(listener: socket.socket | None) -> str | None:
 
 
 def _ingest_bus(ready: _Ready) -> IngestBus:
-    from eeg_emotion.broker.ingest import Identity, IngestBus
+    from eeg_emotion.cluster.ingest import Identity, IngestBus
 
     settings = ready.settings
     if len(settings.site) != 1 or settings.site[0] == EVERY_SITE:
@@ -316,14 +316,14 @@ def _ingest_bus(ready: _Ready) -> IngestBus:
 
 
 def _answer_calls(bus: IngestBus, app: FastAPI) -> None:
-    from eeg_emotion.api.elsewhere import Answering
+    from eeg_emotion.cluster.forwarding import LocalResponder
 
-    bus.answer_calls(Answering(app).answer)
+    bus.answer_calls(LocalResponder(app).answer)
 
 
 def _connect(settings: Settings, name: str) -> Callable[[Callable[[], None]], Connection]:
     # Where there is no broker, its library is not waited for.
-    from eeg_emotion.broker.connection import Connection
+    from eeg_emotion.cluster.connection import Connection
 
     def connect(connected: Callable[[], None]) -> Connection:
         return Connection(

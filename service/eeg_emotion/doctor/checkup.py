@@ -27,14 +27,14 @@ from eeg_emotion.doctor.findings import (
 from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.eeg.rate import JITTER_SECONDS
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.inlet import HeadsetInlet, StreamDescription, headset_id
-from eeg_emotion.headset.poller import Poller
-from eeg_emotion.line.admission import Admission, StreamRefused
-from eeg_emotion.line.monitor import Monitor
-from eeg_emotion.line.reception import Reception
+from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
+from eeg_emotion.lsl.poller import Poller
 from eeg_emotion.publish.messages import Check
+from eeg_emotion.stream.admission import Admission, StreamRefused
+from eeg_emotion.stream.pipeline import StreamPipeline
+from eeg_emotion.stream.rate import JITTER_SECONDS
+from eeg_emotion.stream.selection import HeadsetFilter
 
 _OPENED_AT_ONCE = 32  # opening one takes 0.65 s, and 5 s where it does not answer
 _LEAST_RATE_SECONDS = 1.0  # over less, the chunks' size blurs a rate
@@ -46,7 +46,7 @@ _PENDING_UNIT = "not stated; judged by the signal's amplitude, which needs 4 s o
 def look(
     streams: Sequence[pylsl.StreamInfo],
     settings: PathSettings,
-    reception: Reception,
+    reception: HeadsetFilter,
     seconds: float,
     clock: Callable[[], float] = pylsl.local_clock,
     utc: Callable[[], float] = time.time,
@@ -87,7 +87,7 @@ def look(
 
 
 def glance(streams: Sequence[pylsl.StreamInfo], reason: str) -> tuple[StreamFinding, ...]:
-    """Give what was announced of streams that, for some reason, are not opened."""
+    """Return what was announced of streams that, for some reason, are not opened."""
     checkups = [_Checkup(info, pylsl.local_clock, time.time) for info in streams]
     for checkup in checkups:
         checkup.fail(reason)
@@ -118,7 +118,7 @@ class _Checkup:
         self.inlet: HeadsetInlet | None = None
         self._info = info
         self._clock, self._utc = clock, utc
-        self._monitor: Monitor | None = None
+        self._monitor: StreamPipeline | None = None
         self._check: Check | None = None
         self._reason: str | None = None
         self._coverage: Coverage | None = None
@@ -140,7 +140,7 @@ class _Checkup:
         self._check = Check.QUARANTINED
         self._reason = reason
 
-    def open(self, settings: PathSettings, reception: Reception) -> None:
+    def open(self, settings: PathSettings, reception: HeadsetFilter) -> None:
         """Open the stream and hold its metadata against the model."""
         try:
             self.inlet = HeadsetInlet(self._info)
@@ -150,7 +150,7 @@ class _Checkup:
             self.fail(_told(error))
 
     def _admit(
-        self, stream: StreamDescription, settings: PathSettings, reception: Reception
+        self, stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter
     ) -> None:
         try:
             admission = Admission.of(stream, settings, reception.cap)
@@ -162,7 +162,7 @@ class _Checkup:
         filled = self._coverage is not None and self._coverage.interpolated
         self._check = Check.INTERPOLATED if filled else Check.ACCEPTED
         self._weighed = admission.layout is None
-        self._monitor = Monitor(
+        self._monitor = StreamPipeline(
             admission=admission,
             settings=settings,
             normaliser=None,  # quality is judged without one, and nothing is scored here
@@ -248,8 +248,10 @@ class _Checkup:
             quality=_quality(monitor),
         )
 
-    def _signal_reason(self, signal: SignalFinding, monitor: Monitor, seconds: float) -> str | None:
-        """Say what the daemon would put up with, though the stream is of no use to it."""
+    def _signal_reason(
+        self, signal: SignalFinding, monitor: StreamPipeline, seconds: float
+    ) -> str | None:
+        """Return what the daemon would put up with, though the stream is of no use to it."""
         if not signal.samples_received:
             return (
                 f"no sample came in {seconds:g} s, though the stream is announced; start the "
@@ -283,8 +285,8 @@ class _Checkup:
         """Seconds by the source's stamps from the first chunk's last sample to the newest."""
         return 0.0 if self._since is None else self._last - self._since[0]
 
-    def _measured_sfreq(self, monitor: Monitor) -> float | None:
-        """Give the rate over the look; the monitor's own starts anew at each gap."""
+    def _measured_sfreq(self, monitor: StreamPipeline) -> float | None:
+        """Return the rate over the look; the monitor's own starts anew at each gap."""
         elapsed = self._elapsed
         if self._since is None or not _LEAST_RATE_SECONDS <= elapsed < math.inf:
             return None
@@ -292,9 +294,9 @@ class _Checkup:
 
 
 def _coverage(
-    stream: StreamDescription, settings: PathSettings, reception: Reception, *, refused: bool
+    stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter, *, refused: bool
 ) -> Coverage | None:
-    """Say which channels are there, by label and unit alone; None where none of them is."""
+    """Return which channels are there, by label and unit alone; None where none of them is."""
     count = len(settings.channels)
     lenient = replace(settings, max_interpolated=count - 1)
     try:
@@ -312,7 +314,7 @@ def _coverage(
     )
 
 
-def _quality(monitor: Monitor) -> QualityFinding | None:
+def _quality(monitor: StreamPipeline) -> QualityFinding | None:
     if monitor.newest is None:
         return None
     window = monitor.newest.window

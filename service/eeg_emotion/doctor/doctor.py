@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 import eeg_emotion
 from eeg_emotion.doctor.findings import StreamFinding
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset import lsl
-from eeg_emotion.headset.library import Library, LibraryError, load_library, this_machine
 from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import demo_model_path, load_model
+from eeg_emotion.lsl import configuration as lsl
+from eeg_emotion.lsl.library import Library, LibraryError, load_library, this_machine
 from eeg_emotion.settings import Settings
 
 _DISCOVERY_SECONDS = 2.0
@@ -78,13 +78,13 @@ class Findings:
 
     @property
     def good(self) -> bool:
-        """Tell whether the service can run and every EEG stream in sight can serve."""
+        """Return whether the service can run and every EEG stream in sight can serve."""
         return (
             self.liblsl is not None and self.model_good and all(item.good for item in self.streams)
         )
 
     def as_dict(self) -> dict[str, object]:
-        """Give the findings for JSON."""
+        """Return the findings for JSON."""
         found = asdict(self)
         streams = [{"good": item.good, **asdict(item)} for item in self.streams]
         return {"good": self.good, **found, "streams": streams}

@@ -126,6 +126,6 @@ class StreamFinding:
 
     @property
     def good(self) -> bool:
-        """Tell whether it can serve, and its signal, if listened to, can bear a score."""
+        """Return whether it can serve, and its signal, if listened to, can bear a score."""
         quality = self.signal.quality if self.signal else None
         return self.reason is None and (quality is None or not quality.faults)

@@ -37,7 +37,7 @@ _LARGEST = 1e12  # in no unit is a voltage, nor in any converter a count, beyond
 
 
 def judge_unit(amplitude: float) -> str | None:
-    """Tell the unit of a signal by its RMS between 4 and 45 Hz.
+    """Return the unit of a signal by its RMS between 4 and 45 Hz.
 
     Parameters
     ----------

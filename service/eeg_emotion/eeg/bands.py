@@ -28,7 +28,7 @@ def region_power(
     left_out: Collection[str],
     sfreq: float,
 ) -> dict[str, dict[str, float | None]]:
-    """Give the mean power of each region's electrodes in each band.
+    """Return the mean power of each region's electrodes in each band.
 
     Welch's method (Welch 1967, doi:10.1109/TAU.1967.1161901) with Hann windows of 2 s, integrated
     over the band.

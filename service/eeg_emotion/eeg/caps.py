@@ -42,7 +42,7 @@ class Cap:
     sites: tuple[str, ...]
 
     def site(self, label: str) -> str | None:
-        """Give the electrode behind one label; None where the label is no number of this cap.
+        """Return the electrode behind one label; None where the label is no number of this cap.
 
         Numbers count from 1, BrainFlow's ``EXG Channel`` from 0; ``B1`` is BioSemi's number 33.
         """
@@ -50,7 +50,7 @@ class Cap:
         return None if parsed is None else self._at(*parsed, zero=False)
 
     def resolve(self, labels: Sequence[str]) -> tuple[str | None, ...]:
-        """Give the electrode behind each label of one stream.
+        """Return the electrode behind each label of one stream.
 
         Only the way of numbering that most of the labels share counts, so that the earlobes
         ``A1`` and ``A2`` beside ``Ch1`` to ``Ch32`` are no numbers. Where such a numbering has a
@@ -136,7 +136,7 @@ def cap_named(text: str) -> Cap:
 
 
 def are_numbered(labels: Sequence[str]) -> bool:
-    """Tell whether at least half of a stream's labels are numbers rather than electrodes."""
+    """Return whether at least half of a stream's labels are numbers rather than electrodes."""
     # C3 could be BioSemi's socket 67, but without a cap it is the electrode.
     named = {
         montage.normalise_label(name) for name in (*montage.places(), *CAPS["biosemi64"].sites)
@@ -150,7 +150,7 @@ def are_numbered(labels: Sequence[str]) -> bool:
 
 
 def _parse(label: str) -> tuple[str, int] | None:
-    """Give a label's way of numbering and its number."""
+    """Return a label's way of numbering and its number."""
     text = label.strip().lower()
     if lettered := _LETTERED.fullmatch(text):
         number = int(lettered["number"])

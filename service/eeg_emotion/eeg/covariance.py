@@ -22,7 +22,7 @@ def to_rows(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def to_matrices(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the symmetric matrices of upper triangles, the inverse of `to_rows`."""
+    """Return the symmetric matrices of upper triangles, the inverse of `to_rows`."""
     channels = round((np.sqrt(8 * rows.shape[-1] + 1) - 1) / 2)
     upper = np.triu_indices(channels)
     matrices = np.empty((*rows.shape[:-1], channels, channels))
@@ -34,7 +34,7 @@ def to_matrices(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 def tangent_vectors(
     rows: NDArray[np.float64], reference: NDArray[np.float64], shrinkage: float
 ) -> NDArray[np.float64]:
-    """Give the tangent vectors of covariances at a reference.
+    """Return the tangent vectors of covariances at a reference.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class BlockFilter:
 
 @lru_cache(maxsize=64)
 def _block_matrix(bank: tuple[tuple[bytes, int], ...], block: int) -> NDArray[np.float64]:
-    """Give `(block + states, filters * block + states)`, by running the filters on unit inputs."""
+    """Return `(block + states, filters * block + states)`, from the filters' unit responses."""
     filters = [np.frombuffer(data).reshape(count, 6).copy() for data, count in bank]
     states = sum(2 * len(sos) for sos in filters)
     matrix = np.zeros((block + states, len(filters) * block + states))
@@ -109,7 +109,7 @@ def notches(lines_hz: Sequence[float], *, q: float, sfreq: float) -> NDArray[np.
 
 
 def group_delay_seconds(sos: NDArray[np.float64], at_hz: float, sfreq: float) -> float:
-    """Give the time by which the filter delays activity at one frequency."""
+    """Return the time by which the filter delays activity at one frequency."""
     step_hz = 0.01
     frequencies = np.array([at_hz - step_hz, at_hz + step_hz])
     _, response = scipy.signal.sosfreqz(sos, worN=frequencies, fs=sfreq)

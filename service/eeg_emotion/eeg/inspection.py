@@ -77,7 +77,7 @@ class Inspector:
         return done
 
     def end_of(self, block: int) -> int:
-        """Give the number of the first sample after a block."""
+        """Return the number of the first sample after a block."""
         return int(np.ceil((block + 1) * self._per_block))
 
     def _measure(self, samples: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ class Inspector:
 
 @lru_cache(maxsize=64)
 def _waves(count: int, sfreq: float) -> NDArray[np.float64]:
-    """Give `(count, 2 a frequency)`: cosine and sine of the mains under a Hann window.
+    """Return `(count, 2 a frequency)`: cosine and sine of the mains under a Hann window.
 
     A signal's product with them is the amplitude of what it holds at that frequency.
     """

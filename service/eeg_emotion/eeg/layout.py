@@ -84,7 +84,7 @@ class Layout:
     max_interpolated: int
 
     def without(self, bad: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Give the weights that do without some of the measured channels.
+        """Return the weights that do without some of the measured channels.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ def plan_layout(
 
 
 def most_interpolated(channels: tuple[str, ...]) -> int:
-    """Give how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
+    """Return how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
     return len(channels) * 13 // 32
 
 
@@ -217,7 +217,7 @@ def cap_layout(
     *,
     max_interpolated: int = 0,
 ) -> Layout:
-    """Give the layout of a cap for a model with fewer channels, which may lie between its own.
+    """Return the layout of a cap for a model with fewer channels, which may lie between its own.
 
     Channels that the cap has are taken as they are; each other one is filled in from all of the
     cap's electrodes. A model for a small headset can so be trained on recordings of a large cap.
@@ -254,14 +254,14 @@ def cap_layout(
 
 
 def identity_layout(channels: tuple[str, ...], *, max_interpolated: int = 0) -> Layout:
-    """Give the layout of data that already have the model's channels, order and unit."""
+    """Return the layout of data that already have the model's channels, order and unit."""
     return plan_layout(
         channels, ["uV"] * len(channels), channels=channels, max_interpolated=max_interpolated
     )
 
 
 def _names(labels: Sequence[str], wanted: Mapping[str, str], cap: Cap | None) -> list[str | None]:
-    """Give for each label the model's channel that it names; `wanted` is by normalised label."""
+    """Return for each label the model's channel that it names; `wanted` is by normalised label."""
     by_name = [wanted.get(montage.normalise_label(label)) for label in labels]
     named = len(set(by_name) - {None})
     if cap is None or 2 * named >= len(wanted):
@@ -287,7 +287,7 @@ def _factors(
     units: Sequence[str],
     amplitudes: NDArray[np.float64] | None,
 ) -> tuple[list[float], str]:
-    """Give the factor to microvolts for each row, and the units in words."""
+    """Return the factor to microvolts for each row, and the units in words."""
     stated = {row: factor for row in rows if (factor := microvolts_per(units[row])) is not None}
     words = []
     if stated:
@@ -358,7 +358,7 @@ def _missing_text(
 def _weights(
     channels: tuple[str, ...], measured: tuple[str, ...], bad: tuple[bool, ...]
 ) -> NDArray[np.float64] | None:
-    """Give `Layout.without`'s weights; kept, as a live stream asks for the same ones again."""
+    """Return `Layout.without`'s weights; kept, as a live stream asks for the same ones again."""
     good = [name for name, is_bad in zip(measured, bad, strict=True) if not is_bad]
     wanting = [name for name in channels if name not in good]
     if not wanting:

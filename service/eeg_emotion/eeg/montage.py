@@ -66,7 +66,7 @@ _REFERENCE = re.compile(
 
 
 def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
-    """Give electrode places on the unit sphere, `(channels, 3)`: x right, y front, z up.
+    """Return electrode places on the unit sphere, `(channels, 3)`: x right, y front, z up.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def places() -> tuple[str, ...]:
 
 
 def has_place(channel: str) -> bool:
-    """Tell whether the channel's place on the head is known, so that it can be interpolated."""
+    """Return whether the channel's place on the head is known, so that it can be interpolated."""
     return channel in _ANGLES
 
 
@@ -128,7 +128,7 @@ _RIM_DEGREES = 115.0
 
 
 def flat_position(channel: str) -> tuple[float, float]:
-    """Give an electrode's place on a flat head: x to the right ear, y to the nose.
+    """Return an electrode's place on a flat head: x to the right ear, y to the nose.
 
     The projection is azimuthal equidistant: Cz is the middle, and the distance from it is the angle
     from the vertex, 1 at 115 degrees.

@@ -85,7 +85,7 @@ def fit_normaliser(
 def _moments(
     parts: Iterable[NDArray[np.floating]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give mean and standard deviation of each column over all rows of all parts."""
+    """Return mean and standard deviation of each column over all rows of all parts."""
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
     for part in parts:
         rows = part.astype(np.float64)

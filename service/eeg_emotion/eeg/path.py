@@ -307,7 +307,7 @@ class Segment:
             yield self._window(first_row * settings.step_samples, features, first_block, verdicts)
 
     def _note(self, verdict: Verdict) -> NDArray[np.float64]:
-        """Give `(1, width)` of `self._verdicts`."""
+        """Return `(1, width)` of `self._verdicts`."""
         for fault in verdict.faults:
             self._last_fault[_FAULTS.index(fault)] = self._blocks
         return np.concatenate([verdict.scores.ravel(), verdict.replaced, self._last_fault])[None]
@@ -350,7 +350,7 @@ class Segment:
         )
 
     def _faults(self, first_block: int, last_fault: NDArray[np.float64]) -> set[Fault]:
-        """Give the faults of a window: those in it, and shortly before it."""
+        """Return the faults of a window: those in it, and shortly before it."""
         found = set()
         for fault, last in zip(_FAULTS, last_fault, strict=True):
             # A held value rings in the filters for as long as they take to settle. The others are

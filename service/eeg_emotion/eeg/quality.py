@@ -176,7 +176,7 @@ def judge_second(
 
 @lru_cache(maxsize=16)
 def _edges(limits: QualityLimits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give where scores begin to fall and where they end, `(troubles, 1)` each."""
+    """Return where scores begin to fall and where they end, `(troubles, 1)` each."""
     pairs = [
         limits.line_noise_uv,
         limits.muscle_uv,

@@ -43,7 +43,7 @@ class _AsMeasured:
     __slots__ = ()
 
     def feature_steps(self, steps: int) -> int:
-        """Give how many rows of features a window of so many rows of measures has: as many."""
+        """Return how many rows of features a window of so many rows of measures has: as many."""
         return steps
 
     def reference(self, rows: NDArray[np.floating]) -> Reference:
@@ -62,7 +62,7 @@ class RawSignal(_AsMeasured):
     kind: Literal["raw"] = "raw"
 
     def step_samples(self, sfreq: float) -> int:
-        """Give the samples that one row stands for."""
+        """Return the samples that one row stands for."""
         return 1
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class BandPower(_AsMeasured):
     bands: tuple[Band, ...] = FOUR_BANDS
 
     def step_samples(self, sfreq: float) -> int:
-        """Give the samples that one row stands for."""
+        """Return the samples that one row stands for."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class _BandPasses:
         self._step = step
 
     def process(self, block: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        """Give `(channels, bands, step)` for each step of `(channels, samples)`."""
+        """Return `(channels, bands, step)` for each step of `(channels, samples)`."""
         for start in range(0, block.shape[1], self._step):
             yield self._filter.process(block[:, start : start + self._step])
 
@@ -201,7 +201,7 @@ class Tangent:
             raise ValueError(f"found shrinkage = {self.shrinkage}, expected one between 0 and 1")
 
     def step_samples(self, sfreq: float) -> int:
-        """Give the samples that one row stands for."""
+        """Return the samples that one row stands for."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ class Tangent:
         )
 
     def feature_steps(self, steps: int) -> int:
-        """Give how many rows of features a window of so many rows of measures has.
+        """Return how many rows of features a window of so many rows of measures has.
 
         Raises
         ------

@@ -37,7 +37,7 @@ class Resampler:
         )
 
     def process(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the output that the next input completes; it may be empty."""
+        """Return the output that the next input completes; it may be empty."""
         if self._converter is None:
             return samples
         # libsamplerate interleaves: time first.

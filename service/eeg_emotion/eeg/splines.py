@@ -18,7 +18,7 @@ _REGULARISATION = 1e-5  # keeps the system well conditioned where electrodes are
 def interpolation_matrix(
     known: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Give the matrix that maps potentials at known places to those at wanted places.
+    """Return the matrix that maps potentials at known places to those at wanted places.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ _NAMES = {1e6: "V", 1e3: "mV", 1.0: "µV", 1e-3: "nV"}
 
 
 def microvolts_per(unit: str) -> float | None:
-    """Give the factor that turns a value in `unit` into microvolts; None for no unit of voltage."""
+    """Return the factor that turns `unit` into microvolts; None if it is no unit of voltage."""
     text = _plain(unit)
     if spelled := _SPELLED.fullmatch(text):
         prefix = spelled["prefix"].rstrip(" -")
@@ -45,7 +45,7 @@ def microvolts_per(unit: str) -> float | None:
 
 
 def is_unstated(unit: str) -> bool:
-    """Tell whether the text says nothing of the unit, as ``n/a`` does.
+    """Return whether the text says nothing of the unit, as ``n/a`` does.
 
     Anything else that has no factor, such as ``µS`` or ``counts``, states that it is no voltage.
     """

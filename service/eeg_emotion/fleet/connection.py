@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import pylsl
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import Layout
-from eeg_emotion.headset.inlet import HeadsetInlet, StreamDescription, headset_id
-from eeg_emotion.headset.link import WARNED_SECONDS, Link, State
-from eeg_emotion.line.monitor import Counts, Monitor
-from eeg_emotion.line.prediction import Numbered
+from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.publish.alarms import RaisedAlarm
 from eeg_emotion.publish.messages import Check, Headset
+from eeg_emotion.stream.link import WARNED_SECONDS, Link
+from eeg_emotion.stream.pipeline import Counts, StreamPipeline
+from eeg_emotion.stream.scoring import PredictionSequence
 
 _DETAILS = {
     State.CONNECTING: "opening the stream and checking its metadata",
@@ -27,8 +28,8 @@ class Line:
     """What an accepted connection runs on."""
 
     inlet: HeadsetInlet
-    monitor: Monitor
-    numbered: Numbered
+    monitor: StreamPipeline
+    numbered: PredictionSequence
 
 
 class Connection:
@@ -75,7 +76,7 @@ class Connection:
         return None if self.line is None or self.line.monitor.weighing else self.line.monitor.layout
 
     def state(self, now: float) -> State:
-        """Tell where it stands."""
+        """Return where it stands."""
         if self.gone:
             return State.LOST
         if self.quarantine is not None:

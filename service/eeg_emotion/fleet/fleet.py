@@ -19,30 +19,26 @@ from typing import Literal
 import numpy as np
 import pylsl
 
-from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.fleet.connection import Connection, Line, changes_between
 from eeg_emotion.fleet.markers import Markers
-from eeg_emotion.fleet.reading import Heard, Reading
-from eeg_emotion.fleet.telling import RaisedAlarms, Telling
-from eeg_emotion.headset.discovery import EEG_TYPE, Discovery
-from eeg_emotion.headset.inlet import (
+from eeg_emotion.fleet.scoring import PollResult, ScoringRound
+from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
+from eeg_emotion.inference.model import Model
+from eeg_emotion.logs import get_logger
+from eeg_emotion.lsl.discovery import EEG_TYPE, Discovery
+from eeg_emotion.lsl.inlet import (
     HeadsetInlet,
     HeadsetUnreachableError,
     StreamDescription,
     headset_id,
 )
-from eeg_emotion.headset.link import State
-from eeg_emotion.headset.poller import Poller
-from eeg_emotion.inference.model import Model
-from eeg_emotion.line.admission import Admission, StreamRefused
-from eeg_emotion.line.monitor import Monitor
-from eeg_emotion.line.prediction import Numbered
-from eeg_emotion.line.reception import Reception
-from eeg_emotion.logs import get_logger
+from eeg_emotion.lsl.poller import Poller
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     ChannelQuality,
@@ -53,6 +49,10 @@ from eeg_emotion.publish.messages import (
     RegionPower,
     WindowSpan,
 )
+from eeg_emotion.stream.admission import Admission, StreamRefused
+from eeg_emotion.stream.pipeline import StreamPipeline
+from eeg_emotion.stream.scoring import PredictionSequence
+from eeg_emotion.stream.selection import HeadsetFilter
 
 logger = get_logger(__name__)
 
@@ -95,7 +95,7 @@ class Fleet:
         self,
         model: Model,
         settings: PathSettings,
-        reception: Reception,
+        reception: HeadsetFilter,
         bus: Bus,
         metrics: Metrics,
         baselines: Baselines,
@@ -109,7 +109,7 @@ class Fleet:
         self._bus = bus
         self._metrics = metrics
         self._baselines = baselines
-        self._telling = Telling(bus, metrics, baselines, alarms)
+        self._telling = StatusPublisher(bus, metrics, baselines, alarms)
         self._connections: dict[str, Connection] = {}
         self._known: dict[str, StreamDescription] = {}
         self._ended: dict[str, float] = {}
@@ -120,7 +120,7 @@ class Fleet:
         """Find and follow headsets until cancelled."""
         discovery = Discovery()
         loop = asyncio.get_running_loop()
-        self._reading = Reading(self._model, loop, self._take)
+        self._reading = ScoringRound(self._model, loop, self._take)
         self._markers = Markers(self._bus, loop)
         self._poller = Poller(self._round_over)
         self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
@@ -155,7 +155,7 @@ class Fleet:
 
     @property
     def following(self) -> bool:
-        """Tell whether streams are looked for and read."""
+        """Return whether streams are looked for and read."""
         return self._clock() - min(self._looked, self._polled) < _FOLLOWING_SECONDS
 
     def headsets(self) -> tuple[Headset, ...]:
@@ -171,7 +171,7 @@ class Fleet:
         return self._telling.describe(connection, self._clock()) if connection else None
 
     def quality(self, identifier: str) -> Quality | None:
-        """Tell how each channel of a headset's newest window was judged."""
+        """Return how each channel of a headset's newest window was judged."""
         connection = self._connections.get(identifier)
         line = connection.line if connection else None
         judged = line.monitor.newest if line else None
@@ -199,7 +199,7 @@ class Fleet:
         )
 
     def line(self, identifier: str) -> Line | None:
-        """Give the line of a headset's present connection, if one is run."""
+        """Return the line of a headset's present connection, if one is run."""
         connection = self._connections.get(identifier)
         if connection is None or connection.quarantine or connection.link.closed:
             return None
@@ -266,7 +266,7 @@ class Fleet:
             connection.quarantine = str(error)
             self._tell()
             return
-        monitor = Monitor(
+        monitor = StreamPipeline(
             admission=admission,
             settings=self._settings,
             normaliser=self._baselines.normaliser_for(connection.id, self._model),
@@ -275,7 +275,7 @@ class Fleet:
             utc_offset=lambda: time.time() - pylsl.local_clock(),
             ahead=stream.replay_speed > 1.0,
         )
-        numbered = Numbered(headset=connection.id, epoch=secrets.token_hex(8))
+        numbered = PredictionSequence(headset=connection.id, epoch=secrets.token_hex(8))
         connection.line = Line(inlet=inlet, monitor=monitor, numbered=numbered)
         self._poller.add(stream.uid, inlet, self._reading.listen(connection.id, connection.line))
 
@@ -287,7 +287,7 @@ class Fleet:
 
     # What the lines tell, in the event loop's thread.
 
-    def _take(self, heard: list[Heard]) -> None:
+    def _take(self, heard: list[PollResult]) -> None:
         """Take what the lines made of a round's samples."""
         for item in heard:
             connection = self._connections.get(item.identifier)
@@ -299,7 +299,7 @@ class Fleet:
                 logger.exception("headset failed", headset=connection.id)
                 self.fail(connection, error)
 
-    def _hear(self, connection: Connection, item: Heard) -> None:
+    def _hear(self, connection: Connection, item: PollResult) -> None:
         if item.lost:
             self.lost(connection)
         elif item.refused is not None:
@@ -318,7 +318,7 @@ class Fleet:
             self._baselines.heard(connection.id, item.prediction)
 
     def _tell_detail(self, prediction: Prediction) -> None:
-        """Tell how the channels of a prediction's window were judged, where someone asks."""
+        """Return how the channels of a prediction's window were judged, where someone asks."""
         if not self._bus.is_detail_wanted(prediction.headset):
             return
         found = self.quality(prediction.headset)

@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 
 import pylsl
 
-from eeg_emotion.fleet.allowance import MOST_A_SECOND, Allowance
 from eeg_emotion.fleet.connection import Connection
-from eeg_emotion.headset.discovery import MARKERS_TYPE
-from eeg_emotion.headset.markers import (
+from eeg_emotion.fleet.rate_limit import MOST_A_SECOND, RateLimit
+from eeg_emotion.logs import get_logger
+from eeg_emotion.lsl.discovery import MARKERS_TYPE
+from eeg_emotion.lsl.markers import (
     MarkerInlet,
     MarkersLostError,
     MarkersRefusedError,
     read_marker,
 )
-from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Marker
 
@@ -56,7 +56,7 @@ class _Followed:
 
     connection: Connection
     stream: _Stream | None = None
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: RateLimit = field(default_factory=RateLimit)
 
 
 class Markers:

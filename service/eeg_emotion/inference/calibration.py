@@ -16,7 +16,7 @@ _CLIP = 1e-7
 
 
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Give the natural log odds of probabilities, any shape; finite for 0 and 1 too."""
+    """Return the natural log odds of probabilities, any shape; finite for 0 and 1 too."""
     clipped = np.clip(np.asarray(probability, dtype=np.float64), _CLIP, 1 - _CLIP)
     return np.asarray(scipy.special.logit(clipped), dtype=np.float64)
 
@@ -33,7 +33,7 @@ def scale(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
 
 
 def is_unsure(probability: ArrayLike, band: tuple[float, float]) -> NDArray[np.bool_]:
-    """Say which probabilities get no label, any shape: those in the band, its ends included.
+    """Return which probabilities get no label, any shape: those in the band, its ends included.
 
     A band of two equal ends holds none.
     """

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from eeg_emotion.eeg.layout import LayoutError, identity_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath
-from eeg_emotion.eeg.rest import LEAST_REST_SECONDS, MOST_REST_SECONDS, rest_path
+from eeg_emotion.eeg.rest_baseline import LEAST_REST_SECONDS, MOST_REST_SECONDS, rest_path
 from eeg_emotion.errors import EegEmotionError
 
 METADATA_KEY = "eeg_emotion_contract"
@@ -75,7 +75,7 @@ class Target(_Part):
 
 
 class RestBaseline(_Part):
-    """The normaliser is made of a person's own rest before use, by `eeg_emotion.eeg.rest`.
+    """The normaliser is made of a person's own rest before use, by `eeg_emotion.eeg.rest_baseline`.
 
     Until a headset has one, its windows bear no score.
     """

@@ -99,7 +99,7 @@ class Model:
     def run(
         self, features: NDArray[np.float32], outputs: Sequence[str]
     ) -> list[NDArray[np.float32]]:
-        """Give outputs of the graph as they are, before calibration.
+        """Return outputs of the graph as they are, before calibration.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Model:
 
 
 def demo_model_path() -> Path:
-    """Give the path of the demo model that comes with the package."""
+    """Return the path of the demo model that comes with the package."""
     package = Path(eeg_emotion.__file__).parent
     packaged = package / "models" / DEMO_MODEL
     # In a source checkout the models lie at its top level; a built wheel has them inside.

@@ -20,15 +20,15 @@ import numpy as np
 from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.headset.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
-from eeg_emotion.headset.inlet import StreamDescription, headset_id
 from eeg_emotion.inference.model import Model
-from eeg_emotion.line.admission import Admission
-from eeg_emotion.line.monitor import Counts, Monitor
-from eeg_emotion.line.prediction import Judged, Numbered, predict
-from eeg_emotion.line.reception import Reception
+from eeg_emotion.lsl.inlet import StreamDescription, headset_id
 from eeg_emotion.publish.messages import Prediction
 from eeg_emotion.recordings.recording import Recording, RecordingError
+from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
+from eeg_emotion.stream.admission import Admission
+from eeg_emotion.stream.pipeline import Counts, StreamPipeline
+from eeg_emotion.stream.scoring import AssessedWindow, PredictionSequence, predict
+from eeg_emotion.stream.selection import HeadsetFilter
 
 _SCORED_AT_ONCE = 32  # the model gains nothing by more, and few features are held
 
@@ -65,7 +65,7 @@ class OfflineRun:
         recording: Recording,
         model: Model,
         settings: PathSettings,
-        reception: Reception,
+        reception: HeadsetFilter,
         normaliser: Normaliser | None,
     ) -> None:
         self.recording = recording
@@ -89,7 +89,7 @@ class OfflineRun:
         return self.counts.received / self.recording.sfreq
 
     def describe_layout(self) -> str:
-        """Say what is used, filled in and dropped, and the unit, as far as that is known."""
+        """Return what is used, filled in and dropped, and the unit, as far as that is known."""
         if self._monitor.weighing:
             return (
                 "the recording does not state its unit, which would have been judged by the "
@@ -98,7 +98,7 @@ class OfflineRun:
         return self._monitor.layout.describe()
 
     def predictions(self) -> Iterator[Prediction]:
-        """Give the predictions in order, each time from the recording's beginning.
+        """Return the predictions in order, each time from the recording's beginning.
 
         Their times are seconds since its first sample, their epoch is ``offline``.
 
@@ -110,8 +110,8 @@ class OfflineRun:
             If the recording cannot be read, or holds no sample.
         """
         self._monitor = self._new_monitor()
-        numbered = Numbered(headset=self.headset, epoch="offline")
-        waiting: list[tuple[Numbered, Judged]] = []
+        numbered = PredictionSequence(headset=self.headset, epoch="offline")
+        waiting: list[tuple[PredictionSequence, AssessedWindow]] = []
         for judged in self._judged():
             waiting.append((numbered, judged))
             if len(waiting) == _SCORED_AT_ONCE:
@@ -119,7 +119,7 @@ class OfflineRun:
                 waiting = []
         yield from predict(self._model, waiting, self._clock)
 
-    def _judged(self) -> Iterator[Judged]:
+    def _judged(self) -> Iterator[AssessedWindow]:
         recording = self.recording
         size = max(1, round(recording.sfreq * CHUNK_SECONDS))
         for chunk in cut_into_chunks(recording.stretches(), size):
@@ -136,8 +136,8 @@ class OfflineRun:
                 f"{recording.name}: found no sample, expected some; choose another file"
             )
 
-    def _new_monitor(self) -> Monitor:
-        return Monitor(
+    def _new_monitor(self) -> StreamPipeline:
+        return StreamPipeline(
             admission=self._admission,
             settings=self._settings,
             normaliser=self._normaliser,

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from eeg_emotion.headset.link import State
+from eeg_emotion.alarms.rules.alarm import Phase
+from eeg_emotion.alarms.rules.engine import RuleEngine
+from eeg_emotion.alarms.rules.rule import Rule, Rules
+from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import AlarmChange
 from eeg_emotion.publish.messages import Headset, Prediction, Status
-from eeg_emotion.rules.alarm import Phase
-from eeg_emotion.rules.engine import RuleEngine
-from eeg_emotion.rules.rule import Rule, Rules
 
 
 @dataclass(slots=True)

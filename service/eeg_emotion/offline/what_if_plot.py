@@ -7,12 +7,12 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from eeg_emotion.alarms.rules.condition import Level
 from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.offline.what_if import Outcome
 from eeg_emotion.publish.alarms import Severity
 from eeg_emotion.publish.messages import Prediction
-from eeg_emotion.rules.condition import Level
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 _COLOURS = {"arousal": "#D55E00", "valence": "#0072B2", "quality": "#666666"}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.message import Message
 
 

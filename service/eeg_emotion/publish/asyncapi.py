@@ -23,7 +23,7 @@ from pydantic_core import core_schema
 
 import eeg_emotion
 from eeg_emotion.publish.alarms import Alarm
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
 from eeg_emotion.publish.examples import REQUESTS as REQUEST_EXAMPLES
 from eeg_emotion.publish.message import Message
@@ -257,7 +257,7 @@ def _message(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _payload(example: BaseModel) -> Any:
-    """Give an example as a client writes or reads it."""
+    """Return an example as a client writes or reads it."""
     if isinstance(example, Message):
         return json.loads(example.encode())
     stated = example.model_dump(mode="json", exclude_defaults=True)
@@ -277,6 +277,6 @@ def _schemas(models: Iterable[type[BaseModel]], mode: JsonSchemaMode) -> dict[st
 
 
 def _name(model: type[BaseModel]) -> str:
-    """Give the `type` that a message has on the wire."""
+    """Return the `type` that a message has on the wire."""
     (name,) = get_args(model.model_fields["type"].annotation)
     return str(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.events import Events
 from eeg_emotion.publish.frames import Frame
@@ -151,28 +151,28 @@ class Bus:
                 outbox.drop(headset)
 
     def want_detail(self, outbox: Outbox, *headsets: str) -> None:
-        """Give the `detail` messages of headsets, or of all, as far as they are followed."""
+        """Return the `detail` messages of headsets, or of all, as far as they are followed."""
         self._followers[outbox].details.update(headsets)
         self._index(outbox)
 
     def is_detail_wanted(self, headset: str) -> bool:
-        """Tell whether anyone would get a `detail` message of a headset."""
+        """Return whether anyone would get a `detail` message of a headset."""
         return bool(self._of(self._by_detail, headset))
 
     def details_wanted(self) -> set[str]:
-        """Give the headsets of which anyone wants `detail` messages; `EVERY_HEADSET` for all."""
+        """Return the headsets of which anyone wants `detail` messages; `EVERY_HEADSET` for all."""
         return {name for follower in self._followers.values() for name in follower.details}
 
     def following(self, outbox: Outbox) -> AbstractSet[str]:
-        """Give what an outbox is subscribed to."""
+        """Return what an outbox is subscribed to."""
         return self._followers[outbox].headsets
 
     def details(self, outbox: Outbox) -> AbstractSet[str]:
-        """Give the headsets of which an outbox wants `detail` messages too."""
+        """Return the headsets of which an outbox wants `detail` messages too."""
         return self._followers[outbox].details
 
     def last_prediction(self, headset: str) -> Prediction | None:
-        """Give the headset's newest prediction, valid or not."""
+        """Return the headset's newest prediction, valid or not."""
         return self._predictions.get(headset)
 
     def forget(self, headset: str) -> None:
@@ -187,7 +187,7 @@ class Bus:
         self.events.forget(headset)
 
     def publish(self, message: Published) -> Frame:
-        """Hand the message to every follower of its headset, and give it as it was encoded."""
+        """Hand the message to every follower of its headset, and return it as it was encoded."""
         if isinstance(message, Prediction | Status):
             for heard in self._listeners:
                 heard(message)
@@ -254,14 +254,14 @@ class Bus:
                 outbox.recover(recent)
 
     def states(self) -> dict[str, Frame]:
-        """Give the newest state of each headset."""
+        """Return the newest state of each headset."""
         return dict(self._states)
 
     def _known(self) -> set[str]:
         return self._states.keys() | self._predictions.keys() | self._by_headset.keys()
 
     def _of(self, index: dict[str, dict[Outbox, None]], headset: str) -> dict[Outbox, None]:
-        """Give the outboxes for a headset; one never heard of is looked up once."""
+        """Return the outboxes for a headset; one never heard of is looked up once."""
         found = index.get(headset)
         if found is None:
             self._by_headset[headset], self._by_detail[headset] = {}, {}
@@ -286,7 +286,7 @@ class Bus:
                 index[headset].pop(outbox, None)
 
     def _give_present(self, outbox: Outbox, headset: str, missed: list[Frame] | None) -> None:
-        """Give the state, and what was missed or the newest: no page begins blank."""
+        """Return the state, and what was missed or the newest: no page begins blank."""
         if (state := self._states.get(headset)) is not None:
             outbox.put(state)
         if missed is not None:

@@ -59,7 +59,7 @@ class Events:
         )
 
     def of(self, headset: str) -> list[Event]:
-        """Give a headset's events, oldest first."""
+        """Return a headset's events, oldest first."""
         return list(self._kept.get(headset, ()))
 
     def forget(self, headset: str) -> None:

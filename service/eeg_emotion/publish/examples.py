@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.quality import Trouble
-from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Evidence, Severity
 from eeg_emotion.publish.history import RESUME_SECONDS
 from eeg_emotion.publish.messages import (

@@ -61,7 +61,7 @@ class Frame:
             self.window_end = message.window.end
 
     def as_past(self) -> Self:
-        """Give the same message for one who was not there: its age says nothing of the way."""
+        """Return the same message for one who was not there: its age says nothing of the way."""
         past = copy(self)
         past.window_end = None
         return past

@@ -50,11 +50,11 @@ class History:
             self._append(headset, None)
 
     def frames(self, headset: str) -> list[Frame]:
-        """Give all that is kept, oldest first; none from before a place where some may lack."""
+        """Return all that is kept, oldest first; none from before a place where some may lack."""
         return [frame for _, frame in self._aged(headset)]
 
     def since(self, headset: str, position: Position | None) -> list[tuple[float, Frame]] | None:
-        """Give the predictions after a position, or all, oldest first, with their ages in seconds.
+        """Return predictions after a position, or all, oldest first, with their ages in seconds.
 
         However long they are kept, unlike `missed`. None where the position is not known.
         """
@@ -67,7 +67,7 @@ class History:
         return None
 
     def missed(self, headset: str, position: Position) -> list[Frame] | None:
-        """Give exactly the predictions after a position, oldest first.
+        """Return exactly the predictions after a position, oldest first.
 
         None where that cannot be: the position is unknown, or a prediction after it is older than
         a minute. A headset that connected anew in between has a new epoch; what it said in both is

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.quality import Fault, Trouble
-from eeg_emotion.headset.link import State
 from eeg_emotion.publish.alarms import Alarm, RaisedAlarm
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.purpose import Purpose

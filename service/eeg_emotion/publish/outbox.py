@@ -133,7 +133,7 @@ class Outbox:
         return news
 
     def hold(self) -> None:
-        """Give nothing more, since the socket takes nothing more."""
+        """Return nothing more, since the socket takes nothing more."""
         self._held = True
 
     def release(self) -> None:
@@ -148,7 +148,7 @@ class Outbox:
 
     @property
     def blocked(self) -> bool:
-        """Tell whether something waits that the subscriber cannot be sent."""
+        """Return whether something waits that the subscriber cannot be sent."""
         if self._held:
             return bool(self._waiting or self._missed or self._replies or self._greeting)
         return self.sent >= self._limit and bool(self._waiting or self._missed)

@@ -33,7 +33,7 @@ class PurposeError(EegEmotionError):
 def settle_purpose(
     stated: Purpose | None, justification: str | None, *, simulated: bool
 ) -> Purpose:
-    """Give the purpose that the service runs for.
+    """Return the purpose that the service runs for.
 
     Parameters
     ----------

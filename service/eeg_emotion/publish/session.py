@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import (
@@ -54,11 +54,11 @@ _MOST_ANSWERS = 1024  # that wait to be sent: four times what a client with all 
 _LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shorter than any token
 
 
-class Entry(Protocol):
+class SessionAccess(Protocol):
     """Who may come in."""
 
     def authenticate(self, token: str) -> Grant:
-        """Tell what a key or token allows.
+        """Return what a key or token allows.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Entry(Protocol):
         ...
 
     def still(self, grant: Grant) -> bool:
-        """Tell whether a grant stands, its end apart."""
+        """Return whether a grant stands, its end apart."""
         ...
 
     def audit(
@@ -106,7 +106,7 @@ class Session:
     def __init__(
         self,
         bus: Bus,
-        entry: Entry,
+        entry: SessionAccess,
         *,
         welcome: Callable[[Grant], Welcome],
         close: Callable[[CloseCode, str], None],
@@ -201,7 +201,7 @@ class Session:
             self.end(CloseCode.SLOW, f"nothing was taken or acknowledged for {STALLED_SECONDS:g} s")
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Tell the subscriber that the service stops; one who is not greeted yet, after that."""
+        """Return the subscriber that the service stops; one who is not greeted yet, after that."""
         self._leaving = GoingAway(reconnect_after_ms=reconnect_after_ms)
         if self.closed is None and self._grant is not None:
             self._reply(self._leaving)
@@ -325,7 +325,7 @@ def _is_room(name: str, names: set[str]) -> bool:
 
 
 def _describe(error: ValidationError) -> str:
-    """Say what is wrong with a message, without repeating what it holds: it may be a token."""
+    """Return what is wrong with a message, without repeating what it holds: it may be a token."""
     first = error.errors(include_input=False, include_url=False)[0]
     if first["type"] == "union_tag_invalid":
         found, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
@@ -336,5 +336,5 @@ def _describe(error: ValidationError) -> str:
 
 
 def _short(text: str) -> str:
-    """Give a text as it is where it is too short for a token."""
+    """Return a text as it is where it is too short for a token."""
     return text if len(text) <= _LONGEST_NAME else "…"

@@ -71,7 +71,7 @@ class LabelRule:
     threshold: float
 
     def high(self, ratings: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Tell which ratings are high; a rating that is not a number has no class."""
+        """Return which ratings are high; a rating that is not a number has no class."""
         if not np.isfinite(ratings).all():
             raise RecordingError(
                 "labels: found a rating that is not a number, expected 1 to 9; leave the trial out"
@@ -115,11 +115,11 @@ class DeapPerson:
         return f"{'Simulated DEAP-format' if self.simulated else 'DEAP'} s{self.number:02d}"
 
     def eeg(self, baseline: bool) -> NDArray[np.float64]:
-        """Give the EEG, `(40, 32, samples)` µV: 8064 samples with the 3 s baseline, else 7680."""
+        """Return the EEG, `(40, 32, samples)` µV: 8064 samples with the 3 s baseline, else 7680."""
         return self.data[:, : len(DEAP32), 0 if baseline else BASELINE_SAMPLES :]
 
     def problem(self) -> str | None:
-        """Say what is wrong with the values, or None; the shape was checked on reading."""
+        """Return what is wrong with the values, or None; the shape was checked on reading."""
         if not np.isfinite(self.data).all():
             trial = int(np.flatnonzero(~np.isfinite(self.data).all(axis=(1, 2)))[0]) + 1
             return (
@@ -213,7 +213,7 @@ def find_people(folder: Path) -> dict[int, Path]:
 
 
 def deap_recording(path: Path, trials: range | None = None, baseline: bool = True) -> Recording:
-    """Give a person's trials as a recording, in DEAP's order: that of the videos, not of time.
+    """Return a person's trials as a recording, in DEAP's order: that of the videos, not of time.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def blocks(
     sfreq: float,
     read: Callable[[int, int], NDArray[np.floating]],
 ) -> Iterator[Stretch]:
-    """Give segments `[start, stop)` as stretches that follow each other within a segment."""
+    """Return segments `[start, stop)` as stretches that follow each other within a segment."""
     size = max(1, round(_BLOCK_SECONDS * sfreq))
     for first, end in segments:
         for start in range(first, end, size):

@@ -185,7 +185,7 @@ class SimulatedRun:
         arousal: float | NDArray[np.float64],
         valence: float | NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Give the next samples in a state, `(32, samples)` µV, as a headset would send them.
+        """Return the next samples in a state, `(32, samples)` µV, as a headset would send them.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class SimulatedRun:
 
 
 def ratings(states: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the points on DEAP's scale from 1 to 9 for states from -1 to +1."""
+    """Return the points on DEAP's scale from 1 to 9 for states from -1 to +1."""
     return 5.0 + 4.0 * states
 
 
@@ -264,7 +264,7 @@ def simulated_recording(
     seconds_per_state: float = 30.0,
     effect: Effect | None = None,
 ) -> Recording:
-    """Give a simulated person as a headset would stream them, without end.
+    """Return a simulated person as a headset would stream them, without end.
 
     The person visits the four quadrants of arousal and valence in an order of their own, again
     and again. Where a state begins, a marker holds its ratings as a JSON object; the signal
@@ -344,7 +344,7 @@ def _eye_weights() -> NDArray[np.float64]:
 
 
 def _planted_nepers(effect: Effect) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give what a state of +1 adds to each rhythm, `(bands, sources)`, for arousal and valence."""
+    """Return what a state of +1 adds to each rhythm of `(bands, sources)`, for each target."""
     alpha, beta, gamma = (_BANDS.index(band) for band in ("alpha", "beta", "gamma"))
     front = [_SOURCES.index(source) for source in ("F3", "F4", "Fz", "C3", "C4")]
     arousal, valence = np.zeros((2, *_RHYTHM_UV.shape))
@@ -369,7 +369,7 @@ def _per_sample(name: str, state: float | NDArray[np.float64], samples: int) -> 
 def _walk(
     noise: NDArray[np.float64], keep: float, state: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give a mean-reverting walk of unit variance, and where it was left."""
+    """Return a mean-reverting walk of unit variance, and where it was left."""
     walk, state = scipy.signal.lfilter(
         [np.sqrt(1.0 - keep**2)], [1.0, -keep], noise, axis=1, zi=state
     )
@@ -378,7 +378,7 @@ def _walk(
 
 @lru_cache(maxsize=256)  # a person has 40 trials and one rhythm of their own
 def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
-    """Give a band-pass that turns white noise of unit variance into a rhythm of unit variance."""
+    """Return a band-pass that turns white noise of unit variance into a rhythm of unit variance."""
     sos = scipy.signal.butter(2, (low, high), btype="bandpass", fs=sfreq, output="sos")
     _, response = scipy.signal.sosfreqz(sos, worN=8192)
     sos[0, :3] /= np.sqrt(np.mean(np.abs(response) ** 2))
@@ -387,7 +387,7 @@ def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
 
 @lru_cache
 def _pink_rms(sfreq: float) -> float:
-    """Give the RMS between 1 and 45 Hz of unit white noise after the 1/f filter."""
+    """Return the RMS between 1 and 45 Hz of unit white noise after the 1/f filter."""
     frequency, response = scipy.signal.freqz(_PINK_B, _PINK_A, worN=8192, fs=sfreq)
     band = (frequency >= 1.0) & (frequency <= 45.0)
     return float(np.sqrt(np.sum(np.abs(response[band]) ** 2) / len(frequency)))

@@ -13,12 +13,12 @@ import pytest
 from tests.service.publish.conftest import prediction, status
 
 from eeg_emotion.alarms.alarms import Alarms, Target
-from eeg_emotion.headset.link import State
+from eeg_emotion.alarms.rules.rule import Rules
+from eeg_emotion.alarms.store.store import EventStore, Stored, StoreError
+from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Score, WindowSpan
-from eeg_emotion.rules.rule import Rules
-from eeg_emotion.store.store import EventStore, Stored, StoreError
 
 EXCITED = {
     "name": "excited",

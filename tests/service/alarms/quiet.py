@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from eeg_emotion.alarms.alarms import Alarms
+from eeg_emotion.alarms.rules.rule import Rules
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.publish.alarms import RaisedAlarm
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.rules.rule import Rules
-from eeg_emotion.store.store import EventStore
 
 
 class NoAlarms:

@@ -7,11 +7,11 @@ from tests.service.alarms.conftest import EXCITED, LOST, Start, TroubledStore
 
 from eeg_emotion.alarms.alarms import AlarmRefused, UnknownAlarm
 from eeg_emotion.alarms.rulebook import RuleRefused
-from eeg_emotion.headset.link import State
+from eeg_emotion.alarms.rules.rule import Rule
+from eeg_emotion.alarms.store.store import StoreError
+from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import AlarmChange
 from eeg_emotion.publish.outbox import Outbox
-from eeg_emotion.rules.rule import Rule
-from eeg_emotion.store.store import StoreError
 
 RAISED, ACKNOWLEDGED, CLEARED = AlarmChange
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from eeg_emotion.alarms.rulebook import MOST_RULES, Rulebook, RuleRefused, Source
-from eeg_emotion.rules.rule import Rule, Rules
+from eeg_emotion.alarms.rules.rule import Rule, Rules
 
 
 class Kept:

@@ -18,7 +18,7 @@ from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.profiles import ProfileStore
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Baseline, BaselineState
 
@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 @pytest.fixture(autouse=True)
 def headset(service: Service, fake_monitor: Any) -> Any:
-    """Put the headset `h1` there, live, and give its monitor."""
+    """Put the headset `h1` there, live, and return its monitor."""
     service.headsets.add("h1", monitor=fake_monitor)
     return fake_monitor
 
@@ -227,7 +227,7 @@ async def test_a_profile_that_is_unknown_damaged_or_of_another_model_is_not_used
 
 @pytest.fixture
 def keys(service: Service, tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Give the header of a key with these scopes; from then on one is asked for."""
+    """Return the header of a key with these scopes; from then on one is asked for."""
     store = KeyStore(tmp_path / "keys.json")
 
     def header(*scopes: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from eeg_emotion.api.fanout import Fanout
-from eeg_emotion.api.metrics import Metrics
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import Pong, Prediction
 from eeg_emotion.publish.outbox import Outbox

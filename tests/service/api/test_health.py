@@ -21,9 +21,9 @@ from eeg_emotion.access.access import Access, CredentialsError
 from eeg_emotion.access.grants import Grant, Scope
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.health import metrics_server
-from eeg_emotion.api.loop_lag import LoopLag
 from eeg_emotion.api.service import Service
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
+from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.publish.messages import Prediction
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import load_settings

@@ -11,7 +11,7 @@ import pytest
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.history import EventsPage, HistoryPage
 from eeg_emotion.api.service import Service
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import KEPT_SECONDS
 from eeg_emotion.publish.messages import Prediction, Score, Status

@@ -20,8 +20,8 @@ from eeg_emotion.api import sse
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscriber, Subscribers
-from eeg_emotion.headset.link import State
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.codes import State
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import Prediction, Status
 
 MANY = 400

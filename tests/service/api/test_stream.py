@@ -19,7 +19,7 @@ from websockets.frames import CloseCode
 from eeg_emotion.api.server import _Request
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
 from eeg_emotion.publish.outbox import CREDITS
 

@@ -8,7 +8,7 @@ import pytest
 
 from eeg_emotion.api import subscribers as subscribers_
 from eeg_emotion.api.subscribers import Subscribers
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 
 
 class FakeSubscriber:

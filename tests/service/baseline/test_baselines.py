@@ -25,11 +25,11 @@ from eeg_emotion.baseline.profiles import (
     ProfileStore,
     UnknownProfile,
 )
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.quality import Fault
-from eeg_emotion.eeg.rest import RestError
-from eeg_emotion.headset.link import State
+from eeg_emotion.eeg.rest_baseline import RestError
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
@@ -153,7 +153,7 @@ def collect(desk: Desk, name: str | None = "p07", seconds: int = 20) -> Baseline
 
 
 def states(desk: Desk) -> list[BaselineState]:
-    """Give the states that were told, each once in its turn."""
+    """Return the states that were told, each once in its turn."""
     told = [message.state for message in desk.bus.baselines]
     return [state for number, state in enumerate(told) if number == 0 or told[number - 1] != state]
 

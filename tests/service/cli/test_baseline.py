@@ -23,15 +23,15 @@ from tests.service.alarms.quiet import alarms_in
 from typer.testing import CliRunner
 
 from eeg_emotion.api.app import create_app
-from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.cli.main import app
+from eeg_emotion.codes import State
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.headset.link import State
 from eeg_emotion.inference.model import Model
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -160,7 +160,7 @@ async def start(*arguments: str, **environment: str) -> Process:
 
 
 async def end(process: Process) -> tuple[int, str, str]:
-    """Give exit status, output, error output."""
+    """Return exit status, output, error output."""
     try:
         async with asyncio.timeout(100):
             output, errors = await process.communicate()

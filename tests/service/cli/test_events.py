@@ -4,12 +4,12 @@ import contextlib
 import time
 from pathlib import Path
 
-from tests.service.store.conftest import alarm
+from tests.service.alarms.store.conftest import alarm
 from typer.testing import CliRunner, Result
 
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.cli.main import app
 from eeg_emotion.publish.alarms import AlarmChange
-from eeg_emotion.store.store import EventStore
 
 
 def purge(url: str, *arguments: str) -> Result:

@@ -9,9 +9,9 @@ import pytest
 from tests.service.cli.test_predict import brainvision, predict, rows
 from typer.testing import CliRunner
 
+from eeg_emotion.alarms.rules.rule import RulesError
 from eeg_emotion.cli.main import app
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.rules.rule import RulesError
 
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.service.api.conftest import model, prediction, service, serving
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -19,8 +18,6 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.client import connection
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import PROTOCOL, Subscribed, Welcome
-
-__all__ = ["model", "prediction", "service", "serving"]
 
 
 class Soon(Random):

@@ -22,7 +22,7 @@ class Proxy:
         self._carrying: set[asyncio.Task[None]] = set()
 
     def cut(self) -> int:
-        """Break all connections; tell how many there were."""
+        """Break all connections; return how many there were."""
         ends = [end for end in self._ends if not end.is_closing()]
         for end in ends:
             end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -27,9 +27,9 @@ from eeg_emotion.doctor.lines import to_text
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.inference.model import demo_model_path, load_model
-from eeg_emotion.line.reception import Reception
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import Settings
+from eeg_emotion.stream.selection import HeadsetFilter
 
 pytestmark = pytest.mark.slow
 
@@ -187,7 +187,7 @@ def named(findings: Findings, name: str) -> StreamFinding:
 
 
 def paragraph(findings: Findings, name: str) -> list[str]:
-    """Give the lines that are printed of one stream."""
+    """Return the lines that are printed of one stream."""
     only = replace(findings, streams=(named(findings, name),), other_streams=())
     lines = to_text(only).splitlines()
     return lines[next(n for n, line in enumerate(lines) if line.startswith("stream ")) :]
@@ -411,7 +411,7 @@ def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) 
     (good,) = pylsl.resolve_byprop("source_id", "good", timeout=60)
     del gone.outlet
     contract = load_model(demo_model_path()).contract
-    first, second = look([there, good], contract.path, Reception(), 0.0)
+    first, second = look([there, good], contract.path, HeadsetFilter(), 0.0)
     assert (first.name, first.good, first.check) == (gone.name, False, None)
     assert first.reason is not None
     assert "its source closed the connection while it was opened" in first.reason

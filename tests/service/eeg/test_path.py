@@ -18,7 +18,7 @@ from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
-from eeg_emotion.eeg.rest import fit_rest, rest_path
+from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
 Samples = NDArray[np.floating]

@@ -16,11 +16,11 @@ from eeg_emotion.eeg.layout import Layout, LayoutError, plan_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
-from eeg_emotion.eeg.rate import RateError
-from eeg_emotion.eeg.source_clock import ClockError
-from eeg_emotion.eeg.timeline import Timeline
-from eeg_emotion.line.monitor import Monitor
-from eeg_emotion.line.prediction import Judged
+from eeg_emotion.stream.pipeline import StreamPipeline
+from eeg_emotion.stream.rate import RateError
+from eeg_emotion.stream.scoring import AssessedWindow
+from eeg_emotion.stream.source_clock import ClockError
+from eeg_emotion.stream.timeline import Timeline
 
 CHANNELS = ("Fz", "C3", "Cz", "C4", "O1", "O2")
 LABELS = CHANNELS[:-1]  # one is filled in throughout
@@ -110,7 +110,7 @@ class Sent:
             return samples.astype(self.dtype)
 
     def stamps(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Give the stamps, and the true numbers of the samples: a loss leaves some out."""
+        """Return the stamps, and the true numbers of the samples: a loss leaves some out."""
         numbers = np.arange(self.count)
         stamps = numbers / self.sfreq
         late = np.random.default_rng(6).uniform(0.0, self.late, self.count // 8 + 1)
@@ -258,8 +258,8 @@ class Admitted:
         raise AssertionError("found a stream that is weighed, expected one whose unit is stated")
 
 
-def monitor(sent: Sent, clock: Callable[[], float]) -> Monitor:
-    return Monitor(
+def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
+    return StreamPipeline(
         admission=Admitted(sent.sfreq),
         settings=SETTINGS,
         normaliser=NORMALISER,
@@ -276,7 +276,7 @@ def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reas
     now = BEGIN
     line = monitor(sent, lambda: now)
     borders = sent.borders()
-    told: list[Judged] = []
+    told: list[AssessedWindow] = []
     for (samples, stamps), last in zip(cut(sent, borders), borders[1:], strict=True):
         # The clocks agree; a chunk comes 10 ms after its last sample was taken.
         now = BEGIN + numbers[last - 1] / sent.sfreq + sent.late + 0.01

@@ -16,7 +16,7 @@ from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import BLOCKS_JUDGED, Fault, QualityLimits, Trouble
 from eeg_emotion.eeg.repair import Repair, Verdict
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
-from eeg_emotion.eeg.rest import fit_rest, rest_path
+from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
 Array = NDArray[np.float64]

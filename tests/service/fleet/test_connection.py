@@ -11,17 +11,17 @@ import pylsl
 import pytest
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.fleet.connection import Connection, Line, changes_between
-from eeg_emotion.headset.inlet import StreamDescription
-from eeg_emotion.headset.link import State
-from eeg_emotion.line.admission import Admission
-from eeg_emotion.line.monitor import Monitor
-from eeg_emotion.line.prediction import Numbered
+from eeg_emotion.lsl.inlet import StreamDescription
 from eeg_emotion.publish.messages import Check
 from eeg_emotion.recordings.simulation import SimulatedPerson
+from eeg_emotion.stream.admission import Admission
+from eeg_emotion.stream.pipeline import StreamPipeline
+from eeg_emotion.stream.scoring import PredictionSequence
 
 OPENED = 500.0
 SETTINGS = PathSettings()
@@ -53,7 +53,7 @@ def opened(description: StreamDescription) -> Connection:
     """A connection whose stream was let in, and from which no sample has come."""
     connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED)
     connection.stream = description
-    monitor = Monitor(
+    monitor = StreamPipeline(
         admission=Admission.of(description, SETTINGS),
         settings=SETTINGS,
         normaliser=None,
@@ -63,7 +63,7 @@ def opened(description: StreamDescription) -> Connection:
         ahead=True,
     )
     connection.line = Line(
-        SimpleNamespace(description=description), monitor, Numbered("cap-1", "e")
+        SimpleNamespace(description=description), monitor, PredictionSequence("cap-1", "e")
     )
     return connection
 

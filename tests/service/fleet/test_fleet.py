@@ -36,21 +36,17 @@ from tests.service.alarms.quiet import NoAlarms, alarms_in
 from tests.support.headset import headset_process
 
 from eeg_emotion.api.app import create_app
-from eeg_emotion.api.metrics import Metrics
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet.fleet import Fleet
-from eeg_emotion.headset.faults import parse_faults
-from eeg_emotion.headset.inlet import HeadsetInlet, HeadsetLostError, headset_id
-from eeg_emotion.headset.link import STALE_SECONDS, State
-from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.line.prediction import NO_SCORE
-from eeg_emotion.line.reception import Reception
+from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError, headset_id
+from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -64,6 +60,11 @@ from eeg_emotion.publish.messages import (
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
+from eeg_emotion.replay.faults import parse_faults
+from eeg_emotion.replay.replayer import Replayer
+from eeg_emotion.stream.link import STALE_SECONDS
+from eeg_emotion.stream.scoring import NO_SCORE
+from eeg_emotion.stream.selection import HeadsetFilter
 
 # All scenarios are within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -194,7 +195,9 @@ class Stage:
         clock: Callable[[], float] = pylsl.local_clock,
         match: str | None = None,
     ) -> contextlib.AbstractAsyncContextManager[tuple[Fleet, RecordingBus]]:
-        return running(model or self.model, clock, Reception(match=(match or f"{self.name}-*",)))
+        return running(
+            model or self.model, clock, HeadsetFilter(match=(match or f"{self.name}-*",))
+        )
 
 
 def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
@@ -207,7 +210,7 @@ def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
 
 @contextlib.asynccontextmanager
 async def running(
-    model: Model | WatchedModel, clock: Callable[[], float], reception: Reception
+    model: Model | WatchedModel, clock: Callable[[], float], reception: HeadsetFilter
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
     bus, metrics = RecordingBus(), NotingMetrics()
     baselines = baselines_of(model, bus)
@@ -306,7 +309,7 @@ class Pace:
             self._taking.notify_all()
 
     def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
-        """Give predictions by the second of the replay with which their windows begin."""
+        """Return predictions by the second of the replay with which their windows begin."""
         utc = time.time() - pylsl.local_clock()
         return {round(p.window.start - utc - self.first): p for p in predictions}
 
@@ -402,7 +405,7 @@ def outcomes(
     model: Model,
     adapted: Callable[..., Model],
 ) -> dict[str, BaseException | None]:
-    """Run all scenarios whose tests were asked for; tell what each of them raised."""
+    """Run all scenarios whose tests were asked for; return what each of them raised."""
     chosen = {item.name for item in request.session.items if item.path == request.path}
     names = [name for name in SCENARIOS if name in chosen]
     for sfreq in (128.0, 500.0):
@@ -508,7 +511,7 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     warnings: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = lambda record: warnings.append(record)
-    logger = logging.getLogger("eeg_emotion.fleet.telling")
+    logger = logging.getLogger("eeg_emotion.fleet.status")
     logger.addHandler(handler)
     now = 1000.0
     recording = stage.recording("a", signal_of(30.0))
@@ -1012,7 +1015,7 @@ async def test_whether_streams_are_looked_for_and_read_shows(
     def clock() -> float:
         return pylsl.local_clock() + passed
 
-    async with running(model, clock, Reception(match=("nobody",))) as (fleet, _):
+    async with running(model, clock, HeadsetFilter(match=("nobody",))) as (fleet, _):
         assert not fleet.following
         for _ in range(2):
             async with asyncio.timeout(LONGEST_WAIT_SECONDS):
@@ -1042,7 +1045,7 @@ async def test_many_headsets_are_opened_at_once(
         info.set_channel_labels(list(DEAP32))
         info.set_channel_units(["microvolts"] * 32)
         outlets.append(pylsl.StreamOutlet(info))
-    reception = Reception(match=(f"many-{os.getpid()}-*",))
+    reception = HeadsetFilter(match=(f"many-{os.getpid()}-*",))
     async with (
         running(model, pylsl.local_clock, reception) as (fleet, _),
         asyncio.timeout(LONGEST_WAIT_SECONDS),

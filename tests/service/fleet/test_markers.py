@@ -26,14 +26,14 @@ from tests.service.fleet.test_fleet import (
 )
 from tests.service.recordings.conftest import deap_arrays, deap_file
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.fleet.allowance import MOST_A_SECOND
-from eeg_emotion.headset.link import State
+from eeg_emotion.fleet.rate_limit import MOST_A_SECOND
 from eeg_emotion.inference.model import demo_model_path, load_model
-from eeg_emotion.line.reception import Reception
 from eeg_emotion.publish.messages import Marker
 from eeg_emotion.recordings.deap import deap_recording, read_person
 from eeg_emotion.recordings.recording import Recording, Stretch
+from eeg_emotion.stream.selection import HeadsetFilter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -48,7 +48,7 @@ def markers(bus: RecordingBus) -> list[Marker]:
 
 def following(source_id: str) -> contextlib.AbstractAsyncContextManager:
     model = load_model(demo_model_path())
-    return running(model, pylsl.local_clock, Reception(match=(source_id,)))
+    return running(model, pylsl.local_clock, HeadsetFilter(match=(source_id,)))
 
 
 def note_outlet(source_id: str) -> pylsl.StreamOutlet:

@@ -24,12 +24,12 @@ from pathlib import Path
 import pytest
 import websockets
 
-from eeg_emotion.headset.faults import parse_faults
-from eeg_emotion.headset.link import STALE_SECONDS
-from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
 from eeg_emotion.recordings.recording import Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
+from eeg_emotion.replay.faults import parse_faults
+from eeg_emotion.replay.replayer import Replayer
+from eeg_emotion.stream.link import STALE_SECONDS
 
 # The fixture is within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -183,7 +183,7 @@ def recovered(course: Course) -> bool:
 
 
 def of_now(predictions: list[Prediction]) -> bool:
-    """Tell whether they are dated by this machine's clock, and by none that is 30 s off."""
+    """Return whether they are dated by this machine's clock, and by none that is 30 s off."""
     return all(-100.0 < p.latency_ms.arrival < 10_000.0 for p in predictions)
 
 

@@ -18,16 +18,16 @@ from tests.support.needs import SHARED
 from eeg_emotion.eeg.caps import cap_named
 from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.headset.inlet import HeadsetInlet
-from eeg_emotion.headset.replayer import Replayer
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.line.admission import StreamRefused
-from eeg_emotion.line.prediction import NO_SCORE
-from eeg_emotion.line.reception import Reception
+from eeg_emotion.lsl.inlet import HeadsetInlet
 from eeg_emotion.offline.run import OfflineRun, described
 from eeg_emotion.publish.messages import Headset, Prediction, Reason
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
+from eeg_emotion.replay.replayer import Replayer
+from eeg_emotion.stream.admission import StreamRefused
+from eeg_emotion.stream.scoring import NO_SCORE
+from eeg_emotion.stream.selection import HeadsetFilter
 
 needs_shared = pytest.mark.needs("shared")
 
@@ -67,7 +67,7 @@ def run_of(
     *,
     model: Model | None = None,
     hop: float | None = None,
-    reception: Reception | None = None,
+    reception: HeadsetFilter | None = None,
 ) -> OfflineRun:
     model = model or demo()
     path = model.contract.path
@@ -75,7 +75,7 @@ def run_of(
         recording,
         model,
         path if hop is None else replace(path, hop_seconds=hop),
-        reception or Reception(),
+        reception or HeadsetFilter(),
         model.contract.training_normaliser,
     )
 
@@ -99,9 +99,9 @@ def assert_same_scores(one: Prediction, other: Prediction) -> None:
 
 
 async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Prediction]]:
-    """Replay to a fleet; give the headset when all is taken, and its predictions."""
+    """Replay to a fleet; return the headset when all is taken, and its predictions."""
     async with (
-        running(demo(), pylsl.local_clock, Reception()) as (fleet, bus),
+        running(demo(), pylsl.local_clock, HeadsetFilter()) as (fleet, bus),
         paced(recording, bus, chunk_seconds=0.2) as pace,
     ):
         await pace.hold(chunks)
@@ -178,7 +178,7 @@ def test_a_recording_is_described_as_its_replays_stream(lsl_session: str) -> Non
 
 @needs_shared
 def test_a_real_recording_at_rest_is_scored() -> None:
-    from eeg_emotion.recordings.files import read_recording
+    from eeg_emotion.readers.mne_files import read_recording
 
     pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
     predictions = list(run_of(read_recording(SHARED / "eegmat/Subject00_2.edf")).predictions())
@@ -300,7 +300,7 @@ def test_the_cap_behind_numbered_labels_is_used() -> None:
     numbered = recording_of(brain(), channels=tuple(str(number) for number in range(1, 33)))
     with pytest.raises(ChannelsMissing):
         run_of(numbered)
-    run = run_of(numbered, reception=Reception(cap=cap_named(",".join(DEAP32))))
+    run = run_of(numbered, reception=HeadsetFilter(cap=cap_named(",".join(DEAP32))))
     expected = [told(item) for item in run_of(recording_of(brain())).predictions()]
     assert [told(item) for item in run.predictions()] == expected
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.quality import Fault
-from eeg_emotion.headset.link import State
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import (
     Baseline,

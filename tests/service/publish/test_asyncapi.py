@@ -13,7 +13,7 @@ from jsonschema_rs import Draft7Validator, Draft202012Validator
 
 from eeg_emotion.api.server import PING_SECONDS
 from eeg_emotion.publish.asyncapi import asyncapi, client_schema, documents, server_schema
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Welcome
@@ -45,7 +45,7 @@ def document() -> dict[str, Any]:
 
 
 def _typed(base: type[Message] | type[Request]) -> Iterator[str]:
-    """Give the `type` of each kind of message there is in the program."""
+    """Return the `type` of each kind of message there is in the program."""
     for model in base.__subclasses__():
         if "type" in model.model_fields:
             (name,) = get_args(model.model_fields["type"].annotation)

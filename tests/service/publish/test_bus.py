@@ -13,7 +13,7 @@ from tests.service.publish.conftest import (
     status,
 )
 
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus, Recovery
 from eeg_emotion.publish.history import KEPT_SECONDS, RESUME_SECONDS, Position
 from eeg_emotion.publish.outbox import Outbox

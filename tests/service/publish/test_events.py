@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.service.publish.conftest import FakeClock, baseline, status
 
-from eeg_emotion.headset.link import State
+from eeg_emotion.codes import State
 from eeg_emotion.publish.events import KEPT_EVENTS, Events
 from eeg_emotion.publish.messages import BaselineState, Marker
 

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.quality import Fault, Trouble
-from eeg_emotion.headset.link import State
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import (
     PROTOCOL,

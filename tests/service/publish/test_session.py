@@ -18,7 +18,7 @@ from tests.service.publish.conftest import (
 from eeg_emotion.access.grants import EVERYTHING, Grant, Scope
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.closing import CloseCode
+from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
 from eeg_emotion.publish.messages import Welcome
 from eeg_emotion.publish.outbox import CREDITS

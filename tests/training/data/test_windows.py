@@ -10,7 +10,7 @@ from eeg_emotion.eeg.layout import Layout, identity_layout
 from eeg_emotion.eeg.montage import DEAP32, EMOTIV14, MUSE4
 from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
-from eeg_emotion.eeg.rest import fit_rest, rest_path
+from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 from eeg_emotion_training.data.deap_source import deap_layout
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 from eeg_emotion_training.data.windows import cut_person

@@ -154,7 +154,7 @@ def test_stimulus_tests_every_person_on_every_stimulus_once(people: int) -> None
 
 
 def contents(index: WindowIndex, folds: list[Fold]) -> dict[str, list[set[tuple[str, int, int]]]]:
-    """Give for each fold its parts, named by person, trial and place within the trial."""
+    """Return for each fold its parts, named by person, trial and place within the trial."""
     place: dict[tuple[str, int], int] = {}
     names = []
     for person, trial in zip(index.person.tolist(), index.trial.tolist(), strict=True):

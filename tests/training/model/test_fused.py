@@ -113,7 +113,7 @@ def eeg_windows() -> dict[str, np.ndarray]:
     """Normalised windows of real EEG, or of simulated where the recording is absent."""
     if REAL.exists():
         pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
-        from eeg_emotion.recordings.files import read_recording
+        from eeg_emotion.readers.mne_files import read_recording
 
         recording = read_recording(REAL)
         samples = np.concatenate([part.samples for part in recording.stretches()], axis=1)

@@ -142,7 +142,7 @@ def keep_windows(
 
 
 def _why_not(item: Kept, recipe: Recipe) -> str | None:
-    """Say why what is kept cannot be used, None where it can."""
+    """Return why what is kept cannot be used, None where it can."""
     try:
         stated = Manifest.model_validate_json(item.manifest.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -40,7 +40,7 @@ def code_version() -> str:
 
 
 def named_files(places: Iterable[str]) -> list[Path]:
-    """Give the files of places, each a file or a folder of one of the two packages."""
+    """Return the files of places, each a file or a folder of one of the two packages."""
     files: list[Path] = []
     for place in places:
         package, _, inside = place.partition("/")

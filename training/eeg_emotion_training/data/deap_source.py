@@ -135,7 +135,7 @@ def open_deap(folder: Path, montages: Mapping[str, tuple[str, ...]]) -> dict[str
 
 
 def deap_layout(channels: tuple[str, ...]) -> Layout:
-    """Give the way from DEAP's 32 channels to a model's."""
+    """Return the way from DEAP's 32 channels to a model's."""
     return cap_layout(
         DEAP32, ["uV"] * len(DEAP32), channels, max_interpolated=most_interpolated(channels)
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.normaliser import Normaliser, NormaliserKind, fit_normaliser
 from eeg_emotion.eeg.representation import Representation
-from eeg_emotion.eeg.rest import LEAST_REST_SECONDS
+from eeg_emotion.eeg.rest_baseline import LEAST_REST_SECONDS
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.data.windows import PersonWindows
 
@@ -20,7 +20,7 @@ def normalised(
     representation: Representation,
     kind: NormaliserKind,
 ) -> NDArray[np.float32]:
-    """Give all windows as the network sees them, `(windows, steps, features)`.
+    """Return all windows as the network sees them, `(windows, steps, features)`.
 
     Raises
     ------

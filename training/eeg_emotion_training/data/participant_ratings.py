@@ -58,7 +58,7 @@ def read_ratings(path: Path) -> Ratings:
 
 
 def compare_ratings(labels: Mapping[int, NDArray[np.float64]], ratings: Ratings) -> str | None:
-    """Say how the labels differ from the table, or None where they agree.
+    """Return how the labels differ from the table, or None where they agree.
 
     Dominance and liking come first: they tell whether the table belongs to these people at all,
     because the altered copies in circulation leave them alone.

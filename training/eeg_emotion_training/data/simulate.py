@@ -119,7 +119,7 @@ def person_arrays(person: SimulatedPerson) -> tuple[NDArray[np.float64], NDArray
 
 
 def _video_states(seed: int) -> NDArray[np.float64]:
-    """Give what each video is made to evoke, `(40, 4)` from -1 to +1: ten in each quadrant."""
+    """Return what each video is made to evoke, `(40, 4)` from -1 to +1: ten in each quadrant."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     states = rng.uniform(-0.5, 0.5, (TRIALS, len(LABELS)))
     quadrants = np.resize([(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)], (TRIALS, 2))
@@ -129,7 +129,7 @@ def _video_states(seed: int) -> NDArray[np.float64]:
 
 
 def _peripheral(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Give channels 33 to 40 of one trial, `(8, 8064)`: plain shapes that no emotion moves."""
+    """Return channels 33 to 40 of one trial, `(8, 8064)`: plain shapes that no emotion moves."""
     seconds = np.arange(SAMPLES) / SFREQ_HZ
     eog_and_emg = rng.normal(0.0, [[20.0], [20.0], [8.0], [12.0]], (4, SAMPLES))  # µV
     skin = rng.uniform(5e3, 5e4) + 200.0 * np.cumsum(rng.normal(0.0, 0.1, SAMPLES))  # Ohm

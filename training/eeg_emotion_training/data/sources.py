@@ -101,7 +101,7 @@ class Source(Protocol):
 
     @property
     def simulated(self) -> bool:
-        """Tell whether its people are simulated."""
+        """Return whether its people are simulated."""
         ...
 
     @property
@@ -111,22 +111,22 @@ class Source(Protocol):
 
     @property
     def label_policy(self) -> LabelPolicy:
-        """Say what high means."""
+        """Return what high means."""
         ...
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """Give each person's digest."""
+        """Return each person's digest."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Give what must be said beside a result."""
+        """Return what must be said beside a result."""
         ...
 
     @property
     def baseline_seconds(self) -> float | None:
-        """Give the baseline inside the paper's trials."""
+        """Return the baseline inside the paper's trials."""
         ...
 
     def read(self, person: str) -> PersonSignal:
@@ -141,7 +141,7 @@ class Source(Protocol):
 
 
 def digest_of(digests: Mapping[str, str]) -> str:
-    """Give one digest for a set of people, whatever their order."""
+    """Return one digest for a set of people, whatever their order."""
     lines = (f"{person}:{sha256}" for person, sha256 in sorted(digests.items()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

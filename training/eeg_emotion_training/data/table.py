@@ -74,7 +74,7 @@ class Table:
     rows: tuple[Row, ...]
 
     def people(self) -> dict[str, list[Row]]:
-        """Give each person's rows, both in the table's order."""
+        """Return each person's rows, both in the table's order."""
         people: dict[str, list[Row]] = {}
         for row in self.rows:
             people.setdefault(row.person, []).append(row)
@@ -201,7 +201,7 @@ def _check_people(table: str, rows: Sequence[Row]) -> None:
                 row.number,
                 "trial",
                 f"found {row.trial!r} of {row.person} in row {first} already, expected each of a "
-                "person's trials once; give it another name, and what both share as stimulus",
+                "person's trials once; return it another name, and what both share as stimulus",
             )
     with_trials = {person for person, _ in trials}
     spelled: dict[str, str] = {}

@@ -36,7 +36,7 @@ def finite_number(cell: str) -> float | None:
 
 
 def read_cells(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
-    """Give the header, and each row's cells by its number; empty rows are passed over.
+    """Return the header, and each row's cells by its number; empty rows are passed over.
 
     Raises
     ------

@@ -20,7 +20,7 @@ _LOWEST_RATING, _HIGHEST_RATING = 1.0, 9.0
 
 
 def label_columns(table: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """Give the columns that are labels, in the header's order.
+    """Return the columns that are labels, in the header's order.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _rating(table: str, label: str, number: int, cell: str) -> float:
 
 
 def joined(policies: Mapping[str, LabelPolicy]) -> LabelPolicy:
-    """Give one policy for all labels; where they differ, it says which holds for which."""
+    """Return one policy for all labels; where they differ, it says which holds for which."""
     if len(set(policies.values())) == 1:
         return next(iter(policies.values()))
     return LabelPolicy(

@@ -108,7 +108,7 @@ class _Cut:
             self._pieces.clear()
 
     def finish(self, count: int) -> RowSignal:
-        """Give the signal at the recording's end, after `count` samples."""
+        """Return the signal at the recording's end, after `count` samples."""
         if self._stop > count:
             column = "stop" if self._first < count else "start"
             seconds = self._row.stop if column == "stop" else self._row.start

@@ -16,7 +16,7 @@ from eeg_emotion.eeg.layout import (
     plan_layout,
 )
 from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
-from eeg_emotion.recordings.files import read_recording
+from eeg_emotion.readers.mne_files import read_recording
 from eeg_emotion.recordings.recording import Recording, RecordingError
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 from eeg_emotion_training.data.table import Row, read_table
@@ -62,7 +62,7 @@ class TableSource:
         if any(simulated) and not all(simulated):
             raise DataError(
                 f"{table.name}: found {sum(simulated)} simulated recordings among "
-                f"{len(simulated)}, expected all or none; give them a table of their own"
+                f"{len(simulated)}, expected all or none; return them a table of their own"
             )
         self.simulated = all(simulated)
         self.name = f"{'simulated people in ' if self.simulated else ''}table {table.name}"
@@ -168,7 +168,7 @@ def _notes(layouts: Mapping[str, Layout], channels: tuple[str, ...]) -> Iterator
 
 
 def _person_digest(rows: Sequence[Row]) -> str:
-    """Give the SHA-256 over the digests of a person's files and over their rows."""
+    """Return the SHA-256 over the digests of a person's files and over their rows."""
     lines = [row.cells for row in rows]
     for path in sorted({row.path for row in rows}):
         for part in _parts(path):
@@ -178,7 +178,7 @@ def _person_digest(rows: Sequence[Row]) -> str:
 
 
 def _parts(path: Path) -> list[Path]:
-    """Give all files of a recording: a header's signal lies in another one."""
+    """Return all files of a recording: a header's signal lies in another one."""
     if path.is_dir():
         return sorted(part for part in path.rglob("*") if part.is_file())
     parts = [path]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
-from eeg_emotion.eeg.rest import MOST_REST_SECONDS, RestError, fit_rest, rest_path
+from eeg_emotion.eeg.rest_baseline import MOST_REST_SECONDS, RestError, fit_rest, rest_path
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 
 

@@ -56,7 +56,7 @@ def expected_calibration_error(
 def reliability(
     probability: ArrayLike, high: ArrayLike, bins: int = 10
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Give the points of a reliability diagram, one for each bin that is not empty.
+    """Return the points of a reliability diagram, one for each bin that is not empty.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def reliability(
 
 
 def bin_index(probability: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """Give the bin of equal width that each probability lies in, `(n,)`, 0 to `bins` - 1."""
+    """Return the bin of equal width that each probability lies in, `(n,)`, 0 to `bins` - 1."""
     if bins < 1:
         raise ValueError(f"found {bins} bins, expected at least 1")
     return np.minimum((probability * bins).astype(np.int64), bins - 1)

@@ -52,7 +52,7 @@ class WindowIndex:
     high: NDArray[np.bool_]
 
     def units(self, unit: Unit) -> NDArray[np.generic]:
-        """Give for each window the name of the unit that it belongs to."""
+        """Return for each window the name of the unit that it belongs to."""
         if unit == "windows":
             return np.arange(len(self.high))
         if unit == "people":
@@ -62,7 +62,7 @@ class WindowIndex:
         return np.char.add(np.char.add(self.person, "/"), self.trial.astype(np.str_))
 
     def take(self, windows: NDArray[np.intp]) -> WindowIndex:
-        """Give the index of some of the windows."""
+        """Return the index of some of the windows."""
         return WindowIndex(
             self.person[windows], self.trial[windows], self.stimulus[windows], self.high[windows]
         )
@@ -184,7 +184,7 @@ def index_of(people: Sequence[PersonWindows], label: int) -> WindowIndex:
 
 
 def leak_share(fold: Fold, index: WindowIndex) -> float:
-    """Give the share of test windows of whose trial other windows were trained on."""
+    """Return the share of test windows of whose trial other windows were trained on."""
     trials = index.units("trials")
     return float(np.isin(trials[fold.test], trials[fold.training]).mean())
 
@@ -202,7 +202,7 @@ def _deal(high: NDArray[np.bool_], parts: int, rng: np.random.Generator) -> NDAr
 
 
 def _trials_of(index: WindowIndex) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Give the trials of one person, and the label of each."""
+    """Return the trials of one person, and the label of each."""
     trials, first = np.unique(index.trial, return_index=True)
     return trials, index.high[first]
 

@@ -95,7 +95,7 @@ class Summary:
 
 
 def by_trial(p: Predictions) -> Predictions:
-    """Give one row for each trial with its mean probability, in order of person and trial."""
+    """Return one row for each trial with its mean probability, in order of person and trial."""
     first, index = _trials(p)
     mean = np.bincount(index, weights=p.probability) / np.bincount(index)
     return Predictions(p.person[first], p.trial[first], p.high[first], mean)
@@ -134,7 +134,7 @@ def summarise(p: Predictions, replicates: int = 2000, seed: int = 0) -> Summary:
 
 
 def per_person(p: Predictions) -> dict[str, dict[str, float]]:
-    """Give the metrics of each person, in order of their ids; NaN where undefined."""
+    """Return the metrics of each person, in order of their ids; NaN where undefined."""
     return {
         name: {
             metric: float(value[0])
@@ -145,7 +145,7 @@ def per_person(p: Predictions) -> dict[str, dict[str, float]]:
 
 
 def majority_by_person(p: Predictions) -> dict[str, float]:
-    """Give the share of each person's larger class: the chance level of their accuracy."""
+    """Return the share of each person's larger class: the chance level of their accuracy."""
     shares = {str(name): float(p.high[p.person == name].mean()) for name in np.unique(p.person)}
     return {name: max(share, 1 - share) for name, share in shares.items()}
 
@@ -174,7 +174,7 @@ class _Person:
     concordant: NDArray[np.float64]
 
     def metrics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Give each metric for each weighting: `(replicates, trials)` to `(replicates,)`."""
+        """Return each metric for each weighting: `(replicates, trials)` to `(replicates,)`."""
         of_high, of_low = weights[:, self.high], weights[:, ~self.high]
         high = of_high @ self.windows[self.high]
         low = of_low @ self.windows[~self.high]
@@ -223,7 +223,7 @@ def _people(p: Predictions) -> dict[str, _Person]:
 
 
 def _trials(p: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first row of each trial, `(trials,)`, and each row's trial, `(windows,)`."""
+    """Return the first row of each trial, `(trials,)`, and each row's trial, `(windows,)`."""
     person = np.unique(p.person, return_inverse=True)[1]
     _, first, index = np.unique(
         np.column_stack([person, p.trial]), axis=0, return_index=True, return_inverse=True

@@ -17,7 +17,7 @@ _DECIMALS = 12
 
 
 def above_chance(values: ArrayLike, chance: ArrayLike) -> float:
-    """Give the one-sided p of Wilcoxon's signed-rank test that people exceed their chance level.
+    """Return the one-sided p of Wilcoxon's signed-rank test that people exceed their chance level.
 
     It is exact up to 50 people without ties and up to 13 with ties, and the normal approximation
     beyond. A person at exactly the chance level says nothing either way and is not ranked. A pair
@@ -82,7 +82,7 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
 
 
 def least_p(people: int) -> float:
-    """Give the smallest p that `above_chance` can give exactly: everyone above chance, 0.5**people.
+    """Return the smallest exact p of `above_chance`: everyone above chance, 0.5**people.
 
     With four people it is 0.0625, so that four people can show nothing at 5 %.
     """

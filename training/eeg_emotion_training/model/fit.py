@@ -192,7 +192,7 @@ def _test(
 
 
 def _bins(probability: NDArray[np.float64], high: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
-    """Give the points of a calibration plot, over all people's windows together."""
+    """Return the points of a calibration plot, over all people's windows together."""
     filled = np.unique(bin_index(probability, _RELIABILITY_BINS)).tolist()
     predicted, observed, windows = reliability(probability, high, _RELIABILITY_BINS)
     return tuple(

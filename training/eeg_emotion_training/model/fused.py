@@ -101,7 +101,7 @@ def _branch(target: str, network: Any) -> tuple[list[onnx.NodeProto], list[onnx.
 
 
 def _recurrent(layer: Any) -> tuple[str, dict[str, NDArray[np.float32]], dict[str, Any]]:
-    """Give the node's kind, its tensors W, R and B with one direction, and its attributes."""
+    """Return the node's kind, its tensors W, R and B with one direction, and its attributes."""
     if isinstance(layer, keras.layers.GRU):
         if not layer.reset_after:
             raise FusionError("found a GRU with reset_after=False, expected reset_after=True")
@@ -126,7 +126,7 @@ def _recurrent(layer: Any) -> tuple[str, dict[str, NDArray[np.float32]], dict[st
 
 
 def _classes(network: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the last layer's weights; batch normalisation is folded in as it is at inference."""
+    """Return the last layer's weights; batch normalisation is folded in as it is at inference."""
     kernel, bias = (w.astype(np.float64) for w in network.get_layer("classes").get_weights())
     if all(layer.name != "normalisation" for layer in network.layers):
         return kernel, bias

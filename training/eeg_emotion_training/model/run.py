@@ -54,7 +54,7 @@ class Run(BaseModel):
 
 
 def save_run(folder: Path, run: Run, network: Any, unfinished: Path) -> None:
-    """Complete the folder `unfinished`, which holds the logs, and give it its name.
+    """Complete the folder `unfinished`, which holds the logs, and return it its name.
 
     It must lie on the file system of `folder`: a run is there whole or not at all.
     """

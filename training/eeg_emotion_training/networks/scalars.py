@@ -13,7 +13,7 @@ from eeg_emotion_training.networks.curve import Point
 
 @contextmanager
 def scalars(folder: Path) -> Iterator[Callable[[Point], None]]:
-    """Open a folder for TensorBoard, and give what writes a point of the curve into it."""
+    """Open a folder for TensorBoard, and return what writes a point of the curve into it."""
     writer = Writer(str(folder))
 
     def write(point: Point) -> None:

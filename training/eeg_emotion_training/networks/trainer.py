@@ -143,7 +143,7 @@ def train(
 
 
 def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the probability of high for some of the resident windows, `(windows,)`.
+    """Return the probability of high for some of the resident windows, `(windows,)`.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _place(curve: list[Point], step: int) -> int:
 def _batches(
     windows: NDArray[np.intp], size: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int32]]:
-    """Give batches of equal size for ever: every window comes once before any comes again."""
+    """Return batches of equal size for ever: every window comes once before any comes again."""
     waiting = np.empty(0, dtype=np.int32)
     while True:
         while len(waiting) < size:

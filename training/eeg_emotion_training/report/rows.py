@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, spec: Spec) -> Key:
-        """Give the key that a fold belongs to."""
+        """Return the key that a fold belongs to."""
         return cls(*(getattr(spec, name) for name in cls._fields))
 
     @property
@@ -147,7 +147,7 @@ def _mean_ece(p: Predictions) -> float:
 
 
 def varying(rows: Sequence[Row]) -> list[str]:
-    """Give what of montage, representation and normaliser differs among the rows."""
+    """Return what of montage, representation and normaliser differs among the rows."""
     seen = [row.key for row in rows if not row.key.constant]
     return [name for name in VARIANT if len({getattr(key, name) for key in seen}) > 1]
 

@@ -21,7 +21,7 @@ from eeg_emotion_training.study.results import Result
 
 
 def opening(record: StudyRecord) -> str:
-    """Give the title, what must be known first, and what was studied."""
+    """Return the title, what must be known first, and what was studied."""
     settings = record.settings
     on = "Study on simulated people" if record.simulated else "Study"
     shuffled = ", labels shuffled on purpose" if settings.labels == "shuffled" else ""
@@ -84,7 +84,7 @@ def beside_the_paper(record: StudyRecord, rows: Sequence[Row]) -> list[str]:
 def protocol_section(
     record: StudyRecord, rows: Sequence[Row], tests: Mapping[Key, Significance], name: str
 ) -> list[str]:
-    """Give a protocol's tables, and what stands beneath them."""
+    """Return a protocol's tables, and what stands beneath them."""
     protocol = PROTOCOLS[name]
     parts = [f"## Protocol {name}{' (leaky)' if protocol.leaks else ''}", f"{protocol.text}."]
     for target in record.settings.targets:
@@ -172,7 +172,7 @@ def compared(record: StudyRecord, rows: Sequence[Row], found: Sequence[Leak]) ->
 
 
 def left_out(record: StudyRecord, results: Sequence[Result]) -> list[str]:
-    """Say what is missing, and why."""
+    """Return what is missing, and why."""
     table = left_out_table(record, results)
     but = " but the paper's" if "paper" in record.settings.protocols else ""
     facts = (

@@ -43,7 +43,7 @@ def words(
     tests: Mapping[Key, Significance],
     found: Sequence[Leak],
 ) -> str:
-    """Say what was found, a sentence each, as a list."""
+    """Return what was found, a sentence each, as a list."""
     honest = [row for row in rows if not (PROTOCOLS[row.key.protocol].leaks or row.key.constant)]
     sentences = [
         _which_leak(record, rows),

@@ -23,7 +23,7 @@ class ExecutorError(EegEmotionError):
 
 @contextmanager
 def processes(workers: int) -> Iterator[Executor]:
-    """Give worker processes on this machine, one thread each.
+    """Return worker processes on this machine, one thread each.
 
     They are spawned, not forked: TensorFlow does not survive a fork.
     """
@@ -58,7 +58,7 @@ def _leave_with_parent() -> None:
 
 @contextmanager
 def dask_cluster(address: str) -> Iterator[Executor]:
-    """Give the workers of a Dask cluster, which must see the same files.
+    """Return the workers of a Dask cluster, which must see the same files.
 
     Raises
     ------

@@ -87,7 +87,7 @@ class Study:
     tasks: tuple[Task, ...]
 
     def unfinished(self) -> list[Task]:
-        """Give the tasks that have no whole result yet."""
+        """Return the tasks that have no whole result yet."""
         return [task for task in self.tasks if load_result(task.results, task.spec) is None]
 
 
@@ -200,7 +200,7 @@ def load_record(root: Path) -> StudyRecord:
 
 
 def results_folder(root: Path) -> Path:
-    """Give the folder of a study's results."""
+    """Return the folder of a study's results."""
     return root / "results"
 
 
@@ -264,7 +264,7 @@ def _variants(settings: StudySettings) -> list[_Variant]:
 def _unfit(
     settings: StudySettings, variant: _Variant, protocol: Protocol
 ) -> tuple[str, str] | None:
-    """Say what of a variant cannot go with a protocol, and why; None where all can."""
+    """Return what of a variant cannot go with a protocol, and why; None where all can."""
     if variant.normaliser == "rest-baseline" and protocol.baseline:
         return (
             "rest baseline",
@@ -278,7 +278,7 @@ def _unfit(
 
 
 def _wanted(settings: StudySettings, variant: _Variant, protocol: Protocol) -> Wanted:
-    """Give the kind of windows that a protocol cuts."""
+    """Return the kind of windows that a protocol cuts."""
     channels = settings.montages[variant.montage]
     path = PathSettings(
         channels=channels,

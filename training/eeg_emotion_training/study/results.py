@@ -104,12 +104,12 @@ def skipped(spec: Spec, reason: str) -> Result:
 
 
 def result_path(folder: Path, spec: Spec) -> Path:
-    """Give the place of a result."""
+    """Return the place of a result."""
     return folder / f"{spec.digest}.npz"
 
 
 def save_result(folder: Path, result: Result) -> None:
-    """Write a result under another name, and give it its own when it is whole.
+    """Write a result under another name, and return it its own when it is whole.
 
     Raises
     ------

@@ -178,7 +178,7 @@ def _run(task: Task) -> Result:
 def _predict(
     task: Task, people: list[PersonWindows], index: WindowIndex, fold: Fold
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, object]]:
-    """Give the probabilities of the validation windows and of the test windows."""
+    """Return the probabilities of the validation windows and of the test windows."""
     spec = task.spec
     nothing: dict[str, object] = {}
     if spec.network == "majority":

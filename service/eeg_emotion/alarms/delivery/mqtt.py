@@ -1,0 +1,194 @@
+"""MQTT 5, what vehicles and plants speak."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from typing import Annotated, Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from eeg_emotion.alarms.delivery.sender import Retry
+from eeg_emotion.publish.alarms import Alarm
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_TIMEOUT_SECONDS = 5.0
+_KEEPALIVE_SECONDS = 30
+_AT_LEAST_ONCE = 1
+
+
+class MqttSettings(BaseModel):
+    """The broker, and under which topic events are published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # It may have a password in it.
+    url: Annotated[
+        SecretStr,
+        Field(description="`mqtt://USER:PASSWORD@HOST:PORT`, or `mqtts://…` with TLS."),
+    ]
+    topic: Annotated[
+        str,
+        Field(
+            pattern=r"^[^+#$\x00][^+#\x00]*$",
+            max_length=200,
+            description="Events are published at `TOPIC/HEADSET/alarm`.",
+        ),
+    ] = "eeg-emotion"
+
+    @field_validator("url")
+    @classmethod
+    def _is_broker(cls, url: SecretStr) -> SecretStr:
+        try:
+            parsed = urlsplit(url.get_secret_value())
+            known = parsed.scheme in _PORTS and bool(parsed.hostname) and parsed.port != 0
+        except ValueError:
+            known = False
+        if not known or parsed.path.strip("/") or parsed.query:
+            raise ValueError(
+                "found no address of an MQTT broker, expected mqtt://[USER:PASSWORD@]HOST[:PORT] "
+                "or mqtts://…"
+            )
+        return url
+
+
+class Mqtt:
+    """Publishes events to a broker with QoS 1, over one connection.
+
+    The topic is `TOPIC/HEADSET/alarm`; what a topic must not have in it (`/`, `+`, `#`) is
+    percent-encoded in the headset's id.
+
+    Parameters
+    ----------
+    settings
+        The broker.
+    """
+
+    target = "mqtt"
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._broker = urlsplit(settings.url.get_secret_value())
+        self._topic = settings.topic
+        self._connection: _Connection | None = None
+
+    def wants(self, event: Alarm) -> bool:
+        """Tell that every event is for it: who reads what is the broker's to say."""
+        return True
+
+    async def send(self, event: Alarm) -> None:
+        """Publish an event, and wait for the broker's receipt.
+
+        Raises
+        ------
+        Retry
+            If the broker is not there, lets nobody in, refuses or does not answer: all of these
+            can be mended there.
+        """
+        await asyncio.to_thread(self._send, event)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await asyncio.to_thread(self._close)
+
+    def _send(self, event: Alarm) -> None:
+        if self._connection is None or not self._connection.up:
+            self._close()
+            self._connection = _Connection(self._broker)
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.ContentType = "application/json"
+        properties.PayloadFormatIndicator = 1  # UTF-8
+        properties.UserProperty = [
+            ("id", event.id),
+            ("change", event.change.value),
+            ("severity", event.severity.value),
+        ]
+        topic = f"{self._topic}/{quote(event.headset, safe='')}/alarm"
+        try:
+            self._connection.publish(topic, event.encode().encode(), properties)
+        except Retry:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class _Connection:
+    """One connection to a broker, and what it answers."""
+
+    def __init__(self, broker: SplitResult) -> None:
+        self._name = broker.hostname
+        # The thread of the library puts here what the broker says; one thing is asked at a time.
+        self._said: queue.SimpleQueue[ReasonCode | None] = queue.SimpleQueue()
+        # An event that is not acknowledged is the outbox's to send again, not the library's.
+        self._client = client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = _TIMEOUT_SECONDS
+        client.on_connect = lambda *given: self._said.put(given[3])
+        client.on_publish = lambda *given: self._said.put(given[3])
+        client.on_disconnect = lambda *_: self._said.put(None)
+        if broker.username is not None:
+            password = None if broker.password is None else unquote(broker.password)
+            client.username_pw_set(unquote(broker.username), password)
+        if broker.scheme == "mqtts":
+            client.tls_set()
+        try:
+            client.connect(
+                broker.hostname or "",
+                broker.port or _PORTS[broker.scheme],
+                keepalive=_KEEPALIVE_SECONDS,
+                clean_start=True,
+            )
+        except (OSError, ValueError) as error:
+            raise Retry(
+                f"found no MQTT broker at {self._name} ({error}), expected one; see that it runs "
+                "and can be reached"
+            ) from error
+        client.loop_start()
+        try:
+            self._await("to be let in")
+        except Retry:
+            self.close()
+            raise
+
+    @property
+    def up(self) -> bool:
+        """Return whether it stands, as far as is known."""
+        return self._client.is_connected()
+
+    def publish(self, topic: str, payload: bytes, properties: Any) -> None:
+        """Publish, and wait for the receipt."""
+        self._client.publish(topic, payload, _AT_LEAST_ONCE, retain=False, properties=properties)
+        self._await("a receipt")
+
+    def close(self) -> None:
+        """Leave, and end the library's thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _await(self, expected: str) -> None:
+        try:
+            said = self._said.get(timeout=_TIMEOUT_SECONDS)
+        except queue.Empty:
+            raise Retry(
+                f"found no word of the MQTT broker {self._name} in {_TIMEOUT_SECONDS:g} s, "
+                f"expected {expected}"
+            ) from None
+        if said is None:
+            raise Retry(f"the MQTT broker {self._name} closed the connection")
+        if said.is_failure:
+            raise Retry(
+                f"the MQTT broker {self._name} says {said.getName()!r}; see the name and password "
+                "in 'mqtt' and what they may publish"
+            )

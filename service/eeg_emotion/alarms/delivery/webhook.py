@@ -1,0 +1,170 @@
+"""Webhooks, signed as Standard Webhooks says (standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
+from http import HTTPStatus
+from typing import Annotated
+
+import httpx
+import standardwebhooks
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from eeg_emotion.alarms.delivery.sender import Refusal, Retry
+from eeg_emotion.publish.alarms import Alarm
+
+_TIMEOUT_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 3600.0  # that a receiver may ask for
+_SECRET_PREFIX = "whsec_"  # noqa: S105  # not the secret, but what it begins with
+_SECRET_BYTES = range(24, 65)
+_LATER = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+class WebhookSettings(BaseModel):
+    """Where events are posted, and the secret they are signed with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+            description="As the log and the metrics name it: small letters, digits and hyphens.",
+        ),
+    ]
+    # Some services have a secret in the path.
+    url: Annotated[SecretStr, Field(description="Its address, `http://…` or `https://…`.")]
+    secret: Annotated[
+        SecretStr,
+        Field(description="What posts are signed with: `whsec_` and the base64 of random bytes."),
+    ]
+    headsets: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="Ids of headsets, or patterns, whose events are posted."),
+    ] = ("*",)
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        try:
+            parsed = httpx.URL(url.get_secret_value())
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ValueError("found no address of a webhook, expected http://… or https://…")
+        if parsed.userinfo:
+            raise ValueError(
+                "found a name or password in the address, expected none; the signature says who "
+                "sends"
+            )
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _is_secret(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        try:
+            size = len(base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True))
+        except binascii.Error:
+            size = 0
+        if not text.startswith(_SECRET_PREFIX) or size not in _SECRET_BYTES:
+            raise ValueError(
+                f"found no secret of a webhook, expected {_SECRET_PREFIX} and the base64 of "
+                f"{_SECRET_BYTES[0]} to {_SECRET_BYTES[-1]} random bytes; make one with: echo "
+                f'"{_SECRET_PREFIX}$(openssl rand -base64 32)"'
+            )
+        return secret
+
+
+class Webhook:
+    """Posts events to one address.
+
+    Parameters
+    ----------
+    settings
+        Where, and the secret.
+    """
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._signer = standardwebhooks.Webhook(settings.secret.get_secret_value())
+        # No client around it: that would log the address, keep cookies, take the environment's
+        # proxy, which would learn of people's states, and stumble over a redirect to nowhere.
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
+
+    @property
+    def target(self) -> str:
+        """As the outbox, log and metrics name it."""
+        return f"webhook:{self._settings.name}"
+
+    def wants(self, event: Alarm) -> bool:
+        """Return whether an event is of one of the webhook's headsets."""
+        return any(fnmatchcase(event.headset, pattern) for pattern in self._settings.headsets)
+
+    async def send(self, event: Alarm) -> None:
+        """Post an event.
+
+        Raises
+        ------
+        Retry
+            If nobody answers in time, or the answer is 408, 425, 429 or 5xx.
+        Refusal
+            If it is another than 2xx: repeating would not mend it.
+        """
+        now = datetime.now(UTC)
+        body = event.encode()
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "eeg-emotion",
+            "webhook-id": event.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(event.id, now, body),
+        }
+        url = self._settings.url.get_secret_value()
+        request = httpx.Request("POST", url, content=body, headers=headers)
+        try:
+            # For all of it: a receiver that trickles would keep within a limit for each read.
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await self._transport.handle_async_request(request)
+                # What else the answer says is not read, however long it is.
+                await answer.aclose()
+            status = answer.status_code
+            pause = _pause(answer.headers.get("retry-after"))
+        except (TimeoutError, httpx.HTTPError) as error:
+            # The words of some of these have the address in them.
+            raise Retry(f"found no answer ({type(error).__name__}), expected 2xx") from None
+        if HTTPStatus(200) <= status < HTTPStatus(300):
+            return
+        why = f"found the answer {status}, expected 2xx"
+        if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Retry(why, pause)
+        raise Refusal(why)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._transport.aclose()
+
+
+def _pause(retry_after: str | None) -> float | None:
+    """Read `Retry-After`: seconds, or a date (RFC 9110)."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = (
+            float(retry_after)
+            if retry_after.isdecimal()
+            else parsedate_to_datetime(retry_after).timestamp() - time.time()
+        )
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,91 @@
+"""The event store's upkeep: what is too old is deleted, and what waits is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from eeg_emotion.alarms.store.store import StoreError
+from eeg_emotion.logs import get_logger
+
+logger = get_logger(__name__)
+
+_DAY_SECONDS = 86_400.0
+_PURGE_SECONDS = 3600.0
+_COUNT_SECONDS = 10.0
+
+
+class Purged(Protocol):
+    """What is kept up; `store.store.EventStore` says more."""
+
+    def purge(self, before: float | None, headset: str | None) -> int:
+        """Delete events that are older, or of a headset; return how many."""
+        ...
+
+    def keep_targets(self, targets: Collection[str], time: float) -> int:
+        """Return up what was for other targets; return how many deliveries that were."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """Count what waits to be delivered, by target."""
+        ...
+
+
+class Retention:
+    """Looks after the store while the service runs.
+
+    Parameters
+    ----------
+    store
+        The store.
+    retention_days
+        For how long events are kept.
+    targets
+        Where events are delivered now; what waits for others is given up at the start.
+    show
+        Called now and then with what waits for each target.
+    utc
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        store: Purged,
+        *,
+        retention_days: float,
+        targets: Collection[str],
+        show: Callable[[Mapping[str, int]], None],
+        utc: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._retention_seconds = retention_days * _DAY_SECONDS
+        self._targets = targets
+        self._show = show
+        self._utc = utc
+
+    async def run(self) -> None:
+        """Purge and count, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._each(_PURGE_SECONDS, self._purge))
+            tasks.create_task(self._each(_COUNT_SECONDS, self._count))
+
+    async def _each(self, seconds: float, work: Callable[[], None]) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(work)
+            except StoreError as error:
+                # Whoever writes events says so too, and tries again; here the next turn does.
+                logger.error("event store not kept up", why=str(error))
+            await asyncio.sleep(seconds)
+
+    def _purge(self) -> None:
+        now = self._utc()
+        if (over := self._store.keep_targets(self._targets, now)) > 0:
+            logger.warning("deliveries given up: their targets are no longer set", deliveries=over)
+        deleted = self._store.purge(now - self._retention_seconds, None)
+        if deleted:
+            logger.info("old events deleted", events=deleted)
+
+    def _count(self) -> None:
+        self._show(dict.fromkeys(self._targets, 0) | self._store.waiting())

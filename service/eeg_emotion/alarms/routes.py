@@ -1,0 +1,207 @@
+"""REST: the alarms that were, those that are raised, and the rules that raise them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from eeg_emotion.access.grants import Action
+from eeg_emotion.alarms.alarms import AlarmRefused, Alarms, UnknownAlarm
+from eeg_emotion.alarms.rulebook import RuleRefused, Source
+from eeg_emotion.alarms.rules.rule import NAME_PATTERN, Rule
+from eeg_emotion.alarms.store.store import EventStore, StoreError
+from eeg_emotion.api.guard import entrance, grant_of, needs, require
+from eeg_emotion.api.problems import responses
+from eeg_emotion.api.service import Service
+from eeg_emotion.publish.alarms import Alarm
+from eeg_emotion.publish.message import Message
+
+MOST = 1000
+"""Events on a page; some 0.6 MB."""
+
+_LINK = {
+    "description": 'Older ones, `rel="next"` (RFC 8288); absent on the last page.',
+    "schema": {"type": "string"},
+}
+_LINKED: dict[int | str, dict[str, Any]] = {200: {"headers": {"Link": _LINK}}}
+
+AlarmId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="An alarm's `alarm`.")]
+RuleName = Annotated[str, Path(pattern=NAME_PATTERN, description="A rule's `name`.")]
+
+
+class AlarmsPage(Message):
+    """Changes of alarms, newest first; `next` is where older ones are."""
+
+    alarms: tuple[Alarm, ...]
+    next: str | None
+    """A path with its query; null where no older ones are kept."""
+
+
+class Acknowledgement(BaseModel):
+    """What whoever acknowledges an alarm has to say of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+
+
+class RuleInForce(Message):
+    """A rule, and where it is from."""
+
+    rule: Rule
+    source: Source
+
+
+class RulesInForce(Message):
+    """All rules, those of files first."""
+
+    rules: tuple[RuleInForce, ...]
+
+
+def alarms_router(service: Service, alarms: Alarms, events: EventStore) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(responses=responses(), tags=["alarms"])
+
+    @router.get(
+        "/v1/alarms",
+        response_model=AlarmsPage,
+        dependencies=needs(service, Action.READ),
+        responses=_LINKED | responses(422, 503),
+    )
+    async def changes(
+        request: Request,
+        response: Response,
+        headset: Annotated[str | None, Query(description="Of this headset alone.")] = None,
+        raised: Annotated[bool, Query(description="Of alarms alone that are raised now.")] = False,
+        limit: Annotated[int, Query(ge=1, le=MOST, description="How many at most.")] = 100,
+        before: Annotated[
+            int | None, Query(ge=0, lt=2**63, description="From 'next': only older ones.")
+        ] = None,
+    ) -> AlarmsPage:
+        """Return what became of alarms, from the event store, newest first.
+
+        An alarm is there once for each change: raised, acknowledged, cleared.
+        """
+        grant = grant_of(request)
+        with _as_problems():
+            found = await asyncio.to_thread(
+                events.events,
+                may_read=lambda name: grant.allows(Action.READ, name),
+                headset=headset,
+                raised=raised,
+                before=before,
+                limit=limit + 1,
+            )
+        given = found[:limit]
+        following = None
+        if len(found) > limit:
+            query: dict[str, Any] = {"limit": limit, "before": given[-1].number}
+            query |= {"headset": headset} if headset is not None else {}
+            query |= {"raised": "true"} if raised else {}
+            following = f"{request.url.path}?{urlencode(query)}"
+            response.headers["Link"] = f'<{following}>; rel="next"'
+        return AlarmsPage(alarms=tuple(stored.event for stored in given), next=following)
+
+    @router.post(
+        "/v1/alarms/{alarm}/acknowledge",
+        dependencies=needs(service, Action.CONTROL),
+        responses=responses(404, 409, 422, 503),
+    )
+    async def acknowledge(alarm: AlarmId, said: Acknowledgement, request: Request) -> Alarm:
+        """Say that somebody has seen a raised alarm; it stays raised until its rule clears it.
+
+        Needs the scope `control` for the alarm's headset.
+        """
+        grant = grant_of(request)
+        with _as_problems():
+            headset = alarms.headset_of(alarm)
+            if not grant.allows(Action.READ, headset) and not grant.allows(Action.CONTROL, headset):
+                raise UnknownAlarm(alarm)
+            require(service, request, Action.CONTROL, headset)
+            return await alarms.acknowledge(alarm, grant.subject, said.note)
+
+    @router.get("/v1/rules", dependencies=needs(service, Action.READ))
+    async def rules() -> RulesInForce:
+        """List the rules in force."""
+        return _in_force(alarms)
+
+    @router.put(
+        "/v1/rules/{name}",
+        dependencies=needs(service, Action.CONTROL),
+        responses=responses(409, 422, 503),
+    )
+    async def put_rule(name: RuleName, rule: Rule, request: Request) -> RulesInForce:
+        """Put a rule in force, in place of one of its name, whose alarms are cleared.
+
+        It is kept across restarts. Needs the scope `control` for all headsets. A rule of a file
+        that the service was started with is changed there alone.
+        """
+        _require_all(service, request)
+        if rule.name != name:
+            raise HTTPException(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"found the rule's name {rule.name!r}, expected {name!r}, as in the path",
+            )
+        with _as_problems():
+            await alarms.put_rule(rule)
+        return _in_force(alarms)
+
+    @router.delete(
+        "/v1/rules/{name}",
+        dependencies=needs(service, Action.CONTROL),
+        responses=responses(404, 409, 422, 503),
+    )
+    async def delete_rule(name: RuleName, request: Request) -> RulesInForce:
+        """Take a rule that was put by REST out of force, and clear its alarms."""
+        _require_all(service, request)
+        with _as_problems():
+            if not await alarms.delete_rule(name):
+                raise HTTPException(
+                    HTTPStatus.NOT_FOUND, f"found no rule {name!r}; /v1/rules lists them"
+                )
+        return _in_force(alarms)
+
+    return router
+
+
+def _in_force(alarms: Alarms) -> RulesInForce:
+    book = alarms.rulebook
+    return RulesInForce(
+        rules=tuple(
+            RuleInForce(rule=rule, source=source)
+            for rule in book.rules.rule
+            if (source := book.source(rule.name)) is not None
+        )
+    )
+
+
+def _require_all(service: Service, request: Request) -> None:
+    """See that the caller may control every headset: a rule's patterns may match any."""
+    grant = grant_of(request)
+    everything = any(
+        scope.action is Action.CONTROL and scope.headsets == "*" for scope in grant.scopes
+    )
+    if everything:
+        return
+    why = "found no scope for this, expected control:*; ask for a key or token that has it"
+    entrance(service, request.scope).audit("refused", grant, path=request.url.path, why=why)
+    raise HTTPException(HTTPStatus.FORBIDDEN, why)
+
+
+@contextlib.contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except UnknownAlarm as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    except (AlarmRefused, RuleRefused) as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    except StoreError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error

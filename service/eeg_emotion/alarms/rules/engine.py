@@ -1,0 +1,160 @@
+"""All rules over all headsets: pure, fed with messages and with the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from eeg_emotion.alarms.rules.alarm import Alarm
+from eeg_emotion.alarms.rules.condition import Seen, all_hold
+from eeg_emotion.alarms.rules.rule import Rule, Rules
+from eeg_emotion.codes import State
+from eeg_emotion.publish.alarms import AlarmChange
+from eeg_emotion.publish.messages import Prediction, Status
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvent:
+    """An alarm that was raised or is over, and what it was judged by.
+
+    Attributes
+    ----------
+    alarm
+        Its id, the same at its beginning and its end.
+    rule, headset
+        Which rule, and of whom.
+    change
+        Raised or cleared.
+    time
+        Unix seconds: the end of the window that decided it, or when the state was told.
+    seen
+        What was known then.
+    """
+
+    alarm: str
+    rule: Rule
+    headset: str
+    change: AlarmChange
+    time: float
+    seen: Seen
+
+
+class RuleEngine:
+    """Judges each message by the rules that concern its headset.
+
+    Parameters
+    ----------
+    rules
+        The rules.
+    raised
+        The ids of alarms that are raised already, since before a restart, by headset and rule.
+    """
+
+    def __init__(self, rules: Rules, raised: Mapping[tuple[str, str], str] | None = None) -> None:
+        self._rules = rules.rule
+        self._raised = dict(raised or {})  # outlives the headset's own entry: it may come back
+        self._seen: dict[str, Seen] = {}
+        self._alarms: dict[str, list[Alarm]] = {}
+        self._held: dict[tuple[str, str, int], bool] = {}
+
+    def heard(self, message: Prediction | Status, time: float) -> list[RuleEvent]:
+        """Take a message.
+
+        Parameters
+        ----------
+        message
+            A headset's window or state.
+        time
+            When a state was told, Unix seconds; a window has its own.
+        """
+        if isinstance(message, Status):
+            headset, state = message.headset.id, message.headset.state
+            seen = self._seen.get(headset, Seen())
+            live = state is State.LIVE
+            seen = Seen(state, seen.prediction if live else None)
+        else:
+            headset, time = message.headset, message.window.end
+            seen = replace(self._seen.get(headset, Seen()), prediction=message)
+        self._seen[headset] = seen
+        return list(self._judge(headset, time))
+
+    def tick(self, time: float) -> list[RuleEvent]:
+        """Look at the time: of a silent headset nothing is heard, and its alarms come by time."""
+        return [
+            event
+            for headset, seen in self._seen.items()
+            if seen.state is not State.LIVE
+            for event in self._judge(headset, time)
+        ]
+
+    def alarms(self, headset: str) -> list[Alarm]:
+        """Return the state of each rule that concerns a headset."""
+        if headset not in self._alarms:
+            self._alarms[headset] = [
+                Alarm(rule, headset, self._raised.get((headset, rule.name)))
+                for rule in self._rules
+                if rule.concerns(headset)
+            ]
+        return self._alarms[headset]
+
+    def use(self, rules: Rules) -> list[tuple[str, str, str]]:
+        """Judge by other rules from now on; those that stay the same go on where they are.
+
+        Returns
+        -------
+        Alarms that are raised and belong to no rule any more, by which they could be cleared:
+        headset, rule and id of each.
+        """
+        before = {rule.name: rule for rule in self._rules}
+        after = {rule.name: rule for rule in rules.rule}
+        changed = {name for name in before if before[name] != after.get(name)}
+        self._rules = rules.rule
+        for headset, alarms in self._alarms.items():
+            same = {alarm.rule.name: alarm for alarm in alarms if alarm.rule.name not in changed}
+            self._alarms[headset] = [
+                same.get(rule.name) or Alarm(rule, headset)
+                for rule in rules.rule
+                if rule.concerns(headset)
+            ]
+        self._held = {key: held for key, held in self._held.items() if key[1] not in changed}
+        orphans = [
+            (headset, rule, alarm)
+            for (headset, rule), alarm in self._raised.items()
+            if rule in changed or rule not in after or not after[rule].concerns(headset)
+        ]
+        for headset, rule, _ in orphans:
+            del self._raised[headset, rule]
+        return orphans
+
+    def forget(self, headset: str) -> None:
+        """Drop what is known of a headset that is no longer listed; its alarms stay raised."""
+        self._seen.pop(headset, None)
+        self._alarms.pop(headset, None)
+        for key in [key for key in self._held if key[0] == headset]:
+            del self._held[key]
+
+    def _judge(self, headset: str, time: float) -> Iterator[RuleEvent]:
+        seen = self._seen[headset]
+        for alarm in self.alarms(headset):
+            rule = alarm.rule
+            changed = alarm.answer(self._holds(rule, headset, seen), time)
+            if changed is None:
+                continue
+            if alarm.alarm is None:
+                self._raised.pop((headset, rule.name), None)
+            else:
+                self._raised[headset, rule.name] = alarm.alarm
+            yield RuleEvent(changed.alarm, rule, headset, changed.change, changed.time, seen)
+
+    def _holds(self, rule: Rule, headset: str, seen: Seen) -> bool | None:
+        window = seen.prediction
+        poor = window is not None and window.quality < rule.quality_at_least
+        answers = []
+        for place, condition in enumerate(rule.when):
+            key = headset, rule.name, place
+            unsaid = poor and condition.on_score
+            answer = None if unsaid else condition.holds(seen, self._held.get(key, False))
+            if answer is not None:
+                self._held[key] = answer
+            answers.append(answer)
+        return all_hold(answers)

@@ -1,0 +1,362 @@
+"""Keeps the events of alarms, what is to be delivered where, and rules that were put by REST.
+
+An event and the deliveries that it asks for are written in one transaction, so none is lost
+between being decided and being delivered (the transactional outbox).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from eeg_emotion.alarms.store import schema
+from eeg_emotion.alarms.store.database import StoreError, open_database
+from eeg_emotion.publish.alarms import Alarm, AlarmChange
+
+__all__ = ["Delivery", "EventStore", "StoreError", "Stored"]
+
+_BATCH = 500  # events looked at at once, while those are looked for that may be read
+
+_event = schema.event.c
+_delivery = schema.delivery.c
+_other = schema.event.alias("other")
+_CLEARED = exists().where(_other.c.alarm == _event.alarm, _other.c.change == AlarmChange.CLEARED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that is kept, and its place among all."""
+
+    number: int
+    event: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event that is still to be delivered.
+
+    Attributes
+    ----------
+    number
+        Of the event.
+    event
+        The event.
+    attempts
+        How often it was tried.
+    due
+        When it is tried next; Unix seconds.
+    """
+
+    number: int
+    event: Alarm
+    attempts: int
+    due: float
+
+
+class EventStore:
+    """Keeps events in SQLite or PostgreSQL; each method is one transaction and may block.
+
+    It may be used by several threads. Two services may share a database: an event's id is unique.
+    Two services with the same delivery targets must not, since both would deliver.
+
+    Parameters
+    ----------
+    url
+        `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. Tables that are missing are
+        made; an SQLite file is for its owner alone.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened, or was made by another release.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_database(url)
+        # Without the password.
+        self._name = self._engine.url.render_as_string(hide_password=True)
+        try:
+            with self._begin() as connection:
+                schema.metadata.create_all(connection)
+                found = connection.scalars(select(schema.version.c.version)).all()
+                if not found:
+                    connection.execute(insert(schema.version).values(version=schema.VERSION))
+                elif found != [schema.VERSION]:
+                    raise StoreError(
+                        f"the event store {self._name}: found tables of version "
+                        f"{', '.join(map(str, found))}, expected {schema.VERSION}; use the release "
+                        "that made it, or another database"
+                    )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def check(self) -> None:
+        """See that it can be read.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._begin() as connection:
+            connection.execute(select(schema.version.c.version)).one()
+
+    # Events
+
+    def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> list[Stored]:
+        """Keep events, each to be delivered to all of these targets.
+
+        Parameters
+        ----------
+        events
+            Those whose id is there already are passed over.
+        targets
+            Where they go.
+        time
+            Now; Unix seconds.
+
+        Returns
+        -------
+        Those that are new.
+        """
+        by_id = {event.id: event for event in events}
+        new: list[Stored] = []
+        with self._begin() as connection:
+            known = set(connection.scalars(select(_event.id).where(_event.id.in_(by_id))))
+            for event in by_id.values():
+                if event.id in known:
+                    continue
+                number = connection.scalars(
+                    insert(schema.event)
+                    .values(
+                        id=event.id,
+                        alarm=event.alarm,
+                        headset=event.headset,
+                        change=event.change.value,
+                        time=event.time,
+                        json=event.encode(),
+                    )
+                    .returning(_event.number)
+                ).one()
+                new.append(Stored(number, event))
+            rows = [
+                {"number": stored.number, "target": target, "attempts": 0, "due": time}
+                for stored in new
+                for target in targets
+            ]
+            if rows:
+                connection.execute(insert(schema.delivery), rows)
+        return new
+
+    def raised(self) -> list[tuple[Alarm, Alarm | None]]:
+        """Return the alarms that are raised, oldest first, each with its acknowledgement if any."""
+        of_raised = select(_event.number, _event.json).where(~_CLEARED).order_by(_event.number)
+        first: dict[str, Alarm] = {}
+        acknowledged: dict[str, Alarm] = {}
+        for stored in self._read(of_raised):
+            into = first if stored.event.change is AlarmChange.RAISED else acknowledged
+            into[stored.event.alarm] = stored.event
+        return [(event, acknowledged.get(alarm)) for alarm, event in first.items()]
+
+    def events(
+        self,
+        *,
+        may_read: Callable[[str], bool],
+        headset: str | None,
+        raised: bool,
+        before: int | None,
+        limit: int,
+    ) -> list[Stored]:
+        """Return events, newest first.
+
+        Parameters
+        ----------
+        may_read
+            Tells whether events of a headset are given.
+        headset
+            Only of this one; None for all.
+        raised
+            Only of alarms that are raised.
+        before
+            Only those with a lower number.
+        limit
+            How many at most.
+        """
+        wanted = select(_event.number, _event.json).order_by(_event.number.desc()).limit(_BATCH)
+        if headset is not None:
+            wanted = wanted.where(_event.headset == headset)
+        if raised:
+            wanted = wanted.where(~_CLEARED)
+        found: list[Stored] = []
+        while len(found) < limit:
+            batch = self._read(wanted if before is None else wanted.where(_event.number < before))
+            found += [stored for stored in batch if may_read(stored.event.headset)]
+            if len(batch) < _BATCH:
+                break
+            before = batch[-1].number
+        return found[:limit]
+
+    def purge(self, before: float | None, headset: str | None) -> int:
+        """Delete events and what was to be delivered of them.
+
+        Parameters
+        ----------
+        before
+            Those that are older; Unix seconds. None for any age.
+        headset
+            Only of this one, even of its raised alarms; None for all headsets, except of alarms
+            that are raised.
+
+        Returns
+        -------
+        How many events were deleted.
+        """
+        gone = delete(schema.event)
+        if before is not None:
+            gone = gone.where(_event.time < before)
+        gone = gone.where(_CLEARED) if headset is None else gone.where(_event.headset == headset)
+        with self._begin() as connection:
+            deleted = _changed(connection.execute(gone))
+        if deleted and self._engine.dialect.name == "sqlite":
+            with self._begin() as connection:
+                # Else it would stay readable in the journal.
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return deleted
+
+    # Deliveries
+
+    def next_delivery(self, target: str) -> Delivery | None:
+        """Return the oldest event that is still to be delivered to a target."""
+        with self._begin() as connection:
+            row = connection.execute(
+                select(_event.number, _event.json, _delivery.attempts, _delivery.due)
+                .join_from(schema.delivery, schema.event)
+                .where(_delivery.target == target, _delivery.outcome.is_(None))
+                .order_by(_delivery.number)
+                .limit(1)
+            ).one_or_none()
+        if row is None:
+            return None
+        return Delivery(row.number, self._parse(row.json), row.attempts, row.due)
+
+    def delivered(self, target: str, number: int, time: float) -> None:
+        """Note that an event has arrived."""
+        self._end(target, number, time, "delivered", None)
+
+    def given_up(self, target: str, number: int, time: float, why: str) -> None:
+        """Note that an event will not be delivered, and why."""
+        self._end(target, number, time, "given up", why)
+
+    def postponed(self, target: str, number: int, due: float, why: str) -> None:
+        """Note that an event was tried and why it failed; it is tried again when it is due."""
+        with self._begin() as connection:
+            connection.execute(
+                update(schema.delivery)
+                .where(_delivery.target == target, _delivery.number == number)
+                .values(attempts=_delivery.attempts + 1, due=due, why=why)
+            )
+
+    def waiting(self) -> dict[str, int]:
+        """Count what is still to be delivered, by target."""
+        with self._begin() as connection:
+            rows = connection.execute(
+                select(_delivery.target, func.count().label("waiting"))
+                .where(_delivery.outcome.is_(None))
+                .group_by(_delivery.target)
+            )
+            return {row.target: row.waiting for row in rows}
+
+    def keep_targets(self, targets: Collection[str], time: float) -> int:
+        """Return up what was for other targets than these; return how many deliveries that were."""
+        with self._begin() as connection:
+            return _changed(
+                connection.execute(
+                    update(schema.delivery)
+                    .where(_delivery.outcome.is_(None), _delivery.target.not_in(targets))
+                    .values(outcome="given up", why="the target is no longer set", over=time)
+                )
+            )
+
+    def _end(self, target: str, number: int, time: float, outcome: str, why: str | None) -> None:
+        with self._begin() as connection:
+            connection.execute(
+                update(schema.delivery)
+                .where(_delivery.target == target, _delivery.number == number)
+                .values(attempts=_delivery.attempts + 1, outcome=outcome, why=why, over=time)
+            )
+
+    # Rules
+
+    def rules(self) -> dict[str, str]:
+        """Return each rule's JSON by its name."""
+        with self._begin() as connection:
+            rows = connection.execute(select(schema.rule).order_by(schema.rule.c.name))
+            return {row.name: row.json for row in rows}
+
+    def put_rule(self, name: str, text: str) -> None:
+        """Keep a rule, in place of an older one of its name."""
+        with self._begin() as connection:
+            connection.execute(delete(schema.rule).where(schema.rule.c.name == name))
+            connection.execute(insert(schema.rule).values(name=name, json=text))
+
+    def delete_rule(self, name: str) -> bool:
+        """Delete a rule; return whether there was one."""
+        with self._begin() as connection:
+            gone = delete(schema.rule).where(schema.rule.c.name == name)
+            return _changed(connection.execute(gone)) > 0
+
+    # What they share
+
+    def _read(self, wanted: Select[Any]) -> list[Stored]:
+        with self._begin() as connection:
+            rows = connection.execute(wanted).all()
+        return [Stored(row.number, self._parse(row.json)) for row in rows]
+
+    def _parse(self, json: str) -> Alarm:
+        try:
+            return Alarm.model_validate_json(json, extra="ignore")
+        except ValidationError as error:
+            raise StoreError(
+                f"the event store {self._name}: found an event that this release cannot read "
+                f"({error.error_count()} errors), expected one that it wrote; use the release that "
+                "wrote it, or another database"
+            ) from error
+
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            # The driver's own words; SQLAlchemy's have the statement and its values in them.
+            why = str(getattr(error, "orig", None) or type(error).__name__).strip()
+            raise StoreError(
+                f"the event store {self._name}: found {' '.join(why.split())}, expected a database "
+                "that can be read and written; see that the server runs, that the file and its "
+                "folder can be written, and that 'event_store' names what is meant"
+            ) from error
+
+
+def _changed(result: CursorResult[Any]) -> int:
+    return result.rowcount

@@ -1,0 +1,159 @@
+"""What a gateway cannot answer itself: the ingest that reads a headset is asked, over the broker.
+
+The gateway knows the caller and says what they may do; whether that is enough is looked at where
+the answer is made, by the same routes that answer in one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from eeg_emotion.access.grants import Grant
+from eeg_emotion.access.grants import Scope as GrantScope
+from eeg_emotion.api.guard import grant_of
+from eeg_emotion.api.problems import responses
+from eeg_emotion.cluster.mirror import Mirror, Place
+from eeg_emotion.cluster.packets import Call, IngestUnreachable, Reply
+
+_HEADERS = ("content-type", "link")
+_OF_HEADSET = "/v1/headsets/{identifier}/baseline"
+_ROUTES = (
+    (_OF_HEADSET, ("GET", "POST", "PUT", "DELETE")),
+    ("/v1/alarms", ("GET",)),
+    ("/v1/alarms/{alarm}/acknowledge", ("POST",)),
+    ("/v1/rules", ("GET",)),
+    ("/v1/rules/{name}", ("PUT", "DELETE")),
+    ("/v1/profiles", ("GET",)),
+    ("/v1/profiles/{name}", ("GET", "DELETE")),
+)
+
+
+class IngestProxy:
+    """Has ingests answer.
+
+    Parameters
+    ----------
+    mirror
+        Which ingests there are.
+    call
+        Asks one; it may raise `IngestUnreachable`.
+    """
+
+    def __init__(self, mirror: Mirror, call: Callable[[Place, Call], Awaitable[Reply]]) -> None:
+        self._mirror = mirror
+        self._call = call
+
+    async def answer(self, request: Request) -> Response:
+        """Have the ingest answer that can."""
+        place = self._place(request)
+        grant = grant_of(request)
+        client = request.client
+        call = Call(
+            method=request.method,
+            path=request.url.path,
+            query=request.url.query,
+            body=(await request.body()).decode("utf-8", "replace"),
+            client="" if client is None else f"{client.host}:{client.port}",
+            subject=grant.subject,
+            scopes=tuple(map(str, grant.scopes)),
+        )
+        try:
+            reply = await self._call(place, call)
+        except IngestUnreachable as error:
+            raise HTTPException(HTTPStatus.BAD_GATEWAY, str(error)) from error
+        return Response(reply.body, status_code=reply.status, headers=reply.headers)
+
+    def _place(self, request: Request) -> Place:
+        """Find the ingest: the headset's, the alarm's, the one that is named, or the only one."""
+        mirror = self._mirror
+        identifier = request.path_params.get("identifier") or request.query_params.get("headset")
+        if (alarm := request.path_params.get("alarm")) is not None:
+            identifier = next(
+                (
+                    headset.id
+                    for headset in mirror.headsets()
+                    if any(raised.alarm == alarm for raised in headset.alarms)
+                ),
+                None,
+            )
+        if identifier is not None and mirror.headset(identifier) is not None:
+            place = mirror.owner(identifier)
+            if place is None:
+                raise HTTPException(
+                    HTTPStatus.BAD_GATEWAY,
+                    f"found the ingest of the headset {identifier!r} away, expected it there; "
+                    "try again when its state is known",
+                )
+            return place
+        places = {"/".join(place): place for place in mirror.ingests()}
+        wanted = request.query_params.get("ingest")
+        if wanted is not None and wanted in places:
+            return places[wanted]
+        if len(places) == 1 and wanted is None:
+            return next(iter(places.values()))
+        known = ", ".join(sorted(places)) or "none"
+        if wanted is not None or not places:
+            raise HTTPException(
+                HTTPStatus.BAD_GATEWAY, f"found the ingests {known}, expected {wanted or 'one'}"
+            )
+        raise HTTPException(
+            HTTPStatus.CONFLICT,
+            f"found several ingests, expected one to be named, as ?ingest=SITE/INGEST: {known}",
+        )
+
+
+def elsewhere_router(answer: Callable[[Request], Awaitable[Response]]) -> APIRouter:
+    """Make the routes that an ingest answers."""
+    router = APIRouter(responses=responses(401, 403, 404, 409, 422, 502, 503), tags=["at ingests"])
+    for path, methods in _ROUTES:
+        for method in methods:
+            router.add_api_route(
+                path,
+                answer,
+                methods=[method],
+                response_class=Response,
+                name=f"{method.lower()}_{path}",
+                summary="Answered by the ingest that reads the headset, or is named.",
+            )
+    return router
+
+
+class LocalResponder:
+    """Answers at an ingest what callers of a gateway ask.
+
+    Parameters
+    ----------
+    app
+        The application that would answer them itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def answer(self, call: Call) -> Reply:
+        """Answer as one process would."""
+        grant = Grant(call.subject, tuple(map(GrantScope.parse, call.scopes)))
+
+        async def vouched(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app({**scope, "state": {"vouched": grant}}, receive, send)
+
+        host, _, port = call.client.rpartition(":")
+        options: dict[str, Any] = {"client": (host, int(port))} if port else {}
+        transport = httpx.ASGITransport(vouched, raise_app_exceptions=False, **options)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.request(
+                call.method,
+                call.path,
+                params=call.query,
+                content=call.body.encode(),
+                headers={"content-type": "application/json"},
+            )
+        headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+        return Reply(status=answer.status_code, headers=headers, body=answer.text)

@@ -1,0 +1,240 @@
+"""The bus of who reads headsets: the memory bus, and what it publishes goes to a broker as well.
+
+Without the broker it is the memory bus, so local subscribers notice nothing when it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from nats.aio.msg import Msg
+from pydantic import ValidationError
+
+from eeg_emotion.cluster import subjects
+from eeg_emotion.cluster.connection import Connection
+from eeg_emotion.cluster.packets import (
+    QUESTIONS,
+    Call,
+    HistoryWanted,
+    Interest,
+    Reply,
+    Roll,
+    StatesWanted,
+    Traffic,
+)
+from eeg_emotion.logs import get_logger
+from eeg_emotion.publish.bus import Bus, Published
+from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.messages import Status
+from eeg_emotion.publish.requests import EVERY_HEADSET
+
+logger = get_logger(__name__)
+
+ROLL_SECONDS = 1.5
+INTEREST_SECONDS = 6.0
+"""For which a gateway's word holds that somebody looks at a headset's details."""
+
+_MOST_WAITING = 20_000  # some 10 MB, for a broker that takes slowly
+_MOST_KEPT = 1000  # of what is not asked for again, while the broker is away
+_KEPT_KINDS = frozenset({"alarm", "marker", "baseline"})
+_ANSWER_BYTES = 500_000  # half of what a broker takes in one message, as it is installed
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """As whom an ingest speaks.
+
+    Attributes
+    ----------
+    site, ingest
+        Its place, as in subjects.
+    run
+        Drawn anew at each start.
+    model_sha256, hop_seconds
+        What its predictions are of.
+    """
+
+    site: str
+    ingest: str
+    run: str
+    model_sha256: str
+    hop_seconds: float
+
+
+class IngestBus(Bus):
+    """Hands messages to local outboxes, and to a broker while it is there.
+
+    Parameters
+    ----------
+    identity
+        As whom it speaks.
+    connect
+        Makes the connection, given what is to be called once it stands.
+    clock, utc
+        As for `Bus`.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        connect: Callable[[Callable[[], None]], Connection],
+        clock: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(clock, utc)
+        self._identity = identity
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._kept: deque[tuple[str, bytes]] = deque()
+        self._rolled: set[str] = set()
+        self._interest: dict[str, float] = {}
+        self._answer: Callable[[Call], Awaitable[Reply]] | None = None
+        self._connection = connect(self._connected)
+        self._connection.hear(subjects.ask(identity.site, identity.ingest), self._asked)
+        self._connection.hear(subjects.interest(identity.site), self._hear_interest)
+        self._sent = self._dropped = 0
+
+    def traffic(self) -> Traffic:
+        """Count what passed."""
+        return Traffic(self._connection.is_connected, sent=self._sent, dropped=self._dropped)
+
+    async def run(self) -> None:
+        """Speak with the broker until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._connection.run())
+            self._tasks.create_task(self._send())
+            self._tasks.create_task(self._call_roll())
+
+    def answer_calls(self, answer: Callable[[Call], Awaitable[Reply]]) -> None:
+        """Have callers of gateways answered by a function; before `run`."""
+        self._answer = answer
+
+    def publish(self, message: Published) -> Frame:
+        """Hand the message to every follower of its headset, here and beyond."""
+        frame = super().publish(message)
+        if isinstance(message, Status) and frame.headset not in self._rolled:
+            self._roll()  # before it: a gateway takes messages of those alone that are on a roll
+        subject = subjects.message(self._identity.site, frame.headset, frame.kind)
+        if self._connection.is_connected:
+            self._put(subject, frame.data)
+        elif frame.kind in _KEPT_KINDS:
+            # Predictions and states are asked for again.
+            self._kept.append((subject, frame.data))
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popleft()
+                self._dropped += 1
+        return frame
+
+    def forget(self, headset: str) -> None:
+        """Drop what is known of a headset that is no longer listed."""
+        super().forget(headset)
+        self._roll()
+
+    def is_detail_wanted(self, headset: str) -> bool:
+        """Return whether anyone would get a `detail` message of a headset, here or beyond."""
+        until = max(self._interest.get(name, 0.0) for name in (headset, EVERY_HEADSET))
+        return self._clock() < until or super().is_detail_wanted(headset)
+
+    def _put(self, subject: str, data: bytes) -> None:
+        self._waiting.append((subject, data))
+        if len(self._waiting) > _MOST_WAITING:
+            self._waiting.popleft()
+            self._dropped += 1
+        self._wake.set()
+
+    def _roll(self) -> None:
+        if not self._connection.is_connected:
+            return
+        identity = self._identity
+        newest = {headset: self.last_prediction(headset) for headset in self.states()}
+        roll = Roll(
+            site=identity.site,
+            ingest=identity.ingest,
+            run=identity.run,
+            model_sha256=identity.model_sha256,
+            hop_seconds=identity.hop_seconds,
+            headsets={
+                headset: None if last is None else (last.epoch, last.seq)
+                for headset, last in newest.items()
+            },
+        )
+        self._rolled = set(newest)
+        self._put(subjects.roll(identity.site), roll.encode())
+
+    def _connected(self) -> None:
+        """Return where everything stands, for those who heard nothing meanwhile."""
+        self._roll()
+        for headset, frame in self.states().items():
+            self._put(subjects.message(self._identity.site, headset, frame.kind), frame.data)
+        while self._kept:
+            self._put(*self._kept.popleft())
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._connection.publish(*self._waiting.popleft())
+                self._sent += 1
+
+    async def _call_roll(self) -> None:
+        while True:
+            self._roll()
+            await asyncio.sleep(ROLL_SECONDS)
+
+    async def _hear_interest(self, message: Msg) -> None:
+        until = self._clock() + INTEREST_SECONDS
+        try:
+            interest = Interest.model_validate_json(message.data)
+        except ValidationError as error:
+            logger.warning("broker message not understood", subject=message.subject, why=str(error))
+            return
+        self._interest = {
+            name: end for name, end in self._interest.items() if end > self._clock()
+        } | dict.fromkeys(interest.details, until)
+
+    async def _asked(self, message: Msg) -> None:
+        try:
+            question = QUESTIONS.validate_json(message.data)
+        except ValidationError as error:
+            logger.warning("broker message not understood", subject=message.subject, why=str(error))
+            return
+        match question:
+            case HistoryWanted():
+                await message.respond(self._history(question))
+            case StatesWanted():
+                states = b",".join(frame.data for frame in self.states().values())
+                await message.respond(b'{"statuses":[%b]}' % states)
+            case Call() if self._answer is not None:
+                # Others are not to wait for an event store.
+                self._tasks.create_task(self._reply(message, self._answer(question)))
+
+    async def _reply(self, message: Msg, answering: Awaitable[Reply]) -> None:
+        reply = await answering
+        if self._connection.is_connected:
+            await message.respond(reply.encode())
+
+    def _history(self, question: HistoryWanted) -> bytes:
+        found = self.history.since(question.headset, question.position)
+        given: list[tuple[float, Frame]] = []
+        size = 0
+        for age, frame in found or ():
+            size += len(frame.data) + 32
+            if size > _ANSWER_BYTES:
+                break
+            given.append((age, frame))
+        return b'{"found":%b,"more":%b,"ages":[%b],"predictions":[%b]}' % (
+            _json(found is not None),
+            _json(len(given) < len(found or ())),
+            b",".join(f"{age:.3f}".encode() for age, _ in given),
+            b",".join(frame.data for _, frame in given),
+        )
+
+
+def _json(truth: bool) -> bytes:
+    return b"true" if truth else b"false"

@@ -1,0 +1,108 @@
+"""What the bus is told of the headsets: states and alarms at once, counts now and then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
+
+from eeg_emotion.baseline.baselines import Baselines
+from eeg_emotion.codes import State
+from eeg_emotion.fleet.connection import Connection
+from eeg_emotion.logs import get_logger
+from eeg_emotion.metrics.metrics import Metrics
+from eeg_emotion.publish.alarms import RaisedAlarm
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import Headset, Status
+from eeg_emotion.stream.link import WARNED_SECONDS
+
+logger = get_logger(__name__)
+
+_COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
+
+
+class RaisedAlarms(Protocol):
+    """Which alarms are raised; `alarms.alarms.Alarms` says more."""
+
+    def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
+        """Return a headset's raised alarms."""
+        ...
+
+    def forget(self, headset: str) -> None:
+        """Drop what is known of a headset that is no longer listed."""
+        ...
+
+
+class StatusPublisher:
+    """Tells of headsets what was not told yet.
+
+    Parameters
+    ----------
+    bus
+        Where it is told.
+    metrics
+        What is counted.
+    baselines
+        Learn that a headset is lost or forgotten.
+    alarms
+        What is raised of each headset.
+    """
+
+    def __init__(
+        self, bus: Bus, metrics: Metrics, baselines: Baselines, alarms: RaisedAlarms
+    ) -> None:
+        self._bus = bus
+        self._metrics = metrics
+        self._baselines = baselines
+        self._alarms = alarms
+        self._told: dict[str, tuple[State, str, tuple[RaisedAlarm, ...]]] = {}
+        self._warned: set[str] = set()
+        self._counts_told = 0.0
+
+    def describe(self, connection: Connection, now: float) -> Headset:
+        """Say all that subscribers may know of a headset."""
+        return connection.describe(now, self._alarms.raised(connection.id))
+
+    def tell(self, connections: Mapping[str, Connection], now: float) -> None:
+        """Tell new states and alarms, and of live headsets their counts when they are due."""
+        counts_due = now - self._counts_told >= _COUNTS_SECONDS
+        if counts_due:
+            self._counts_told = now
+        states: Counter[State] = Counter()
+        for identifier in sorted(connections):
+            connection = connections[identifier]
+            state, detail = connection.state(now), connection.detail(now)
+            alarms = self._alarms.raised(identifier)
+            states[state] += 1
+            before = self._told.get(identifier)
+            if before is None or before[:2] != (state, detail):
+                if state is State.LOST:
+                    self._baselines.lost(identifier)
+                logger.info("headset state", headset=identifier, state=state, detail=detail)
+            if before != (state, detail, alarms) or (counts_due and state is State.LIVE):
+                # Noted first: what is told here may raise an alarm at once.
+                self._told[identifier] = state, detail, alarms
+                self._bus.publish(Status(headset=connection.describe(now, alarms)))
+        self._metrics.show(states)
+
+    def warn(self, connections: Mapping[str, Connection], now: float) -> None:
+        """Log each silence once, before it makes a headset stale."""
+        for connection in connections.values():
+            silent = (
+                connection.line is not None
+                and connection.quarantine is None
+                and (connection.link.silent_seconds(now) >= WARNED_SECONDS)
+            )
+            if not silent:
+                self._warned.discard(connection.id)
+            elif connection.id not in self._warned and not connection.link.closed:
+                self._warned.add(connection.id)
+                logger.warning("headset silent", headset=connection.id, seconds=WARNED_SECONDS)
+
+    def forget(self, identifier: str) -> None:
+        """Drop what is known of a headset that is no longer listed."""
+        self._told.pop(identifier, None)
+        self._warned.discard(identifier)
+        self._bus.forget(identifier)
+        self._baselines.forget(identifier)
+        self._alarms.forget(identifier)

@@ -1,0 +1,247 @@
+"""The Open Inference Protocol, version 2: the graph's own tensors, as KServe and Triton serve them.
+
+Nothing is done to the numbers on either side: features go in as the signal path normalises them,
+and probabilities come out before calibration and without a judgement of the signal. EEG itself is
+for `/v1/predict`.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+import eeg_emotion
+from eeg_emotion.access.grants import Action
+from eeg_emotion.api.guard import documented, needs
+from eeg_emotion.api.service import Service
+from eeg_emotion.inference.model import Tensor
+from eeg_emotion.open_inference.body import (
+    HEADER_LENGTH,
+    InferenceError,
+    infer,
+)
+from eeg_emotion.open_inference.messages import FLOAT32, InferRequest, InferResponse
+
+
+class Failure(BaseModel):
+    """The protocol's form of an error."""
+
+    error: str
+
+
+class ServerMetadata(BaseModel):
+    """What this server is."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Live(BaseModel):
+    """That the server runs."""
+
+    live: Literal[True] = True
+
+
+class Ready(BaseModel):
+    """That the server takes requests."""
+
+    ready: Literal[True] = True
+
+
+class ModelReady(Ready):
+    """That the model takes requests."""
+
+    name: str
+
+
+class TensorMetadata(BaseModel):
+    """One input or output; a dimension of -1 is the batch."""
+
+    name: str
+    datatype: Literal["FP32"]
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What the graph takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+def inference_v2_router(service: Service) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(tags=["inference"], responses=_failures())
+    contract = service.model.contract
+
+    asking = documented(service)
+
+    @router.get("/v2", dependencies=asking)
+    async def server() -> ServerMetadata:
+        """Describe the server."""
+        return ServerMetadata(
+            name="eeg-emotion",
+            version=eeg_emotion.__version__,
+            extensions=["binary_tensor_data"],
+        )
+
+    @router.get("/v2/health/live")
+    async def live() -> Live:
+        """Tell that the server runs."""
+        return Live()
+
+    @router.get("/v2/health/ready", responses=_failures(503))
+    async def ready() -> Ready:
+        """Return whether to send work here."""
+        _check_ready(service)
+        return Ready()
+
+    async def of_model(model: str) -> None:
+        if model != contract.name:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND,
+                f"found no model {model!r}, expected {contract.name!r}, the one that is served",
+            )
+
+    async def of_version(model: str, version: str) -> None:
+        await of_model(model)
+        if version != contract.version:
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND,
+                f"found no version {version!r} of {model!r}, expected {contract.version!r}, the "
+                "one that is served",
+            )
+
+    for place, check in (
+        ("/v2/models/{model}", of_model),
+        ("/v2/models/{model}/versions/{version}", of_version),
+    ):
+        checks = [Depends(check)]
+
+        @router.get(place, dependencies=[*asking, *checks], responses=_failures(404))
+        async def metadata() -> ModelMetadata:
+            """Describe the graph: its inputs and outputs."""
+            return ModelMetadata(
+                name=contract.name,
+                versions=[contract.version],
+                platform="onnx_onnxv1",
+                inputs=[_described(service.model.input)],
+                outputs=[_described(tensor) for tensor in service.model.outputs],
+            )
+
+        @router.get(
+            f"{place}/ready",
+            dependencies=[*asking, *checks],
+            responses=_failures(404, 503),
+        )
+        async def model_ready() -> ModelReady:
+            """Return whether to send work here."""
+            _check_ready(service)
+            return ModelReady(name=contract.name)
+
+        @router.post(
+            f"{place}/infer",
+            dependencies=[*needs(service, Action.PREDICT), *checks],
+            response_model=InferResponse,
+            responses=_INFERRED | _failures(400, 404, 413, 415),
+            openapi_extra=_INFER_BODY,
+        )
+        async def infer_(request: Request) -> Response:
+            """Run the graph on one to four windows of features.
+
+            Outputs are the graph's own: probabilities of the classes before calibration.
+            """
+            encoding = request.headers.get("content-encoding", "identity")
+            if encoding != "identity":
+                raise HTTPException(
+                    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                    f"found Content-Encoding {encoding!r}, expected none; send the body as it is",
+                )
+            body = await request.body()
+            header_length = request.headers.get(HEADER_LENGTH)
+            try:
+                found, length = await run_in_threadpool(infer, service.model, body, header_length)
+            except InferenceError as error:
+                raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+            if length is None:
+                return Response(found, media_type="application/json")
+            return Response(
+                found,
+                headers={HEADER_LENGTH: str(length)},
+                media_type="application/octet-stream",
+            )
+
+    return router
+
+
+def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document these statuses, and whatever else may go wrong, in the protocol's form."""
+    documented: dict[int | str, dict[str, Any]] = {
+        status: {"model": Failure, "description": HTTPStatus(status).phrase} for status in statuses
+    }
+    documented["default"] = {"model": Failure, "description": "Any other error"}
+    return documented
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """Write a schema without references, which would point outside this place of the document."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in node.items() if key != "$defs"}
+
+
+_REQUEST = InferRequest.model_json_schema()
+_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+_INFERRED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The outputs; in binary where asked for, then after the JSON",
+        "content": {"application/octet-stream": _BINARY},
+        "headers": {
+            HEADER_LENGTH: {
+                "description": "The length of the JSON, where something follows it.",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
+
+_INFER_BODY: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": HEADER_LENGTH,
+            "in": "header",
+            "description": "The length of the JSON, where tensors in binary follow it.",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _inlined(_REQUEST, _REQUEST["$defs"])},
+            "application/octet-stream": _BINARY,
+        },
+    },
+}
+
+
+def _check_ready(service: Service) -> None:
+    if service.draining:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+
+
+def _described(tensor: Tensor) -> TensorMetadata:
+    return TensorMetadata(name=tensor.name, datatype=FLOAT32, shape=[-1, *tensor.shape])

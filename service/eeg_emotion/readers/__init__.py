@@ -1,0 +1,1 @@
+"""Readers of other makers' files: what MNE reads, and XDF."""

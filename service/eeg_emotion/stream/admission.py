@@ -1,0 +1,124 @@
+"""Holds a stream's metadata against the model's needs: a layout, or the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eeg_emotion.eeg.caps import Cap
+from eeg_emotion.eeg.layout import ChannelsMissing, Layout, UnitUnstated, plan_layout
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.lsl.inlet import StreamDescription
+
+
+class StreamRefused(EegEmotionError):
+    """The stream's rate or format cannot be brought to the model's."""
+
+
+def admit(
+    stream: StreamDescription,
+    settings: PathSettings,
+    *,
+    cap: Cap | None = None,
+    amplitudes: NDArray[np.float64] | None = None,
+) -> Layout:
+    """Check format, rate, labels and units of a stream.
+
+    Parameters
+    ----------
+    cap, amplitudes
+        As for `plan_layout`: the electrodes behind numbered labels, and `(stream channels,)`
+        amplitudes to judge a unit by that is not stated.
+
+    Raises
+    ------
+    StreamRefused, LayoutError
+        If the stream cannot serve, with what was found, what was expected and the remedy;
+        `UnitUnstated` where amplitudes are needed.
+    """
+    if stream.is_text:
+        raise StreamRefused(
+            "found a stream of text, expected numbers; set a numeric channel format in the "
+            "program that makes the outlet, or its type to Markers"
+        )
+    if not LOWEST_SFREQ <= stream.sfreq <= HIGHEST_SFREQ:
+        raise StreamRefused(
+            f"found a nominal rate of {stream.sfreq:g} Hz, expected {LOWEST_SFREQ:g} to "
+            f"{HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
+            "that makes the outlet"
+        )
+    if len(stream.labels) != stream.channel_count:
+        raise ChannelsMissing(
+            f"found {len(stream.labels)} channel labels in the metadata of a stream of "
+            f"{stream.channel_count} channels, expected one for each under "
+            "desc/channels/channel/label; set them in the program that makes the outlet"
+        )
+    return plan_layout(
+        stream.labels,
+        stream.units,
+        channels=settings.channels,
+        max_interpolated=settings.max_interpolated,
+        cap=cap,
+        amplitudes=amplitudes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A stream that was let in; its unit may still have to be judged by its amplitude.
+
+    Attributes
+    ----------
+    layout
+        How its channels become the model's; None until `weigh` gives it.
+    """
+
+    layout: Layout | None
+    _stream: StreamDescription
+    _settings: PathSettings
+    _cap: Cap | None
+
+    @classmethod
+    def of(
+        cls, stream: StreamDescription, settings: PathSettings, cap: Cap | None = None
+    ) -> Admission:
+        """Let a stream in.
+
+        Raises
+        ------
+        StreamRefused, LayoutError
+            If it cannot serve, whatever its amplitude.
+        """
+        if not stream.labels and cap is not None:
+            # Whoever names the cap says what its numbers are; without labels they are the order.
+            numbers = range(1, stream.channel_count + 1)
+            stream = replace(stream, labels=tuple(f"Ch{number}" for number in numbers))
+        try:
+            layout = admit(stream, settings, cap=cap)
+        except UnitUnstated:
+            layout = None
+        return cls(layout, stream, settings, cap)
+
+    @property
+    def sfreq(self) -> float:
+        """The stream's nominal rate in Hz."""
+        return self._stream.sfreq
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels the stream has."""
+        return self._stream.channel_count
+
+    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
+        """Judge the unit by `(channels,)` amplitudes in the stream's own numbers.
+
+        Raises
+        ------
+        UnitSuspect
+            If they speak for no unit, or for none alone.
+        """
+        return admit(self._stream, self._settings, cap=self._cap, amplitudes=amplitudes)

@@ -1,0 +1,119 @@
+"""From the source's stamps to this machine's clock, whatever clock the source goes by.
+
+Lab Streaming Layer asks for stamps of its own clock and gives the offset to ours. Some programs
+stamp with Unix time; and clocks are set while they run.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from eeg_emotion.errors import EegEmotionError
+
+_FUTURE_SECONDS = 0.5  # two clocks that LSL compares are within milliseconds of each other
+_FIRST_FUTURE_SECONDS = 5.0  # the first offset is one measurement over an unknown network
+_UNIX_SECONDS = 60.0  # within which a stamp of Unix time is recognised
+_TOLD_SECONDS = 0.001
+_BACK_SECONDS = 1.0  # a step back beyond this is no jitter
+_LARGEST_SECONDS = 1e13  # no time, and a correction by it would have no milliseconds left
+
+
+class ClockError(EegEmotionError):
+    """The stream's stamps are by no clock that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What to add to a chunk's stamps.
+
+    Attributes
+    ----------
+    seconds
+        From the source's clock to this machine's LSL clock.
+    jumped
+        True where the source's clock was set since the chunk before, so that what lies between
+        the two cannot be known.
+    """
+
+    seconds: float
+    jumped: bool
+
+
+class SourceClock:
+    """Follows the clock of one connection.
+
+    Parameters
+    ----------
+    ahead
+        True where the stamps are meant to run ahead of the clock: a recording played fast.
+    """
+
+    def __init__(self, *, ahead: bool) -> None:
+        self._ahead = ahead
+        self._unix: bool | None = None
+        self._correction = 0.0
+        self._last: float | None = None
+        self._lag = 0.0
+
+    def describe(self) -> str | None:
+        """Return what had to be done to the stamps; None where nothing had to be."""
+        if abs(self._correction) >= _TOLD_SECONDS:
+            return (
+                f"its clock has jumped by {-self._correction:+.1f} s in all; since then its "
+                "windows are dated by when they arrived"
+            )
+        return "its stamps are Unix time, not LSL's clock" if self._unix else None
+
+    def map(self, last: float, clock_offset: float, arrived: float, utc: float) -> Mapping:
+        """Return what to add to the stamps of a chunk.
+
+        Parameters
+        ----------
+        last
+            The chunk's last stamp, seconds by the source's clock.
+        clock_offset
+            What LSL says to add to have this machine's LSL clock.
+        arrived
+            When the chunk came, by that clock.
+        utc
+            What to add to that clock to have Unix time.
+
+        Raises
+        ------
+        ClockError
+            If the first stamps lie in the future, and are not Unix time.
+        """
+        if self._ahead:
+            return Mapping(clock_offset, jumped=False)
+        if self._unix is None and math.isfinite(last):
+            self._unix = self._begin(last, clock_offset, arrived, utc)
+        offset = (-utc if self._unix else clock_offset) + self._correction
+        if not abs(last) <= _LARGEST_SECONDS:
+            return Mapping(offset, jumped=False)
+        lag = arrived - last - offset
+        back = self._last is not None and last < self._last - _BACK_SECONDS
+        jumped = self._last is not None and (back or lag < -_FUTURE_SECONDS)
+        if jumped:
+            self._correction += lag - self._lag
+            offset += lag - self._lag
+            lag = self._lag
+        elif self._correction and lag < 0.0:
+            # Nothing comes before it was measured, so what came at the jump had come late.
+            self._correction += lag
+            offset += lag
+            lag = 0.0
+        self._last, self._lag = last, max(lag, 0.0)
+        return Mapping(offset, jumped)
+
+    def _begin(self, last: float, clock_offset: float, arrived: float, utc: float) -> bool:
+        ahead = last + clock_offset - arrived
+        if ahead <= _FIRST_FUTURE_SECONDS:
+            return False
+        if abs(last - arrived - utc) <= _UNIX_SECONDS:
+            return True
+        raise ClockError(
+            f"found time stamps {ahead:.0f} s ahead of this machine's LSL clock, expected the "
+            "time at which the samples were taken, by LSL's local_clock or in Unix seconds; set "
+            "that in the program that makes the outlet, or the clock of its machine"
+        )

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from pydantic import SecretStr
+from tests.service.alarms.delivery.conftest import alarm, free_port, running, until
+from tests.service.certificates import self_signed
+
+from eeg_emotion.alarms.delivery import mqtt
+from eeg_emotion.alarms.delivery.mqtt import Mqtt, MqttSettings
+from eeg_emotion.alarms.delivery.sender import Retry
+from eeg_emotion.alarms.delivery.worker import DeliveryWorker
+from eeg_emotion.alarms.store.store import EventStore
+from eeg_emotion.publish.alarms import AlarmChange
+
+Broker = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[bytes]]]
+ANYBODY = "allow_anonymous true"
+
+
+def made(port: int, user: str = "", **settings: str) -> Mqtt:
+    return Mqtt(MqttSettings(url=SecretStr(f"mqtt://{user}127.0.0.1:{port}"), **settings))
+
+
+@contextlib.contextmanager
+def listening(port: int, topic: str) -> Iterator[queue.SimpleQueue[paho.MQTTMessage]]:
+    """Subscribe as any client would."""
+    heard: queue.SimpleQueue[paho.MQTTMessage] = queue.SimpleQueue()
+    ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_message = lambda *given: heard.put(given[2])
+    client.on_subscribe = lambda *given: ready.put(given[3])
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.subscribe(topic, qos=1)
+    ready.get(timeout=60)
+    try:
+        yield heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+async def test_an_event_arrives_at_a_subscriber_with_its_properties(broker: Broker) -> None:
+    port = free_port()
+    sender = made(port, topic="plant/eeg")
+    with broker(port, ANYBODY), listening(port, "plant/eeg/+/alarm") as heard:
+        await sender.send(alarm(headset="ward/1 #"))
+        message = await asyncio.to_thread(heard.get, timeout=60)
+        await sender.aclose()
+
+    assert message.topic == "plant/eeg/ward%2F1%20%23/alarm"
+    assert message.payload.decode() == alarm(headset="ward/1 #").encode()
+    assert (message.qos, message.retain) == (1, False)
+    assert message.properties is not None
+    assert message.properties.ContentType == "application/json"
+    assert dict(message.properties.UserProperty) == {
+        "id": "a1.raised", "change": "raised", "severity": "warning",
+    }  # fmt: skip
+
+
+async def test_one_connection_is_kept_and_a_lost_one_is_made_anew(
+    broker: Broker, tmp_path: Path
+) -> None:
+    port = free_port()
+    sender = made(port)
+    with broker(port, ANYBODY, "log_type all"):
+        await sender.send(alarm("a1"))
+        await sender.send(alarm("a2"))
+    log = (tmp_path / "mosquitto.log").read_text()
+    assert log.count("New client connected") == 1
+
+    with broker(port, ANYBODY), listening(port, "#") as heard:
+        await sender.send(alarm("a3"))
+        assert b'"a3"' in (await asyncio.to_thread(heard.get, timeout=60)).payload
+    await sender.aclose()
+
+
+async def test_a_broker_that_is_not_there_is_told(broker: Broker) -> None:
+    with pytest.raises(Retry, match=r"found no MQTT broker at 127\.0\.0\.1"):
+        await made(free_port()).send(alarm())
+
+
+async def test_a_broker_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "_TIMEOUT_SECONDS", 1.0)
+    stop = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stop.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    sender = made(server.sockets[0].getsockname()[1])
+    with pytest.raises(Retry, match=r"found no word .* expected to be let in"):
+        await sender.send(alarm())
+    stop.set()
+    server.close()
+    await sender.aclose()
+
+
+async def test_whom_the_broker_lets_in_and_what_they_may_publish_is_told_without_the_password(
+    broker: Broker, tmp_path: Path
+) -> None:
+    port = free_port()
+    passwords, rights = tmp_path / "passwords", tmp_path / "rights"
+    make = [shutil.which("mosquitto_passwd") or "", "-b", "-c", passwords, "eeg", "pw-1"]
+    await asyncio.to_thread(subprocess.run, make, check=True)
+    rights.write_text("user eeg\ntopic write allowed/#\n")
+    lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}"]
+    with broker(port, *lines):
+        with pytest.raises(Retry, match=r"says 'Not authorized'") as told:
+            await made(port, "eeg:pw-2@").send(alarm())
+        assert "pw-2" not in str(told.value)
+
+        refused = made(port, "eeg:pw-1@", topic="forbidden")
+        with pytest.raises(Retry, match=r"says 'Not authorized'; .*what they may publish"):
+            await refused.send(alarm())
+
+        allowed = made(port, "eeg:pw-1@", topic="allowed")
+        await allowed.send(alarm())
+        await allowed.aclose()
+
+
+# paho leaves the socket of a handshake that failed to the interpreter, which closes it.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+async def test_a_broker_on_tls_is_trusted_by_the_systems_authorities_and_its_name(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    key, certificate = self_signed(tmp_path, "127.0.0.1")
+    with broker(port, ANYBODY, f"certfile {certificate}", f"keyfile {key}"):
+
+        async def send(host: str) -> None:
+            sender = Mqtt(MqttSettings(url=SecretStr(f"mqtts://{host}:{port}")))
+            try:
+                await sender.send(alarm())
+            finally:
+                await sender.aclose()
+
+        with pytest.raises(Retry, match=r"self-signed certificate"):
+            await send("127.0.0.1")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        await send("127.0.0.1")
+        with pytest.raises(Retry, match=r"certificate is not valid for 'localhost'"):
+            await send("localhost")
+
+
+async def test_events_wait_for_a_broker_and_arrive_in_order(
+    broker: Broker, store: EventStore
+) -> None:
+    port = free_port()
+    outcomes: list[str] = []
+    subscribed = asyncio.Event()
+
+    async def until_subscribed(_: float) -> None:
+        await subscribed.wait()
+
+    courier = DeliveryWorker(
+        made(port),
+        store,
+        observe=lambda _, outcome: outcomes.append(outcome),
+        utc=lambda: 100.0,
+        sleep=until_subscribed,
+    )
+    changes = list(AlarmChange)
+    store.record([alarm(change=change) for change in changes], ["mqtt"], 100.0)
+    async with running(courier):
+        await until(lambda: outcomes == ["retried"])
+        with broker(port, ANYBODY), listening(port, "eeg-emotion/#") as heard:
+            subscribed.set()
+            messages = [await asyncio.to_thread(heard.get, timeout=60) for _ in changes]
+            await until(lambda: store.waiting() == {})
+    told = [message.properties and dict(message.properties.UserProperty) for message in messages]
+    assert [each and each["change"] for each in told] == ["raised", "acknowledged", "cleared"]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import standardwebhooks
+from pydantic import SecretStr
+from tests.service.alarms.delivery.conftest import Receiver, alarm
+
+from eeg_emotion.alarms.delivery import webhook
+from eeg_emotion.alarms.delivery.sender import Refusal, Retry
+from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+def made(url: str, *headsets: str) -> Webhook:
+    settings = WebhookSettings(
+        name="control-room",
+        url=SecretStr(url),
+        secret=SecretStr(SECRET),
+        headsets=headsets or ("*",),
+    )
+    return Webhook(settings)
+
+
+async def sent(*answers: str) -> Receiver:
+    """Send one event to a receiver that gives these answers."""
+    receiver = Receiver(*answers)
+    async with receiver.listening() as url:
+        hook = made(url)
+        try:
+            await hook.send(alarm())
+        finally:
+            await hook.aclose()
+    return receiver
+
+
+async def test_an_event_is_posted_as_it_is_and_its_signature_is_verified_by_the_standards_library():
+    receiver = await sent("204 No Content")
+
+    ((first, headers, body),) = receiver.requests
+    assert first == "POST /hook/secret-path HTTP/1.1"
+    assert body.decode() == alarm().encode()
+    assert headers["content-type"] == "application/json"
+    assert headers["webhook-id"] == alarm().id
+    verifier = standardwebhooks.Webhook(SECRET)
+    assert verifier.verify(body, headers)["headset"] == "ward-1"
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        verifier.verify(body.replace(b"ward-1", b"ward-2"), headers)
+
+
+@pytest.mark.parametrize("status", ["408 x", "425 x", "429 x", "500 x", "503 x"])
+async def test_what_may_pass_is_to_be_tried_again(status: str) -> None:
+    with pytest.raises(Retry, match=rf"found the answer {status[:3]}, expected 2xx"):
+        await sent(status)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "301 x\r\nlocation: /elsewhere",
+        "302 x\r\nlocation: http://[::1",
+        "307 x\r\nlocation: http://xn--a/",
+        "400 x",
+        "404 x",
+        "410 x",
+    ],
+)
+async def test_what_will_not_pass_is_refused_and_nobody_is_sent_elsewhere(status: str) -> None:
+    with pytest.raises(Refusal, match=rf"found the answer {status[:3]}"):
+        await sent(status)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("999999", 3600.0),
+        ("soon", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+    ],
+)
+async def test_a_pause_that_is_asked_for_is_told_up_to_an_hour(
+    header: str, seconds: float | None
+) -> None:
+    with pytest.raises(Retry) as told:
+        await sent(f"429 x\r\nretry-after: {header}")
+    assert told.value.after_seconds == seconds
+
+
+async def test_a_pause_may_be_a_date() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    with pytest.raises(Retry) as told:
+        await sent(f"503 x\r\nretry-after: {date}")
+    assert told.value.after_seconds == pytest.approx(60, abs=5)
+
+
+async def test_a_receiver_that_hangs_up_is_tried_again() -> None:
+    with pytest.raises(Retry, match=r"found no answer"):
+        await sent("hang up")
+
+
+async def test_a_receiver_that_says_nothing_is_left_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(Retry, match=r"found no answer \(\w*Timeout"):
+        await sent("say nothing")
+
+
+async def test_a_receiver_that_is_not_there_is_tried_again_and_its_address_is_not_told() -> None:
+    receiver = Receiver("204 x")
+    async with receiver.listening() as url:
+        pass
+    hook = made(url)
+    with pytest.raises(Retry) as told:
+        await hook.send(alarm())
+    await hook.aclose()
+    assert "secret-path" not in str(told.value)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert len((await sent("200 OK")).requests) == 1
+
+
+async def test_only_its_headsets_are_wanted() -> None:
+    hook = made("http://localhost/", "ward-*", "lab")
+    assert hook.wants(alarm(headset="ward-7"))
+    assert not hook.wants(alarm(headset="laboratory"))
+    assert hook.target == "webhook:control-room"
+    await hook.aclose()

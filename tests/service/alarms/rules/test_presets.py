@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.service.publish.conftest import prediction, status
+
+from eeg_emotion.alarms.rules.engine import RuleEngine
+from eeg_emotion.alarms.rules.presets import preset_names, read_all_rules, read_rules_named
+from eeg_emotion.alarms.rules.rule import RulesError
+from eeg_emotion.codes import State
+from eeg_emotion.publish.alarms import AlarmChange, Severity
+from eeg_emotion.publish.messages import Reason, Score, WindowSpan
+
+
+def told(preset: str, seconds: int, **window: object) -> list[tuple[str, float]]:
+    """Return which rules are raised and when, with one window like this each second."""
+    engine = RuleEngine(read_rules_named(preset))
+    engine.heard(status("a", State.LIVE), 0.0)
+    found = []
+    for end in range(5, seconds):
+        span = WindowSpan(start=end - 5, end=float(end))
+        heard = engine.heard(prediction("a", end, window=span, **window), 0.0)
+        found += [(event.rule.name, event.time - 5) for event in heard]
+    return found
+
+
+def score(probability: float) -> Score:
+    return Score(probability=probability, label="high" if probability > 0.5 else "low")
+
+
+@pytest.mark.parametrize(
+    ("preset", "arousal", "valence", "expected"),
+    [
+        ("driver-takeover", 0.9, 0.1, [("driver-agitated", 10.0)]),
+        ("driver-takeover", 0.9, 0.9, []),
+        ("driver-takeover", 0.1, 0.5, [("driver-inattentive", 30.0)]),
+        ("driver-takeover", 0.5, 0.5, []),
+        ("operator-safety", 0.9, 0.1, [("operator-strained", 60.0)]),
+        ("operator-safety", 0.1, 0.5, [("operator-underloaded", 120.0)]),
+    ],
+)
+def test_a_preset_raises_what_it_says_after_its_dwell(
+    preset: str, arousal: float, valence: float, expected: list[tuple[str, float]]
+):
+    window = {"arousal": score(arousal), "valence": score(valence), "quality": 0.9}
+    assert told(preset, 140, **window) == expected
+    assert told(preset, 140, **window | {"quality": 0.5}) == []
+
+
+@pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED])
+def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: State):
+    engine = RuleEngine(read_all_rules(["signal-lost", "driver-takeover"]))
+    engine.heard(status("a", State.LIVE), 0.0)
+    engine.heard(status("a", state), 10.0)
+    assert engine.tick(12.9) == []
+    (raised,) = engine.tick(13.1)
+    assert (raised.rule.name, raised.rule.severity) == ("signal-lost", Severity.CRITICAL)
+    engine.heard(status("a", State.LIVE), 20.0)
+    window = prediction("a", 1, window=WindowSpan(start=18.0, end=23.0))
+    (over,) = engine.heard(window, 23.0)
+    assert (over.rule.name, over.change) == ("signal-lost", AlarmChange.CLEARED)
+
+
+def test_windows_without_a_score_are_told_and_warming_up_is_not():
+    nothing = {"valid": False, "arousal": Score(probability=None, label=None),
+               "valence": Score(probability=None, label=None)}  # fmt: skip
+    bad = told("signal-lost", 30, **nothing, reasons=(Reason.POOR_CONTACT,))
+    assert bad == [("no-estimate", 10.0)]
+    assert told("signal-lost", 30, **nothing, reasons=(Reason.WARMING_UP,)) == []
+
+
+def test_every_preset_is_read_and_all_go_together():
+    assert preset_names() == ("driver-takeover", "operator-safety", "signal-lost")
+    rules = read_all_rules(preset_names()).rule
+    assert len(rules) == 6
+    # An estimate is not a fact, and silence is no state of a person.
+    assert all("estimate" in rule.text or "Nothing is known" in rule.text for rule in rules)
+
+
+def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path):
+    file = tmp_path / "own.toml"
+    file.write_text(
+        '[[rule]]\nname = "signal-lost"\ntext = "x"\nseverity = "info"\n'
+        'when = [{ of = "quality", below = 0.5 }]\n'
+    )
+    assert [rule.severity for rule in read_rules_named(str(file)).rule] == ["info"]
+    with pytest.raises(RulesError, match=r"'signal-lost' in signal-lost and in .*own\.toml"):
+        read_all_rules(["signal-lost", str(file)])
+
+
+def test_what_is_neither_is_refused_with_what_there_is():
+    with pytest.raises(RulesError, match=r"expected a TOML file of rules or one of driver-tak"):
+        read_rules_named("no-such")

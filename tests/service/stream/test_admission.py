@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eeg_emotion.eeg.caps import CAPS
+from eeg_emotion.eeg.layout import ChannelsMissing, UnitSuspect, UnitUnstated
+from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.eeg.resampling import HIGHEST_SFREQ, LOWEST_SFREQ
+from eeg_emotion.lsl.inlet import StreamDescription
+from eeg_emotion.stream.admission import StreamRefused, admit
+
+SETTINGS = PathSettings()
+STREAM = StreamDescription(
+    uid="1",
+    channel_count=32,
+    labels=DEAP32,
+    units=("uV",) * 32,
+    sfreq=250.0,
+    is_text=False,
+    simulated=True,
+    replay_speed=1.0,
+)
+
+
+@pytest.mark.parametrize("sfreq", [LOWEST_SFREQ, 128.0, 250.0, HIGHEST_SFREQ])
+def test_a_stream_that_fits_is_admitted_at_any_rate_in_range(sfreq: float):
+    layout = admit(replace(STREAM, sfreq=sfreq), SETTINGS)
+    assert layout.measured == DEAP32
+    assert layout.max_interpolated == SETTINGS.max_interpolated
+    assert layout.unit == "µV, as stated"
+
+
+@pytest.mark.parametrize("sfreq", [0.0, LOWEST_SFREQ - 1, HIGHEST_SFREQ + 1, np.nan])
+def test_a_rate_out_of_range_is_refused(sfreq: float):
+    with pytest.raises(StreamRefused, match=rf"nominal rate of {sfreq:g} Hz, expected"):
+        admit(replace(STREAM, sfreq=sfreq), SETTINGS)
+
+
+def test_text_is_refused():
+    with pytest.raises(StreamRefused, match="stream of text, expected numbers"):
+        admit(replace(STREAM, is_text=True), SETTINGS)
+
+
+@pytest.mark.parametrize("labels", [(), DEAP32[:31], (*DEAP32, "Status")])
+def test_a_stream_without_one_label_for_each_channel_is_refused(labels: tuple[str, ...]):
+    with pytest.raises(ChannelsMissing, match=rf"found {len(labels)} channel labels .* of 32"):
+        admit(replace(STREAM, labels=labels), SETTINGS)
+
+
+def test_missing_channels_are_filled_in_as_far_as_the_model_allows():
+    labels = (*DEAP32[:20], *(f"X{n}" for n in range(12)))
+    assert admit(replace(STREAM, labels=labels), SETTINGS).interpolated == DEAP32[20:]
+    with pytest.raises(ChannelsMissing, match="found 20 of the model's 32"):
+        admit(replace(STREAM, labels=labels), replace(SETTINGS, max_interpolated=11))
+
+
+def test_a_stream_without_units_is_admitted_once_it_is_measured():
+    stream = replace(STREAM, units=("",) * 32)
+    with pytest.raises(UnitUnstated) as caught:
+        admit(stream, SETTINGS)
+    assert caught.value.rows == tuple(range(32))
+    layout = admit(stream, SETTINGS, amplitudes=np.full(32, 8e-6))
+    np.testing.assert_array_equal(layout.microvolts, 1e6)
+    with pytest.raises(UnitSuspect, match="median amplitude of 0 "):
+        admit(stream, SETTINGS, amplitudes=np.zeros(32))
+
+
+def test_a_numbered_stream_is_admitted_with_its_cap():
+    stream = replace(STREAM, labels=tuple(f"A{n}" for n in range(1, 33)))
+    with pytest.raises(ChannelsMissing, match="--cap"):
+        admit(stream, SETTINGS)
+    layout = admit(stream, SETTINGS, cap=CAPS["biosemi32"])
+    assert layout.order == CAPS["biosemi32"].sites

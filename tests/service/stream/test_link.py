@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from eeg_emotion.codes import State
+from eeg_emotion.stream.link import LOST_SECONDS, STALE_SECONDS, WARNED_SECONDS, Link
+
+OPENED = 1000.0
+JUST_BEFORE = 1e-6
+
+
+def heard() -> Link:
+    link = Link(OPENED)
+    link.heard(OPENED)
+    return link
+
+
+def test_a_new_connection_is_connecting_until_samples_come():
+    link = Link(OPENED)
+    assert link.state(OPENED) is State.CONNECTING
+    assert link.state(OPENED + 1.0) is State.CONNECTING
+    link.heard(OPENED + 1.0)
+    assert link.state(OPENED + 1.0) is State.LIVE
+
+
+def test_samples_keep_it_live():
+    link = heard()
+    for second in range(100):
+        link.heard(OPENED + second)
+        assert link.state(OPENED + second + STALE_SECONDS - JUST_BEFORE) is State.LIVE
+
+
+@pytest.mark.parametrize(
+    ("silent", "state"),
+    [
+        (0.0, State.LIVE),
+        (STALE_SECONDS - JUST_BEFORE, State.LIVE),
+        (STALE_SECONDS, State.STALE),
+        (LOST_SECONDS - JUST_BEFORE, State.STALE),
+        (LOST_SECONDS, State.LOST),
+        (1e6, State.LOST),
+    ],
+)
+def test_silence_makes_it_stale_and_then_lost(silent: float, state: State):
+    assert heard().state(OPENED + silent) is state
+
+
+def test_the_limits_are_those_that_are_promised():
+    assert (WARNED_SECONDS, STALE_SECONDS, LOST_SECONDS) == (1.0, 2.0, 10.0)
+
+
+def test_a_silence_is_warned_of_while_the_headset_still_is_live():
+    link = heard()
+    assert link.silent_seconds(OPENED + WARNED_SECONDS) >= WARNED_SECONDS
+    assert link.state(OPENED + WARNED_SECONDS) is State.LIVE
+
+
+@pytest.mark.parametrize("silent", [STALE_SECONDS, LOST_SECONDS])
+def test_a_headset_that_speaks_again_is_live_again(silent: float):
+    link = heard()
+    assert link.state(OPENED + silent) is not State.LIVE
+    link.heard(OPENED + silent)
+    assert link.state(OPENED + silent) is State.LIVE
+
+
+def test_a_connection_that_never_brings_a_sample_is_given_up_too():
+    link = Link(OPENED)
+    assert link.state(OPENED + STALE_SECONDS) is State.STALE
+    assert link.state(OPENED + LOST_SECONDS) is State.LOST
+
+
+def test_a_closed_connection_is_lost_at_once_and_for_good():
+    link = heard()
+    link.close()
+    assert link.state(OPENED) is State.LOST
+    link.heard(OPENED + 1.0)  # samples that were still on their way
+    assert link.state(OPENED + 1.0) is State.LOST
+
+
+def test_asking_for_the_state_changes_nothing():
+    link = heard()
+    assert link.state(OPENED + LOST_SECONDS) is State.LOST
+    assert link.state(OPENED) is State.LIVE
+
+
+def test_silence_is_told_in_seconds_since_the_last_sample():
+    link = Link(OPENED)
+    assert link.silent_seconds(OPENED + 3.0) == 3.0
+    link.heard(OPENED + 4.0)
+    assert link.silent_seconds(OPENED + 4.5) == 0.5

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.stream.selection import HeadsetFilter
+
+
+@pytest.mark.parametrize(
+    ("patterns", "followed"),
+    [
+        ((), True),
+        (("ward-3-muse",), True),
+        (("ward-*",), True),
+        (("Ward-*",), True),  # whoever types it need not know how an id is spelled
+        (("muse 2",), True),
+        (("MUSE*",), True),
+        (("*[12]",), True),
+        (("ward-?-muse",), True),
+        (("icu-*", "*muse*"), True),
+        (("icu-*",), False),
+        (("ward",), False),  # the whole of it, not a part
+        (("ward-??-muse",), False),
+    ],
+)
+def test_a_headset_is_followed_by_its_id_or_its_name(patterns: tuple[str, ...], followed: bool):
+    assert HeadsetFilter(match=patterns).follows("ward-3-muse", "Muse 2") is followed
+
+
+def test_without_settings_all_are_followed_and_judged_by_the_defaults():
+    reception = HeadsetFilter()
+    assert reception.follows("", "")
+    assert (reception.cap, reception.limits) == (None, QualityLimits())
