@@ -92,14 +92,14 @@ def test_what_may_not_be_is_refused_before_the_port_is_taken(
 )
 def test_it_is_open_where_it_may_be_and_has_no_keys(
     tmp_path: Path, options: dict[str, Any], is_open: bool
-):
+) -> None:
     if "keys" in options:
         options = options | {"keys": tmp_path / "keys.json"}
         KeyStore(options["keys"]).add("wallboard", READ)
     assert access_for(load_settings(**options), Purpose.DEMO).open is is_open
 
 
-def test_keys_in_the_users_own_folder_are_asked_for_without_being_named():
+def test_keys_in_the_users_own_folder_are_asked_for_without_being_named() -> None:
     assert access_for(load_settings(), Purpose.DEMO).open
     store = KeyStore(default_keys())
     store.add("wallboard", READ)
@@ -111,14 +111,14 @@ def test_keys_in_the_users_own_folder_are_asked_for_without_being_named():
     assert access_for(load_settings(), Purpose.DEMO).open
 
 
-def test_a_file_that_is_named_is_asked_for_even_when_it_holds_no_key(tmp_path: Path):
+def test_a_file_that_is_named_is_asked_for_even_when_it_holds_no_key(tmp_path: Path) -> None:
     store = KeyStore(tmp_path / "keys.json")
     store.add("wallboard", READ)
     store.revoke("wallboard")
     assert not access_for(load_settings(keys=store.path), Purpose.DEMO).open
 
 
-def test_a_file_that_is_named_and_not_there_is_refused_with_the_remedy(tmp_path: Path):
+def test_a_file_that_is_named_and_not_there_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="keys create NAME --scope"):
         access_for(load_settings(keys=tmp_path / "keys.json"), Purpose.DEMO)
 
@@ -131,7 +131,7 @@ def test_a_real_model_without_a_purpose_is_refused(model_file: Callable[..., Pat
 
 def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+) -> None:
     KeyStore(default_keys()).add("wallboard", READ)
     monkeypatch.setenv("EEG_EMOTION_PURPOSE", "workplace")
     for name, value in (environment := _apart_from_the_user(tmp_path / "demo")).items():

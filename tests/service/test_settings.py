@@ -32,7 +32,7 @@ def toml(tmp_path: Path) -> Path:
     return tmp_path / "eeg-emotion.toml"
 
 
-def test_without_any_source_the_service_listens_on_this_machine_alone():
+def test_without_any_source_the_service_listens_on_this_machine_alone() -> None:
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.lsl_scope is Scope.MACHINE
@@ -40,7 +40,7 @@ def test_without_any_source_the_service_listens_on_this_machine_alone():
     assert settings.model is None
 
 
-def test_each_source_goes_before_the_next(toml: Path, monkeypatch: pytest.MonkeyPatch):
+def test_each_source_goes_before_the_next(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     default = load_settings().port
     toml.write_text("port = 1111\n", encoding="utf-8")
     assert load_settings(toml).port == 1111 != default
@@ -49,7 +49,7 @@ def test_each_source_goes_before_the_next(toml: Path, monkeypatch: pytest.Monkey
     assert load_settings(toml, port=3333).port == 3333
 
 
-def test_sources_are_joined_setting_by_setting(toml: Path, monkeypatch: pytest.MonkeyPatch):
+def test_sources_are_joined_setting_by_setting(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text('host = "::1"\nport = 1111\nsession_id = "file"\n', encoding="utf-8")
     monkeypatch.setenv("EEG_EMOTION_PORT", "2222")
     monkeypatch.setenv("EEG_EMOTION_SESSION_ID", "environment")
@@ -57,7 +57,7 @@ def test_sources_are_joined_setting_by_setting(toml: Path, monkeypatch: pytest.M
     assert (settings.host, settings.port, settings.session_id) == ("::1", 2222, "line")
 
 
-def test_an_option_that_was_not_given_hides_nothing(toml: Path):
+def test_an_option_that_was_not_given_hides_nothing(toml: Path) -> None:
     toml.write_text("port = 1111\n", encoding="utf-8")
     assert load_settings(toml, port=None, host=None).port == 1111
 
@@ -108,7 +108,7 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path):
 )
 def test_every_setting_can_come_from_every_source(
     name: str, text: str, value: object, toml: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     assert getattr(load_settings(**{name: value}), name) == value
     literal = (
         f'"{text}"' if isinstance(value, str | Path | SecretStr) else text.replace('":', '" =')
@@ -133,7 +133,7 @@ def every_limit() -> dict[str, float | list[float]]:
 
 def test_every_limit_of_the_quality_can_come_from_the_file_and_the_environment(
     toml: Path, monkeypatch: pytest.MonkeyPatch, every_limit: dict[str, float | list[float]]
-):
+) -> None:
     lines = [f"{name} = {value}" for name, value in every_limit.items()]
     toml.write_text("\n".join(["[quality]", *lines]), encoding="utf-8")
     expected = QualityLimits(
@@ -147,7 +147,7 @@ def test_every_limit_of_the_quality_can_come_from_the_file_and_the_environment(
 
 def test_a_limit_in_the_environment_leaves_the_files_others(
     toml: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     toml.write_text("[quality]\nflat_uv = 2.0\nleast_quality = 0.7\n", encoding="utf-8")
     monkeypatch.setenv("EEG_EMOTION_QUALITY__FLAT_UV", "3.5")
     quality = load_settings(toml).quality
@@ -164,42 +164,42 @@ def test_a_limit_in_the_environment_leaves_the_files_others(
         ("rms_uv = 3.0", "quality.rms_uv: "),
     ],
 )
-def test_a_limit_that_cannot_be_is_refused_by_name(toml: Path, table: str, words: str):
+def test_a_limit_that_cannot_be_is_refused_by_name(toml: Path, table: str, words: str) -> None:
     toml.write_text(f"[quality]\n{table}\n", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_settings(toml)
     assert words in str(caught.value)
 
 
-def test_a_cap_that_is_not_known_is_refused_with_those_that_are():
+def test_a_cap_that_is_not_known_is_refused_with_those_that_are() -> None:
     with pytest.raises(SettingsError, match=r"cap: .*found the cap 'easycap'.*biosemi32"):
         load_settings(cap="easycap")
 
 
-def test_a_bus_that_is_none_is_refused_without_its_password():
+def test_a_bus_that_is_none_is_refused_without_its_password() -> None:
     with pytest.raises(SettingsError, match=r"bus: .*found 'redis', expected memory://") as caught:
         load_settings(bus="redis://me:s3cret@host")
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("site", ("Ward 7",)), ("ingest", "a.b")])
-def test_a_name_that_is_no_part_of_a_subject_is_refused(name: str, value: object):
+def test_a_name_that_is_no_part_of_a_subject_is_refused(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match="expected small letters, digits and '-'"):
         load_settings(**{name: value})
 
 
-def test_a_proxy_that_is_no_address_is_refused():
+def test_a_proxy_that_is_no_address_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"trusted_proxy: .*'proxy\.example'"):
         load_settings(trusted_proxy=("proxy.example",))
 
 
 @pytest.mark.parametrize("origin", ["*", "board.example.org", "https://board.example.org/page"])
-def test_an_origin_that_is_none_is_refused_with_an_example(origin: str):
+def test_an_origin_that_is_none_is_refused_with_an_example(origin: str) -> None:
     with pytest.raises(SettingsError, match=r"origin: .*https://board\.example\.org or"):
         load_settings(origin=(origin,))
 
 
-def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text('match = "ward-*"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"match: .*found 'ward-\*'"):
         load_settings(toml)
@@ -208,7 +208,7 @@ def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.Mo
         load_settings()
 
 
-def test_the_reception_is_what_the_settings_say():
+def test_the_reception_is_what_the_settings_say() -> None:
     assert load_settings().reception() == HeadsetFilter()
     quality = QualityLimits(flat_uv=2.0)
     found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).reception()
@@ -218,7 +218,7 @@ def test_the_reception_is_what_the_settings_say():
     assert found.limits is quality or found.limits == quality
 
 
-def test_every_setting_is_known_to_the_test_of_all_sources():
+def test_every_setting_is_known_to_the_test_of_all_sources() -> None:
     (mark,) = test_every_setting_can_come_from_every_source.pytestmark
     assert {name for name, *_ in mark.args[1]} == set(Settings.model_fields)
 
@@ -234,7 +234,7 @@ def test_every_setting_is_known_to_the_test_of_all_sources():
 )
 def test_profiles_are_kept_in_the_users_data_folder(
     data_home: str | None, folder: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("HOME", "/home/p")
     if data_home is None:
         monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -243,13 +243,13 @@ def test_profiles_are_kept_in_the_users_data_folder(
     assert load_settings().profiles == Path(folder)
 
 
-def test_an_unknown_key_in_the_file_is_refused_by_name(toml: Path):
+def test_an_unknown_key_in_the_file_is_refused_by_name(toml: Path) -> None:
     toml.write_text("prot = 8000\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"prot: .*found 8000.*serve --help"):
         load_settings(toml)
 
 
-def test_an_unknown_option_is_refused_by_name():
+def test_an_unknown_option_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="prot"):
         load_settings(prot=8000)
 
@@ -266,7 +266,9 @@ def test_an_unknown_option_is_refused_by_name():
         ("lsl_scope", "world"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(name: str, value: object):
+def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(
+    name: str, value: object
+) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(**{name: value})
     assert f"{name}: " in str(caught.value)
@@ -275,7 +277,7 @@ def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(name: str, va
 
 def test_a_wrong_value_is_refused_from_the_environment_and_the_file_too(
     toml: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     toml.write_text('lsl_scope = "world"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"lsl_scope: .*'machine'.*found 'world'"):
         load_settings(toml)
@@ -284,13 +286,13 @@ def test_a_wrong_value_is_refused_from_the_environment_and_the_file_too(
         load_settings()
 
 
-def test_all_wrong_values_are_told_at_once():
+def test_all_wrong_values_are_told_at_once() -> None:
     with pytest.raises(SettingsError, match=r"port: .*hop_seconds: "):
         load_settings(port=-1, hop_seconds=0.3)
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])
-def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, name: str):
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="found no settings file") as caught:
         load_settings(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
@@ -299,26 +301,26 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     "content", [b"port = \n", b"port 8000", b"[a", b"\xff\xfe\x00", b"a=1\na=2"]
 )
-def test_a_broken_file_is_refused_by_name(toml: Path, content: bytes):
+def test_a_broken_file_is_refused_by_name(toml: Path, content: bytes) -> None:
     toml.write_bytes(content)
     with pytest.raises(SettingsError, match="is no TOML") as caught:
         load_settings(toml)
     assert str(toml) in str(caught.value)
 
 
-def test_settings_do_not_change_while_the_service_runs():
+def test_settings_do_not_change_while_the_service_runs() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().port = 1
 
 
-def test_a_file_that_another_call_named_is_forgotten(toml: Path):
+def test_a_file_that_another_call_named_is_forgotten(toml: Path) -> None:
     default = load_settings().port
     toml.write_text("port = 1111\n", encoding="utf-8")
     load_settings(toml)
     assert load_settings().port == default
 
 
-def test_a_refusal_is_an_error_of_this_project():
+def test_a_refusal_is_an_error_of_this_project() -> None:
     assert issubclass(SettingsError, EegEmotionError)
 
 
@@ -337,7 +339,7 @@ def test_a_refusal_is_an_error_of_this_project():
 )
 def test_documentation_and_metrics_are_shown_on_loopback_unless_said_otherwise(
     host: str, loopback: bool
-):
+) -> None:
     settings = load_settings(host=host)
     assert (settings.serves_docs, settings.serves_metrics) == (loopback, loopback)
     asked = load_settings(host=host, docs=not loopback, metrics_port=9100)

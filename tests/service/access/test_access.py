@@ -39,7 +39,7 @@ def token(clock: Any) -> str:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic eA==", ""])
-def test_an_open_service_grants_everything_to_everyone(header: str | None):
+def test_an_open_service_grants_everything_to_everyone(header: str | None) -> None:
     access = Access()
     assert access.open
     assert access.grant_of(header) is EVERYTHING
@@ -47,14 +47,14 @@ def test_an_open_service_grants_everything_to_everyone(header: str | None):
     assert access.still(EVERYTHING)
 
 
-def test_without_credentials_nothing_is_granted_where_they_are_asked_for(keys: KeyStore):
+def test_without_credentials_nothing_is_granted_where_they_are_asked_for(keys: KeyStore) -> None:
     access = Access(keys=keys)
     assert not access.open
     assert access.grant_of(None) is None
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_a_key_comes_in_the_header(keys: KeyStore, scheme: str):
+def test_a_key_comes_in_the_header(keys: KeyStore, scheme: str) -> None:
     key = keys.add("wallboard", (Scope.parse("metrics"),))
     grant = Access(keys=keys).grant_of(f"{scheme} {key}")
     assert grant is not None
@@ -62,14 +62,14 @@ def test_a_key_comes_in_the_header(keys: KeyStore, scheme: str):
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Token {}"])
-def test_a_header_of_another_form_is_refused_and_not_repeated(keys: KeyStore, header: str):
+def test_a_header_of_another_form_is_refused_and_not_repeated(keys: KeyStore, header: str) -> None:
     key = keys.add("wallboard", (Scope.parse("metrics"),))
     with pytest.raises(CredentialsError) as caught:
         Access(keys=keys).grant_of(header.format(key))
     assert key not in str(caught.value)
 
 
-def test_keys_and_tokens_are_told_apart(keys: KeyStore, tokens: TokenVerifier, token: str):
+def test_keys_and_tokens_are_told_apart(keys: KeyStore, tokens: TokenVerifier, token: str) -> None:
     key = keys.add("wallboard", (Scope.parse("metrics"),))
     both = Access(keys=keys, tokens=tokens)
     assert both.authenticate(key).subject == "wallboard"
@@ -82,7 +82,7 @@ def test_keys_and_tokens_are_told_apart(keys: KeyStore, tokens: TokenVerifier, t
 
 def test_a_key_stands_until_it_is_revoked_and_a_token_until_its_end(
     keys: KeyStore, tokens: TokenVerifier, token: str
-):
+) -> None:
     access = Access(keys=keys, tokens=tokens)
     of_key = access.authenticate(keys.add("wallboard", (Scope.parse("metrics"),)))
     of_token = access.authenticate(token)
@@ -94,7 +94,7 @@ def test_a_key_stands_until_it_is_revoked_and_a_token_until_its_end(
     assert entrance.still(of_token)
 
 
-def test_a_token_is_no_key_of_its_subjects_name(keys: KeyStore):
+def test_a_token_is_no_key_of_its_subjects_name(keys: KeyStore) -> None:
     keys.add("n", (Scope.parse("metrics"),))
     keys.revoke("n")
     assert Access(keys=keys).still(Grant("n", (Scope.parse("metrics"),)))

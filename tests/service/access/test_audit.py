@@ -21,7 +21,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_line_says_when_what_who_whence_which_and_what_for(tmp_path: Path, clock: Any):
+def test_a_line_says_when_what_who_whence_which_and_what_for(tmp_path: Path, clock: Any) -> None:
     file = tmp_path / "audit.jsonl"
     clock.now = 1_795_000_000.25
     access = Access(audit=Audit("research", file, utc=clock))
@@ -49,7 +49,7 @@ def test_a_line_says_when_what_who_whence_which_and_what_for(tmp_path: Path, clo
     ]
 
 
-def test_each_is_in_the_log_too(caplog: pytest.LogCaptureFixture):
+def test_each_is_in_the_log_too(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="eeg_emotion.audit"):
         Access(audit=Audit("safety")).at("::1").audit("connected", GRANT)
     (record,) = caplog.records
@@ -58,7 +58,7 @@ def test_each_is_in_the_log_too(caplog: pytest.LogCaptureFixture):
     assert (record.msg["subject"], record.msg["purpose"]) == ("wallboard", "safety")
 
 
-def test_the_file_is_its_owners_and_is_appended_to(tmp_path: Path):
+def test_the_file_is_its_owners_and_is_appended_to(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     for number in range(2):
         Audit("demo", file).note(f"event {number}", None)
@@ -66,7 +66,7 @@ def test_the_file_is_its_owners_and_is_appended_to(tmp_path: Path):
     assert [line["event"] for line in lines(file)] == ["event 0", "event 1"]
 
 
-def test_a_file_that_is_moved_away_is_made_anew(tmp_path: Path):
+def test_a_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     audit = Audit("demo", file)
     audit.note("before", None)
@@ -75,14 +75,14 @@ def test_a_file_that_is_moved_away_is_made_anew(tmp_path: Path):
     assert [line["event"] for line in lines(file)] == ["after"]
 
 
-def test_a_line_stays_one_line_whatever_is_in_it(tmp_path: Path):
+def test_a_line_stays_one_line_whatever_is_in_it(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     Audit("demo", file).note("refused", None, path='/v1/\n{"event": "granted"}\x1b[2J')
     assert len(file.read_text(encoding="utf-8").splitlines()) == 1
     assert "\x1b" not in file.read_text(encoding="utf-8")
 
 
-def test_a_file_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path):
+def test_a_file_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     file.touch()
     file.chmod(0o644)
@@ -90,14 +90,14 @@ def test_a_file_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path):
         Audit("demo", file)
 
 
-def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path):
+def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=r"No such file or directory.*--audit"):
         Audit("demo", tmp_path / "nowhere" / "audit.jsonl")
 
 
 def test_a_file_that_fails_later_is_told_in_the_log_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     audit = Audit("demo", folder / "audit.jsonl")
@@ -115,7 +115,7 @@ TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"  # noqa: S105 - of n
 @pytest.mark.parametrize("secret", ["eeg_wallboard_" + "s" * 43, TOKEN])
 def test_a_key_that_is_taken_for_a_name_is_not_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, secret: str
-):
+) -> None:
     file = tmp_path / "audit.jsonl"
     with caplog.at_level(logging.INFO, logger="eeg_emotion.audit"):
         Access(audit=Audit("research", file)).at("::1").audit(

@@ -31,7 +31,7 @@ def secret_of(key: str) -> str:
     return key.split("_", 2)[2]
 
 
-def test_a_key_is_known_with_its_scopes_and_no_other(store: KeyStore):
+def test_a_key_is_known_with_its_scopes_and_no_other(store: KeyStore) -> None:
     key = store.add("wallboard", (*READ, Scope.parse("metrics")))
     grant = store.authenticate(key)
     assert (grant.subject, grant.expires) == ("wallboard", None)
@@ -41,7 +41,7 @@ def test_a_key_is_known_with_its_scopes_and_no_other(store: KeyStore):
     assert not grant.allows(Action.CONTROL, "ward-7")
 
 
-def test_the_secret_has_256_bits_of_what_is_passed_in(tmp_path: Path):
+def test_the_secret_has_256_bits_of_what_is_passed_in(tmp_path: Path) -> None:
     asked: list[int] = []
 
     def random(count: int) -> bytes:
@@ -53,11 +53,11 @@ def test_the_secret_has_256_bits_of_what_is_passed_in(tmp_path: Path):
     assert len(secret_of(key)) == 43
 
 
-def test_keys_differ(store: KeyStore):
+def test_keys_differ(store: KeyStore) -> None:
     assert len({secret_of(store.add(f"k{number}", READ)) for number in range(20)}) == 20
 
 
-def test_the_file_has_the_hash_alone(store: KeyStore):
+def test_the_file_has_the_hash_alone(store: KeyStore) -> None:
     secret = secret_of(store.add("wallboard", READ))
     text = store.path.read_text(encoding="utf-8")
     assert secret not in text
@@ -65,7 +65,7 @@ def test_the_file_has_the_hash_alone(store: KeyStore):
     assert json.loads(text)["schema_version"] == 1
 
 
-def test_only_its_owner_may_read_the_file_and_its_folder(store: KeyStore):
+def test_only_its_owner_may_read_the_file_and_its_folder(store: KeyStore) -> None:
     before = os.umask(0)
     try:
         store.add("wallboard", READ)
@@ -79,7 +79,7 @@ def test_only_its_owner_may_read_the_file_and_its_folder(store: KeyStore):
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o620, 0o666])
 def test_a_file_that_others_may_read_or_write_is_refused_with_the_remedy(
     store: KeyStore, mode: int
-):
+) -> None:
     key = store.add("wallboard", READ)
     store.path.chmod(mode)
     with pytest.raises(KeyFileError, match="chmod 600"):
@@ -90,14 +90,16 @@ def test_a_file_that_others_may_read_or_write_is_refused_with_the_remedy(
 
 def test_a_mode_says_nothing_on_windows_and_is_not_asked(
     store: KeyStore, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     key = store.add("wallboard", READ)
     store.path.chmod(0o666)  # of every file there that may be written
     monkeypatch.delattr(os, "getuid")
     assert store.authenticate(key).subject == "wallboard"
 
 
-def test_a_file_that_its_group_may_read_is_taken_since_containers_mount_it_so(store: KeyStore):
+def test_a_file_that_its_group_may_read_is_taken_since_containers_mount_it_so(
+    store: KeyStore,
+) -> None:
     key = store.add("wallboard", READ)
     store.path.chmod(0o440)
     assert store.authenticate(key).subject == "wallboard"
@@ -122,7 +124,7 @@ def test_a_file_that_its_group_may_read_is_taken_since_containers_mount_it_so(st
 )
 def test_what_is_not_the_key_is_refused_and_not_repeated(
     store: KeyStore, change: Callable[[str], str]
-):
+) -> None:
     key = store.add("wallboard", READ)
     store.add("lab", READ)
     wrong = change(key)
@@ -132,14 +134,14 @@ def test_what_is_not_the_key_is_refused_and_not_repeated(
     assert wrong == "" or wrong not in str(caught.value)
 
 
-def test_the_hash_itself_is_no_key(store: KeyStore):
+def test_the_hash_itself_is_no_key(store: KeyStore) -> None:
     store.add("wallboard", READ)
     digest = store.list()[0].sha256
     with pytest.raises(CredentialsError):
         store.authenticate(f"eeg_wallboard_{digest[:43]}")
 
 
-def test_a_key_ends_when_it_was_said_to(store: KeyStore, clock: Any):
+def test_a_key_ends_when_it_was_said_to(store: KeyStore, clock: Any) -> None:
     key = store.add("guest", READ, expires=clock.now + 60)
     assert store.authenticate(key).expires == clock.now + 60
     clock.now += 60
@@ -147,7 +149,7 @@ def test_a_key_ends_when_it_was_said_to(store: KeyStore, clock: Any):
         store.authenticate(key)
 
 
-def test_a_revocation_counts_in_a_store_that_runs(store: KeyStore):
+def test_a_revocation_counts_in_a_store_that_runs(store: KeyStore) -> None:
     key = store.add("wallboard", READ)
     other = store.add("lab", READ)
     running = KeyStore(store.path)
@@ -160,21 +162,21 @@ def test_a_revocation_counts_in_a_store_that_runs(store: KeyStore):
         running.authenticate(key)
 
 
-def test_a_new_key_of_the_same_name_does_not_bring_the_old_one_back(store: KeyStore):
+def test_a_new_key_of_the_same_name_does_not_bring_the_old_one_back(store: KeyStore) -> None:
     old = store.authenticate(store.add("wallboard", READ))
     store.revoke("wallboard")
     store.add("wallboard", READ)
     assert not store.holds(old)
 
 
-def test_a_key_whose_scopes_were_changed_by_hand_no_longer_holds_as_it_was(store: KeyStore):
+def test_a_key_whose_scopes_were_changed_by_hand_no_longer_holds_as_it_was(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     text = store.path.read_text(encoding="utf-8")
     store.path.write_text(text.replace("read:ward-*", "read:ward-9"), encoding="utf-8")
     assert not store.holds(grant)
 
 
-def test_a_file_that_is_gone_holds_no_key(store: KeyStore):
+def test_a_file_that_is_gone_holds_no_key(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     store.path.unlink()
     assert not store.holds(grant)
@@ -183,7 +185,7 @@ def test_a_file_that_is_gone_holds_no_key(store: KeyStore):
 
 def test_a_file_damaged_while_running_lets_nobody_in_and_sends_nobody_away(
     store: KeyStore, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     key = store.add("wallboard", READ)
     grant = store.authenticate(key)
     good = store.path.read_text(encoding="utf-8")
@@ -205,7 +207,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_read_at_the_next_call(
     number: int,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-):
+) -> None:
     key = store.add("wallboard", READ)
     grant = store.authenticate(key)
     other = store.add("lab", READ)
@@ -234,14 +236,14 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_read_at_the_next_call(
         '{"keys": [], "more": 1}',
     ],
 )
-def test_a_damaged_file_is_refused_with_the_remedy(store: KeyStore, text: str):
+def test_a_damaged_file_is_refused_with_the_remedy(store: KeyStore, text: str) -> None:
     store.add("wallboard", READ)
     store.path.write_text(text, encoding="utf-8")
     with pytest.raises(KeyFileError, match=r"is damaged or of another release: .*anew"):
         store.list()
 
 
-def test_an_unknown_scope_in_the_file_is_refused(store: KeyStore):
+def test_an_unknown_scope_in_the_file_is_refused(store: KeyStore) -> None:
     store.add("wallboard", READ)
     text = store.path.read_text(encoding="utf-8")
     store.path.write_text(text.replace("read:ward-*", "write:*"), encoding="utf-8")
@@ -249,7 +251,7 @@ def test_an_unknown_scope_in_the_file_is_refused(store: KeyStore):
         store.list()
 
 
-def test_two_keys_of_one_name_in_the_file_are_refused(store: KeyStore):
+def test_two_keys_of_one_name_in_the_file_are_refused(store: KeyStore) -> None:
     store.add("a", READ)
     fields = json.loads(store.path.read_text(encoding="utf-8"))
     store.path.write_text(json.dumps({"keys": fields["keys"] * 2}), encoding="utf-8")
@@ -258,20 +260,20 @@ def test_two_keys_of_one_name_in_the_file_are_refused(store: KeyStore):
 
 
 @pytest.mark.parametrize("name", ["", "Wallboard", "a_b", "a b", "-a", "a" * 65, "ä", "a\n"])
-def test_a_name_that_no_key_can_have_is_refused(store: KeyStore, name: str):
+def test_a_name_that_no_key_can_have_is_refused(store: KeyStore, name: str) -> None:
     with pytest.raises(KeyNameError, match="expected 1 to 64"):
         store.add(name, READ)
     assert not store.path.exists()
 
 
-def test_a_name_is_given_once(store: KeyStore):
+def test_a_name_is_given_once(store: KeyStore) -> None:
     key = store.add("wallboard", READ)
     with pytest.raises(KeyNameError, match="already"):
         store.add("wallboard", READ)
     assert store.authenticate(key).subject == "wallboard"
 
 
-def test_revoking_an_unknown_key_names_the_known(store: KeyStore):
+def test_revoking_an_unknown_key_names_the_known(store: KeyStore) -> None:
     store.add("wallboard", READ)
     with pytest.raises(KeyNameError, match="'lab'; known: wallboard"):
         store.revoke("lab")
@@ -279,7 +281,7 @@ def test_revoking_an_unknown_key_names_the_known(store: KeyStore):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     store: KeyStore, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     key = store.add("wallboard", READ)
 
     def fail(*arguments: object) -> None:
@@ -299,12 +301,12 @@ def _add(path: Path, number: int) -> None:
     KeyStore(path).add(f"k{number}", READ)
 
 
-def test_commands_at_the_same_time_lose_nothing(store: KeyStore):
+def test_commands_at_the_same_time_lose_nothing(store: KeyStore) -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
         pool.starmap(_add, [(store.path, number) for number in range(12)])
     assert {key.name for key in store.list()} == {f"k{number}" for number in range(12)}
 
 
-def test_the_hash_is_not_shown_where_a_grant_is_printed(store: KeyStore):
+def test_the_hash_is_not_shown_where_a_grant_is_printed(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     assert store.list()[0].sha256 not in repr(grant)

@@ -50,7 +50,7 @@ ALLOWED = Origins.parse(
         ("http://[::1", "[::1", False),
     ],
 )
-def test_which_page_may_use_the_service(origin: str, host: str | None, allowed: bool):
+def test_which_page_may_use_the_service(origin: str, host: str | None, allowed: bool) -> None:
     assert ALLOWED.allows(origin, host) is allowed
 
 
@@ -64,7 +64,7 @@ def test_which_page_may_use_the_service(origin: str, host: str | None, allowed: 
         ("null", False),
     ],
 )
-def test_which_page_is_another_and_allowed(origin: str, listed: bool):
+def test_which_page_is_another_and_allowed(origin: str, listed: bool) -> None:
     assert ALLOWED.lists(origin) is listed
 
 
@@ -86,7 +86,7 @@ def test_which_page_is_another_and_allowed(origin: str, listed: bool):
         ("127.0.0.1/x", False),
     ],
 )
-def test_which_host_is_surely_meant(host: str, sure: bool):
+def test_which_host_is_surely_meant(host: str, sure: bool) -> None:
     assert ALLOWED.names(host) is sure
 
 
@@ -96,6 +96,6 @@ def test_which_host_is_surely_meant(host: str, sure: bool):
      "https://u@a.org", "https://", "https://a.org:x", "https://a.org#f", "http://*",
      "https://*.example.org", "http://*:8000", "http://a b", "http://é.org"],
 )  # fmt: skip
-def test_what_is_no_origin_is_refused_with_examples(text: str):
+def test_what_is_no_origin_is_refused_with_examples(text: str) -> None:
     with pytest.raises(OriginError, match=r"such as https://board\.example\.org or"):
         Origins.parse([text])

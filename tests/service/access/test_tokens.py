@@ -71,7 +71,7 @@ def part(fields: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("key", "algorithm"), [(ELLIPTIC, "ES256"), (EDWARDS, "EdDSA")])
 def test_a_good_token_allows_what_it_says_until_its_end(
     verifier: Any, claims: dict[str, Any], clock: Any, key: Any, algorithm: str
-):
+) -> None:
     grant = verifier().authenticate(jwt.encode(claims, key, algorithm=algorithm))
     assert (grant.subject, grant.expires) == ("nurse-7", clock.now + 300)
     assert grant.allows(Action.READ, "ward-7")
@@ -79,7 +79,7 @@ def test_a_good_token_allows_what_it_says_until_its_end(
     assert not grant.allows(Action.READ, "lab-1")
 
 
-def test_a_token_for_several_audiences_is_taken_if_this_is_one(verifier: Any, claims: Any):
+def test_a_token_for_several_audiences_is_taken_if_this_is_one(verifier: Any, claims: Any) -> None:
     token = jwt.encode(claims | {"aud": ["x", "eeg-emotion"]}, EDWARDS, algorithm="EdDSA")
     assert verifier().authenticate(token).subject == "nurse-7"
 
@@ -117,7 +117,7 @@ def test_a_token_for_several_audiences_is_taken_if_this_is_one(verifier: Any, cl
 )
 def test_claims_that_allow_nothing_are_named_and_the_token_is_not_repeated(
     verifier: Any, claims: Any, clock: Any, change: Any, words: str
-):
+) -> None:
     token = jwt.encode(change(claims, clock.now), EDWARDS, algorithm="EdDSA")
     with pytest.raises(CredentialsError, match=words) as caught:
         verifier().authenticate(token)
@@ -128,24 +128,24 @@ def test_claims_that_allow_nothing_are_named_and_the_token_is_not_repeated(
 
 def test_ten_minutes_and_a_clock_half_a_minute_ahead_are_the_most(
     verifier: Any, claims: Any, clock: Any
-):
+) -> None:
     changed = claims | {"exp": clock.now + 630, "nbf": clock.now + 30}
     token = jwt.encode(changed, EDWARDS, algorithm="EdDSA")
     assert verifier().authenticate(token).expires == clock.now + 630
 
 
-def test_scopes_of_others_are_passed_over(verifier: Any, claims: Any):
+def test_scopes_of_others_are_passed_over(verifier: Any, claims: Any) -> None:
     token = jwt.encode(claims | {"scope": "openid read:a"}, EDWARDS, algorithm="EdDSA")
     assert list(map(str, verifier().authenticate(token).scopes)) == ["read:a"]
 
 
-def test_a_token_without_signature_is_refused(verifier: Any, claims: Any):
+def test_a_token_without_signature_is_refused(verifier: Any, claims: Any) -> None:
     unsigned = f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
     with pytest.raises(CredentialsError, match="no known key has signed"):
         verifier().authenticate(unsigned)
 
 
-def test_the_public_key_is_no_shared_secret(verifier: Any, claims: Any):
+def test_the_public_key_is_no_shared_secret(verifier: Any, claims: Any) -> None:
     """The classic: signed by HMAC with the public key, which everyone may have."""
     for secret in (pem(ELLIPTIC), pem(EDWARDS), pem(ELLIPTIC, EDWARDS)):
         signed = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}"
@@ -156,7 +156,7 @@ def test_the_public_key_is_no_shared_secret(verifier: Any, claims: Any):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS512"])
-def test_a_shared_secret_is_no_signature(verifier: Any, claims: Any, algorithm: str):
+def test_a_shared_secret_is_no_signature(verifier: Any, claims: Any, algorithm: str) -> None:
     with pytest.raises(CredentialsError, match="no known key has signed"):
         verifier().authenticate(jwt.encode(claims, "s" * 64, algorithm=algorithm))
 
@@ -172,24 +172,24 @@ def test_a_shared_secret_is_no_signature(verifier: Any, claims: Any, algorithm: 
 )
 def test_a_key_that_is_not_known_has_signed_in_vain(
     verifier: Any, claims: Any, key: Any, algorithm: str
-):
+) -> None:
     with pytest.raises(CredentialsError, match="no known key has signed"):
         verifier().authenticate(jwt.encode(claims, key, algorithm=algorithm))
 
 
-def test_changed_claims_break_the_signature(verifier: Any, claims: Any):
+def test_changed_claims_break_the_signature(verifier: Any, claims: Any) -> None:
     head, _, signature = jwt.encode(claims, ELLIPTIC, algorithm="ES256").split(".")
     with pytest.raises(CredentialsError, match="no known key has signed"):
         verifier().authenticate(f"{head}.{part(claims | {'scope': 'read:*'})}.{signature}")
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "é.é.é", "x" * 4097, "..", "\x00"])
-def test_what_is_no_token_is_refused(verifier: Any, text: str):
+def test_what_is_no_token_is_refused(verifier: Any, text: str) -> None:
     with pytest.raises(CredentialsError):
         verifier().authenticate(text)
 
 
-def test_a_set_of_keys_may_turn_over(verifier: Any, claims: Any):
+def test_a_set_of_keys_may_turn_over(verifier: Any, claims: Any) -> None:
     keys = {"keys": [jwk(ELLIPTIC, kid="old"), jwk(EDWARDS, kid="new"), jwk(OTHER)]}
     found = verifier(json.dumps(keys).encode())
     for key, algorithm, kid in (
@@ -234,12 +234,12 @@ def private(key: Any) -> bytes:
 )
 def test_what_is_no_fitting_public_key_is_refused_at_the_start(
     verifier: Any, keys: bytes, words: str
-):
+) -> None:
     with pytest.raises(TokenKeysError, match=words) as caught:
         verifier(keys)
     assert "ES256" in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TokenKeysError, match=r"issuer\.pem: No such file.*--jwt-keys"):
         TokenVerifier(tmp_path / "issuer.pem", audience="a")

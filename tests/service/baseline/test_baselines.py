@@ -161,13 +161,13 @@ def states(desk: Desk) -> list[BaselineState]:
 # -- a collection ------------------------------------------------------------------------------
 
 
-def test_without_a_collection_there_is_none(desk: Desk):
+def test_without_a_collection_there_is_none(desk: Desk) -> None:
     baseline = desk.baselines.baseline("h1")
     assert (baseline.state, baseline.profile) == (BaselineState.NONE, None)
     assert desk.baselines.normaliser_for("h1", desk.model) is None
 
 
-def test_a_persons_rest_is_collected_stored_and_applied(desk: Desk, fake_monitor):
+def test_a_persons_rest_is_collected_stored_and_applied(desk: Desk, fake_monitor) -> None:
     begun = desk.baselines.begin("h1", 20, "p07")
     assert (begun.state, begun.profile) == (BaselineState.COLLECTING, "p07")
     assert (begun.seconds, begun.clean_seconds) == (20, 0)
@@ -183,7 +183,7 @@ def test_a_persons_rest_is_collected_stored_and_applied(desk: Desk, fake_monitor
     assert states(desk) == [BaselineState.COLLECTING, BaselineState.APPLIED]
 
 
-def test_the_profile_says_what_it_is_of(desk: Desk):
+def test_the_profile_says_what_it_is_of(desk: Desk) -> None:
     collect(desk)
     stored, contract = desk.store.load("p07"), desk.model.contract
     assert (stored.model, stored.model_version) == (contract.name, contract.version)
@@ -193,7 +193,7 @@ def test_the_profile_says_what_it_is_of(desk: Desk):
     assert stored.created.timestamp() == UTC + 20 + SETTLE
 
 
-def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_monitor):
+def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_monitor) -> None:
     channels = fake_monitor.settings.channels
     kept = [row for row, name in enumerate(channels) if name not in ("Cz", "O1")]
     labels = [channels[row] for row in kept]
@@ -205,7 +205,7 @@ def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_mon
     assert desk.store.load("p07").interpolated == ("O1", "Cz")
 
 
-def test_each_clean_second_is_told_and_each_that_was_not_with_why(desk: Desk):
+def test_each_clean_second_is_told_and_each_that_was_not_with_why(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
     desk.second(number=5, bad=True)
@@ -219,7 +219,7 @@ def test_each_clean_second_is_told_and_each_that_was_not_with_why(desk: Desk):
     )
 
 
-def test_without_news_nothing_is_told(desk: Desk):
+def test_without_news_nothing_is_told(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for _ in range(3):
         desk.baselines.heard("h1", None)
@@ -227,26 +227,26 @@ def test_without_news_nothing_is_told(desk: Desk):
 
 
 @pytest.mark.parametrize("reason", [*map(Reason, Fault), Reason.WARMING_UP, Reason.GAP])
-def test_whatever_is_wrong_with_a_second_is_told_in_words(reason: Reason):
+def test_whatever_is_wrong_with_a_second_is_told_in_words(reason: Reason) -> None:
     collection = SimpleNamespace(clean_seconds=4, seconds=20, refused=Counter({reason: 7}))
     text = progress(collection)
     assert re.fullmatch(r"4 of 20 s of clean rest; not counted: 7 s [a-z ,]+", text)
 
 
-def test_a_person_without_a_name_gets_a_new_pseudonym(desk: Desk):
+def test_a_person_without_a_name_gets_a_new_pseudonym(desk: Desk) -> None:
     first = collect(desk, None).profile
     second = collect(desk, None).profile
     assert desk.store.names() == tuple(sorted((first, second)))
     assert first != second
 
 
-def test_a_pseudonym_that_is_taken_is_not_given_again(desk: Desk):
+def test_a_pseudonym_that_is_taken_is_not_given_again(desk: Desk) -> None:
     taken = collect(desk, None).profile
     restarted = Desk(desk.model, desk.folder, desk.signal, desk.lines, desk.states)  # same seed
     assert restarted.baselines.begin("h1", 20, None).profile != taken
 
 
-def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor):
+def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor) -> None:
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
     desk.baselines.begin("h1", 20, "a")
@@ -261,7 +261,7 @@ def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor):
 # -- before and after --------------------------------------------------------------------------
 
 
-def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk):
+def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(20 + SETTLE):
         desk.second(number=number, seq=number)
@@ -274,7 +274,7 @@ def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk):
     assert desk.baselines.baseline("h1") == done
 
 
-def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk):
+def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk) -> None:
     collect(desk)
     desk.now += 0.05
     desk.baselines.heard("h1", desk.prediction(seq=7, late=0.06))
@@ -285,7 +285,7 @@ def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk):
     assert (done.before.seq, done.after.seq) == (7, 8)
 
 
-def test_one_that_was_being_made_when_it_was_applied_is_neither(desk: Desk):
+def test_one_that_was_being_made_when_it_was_applied_is_neither(desk: Desk) -> None:
     collect(desk)
     desk.now += 0.05
     desk.baselines.heard("h1", desk.prediction(seq=7, late=0.06, took=0.02))
@@ -293,7 +293,7 @@ def test_one_that_was_being_made_when_it_was_applied_is_neither(desk: Desk):
     assert (done.before, done.after) == (None, None)
 
 
-def test_a_prediction_of_another_connection_is_not_before(desk: Desk):
+def test_a_prediction_of_another_connection_is_not_before(desk: Desk) -> None:
     desk.prediction(seq=99)
     desk.epochs["h1"] = "e1"
     assert collect(desk).before is None
@@ -304,7 +304,7 @@ def test_a_prediction_of_another_connection_is_not_before(desk: Desk):
 
 def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
     adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
-):
+) -> None:
     desk = Desk(adapted(), tmp_path, rest_signal)
     desk.put("h1", fake_monitor)
     for refused in (
@@ -318,24 +318,24 @@ def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 19, 601])
-def test_too_few_or_too_many_seconds_are_refused(desk: Desk, seconds: int):
+def test_too_few_or_too_many_seconds_are_refused(desk: Desk, seconds: int) -> None:
     with pytest.raises(SecondsError, match=f"found {seconds} s .* expected 20 to 600 s"):
         desk.baselines.begin("h1", seconds, None)
 
 
 @pytest.mark.parametrize("seconds", [20, 600])
-def test_the_least_and_the_most_are_taken(desk: Desk, seconds: int):
+def test_the_least_and_the_most_are_taken(desk: Desk, seconds: int) -> None:
     assert desk.baselines.begin("h1", seconds, None).seconds == seconds
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.LIVE])
-def test_a_headset_that_is_not_live_is_refused_with_its_state(desk: Desk, state: State):
+def test_a_headset_that_is_not_live_is_refused_with_its_state(desk: Desk, state: State) -> None:
     desk.states["h1"] = state
     with pytest.raises(BaselineRefused, match=rf"h1 {state} \(put here\), expected it live"):
         desk.baselines.begin("h1", 60, None)
 
 
-def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_monitor):
+def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_monitor) -> None:
     fake_monitor.layout = None
     with pytest.raises(BaselineRefused, match="expected it live"):
         desk.baselines.begin("h1", 60, None)
@@ -344,7 +344,7 @@ def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_
         desk.baselines.begin("h1", 60, None)
 
 
-def test_one_collection_at_a_time(desk: Desk, fake_monitor):
+def test_one_collection_at_a_time(desk: Desk, fake_monitor) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
@@ -358,7 +358,9 @@ def test_one_collection_at_a_time(desk: Desk, fake_monitor):
     assert fake_monitor.rest is under_way
 
 
-def test_a_persons_own_name_is_refused_before_anything_is_collected(desk: Desk, fake_monitor):
+def test_a_persons_own_name_is_refused_before_anything_is_collected(
+    desk: Desk, fake_monitor
+) -> None:
     with pytest.raises(ProfileNameError, match="never the person's own name"):
         desk.baselines.begin("h1", 60, "Anna Müller")
     assert fake_monitor.rest is None
@@ -366,7 +368,7 @@ def test_a_persons_own_name_is_refused_before_anything_is_collected(desk: Desk, 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still(
     adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
-):
+) -> None:
     (tmp_path / "file").write_text("")
     desk = Desk(adapted(rest=True), tmp_path / "file" / "profiles", rest_signal)
     desk.put("h1", fake_monitor)
@@ -378,7 +380,9 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still
 # -- what fails --------------------------------------------------------------------------------
 
 
-def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(desk: Desk, fake_monitor):
+def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(
+    desk: Desk, fake_monitor
+) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(60):
         desk.second(number=number % 40, bad=True)
@@ -393,7 +397,7 @@ def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(desk: Desk,
     assert desk.store.names() == ()
 
 
-def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk):
+def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.now = 60.5
     assert desk.baselines.baseline("h1").state is BaselineState.FAILED
@@ -401,7 +405,7 @@ def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk):
 
 def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
     desk: Desk, fake_monitor
-):
+) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
@@ -415,7 +419,9 @@ def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
     assert desk.baselines.normaliser_for("h1", desk.model) == in_use
 
 
-def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(desk: Desk, fake_monitor):
+def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
+    desk: Desk, fake_monitor
+) -> None:
     desk.baselines.begin("h1", 20, "p07")
     fake_monitor.rest.feed(desk.signal[:, : 23 * SFREQ])
     del desk.lines["h1"]
@@ -424,14 +430,18 @@ def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(desk: Des
     assert desk.store.names() == ("p07",)
 
 
-def test_a_headset_that_came_back_on_a_new_line_has_lost_its_collection(desk: Desk, fake_monitor):
+def test_a_headset_that_came_back_on_a_new_line_has_lost_its_collection(
+    desk: Desk, fake_monitor
+) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.put("h1", type(fake_monitor)(fake_monitor.settings, fake_monitor.layout))
     desk.baselines.heard("h1", None)
     assert desk.baselines.baseline("h1").state is BaselineState.FAILED
 
 
-def test_a_signal_that_says_nothing_fails_with_why(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+def test_a_signal_that_says_nothing_fails_with_why(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(collection: RestCollection) -> Normaliser:
         raise RestError("the resting signal is of no use: found 1 features that do not vary")
 
@@ -444,7 +454,7 @@ def test_a_signal_that_says_nothing_fails_with_why(desk: Desk, monkeypatch: pyte
 
 def test_a_disk_that_fills_up_meanwhile_fails_with_why(
     desk: Desk, fake_monitor, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def full(old: str, new: str) -> None:
         raise OSError(28, "No space left on device")
 
@@ -456,7 +466,7 @@ def test_a_disk_that_fills_up_meanwhile_fails_with_why(
     assert desk.baselines.normaliser_for("h1", desk.model) is None
 
 
-def test_after_a_failure_one_may_begin_again(desk: Desk):
+def test_after_a_failure_one_may_begin_again(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.baselines.lost("h1")
     assert collect(desk).state is BaselineState.APPLIED
@@ -465,7 +475,7 @@ def test_after_a_failure_one_may_begin_again(desk: Desk):
 # -- cancelling, using, forgetting -------------------------------------------------------------
 
 
-def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_monitor):
+def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_monitor) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 10)
     cancelled = desk.baselines.cancel("h1")
@@ -476,7 +486,9 @@ def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_mon
     assert desk.bus.baselines[-1] == cancelled
 
 
-def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(desk: Desk, fake_monitor):
+def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
+    desk: Desk, fake_monitor
+) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     cancelled = desk.baselines.cancel("h1")
@@ -485,7 +497,7 @@ def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(desk: Desk, 
     assert len(fake_monitor.used) == 1
 
 
-def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monitor):
+def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monitor) -> None:
     collect(desk)
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
     assert fake_monitor.used[-1] is None
@@ -494,7 +506,7 @@ def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monit
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
 
 
-def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor):
+def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor) -> None:
     collect(desk)
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
@@ -506,14 +518,14 @@ def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor):
     assert desk.baselines.baseline("h2").after.seq == 4
 
 
-def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk):
+def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk) -> None:
     collect(desk)
     desk.baselines.use("h9", "p07")
     in_use = desk.store.load("p07").normaliser
     assert desk.baselines.normaliser_for("h9", desk.model) == in_use
 
 
-def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(desk: Desk, fake_monitor):
+def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(desk: Desk, fake_monitor) -> None:
     collect(desk)
     stored = desk.store.load("p07")
     desk.store.save(stored.model_copy(update={"name": "p08", "model_sha256": "f" * 64}))
@@ -524,7 +536,7 @@ def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(desk: Desk, fake
     assert fake_monitor.used == [stored.normaliser]
 
 
-def test_a_profile_in_use_is_not_deleted_under_its_headset(desk: Desk):
+def test_a_profile_in_use_is_not_deleted_under_its_headset(desk: Desk) -> None:
     collect(desk)
     with pytest.raises(BaselineRefused, match=r"p07 in use by headset h1, .*/h1/baseline first"):
         desk.baselines.delete_profile("p07")
@@ -533,7 +545,7 @@ def test_a_profile_in_use_is_not_deleted_under_its_headset(desk: Desk):
     assert desk.store.names() == ()
 
 
-def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk):
+def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk) -> None:
     collect(desk)
     desk.baselines.cancel("h1")
     desk.baselines.begin("h1", 20, "p07")
@@ -541,7 +553,7 @@ def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk):
         desk.baselines.delete_profile("p07")
 
 
-def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor):
+def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor) -> None:
     collect(desk)
     desk.baselines.begin("h1", 20, "p08")
     desk.baselines.forget("h1")
@@ -552,7 +564,7 @@ def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor):
 
 def test_another_models_line_gets_no_baseline_that_was_not_made_for_it(
     desk: Desk, adapted: Callable[..., Model]
-):
+) -> None:
     collect(desk)
     assert desk.baselines.normaliser_for("h1", desk.model) is not None
     assert desk.baselines.normaliser_for("h1", replace(desk.model, sha256="f" * 64)) is None

@@ -61,7 +61,7 @@ def clean_pieces(samples: Array) -> list[NDArray[np.float32]]:
 
 def test_every_second_of_a_good_signal_counts_but_those_in_which_the_filters_settle(
     rest_signal: Array,
-):
+) -> None:
     collecting = collection()
     feed(collecting, seconds_of(rest_signal, 0, 30))
     assert collecting.clean_seconds == 30 - SETTLE
@@ -69,7 +69,7 @@ def test_every_second_of_a_good_signal_counts_but_those_in_which_the_filters_set
     assert not collecting.finished
 
 
-def test_a_bad_second_costs_itself_and_what_may_ring_of_it_and_no_more(rest_signal: Array):
+def test_a_bad_second_costs_itself_and_what_may_ring_of_it_and_no_more(rest_signal: Array) -> None:
     samples = seconds_of(rest_signal, 0, 40).copy()
     samples[:, 20 * SFREQ + 60 : 20 * SFREQ + 70] = np.nan
     spoilt, clean = collection(), collection()
@@ -81,7 +81,7 @@ def test_a_bad_second_costs_itself_and_what_may_ring_of_it_and_no_more(rest_sign
     assert spoilt.refused == {Reason.WARMING_UP: SETTLE, Reason.OUT_OF_RANGE: lost}
 
 
-def test_a_bad_second_is_no_part_of_the_baseline(rest_signal: Array):
+def test_a_bad_second_is_no_part_of_the_baseline(rest_signal: Array) -> None:
     samples = seconds_of(rest_signal, 0, 40).copy()
     samples[:, 20 * SFREQ : 21 * SFREQ] *= 500.0  # a movement: mV, every channel of it
     spoilt, before = collection(30, 10), collection(30, 10)
@@ -91,7 +91,7 @@ def test_a_bad_second_is_no_part_of_the_baseline(rest_signal: Array):
     np.testing.assert_allclose(spoilt.normaliser().sd, before.normaliser().sd, rtol=0.6)
 
 
-def test_after_a_gap_the_filters_settle_again_and_what_was_clean_stays(rest_signal: Array):
+def test_after_a_gap_the_filters_settle_again_and_what_was_clean_stays(rest_signal: Array) -> None:
     collecting = collection()
     feed(collecting, seconds_of(rest_signal, 0, 15))
     collecting.restart()
@@ -100,7 +100,7 @@ def test_after_a_gap_the_filters_settle_again_and_what_was_clean_stays(rest_sign
     assert collecting.refused == {Reason.WARMING_UP: SETTLE, Reason.GAP: SETTLE}
 
 
-def test_a_second_that_a_gap_cut_short_is_not_joined_across_it(rest_signal: Array):
+def test_a_second_that_a_gap_cut_short_is_not_joined_across_it(rest_signal: Array) -> None:
     collecting = collection()
     feed(collecting, rest_signal[:, : 15 * SFREQ + 100])
     collecting.restart()
@@ -109,7 +109,7 @@ def test_a_second_that_a_gap_cut_short_is_not_joined_across_it(rest_signal: Arra
 
 
 @pytest.mark.parametrize("length", [1, 7, 128, 1000, 10_000])
-def test_the_size_of_the_chunks_does_not_matter(rest_signal: Array, length: int):
+def test_the_size_of_the_chunks_does_not_matter(rest_signal: Array, length: int) -> None:
     samples = seconds_of(rest_signal, 0, 40).copy()
     samples[3, 15 * SFREQ] = np.inf
     whole, chunked = collection(25), collection(25)
@@ -122,7 +122,7 @@ def test_the_size_of_the_chunks_does_not_matter(rest_signal: Array, length: int)
     assert chunked.normaliser() == whole.normaliser()
 
 
-def test_the_normaliser_is_trainings_of_the_same_seconds(rest_signal: Array):
+def test_the_normaliser_is_trainings_of_the_same_seconds(rest_signal: Array) -> None:
     collecting = collection(30)
     feed(collecting, rest_signal)
     expected = fit_rest(clean_pieces(rest_signal)[:30], settings())
@@ -130,7 +130,7 @@ def test_the_normaliser_is_trainings_of_the_same_seconds(rest_signal: Array):
     assert expected.kind == "rest-baseline"
 
 
-def test_what_was_asked_for_is_used_even_beyond_the_minute_of_training(rest_signal: Array):
+def test_what_was_asked_for_is_used_even_beyond_the_minute_of_training(rest_signal: Array) -> None:
     collecting = collection(70)
     feed(collecting, rest_signal)
     pieces = clean_pieces(rest_signal)[:70]
@@ -138,7 +138,7 @@ def test_what_was_asked_for_is_used_even_beyond_the_minute_of_training(rest_sign
     assert collecting.normaliser() != fit_rest(pieces, settings())
 
 
-def test_once_it_has_its_seconds_nothing_changes_any_more(rest_signal: Array):
+def test_once_it_has_its_seconds_nothing_changes_any_more(rest_signal: Array) -> None:
     collecting = collection(20)
     feed(collecting, seconds_of(rest_signal, 0, 20 + SETTLE), 10_000)
     assert collecting.finished
@@ -150,28 +150,28 @@ def test_once_it_has_its_seconds_nothing_changes_any_more(rest_signal: Array):
     assert (collecting.normaliser(), collecting.refused) == (normaliser, refused)
 
 
-def test_within_one_chunk_it_stops_at_its_seconds_too(rest_signal: Array):
+def test_within_one_chunk_it_stops_at_its_seconds_too(rest_signal: Array) -> None:
     collecting = collection(20)
     collecting.feed(np.concatenate([rest_signal[:, : 30 * SFREQ], np.full((32, 1280), np.nan)], 1))
     assert collecting.clean_seconds == 20
     assert collecting.refused == {Reason.WARMING_UP: SETTLE}
 
 
-def test_what_is_read_of_the_reasons_is_ones_own(rest_signal: Array):
+def test_what_is_read_of_the_reasons_is_ones_own(rest_signal: Array) -> None:
     collecting = collection()
     feed(collecting, seconds_of(rest_signal, 0, 4))
     collecting.refused.clear()
     assert collecting.refused
 
 
-def test_too_little_is_refused_with_what_is_needed(rest_signal: Array):
+def test_too_little_is_refused_with_what_is_needed(rest_signal: Array) -> None:
     collecting = collection()
     feed(collecting, seconds_of(rest_signal, 0, 10))
     with pytest.raises(RestError, match=f"found {10 - SETTLE} s of clean rest, expected 20 to 60"):
         collecting.normaliser()
 
 
-def test_the_limits_of_the_line_are_those_of_the_collection(rest_signal: Array):
+def test_the_limits_of_the_line_are_those_of_the_collection(rest_signal: Array) -> None:
     seen = []
     for changes in ({}, {"limits": QualityLimits(largest_uv=1e-3)}):
         collecting = RestCollection(

@@ -64,20 +64,20 @@ def store(tmp_path: Path) -> ProfileStore:
     return ProfileStore(tmp_path / "data" / "profiles")
 
 
-def test_a_profile_is_read_as_it_was_saved_to_the_last_digit(store: ProfileStore, profile):
+def test_a_profile_is_read_as_it_was_saved_to_the_last_digit(store: ProfileStore, profile) -> None:
     store.save(profile())
     assert store.load("p07") == profile()
     assert json.loads((store.folder / "p07.json").read_text())["created"] == "2026-03-04T05:06:00Z"
 
 
-def test_a_reference_of_covariances_is_kept_too(store: ProfileStore, profile):
+def test_a_reference_of_covariances_is_kept_too(store: ProfileStore, profile) -> None:
     width = len(profile().normaliser.mean)
     seen = Normaliser((0.0,) * width, (1.0,) * width, "rest-baseline", ((1.0, 0.5), (2.0, 0.1)))
     store.save(profile(normaliser=seen))
     assert store.load("p07").normaliser == seen
 
 
-def test_only_its_own_user_may_read_it(store: ProfileStore, profile):
+def test_only_its_own_user_may_read_it(store: ProfileStore, profile) -> None:
     previous = os.umask(0)
     try:
         store.save(profile())
@@ -87,7 +87,9 @@ def test_only_its_own_user_may_read_it(store: ProfileStore, profile):
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
 
 
-def test_a_process_that_dies_before_the_end_leaves_the_old_one(store: ProfileStore, profile):
+def test_a_process_that_dies_before_the_end_leaves_the_old_one(
+    store: ProfileStore, profile
+) -> None:
     store.save(profile())
     dying = (
         "import os, sys, pathlib; from eeg_emotion.baseline.profiles import *\n"
@@ -106,7 +108,7 @@ def test_a_process_that_dies_before_the_end_leaves_the_old_one(store: ProfileSto
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_an_interrupted_saving_leaves_the_old_one_and_no_trace(
     store: ProfileStore, profile, monkeypatch: pytest.MonkeyPatch, step: str
-):
+) -> None:
     store.save(profile())
 
     def crash(*arguments: object) -> None:
@@ -124,7 +126,7 @@ def test_an_interrupted_saving_leaves_the_old_one_and_no_trace(
 
 def test_it_is_on_the_disk_before_it_takes_the_old_ones_place(
     store: ProfileStore, profile, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     steps, (fsync, replace) = [], (os.fsync, os.replace)
     monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle)))
     monkeypatch.setattr(
@@ -134,7 +136,7 @@ def test_it_is_on_the_disk_before_it_takes_the_old_ones_place(
     assert steps == ["fsync", "replace", "fsync"]  # the last is the folder's
 
 
-def test_all_are_listed_by_name(store: ProfileStore, profile):
+def test_all_are_listed_by_name(store: ProfileStore, profile) -> None:
     assert store.names() == ()
     assert store.list().profiles == ()
     for name in ("b", "a", "person-7f3a2c"):
@@ -143,7 +145,7 @@ def test_all_are_listed_by_name(store: ProfileStore, profile):
     assert [item.name for item in store.list().profiles] == ["a", "b", "person-7f3a2c"]
 
 
-def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile):
+def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile) -> None:
     store.save(profile())
     for foreign in (".p08.x.tmp", "notes.txt", "Anna.json", ".hidden.json"):
         (store.folder / foreign).write_text("{}")
@@ -183,7 +185,7 @@ def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile):
 )
 def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
     store: ProfileStore, profile, damage, said: str
-):
+) -> None:
     for name in ("a", "p07", "z"):
         store.save(profile(name))
     file = store.folder / "p07.json"
@@ -200,7 +202,7 @@ def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
     assert store.list().damaged == {}
 
 
-def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(store: ProfileStore, profile):
+def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(store: ProfileStore, profile) -> None:
     for name in ("p07", "p07x"):
         store.save(profile(name))
         (store.folder / f".{name}.abc.tmp").write_text("half a profile")
@@ -217,7 +219,7 @@ def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(store: ProfileStore,
 )
 def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
     store: ProfileStore, profile, name: str
-):
+) -> None:
     for refused in (check_name, store.load, store.delete):
         with pytest.raises(ProfileNameError, match=r"pseudonym .* such as person-7f3a2c; never"):
             refused(name)
@@ -225,20 +227,22 @@ def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
         profile(name)
 
 
-def test_a_name_of_a_device_on_windows_is_refused_everywhere(store: ProfileStore):
+def test_a_name_of_a_device_on_windows_is_refused_everywhere(store: ProfileStore) -> None:
     for refused in (check_name, store.load, store.delete):
         with pytest.raises(ProfileNameError, match="'nul', which Windows keeps for a device"):
             refused("nul")
 
 
-def test_a_pseudonym_is_made_that_may_be_a_name():
+def test_a_pseudonym_is_made_that_may_be_a_name() -> None:
     random = Random(3)
     made = {new_pseudonym(random) for _ in range(50)}
     assert len(made) == 50
     assert all(check_name(name).startswith("person-") and len(name) == 13 for name in made)
 
 
-def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(tmp_path: Path, profile):
+def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(
+    tmp_path: Path, profile
+) -> None:
     (tmp_path / "file").write_text("")
     store = ProfileStore(tmp_path / "file" / "profiles")
     for refused in (store.check_writable, lambda: store.save(profile())):
@@ -249,16 +253,16 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(tmp_path: P
         store.names()
 
 
-def test_a_folder_is_found_to_be_writable_without_a_trace(store: ProfileStore):
+def test_a_folder_is_found_to_be_writable_without_a_trace(store: ProfileStore) -> None:
     store.check_writable()
     assert os.listdir(store.folder) == []
 
 
-def test_a_profile_fits_the_model_that_it_was_made_for(model: Model, profile):
+def test_a_profile_fits_the_model_that_it_was_made_for(model: Model, profile) -> None:
     assert fits(profile(), model) is None
 
 
-def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model, profile):
+def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model, profile) -> None:
     why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model)
     assert "for the model mine 3 (aaaaaaaa)" in why
     assert f"expected demo-simulated {model.contract.version} ({model.sha256[:8]})" in why
@@ -273,11 +277,13 @@ def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model
         ({"normaliser": Normaliser((0.0,), (1.0,), "rest-baseline")}, "of 1 features, expected"),
     ],
 )
-def test_a_profile_that_was_tampered_with_does_not_fit(model: Model, profile, changes, said: str):
+def test_a_profile_that_was_tampered_with_does_not_fit(
+    model: Model, profile, changes, said: str
+) -> None:
     assert said in fits(profile(**changes), model)
 
 
-def test_its_errors_are_errors_of_this_project():
+def test_its_errors_are_errors_of_this_project() -> None:
     assert issubclass(UnknownProfile, ProfileError)
     assert issubclass(ProfileNameError, ProfileError)
     assert issubclass(ProfileError, EegEmotionError)

@@ -29,7 +29,7 @@ def run(*arguments: str) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
-def test_a_key_is_made_in_the_users_own_folder_and_printed_alone(config_home: Path):
+def test_a_key_is_made_in_the_users_own_folder_and_printed_alone(config_home: Path) -> None:
     out, remarks = run("create", "wallboard", "--scope", "read:ward-*", "--scope", "metrics")
     file = config_home / "eeg-emotion" / "keys.json"
     assert default_keys() == file
@@ -42,7 +42,7 @@ def test_a_key_is_made_in_the_users_own_folder_and_printed_alone(config_home: Pa
     assert out.strip() not in remarks
 
 
-def test_a_key_ends_after_the_days_that_were_said():
+def test_a_key_ends_after_the_days_that_were_said() -> None:
     key = json.loads(
         run("create", "guest", "--scope", "read:*", "--expires-days", "0.5", "--json")[0]
     )
@@ -53,7 +53,7 @@ def test_a_key_ends_after_the_days_that_were_said():
     assert ", ended " in lines[1]
 
 
-def test_keys_are_listed_without_what_is_secret():
+def test_keys_are_listed_without_what_is_secret() -> None:
     assert "holds no key; 'eeg-emotion keys create' makes one" in run("list")[0]
     key = run("create", "wallboard", "--scope", "read:*", "--scope", "control:lab-1")[0]
     digest = KeyStore(default_keys()).list()[0].sha256
@@ -65,7 +65,7 @@ def test_keys_are_listed_without_what_is_secret():
         assert secret not in words + fields
 
 
-def test_a_revoked_key_is_no_longer_known():
+def test_a_revoked_key_is_no_longer_known() -> None:
     key = run("create", "wallboard", "--scope", "read:*")[0].strip()
     assert run("revoke", "wallboard")[0] == "key wallboard is revoked\n"
     with pytest.raises(CredentialsError):
@@ -75,7 +75,7 @@ def test_a_revoked_key_is_no_longer_known():
 @pytest.mark.parametrize("source", ["option", "environment", "file"])
 def test_the_services_own_settings_say_where_the_keys_are(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     keys = tmp_path / "elsewhere.json"
     options = []
     if source == "option":
@@ -93,7 +93,7 @@ def test_the_services_own_settings_say_where_the_keys_are(
 
 
 @pytest.mark.parametrize("days", ["inf", "nan", "1e9", "1e300", "3650.1", "-1"])
-def test_days_that_no_calendar_has_are_refused(days: str):
+def test_days_that_no_calendar_has_are_refused(days: str) -> None:
     result = CliRunner().invoke(
         app, ["keys", "create", "a", "--scope", "read:*", "--expires-days", days]
     )
@@ -105,21 +105,21 @@ def test_days_that_no_calendar_has_are_refused(days: str):
 @pytest.mark.parametrize(
     "scope", ["read:a,read:b", "read:a read:b", "read:a,b", "control:lab:1", "read: a"]
 )
-def test_several_scopes_in_one_are_refused_with_the_remedy(scope: str):
+def test_several_scopes_in_one_are_refused_with_the_remedy(scope: str) -> None:
     result = CliRunner().invoke(app, ["keys", "create", "a", "--scope", scope])
     assert isinstance(result.exception, ScopeError)
     assert "repeat --scope" in str(result.exception)
     assert not default_keys().exists()
 
 
-def test_taking_the_last_key_back_says_what_that_means():
+def test_taking_the_last_key_back_says_what_that_means() -> None:
     for name in ("a", "b"):
         run("create", name, "--scope", "read:*")
     assert run("revoke", "a")[1] == ""
     assert "nobody can come in" in run("revoke", "b")[1]
 
 
-def test_what_cannot_be_is_refused_with_the_remedy():
+def test_what_cannot_be_is_refused_with_the_remedy() -> None:
     runner = CliRunner()
     assert isinstance(
         runner.invoke(app, ["keys", "create", "a", "--scope", "write:*"]).exception, ScopeError

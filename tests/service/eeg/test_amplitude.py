@@ -23,7 +23,7 @@ def measure(samples: NDArray[np.floating], sfreq: float) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("sfreq", [100.0, 128.0, 250.0, 512.0, 2048.0])
-def test_what_lies_in_the_band_is_measured_and_the_mains_and_drifts_are_not(sfreq: float):
+def test_what_lies_in_the_band_is_measured_and_the_mains_and_drifts_are_not(sfreq: float) -> None:
     wanted = tones(sfreq, (12.0, 7.0))
     lines = [(50.0, 300.0), (60.0, 300.0)] if sfreq > 125.0 else []
     disturbed = wanted + tones(sfreq, (0.3, 500.0), *lines)
@@ -31,20 +31,20 @@ def test_what_lies_in_the_band_is_measured_and_the_mains_and_drifts_are_not(sfre
     assert measure(disturbed, sfreq)[0] == pytest.approx(7.0, rel=0.15)
 
 
-def test_an_electrodes_offset_does_not_ring():
+def test_an_electrodes_offset_does_not_ring() -> None:
     sfreq = 250.0
     plain = tones(sfreq, (10.0, 10.0))
     np.testing.assert_allclose(measure(plain + 3e5, sfreq), measure(plain, sfreq), rtol=1e-6)
 
 
-def test_the_result_scales_with_the_numbers():
+def test_the_result_scales_with_the_numbers() -> None:
     samples = tones(256.0, (10.0, 10.0), (20.0, 3.0))
     expected = measure(samples, 256.0)
     for factor in (1e-6, 1e-3, 1e3):
         np.testing.assert_allclose(measure(samples * factor, 256.0), expected * factor, rtol=1e-9)
 
 
-def test_chunks_make_no_difference():
+def test_chunks_make_no_difference() -> None:
     rng = np.random.default_rng(1)
     samples = rng.normal(40.0, 12.0, (5, 1400))
     samples[1, rng.random(1400) < 0.1] = np.nan
@@ -69,7 +69,7 @@ def test_chunks_make_no_difference():
     assert np.isnan(whole[3])
 
 
-def test_it_is_ready_after_four_contiguous_seconds():
+def test_it_is_ready_after_four_contiguous_seconds() -> None:
     meter = AmplitudeMeter(1, 128.0)
     samples = tones(128.0, (10.0, 10.0), seconds=NEEDED_SECONDS)
     meter.feed(samples[:, :-1])
@@ -80,7 +80,7 @@ def test_it_is_ready_after_four_contiguous_seconds():
     assert meter.amplitudes[0] == pytest.approx(10.0, rel=0.03)
 
 
-def test_a_gap_begins_anew():
+def test_a_gap_begins_anew() -> None:
     meter = AmplitudeMeter(1, 128.0)
     loud = tones(128.0, (10.0, 1000.0))
     meter.feed(loud)
@@ -91,26 +91,26 @@ def test_a_gap_begins_anew():
     np.testing.assert_array_equal(meter.amplitudes, measure(quiet, 128.0))
 
 
-def test_a_blink_and_a_lost_electrode_do_not_carry_the_result():
+def test_a_blink_and_a_lost_electrode_do_not_carry_the_result() -> None:
     samples = tones(256.0, (10.0, 10.0))
     samples[0, 600:640] += 2e3
     assert measure(samples, 256.0)[0] == pytest.approx(10.0, rel=0.2)
 
 
-def test_a_headset_put_on_later_is_measured_as_it_is_worn():
+def test_a_headset_put_on_later_is_measured_as_it_is_worn() -> None:
     off = np.zeros((1, 20 * 128))
     worn = tones(128.0, (10.0, 10.0), seconds=5.0)
     assert measure(np.hstack([off, worn]), 128.0)[0] == pytest.approx(10.0, rel=0.03)
 
 
-def test_whole_numbers_are_taken():
+def test_whole_numbers_are_taken() -> None:
     samples = tones(250.0, (10.0, 500.0)).astype(np.int16)
     assert measure(samples, 250.0)[0] == pytest.approx(500.0, rel=0.03)
 
 
 @pytest.mark.parametrize(("unit", "volts"), [("V", 1.0), ("mV", 1e-3), ("µV", 1e-6)])
 @pytest.mark.parametrize("microvolts", [2.0, 8.0, 30.0, 100.0])
-def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float):
+def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float) -> None:
     assert judge_unit(microvolts * 1e-6 / volts) == unit
 
 
@@ -133,18 +133,18 @@ def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float):
         np.inf,
     ],
 )
-def test_what_lies_between_or_beyond_speaks_for_none(amplitude: float):
+def test_what_lies_between_or_beyond_speaks_for_none(amplitude: float) -> None:
     assert judge_unit(amplitude) is None
 
 
-def test_units_are_far_apart():
+def test_units_are_far_apart() -> None:
     ranges = sorted(UNIT_RANGES.values())
     assert all(following[0] / before[1] > 10 for before, following in pairwise(ranges))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("unit", "volts"), [("V", 1.0), ("mV", 1e-3), ("µV", 1e-6)])
-def test_a_simulated_persons_eeg_is_judged_right(seed: int, unit: str, volts: float):
+def test_a_simulated_persons_eeg_is_judged_right(seed: int, unit: str, volts: float) -> None:
     microvolts = SimulatedPerson(seed, 1).run(0, 128.0).next(6 * 128, 0.5, 0.5)
     amplitudes = measure((microvolts * 1e-6 / volts).astype(np.float32), 128.0)
     assert judge_unit(float(np.median(amplitudes))) == unit

@@ -39,13 +39,13 @@ def logarithms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return matrices
 
 
-def test_a_row_holds_the_upper_triangle_line_by_line():
+def test_a_row_holds_the_upper_triangle_line_by_line() -> None:
     matrix = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [3.0, 5.0, 6.0]])
     np.testing.assert_array_equal(to_rows(matrix), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 19, 32])
-def test_matrices_come_back_from_their_rows(channels: int):
+def test_matrices_come_back_from_their_rows(channels: int) -> None:
     matrices = covariances(6, channels).reshape(2, 3, channels, channels)
     rows = to_rows(matrices)
     assert rows.shape == (2, 3, channels * (channels + 1) // 2)
@@ -53,7 +53,7 @@ def test_matrices_come_back_from_their_rows(channels: int):
 
 
 @pytest.mark.parametrize("channels", [2, CHANNELS, 32])
-def test_the_vectors_are_those_of_pyriemann(peer: SimpleNamespace, channels: int):
+def test_the_vectors_are_those_of_pyriemann(peer: SimpleNamespace, channels: int) -> None:
     matrices, reference = covariances(20, channels), covariances(1, channels)[0]
     found = tangent_vectors(to_rows(matrices), to_rows(reference), 0.0)
     np.testing.assert_allclose(
@@ -61,7 +61,7 @@ def test_the_vectors_are_those_of_pyriemann(peer: SimpleNamespace, channels: int
     )
 
 
-def test_shrinkage_is_towards_the_reference(peer: SimpleNamespace):
+def test_shrinkage_is_towards_the_reference(peer: SimpleNamespace) -> None:
     matrices, reference = covariances(20), covariances(1)[0]
     shrunk = 0.7 * matrices + 0.3 * reference
     np.testing.assert_allclose(
@@ -72,12 +72,14 @@ def test_shrinkage_is_towards_the_reference(peer: SimpleNamespace):
     )
 
 
-def test_the_reference_itself_is_the_origin():
+def test_the_reference_itself_is_the_origin() -> None:
     reference = to_rows(covariances(1)[0])
     np.testing.assert_allclose(tangent_vectors(reference, reference, 0.2), 0.0, atol=1e-12)
 
 
-def test_a_vectors_length_is_the_riemannian_distance_whatever_the_mixing(peer: SimpleNamespace):
+def test_a_vectors_length_is_the_riemannian_distance_whatever_the_mixing(
+    peer: SimpleNamespace,
+) -> None:
     matrices, reference = covariances(10), covariances(1)[0]
     expected = [peer.distance(matrix, reference) for matrix in matrices]
     for mixing in (np.eye(CHANNELS), RNG.normal(size=(CHANNELS, CHANNELS))):
@@ -86,7 +88,7 @@ def test_a_vectors_length_is_the_riemannian_distance_whatever_the_mixing(peer: S
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), expected, rtol=1e-7)
 
 
-def test_a_larger_signal_is_larger_by_its_logarithm_in_every_direction():
+def test_a_larger_signal_is_larger_by_its_logarithm_in_every_direction() -> None:
     reference = covariances(1)[0]
     found = logarithms(tangent_vectors(to_rows(9.0 * reference), to_rows(reference), 0.0))
     np.testing.assert_allclose(found, np.log(9.0) * np.eye(CHANNELS), atol=1e-10)
@@ -111,7 +113,7 @@ def single(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     return to_rows(matrices).astype(np.float32).astype(np.float64)
 
 
-def test_the_average_reference_leaves_a_direction_that_contributes_nothing():
+def test_the_average_reference_leaves_a_direction_that_contributes_nothing() -> None:
     # An orthonormal basis of what is left of the channels without their mean.
     basis = np.linalg.svd(average_reference(CHANNELS))[0][:, :-1]
     inner, about = covariances(20, CHANNELS - 1), covariances(1, CHANNELS - 1)[0]
@@ -124,7 +126,7 @@ def test_the_average_reference_leaves_a_direction_that_contributes_nothing():
 
 
 @pytest.mark.parametrize("kept", [to_rows, single], ids=["double", "single"])
-def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNamespace, kept):
+def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNamespace, kept) -> None:
     inner, about = covariances(20, 6), covariances(1, 6)[0]
     mixing = interpolation()
     # Five directions are left of six electrodes without their mean: choose them as coordinates.
@@ -135,18 +137,18 @@ def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNames
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), expected, rtol=1e-4)
 
 
-def test_a_window_that_lacks_a_direction_of_the_reference_is_finite():
+def test_a_window_that_lacks_a_direction_of_the_reference_is_finite() -> None:
     reference = covariances(1)[0]
     found = tangent_vectors(to_rows(np.zeros((CHANNELS, CHANNELS))), to_rows(reference), 0.2)
     np.testing.assert_allclose(logarithms(found), np.log(0.2) * np.eye(CHANNELS), atol=1e-12)
 
 
-def test_a_reference_that_holds_nothing_gives_nothing():
+def test_a_reference_that_holds_nothing_gives_nothing() -> None:
     silent = to_rows(np.zeros((CHANNELS, CHANNELS)))
     np.testing.assert_array_equal(tangent_vectors(to_rows(covariances(3)), silent, 0.2), 0.0)
 
 
-def test_the_rounding_of_single_precision_never_leaves_a_window_without_logarithm():
+def test_the_rounding_of_single_precision_never_leaves_a_window_without_logarithm() -> None:
     # One direction of the reference is weak, and the windows lack it but are otherwise strong.
     turn = np.linalg.qr(RNG.normal(size=(CHANNELS, CHANNELS)))[0]
     reference = (turn * np.r_[1e-5, np.ones(CHANNELS - 1)]) @ turn.T
@@ -156,7 +158,7 @@ def test_the_rounding_of_single_precision_never_leaves_a_window_without_logarith
     assert np.linalg.eigvalsh(logarithms(vectors)).min() > np.log(0.2) - 1e-9
 
 
-def test_a_row_gets_the_same_vector_alone_and_among_others():
+def test_a_row_gets_the_same_vector_alone_and_among_others() -> None:
     rows, reference = to_rows(covariances(12, 32)), to_rows(covariances(1, 32)[0])
     together = tangent_vectors(rows.reshape(3, 4, -1), reference, 0.2).reshape(12, -1)
     for row, vector in zip(rows, together, strict=True):

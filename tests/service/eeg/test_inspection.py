@@ -29,7 +29,7 @@ def hum(sfreq: float, hz: float, amplitude: float, seconds: float = 2.0) -> Arra
     return amplitude * np.sin(2 * np.pi * hz * time + 1.1)[np.newaxis]
 
 
-def test_a_block_is_described_by_its_own_samples():
+def test_a_block_is_described_by_its_own_samples() -> None:
     samples = np.arange(64.0).reshape(1, 64) % 40
     samples[0, 3:9] = -5.0
     first, second = inspect(samples, 128.0)[:, :, 0]
@@ -43,7 +43,7 @@ def test_a_block_is_described_by_its_own_samples():
     assert second[Measure.MEAN] == samples[0, 32:].mean()
 
 
-def test_channels_do_not_mix():
+def test_channels_do_not_mix() -> None:
     samples = np.random.default_rng(0).normal(0.0, 20.0, (3, 128))
     together = inspect(samples, 128.0)
     for channel in range(3):
@@ -51,7 +51,7 @@ def test_channels_do_not_mix():
         np.testing.assert_allclose(together[:, :, channel], alone[:, :, 0], rtol=1e-12)
 
 
-def test_one_bad_sample_marks_its_block_and_channel():
+def test_one_bad_sample_marks_its_block_and_channel() -> None:
     samples = np.random.default_rng(0).normal(0.0, 20.0, (2, 128))
     bad = np.zeros(samples.shape, dtype=bool)
     bad[1, 64] = True
@@ -60,7 +60,7 @@ def test_one_bad_sample_marks_its_block_and_channel():
 
 
 @pytest.mark.parametrize("sfreq", RATES)
-def test_blocks_follow_a_quarter_of_a_second_at_any_rate(sfreq: float):
+def test_blocks_follow_a_quarter_of_a_second_at_any_rate(sfreq: float) -> None:
     samples = np.arange(round(10 * sfreq), dtype=float)[np.newaxis]
     blocks = inspect(samples, sfreq)
     assert len(blocks) == 40
@@ -75,19 +75,19 @@ def test_blocks_follow_a_quarter_of_a_second_at_any_rate(sfreq: float):
 @pytest.mark.parametrize("sfreq", [128.0, 250.0, 256.0, 500.0, 512.0, 1000.0])
 @pytest.mark.parametrize("hz", [50.0, 60.0])
 @pytest.mark.parametrize("amplitude", [1.0, 40.0, 1000.0])
-def test_hum_is_measured_by_its_amplitude(sfreq: float, hz: float, amplitude: float):
+def test_hum_is_measured_by_its_amplitude(sfreq: float, hz: float, amplitude: float) -> None:
     found = np.sqrt(inspect(hum(sfreq, hz, amplitude), sfreq)[:, Measure.MAINS, 0])
     # At 128 Hz the image of 60 Hz is 8 Hz away, on the window's slope.
     np.testing.assert_allclose(found, amplitude, rtol=0.05 if sfreq > 128.0 else 0.12)
 
 
 @pytest.mark.parametrize("hz", [0.0, 1.0, 10.0, 30.0, 40.0, 75.0, 100.0])
-def test_what_is_no_hum_is_not_taken_for_it(hz: float):
+def test_what_is_no_hum_is_not_taken_for_it(hz: float) -> None:
     found = np.sqrt(inspect(500.0 + hum(1000.0, hz, 100.0), 1000.0)[:, Measure.MAINS])
     assert found.max() < 4.0
 
 
-def test_of_two_hums_the_stronger_one_counts():
+def test_of_two_hums_the_stronger_one_counts() -> None:
     both = hum(500.0, 50.0, 30.0) + hum(500.0, 60.0, 90.0)
     found = np.sqrt(inspect(both, 500.0)[:, Measure.MAINS, 0])
     np.testing.assert_allclose(found, 90.0, rtol=0.1)
@@ -105,7 +105,9 @@ def test_of_two_hums_the_stronger_one_counts():
         (128.0, 60.0, True),
     ],
 )
-def test_hum_near_half_the_rate_and_beyond_is_left_unmeasured(sfreq: float, hz: float, seen: bool):
+def test_hum_near_half_the_rate_and_beyond_is_left_unmeasured(
+    sfreq: float, hz: float, seen: bool
+) -> None:
     found = np.sqrt(inspect(hum(sfreq, hz, 100.0), sfreq)[:, Measure.MAINS, 0])
     assert (found > 50.0).all() if seen else (found < 10.0).all()
 
@@ -115,7 +117,7 @@ def test_hum_near_half_the_rate_and_beyond_is_left_unmeasured(sfreq: float, hz: 
     cuts=st.lists(st.integers(0, 700), max_size=12),
 )
 @examples(40)
-def test_chunk_borders_never_matter(sfreq: float, cuts: list[int]):
+def test_chunk_borders_never_matter(sfreq: float, cuts: list[int]) -> None:
     rng = np.random.default_rng(7)
     samples = rng.normal(0.0, 20.0, (3, 700))
     bad = rng.random(samples.shape) < 0.005

@@ -44,7 +44,7 @@ def marked(layout: Layout, *names: str) -> NDArray[np.bool_]:
     return np.array([name in names for name in layout.measured])
 
 
-def test_channels_are_found_by_label_wherever_they_stand():
+def test_channels_are_found_by_label_wherever_they_stand() -> None:
     order = np.random.default_rng(3).permutation(32)
     labels = [f"EEG {DEAP32[i].upper()}-REF" for i in order]
     layout = plan(labels)
@@ -54,14 +54,14 @@ def test_channels_are_found_by_label_wherever_they_stand():
     assert layout.matrix is None
 
 
-def test_older_names_serve():
+def test_older_names_serve() -> None:
     older = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}
     layout = plan([older.get(name, name) for name in DEAP32])
     assert layout.measured == DEAP32
     np.testing.assert_array_equal(layout.rows, np.arange(32))
 
 
-def test_labels_that_are_not_used_are_named_and_left_out():
+def test_labels_that_are_not_used_are_named_and_left_out() -> None:
     labels = ("EXG1", *DEAP32[:16], "Status", *DEAP32[16:], "")
     layout = plan(labels, ["none"] + ["uV"] * 16 + [""] + ["uV"] * 16 + ["counts"])
     assert layout.dropped == ("EXG1", "Status", "")
@@ -70,21 +70,21 @@ def test_labels_that_are_not_used_are_named_and_left_out():
 
 
 @pytest.mark.parametrize("second", ["fp1", "EEG Fp1", "Fp1-REF"])
-def test_a_doubled_label_is_refused_by_name(second: str):
+def test_a_doubled_label_is_refused_by_name(second: str) -> None:
     with pytest.raises(ChannelsMissing, match=r"more than one .*Fp1.*expected.*distinct labels"):
         plan((*DEAP32, second))
 
 
-def test_an_electrode_under_its_old_and_its_new_name_is_refused():
+def test_an_electrode_under_its_old_and_its_new_name_is_refused() -> None:
     with pytest.raises(ChannelsMissing, match=r"more than one .*T7"):
         plan((*DEAP32, "T3"))
 
 
-def test_a_doubled_label_that_is_not_needed_does_no_harm():
+def test_a_doubled_label_that_is_not_needed_does_no_harm() -> None:
     assert plan((*DEAP32, "EXG1", "EXG1")).dropped == ("EXG1", "EXG1")
 
 
-def test_thirteen_missing_channels_are_filled_in_and_named():
+def test_thirteen_missing_channels_are_filled_in_and_named() -> None:
     missing = DEAP32[5:18]
     layout = plan([name for name in DEAP32 if name not in missing])
     assert layout.interpolated == missing
@@ -93,7 +93,7 @@ def test_thirteen_missing_channels_are_filled_in_and_named():
     assert "19 of 32" in layout.describe()
 
 
-def test_a_measured_channel_stays_exactly_what_was_measured():
+def test_a_measured_channel_stays_exactly_what_was_measured() -> None:
     layout = plan([name for name in DEAP32 if name not in ("Cz", "O1")])
     assert layout.matrix is not None
     samples = np.random.default_rng(4).normal(0.0, 20.0, (30, 50))
@@ -103,7 +103,7 @@ def test_a_measured_channel_stays_exactly_what_was_measured():
     np.testing.assert_allclose(layout.matrix.sum(axis=1), 1.0, atol=1e-8)
 
 
-def test_fourteen_missing_channels_are_refused_by_name():
+def test_fourteen_missing_channels_are_refused_by_name() -> None:
     missing = DEAP32[:14]
     with pytest.raises(ChannelsMissing) as caught:
         plan(DEAP32[14:])
@@ -114,19 +114,19 @@ def test_fourteen_missing_channels_are_refused_by_name():
     assert "10-20 names" in message
 
 
-def test_no_channel_at_all_is_refused_even_where_all_may_be_filled_in():
+def test_no_channel_at_all_is_refused_even_where_all_may_be_filled_in() -> None:
     with pytest.raises(ChannelsMissing, match="found 0 of"):
         plan(["1", "2", "3"], max_interpolated=32)
 
 
-def test_a_long_list_of_foreign_labels_is_shortened():
+def test_a_long_list_of_foreign_labels_is_shortened() -> None:
     with pytest.raises(ChannelsMissing, match="and 52 more") as caught:
         plan([f"E{number}" for number in range(64)])
     assert "E60" not in str(caught.value)
 
 
 @pytest.mark.parametrize("unit", ["counts", "a.u.", "µS"])
-def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit: str):
+def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit: str) -> None:
     units = ["uV"] * 32
     units[DEAP32.index("Pz")] = unit
     layout = plan(DEAP32, units)
@@ -137,18 +137,18 @@ def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit:
         plan(DEAP32, units, max_interpolated=0)
 
 
-def test_a_channel_of_impedances_beside_an_electrodes_does_no_harm():
+def test_a_channel_of_impedances_beside_an_electrodes_does_no_harm() -> None:
     layout = plan((*DEAP32, *DEAP32), ["kOhm"] * 32 + ["uV"] * 32)
     np.testing.assert_array_equal(layout.rows, np.arange(32, 64))
     assert layout.interpolated == ()
 
 
-def test_a_stream_of_no_voltage_at_all_is_refused_by_its_unit():
+def test_a_stream_of_no_voltage_at_all_is_refused_by_its_unit() -> None:
     with pytest.raises(UnitSuspect, match=r"Fp1: counts.*expected V, mV, µV or nV; let the source"):
         plan(DEAP32, ["counts"] * 32)
 
 
-def test_channels_that_state_no_unit_are_named_for_measuring():
+def test_channels_that_state_no_unit_are_named_for_measuring() -> None:
     units = ["uV"] * 33
     units[4], units[7] = "", "n/a"
     labels = ("EXG1", *DEAP32)
@@ -161,14 +161,16 @@ def test_channels_that_state_no_unit_are_named_for_measuring():
     assert "Fp1" not in str(caught.value)
 
 
-def test_a_unit_that_is_not_needed_need_not_be_stated():
+def test_a_unit_that_is_not_needed_need_not_be_stated() -> None:
     assert plan((*DEAP32, "EXG1"), ["uV"] * 32 + [""]).unit == "µV, as stated"
 
 
 @pytest.mark.parametrize(
     ("amplitude", "name", "factor"), [(8.1e-6, "V", 1e6), (0.0123, "mV", 1e3), (12.0, "µV", 1.0)]
 )
-def test_an_unstated_unit_is_judged_by_the_amplitude(amplitude: float, name: str, factor: float):
+def test_an_unstated_unit_is_judged_by_the_amplitude(
+    amplitude: float, name: str, factor: float
+) -> None:
     amplitudes = np.full(33, amplitude)
     # What is not used, and a few bad electrodes, have no say.
     amplitudes[0], amplitudes[5], amplitudes[6], amplitudes[7] = 4000.0, 0.0, 1e9, np.nan
@@ -177,7 +179,7 @@ def test_an_unstated_unit_is_judged_by_the_amplitude(amplitude: float, name: str
     assert layout.unit == f"{name}, judged by its amplitude of {amplitude:.2g} {name}"
 
 
-def test_only_the_channels_without_a_unit_are_judged():
+def test_only_the_channels_without_a_unit_are_judged() -> None:
     units = ["V"] * 31 + [""]
     layout = plan(DEAP32, units, amplitudes=np.r_[np.full(31, 9e-6), 9.0])
     np.testing.assert_array_equal(layout.microvolts, [1e6] * 31 + [1.0])
@@ -185,7 +187,7 @@ def test_only_the_channels_without_a_unit_are_judged():
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.0004, 0.7, 800.0, 8000.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(amplitude: float):
+def test_an_amplitude_that_speaks_for_no_unit_is_refused(amplitude: float) -> None:
     with pytest.raises(UnitSuspect) as caught:
         plan(DEAP32, [""] * 32, amplitudes=np.full(32, amplitude))
     message = str(caught.value)
@@ -194,14 +196,14 @@ def test_an_amplitude_that_speaks_for_no_unit_is_refused(amplitude: float):
     assert "desc/channels/channel/unit" in message
 
 
-def test_channels_that_were_not_measured_are_asked_for_again():
+def test_channels_that_were_not_measured_are_asked_for_again() -> None:
     amplitudes = np.full(32, np.nan)
     with pytest.raises(UnitUnstated) as caught:
         plan(DEAP32, [""] * 32, amplitudes=amplitudes)
     assert caught.value.rows == tuple(range(32))
 
 
-def test_a_stream_with_too_few_channels_is_refused_before_its_unit_is_asked_for():
+def test_a_stream_with_too_few_channels_is_refused_before_its_unit_is_asked_for() -> None:
     with pytest.raises(ChannelsMissing):
         plan(DEAP32[:10], [""] * 10)
 
@@ -214,35 +216,35 @@ def test_a_stream_with_too_few_channels_is_refused_before_its_unit_is_asked_for(
         (["V", "-6"] * 16, "µV and V, as stated"),
     ],
 )
-def test_the_unit_is_told_in_words(units: list[str], expected: str):
+def test_the_unit_is_told_in_words(units: list[str], expected: str) -> None:
     layout = plan(DEAP32, units)
     assert layout.unit == expected
     assert expected in layout.describe()
 
 
-def test_each_channel_has_its_own_unit():
+def test_each_channel_has_its_own_unit() -> None:
     units = [("V", "mV", "uV", "nV")[index % 4] for index in range(32)]
     layout = plan(DEAP32, units)
     np.testing.assert_allclose(layout.microvolts, [1e6, 1e3, 1.0, 1e-3] * 8, rtol=1e-12)
 
 
-def test_units_go_with_their_labels_when_the_order_differs():
+def test_units_go_with_their_labels_when_the_order_differs() -> None:
     layout = plan(["O2", "junk", "Fp1"], ["mV", "?", "V"], channels=("Fp1", "O2"))
     np.testing.assert_array_equal(layout.rows, [2, 0])
     np.testing.assert_allclose(layout.microvolts, [1e6, 1e3])
 
 
-def test_a_channel_without_a_known_place_cannot_be_filled_in():
+def test_a_channel_without_a_known_place_cannot_be_filled_in() -> None:
     with pytest.raises(ChannelsMissing, match="place of Nose"):
         plan(DEAP32, channels=(*DEAP32, "Nose"))
 
 
-def test_a_channel_without_a_known_place_serves_where_it_is_measured():
+def test_a_channel_without_a_known_place_serves_where_it_is_measured() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     assert layout.measured[-1] == "Nose"
 
 
-def test_the_measured_channels_are_told_in_the_streams_order():
+def test_the_measured_channels_are_told_in_the_streams_order() -> None:
     order = np.random.default_rng(3).permutation(32)
     labels = ["EXG1", *(DEAP32[i] for i in order if DEAP32[i] != "Cz")]
     layout = plan(labels)
@@ -253,7 +255,7 @@ def test_the_measured_channels_are_told_in_the_streams_order():
 # Numbered caps
 
 
-def test_biosemis_labels_serve_with_their_cap():
+def test_biosemis_labels_serve_with_their_cap() -> None:
     labels = [*(f"A{n}" for n in range(1, 33)), *(f"EXG{n}" for n in range(1, 9)), "Status"]
     layout = plan(labels, cap=CAPS["biosemi32"])
     assert layout.measured == DEAP32
@@ -262,14 +264,14 @@ def test_biosemis_labels_serve_with_their_cap():
     assert layout.order == CAPS["biosemi32"].sites
 
 
-def test_a_larger_caps_other_electrodes_are_left_out():
+def test_a_larger_caps_other_electrodes_are_left_out() -> None:
     labels = [f"{bank}{n}" for bank in "AB" for n in range(1, 33)]
     layout = plan(labels, cap=CAPS["biosemi64"])
     assert layout.measured == DEAP32
     assert len(layout.dropped) == 32
 
 
-def test_electrodes_by_name_beside_numbers_serve_too():
+def test_electrodes_by_name_beside_numbers_serve_too() -> None:
     cap = cap_named("Fp1,Fp2,C3,C4")
     layout = plan(["Oz", "Ch4", "Ch1"], channels=("Fp1", "C4", "Oz", "Cz", "Fz"),
                   max_interpolated=2, cap=cap)  # fmt: skip
@@ -277,7 +279,7 @@ def test_electrodes_by_name_beside_numbers_serve_too():
 
 
 @pytest.mark.parametrize("named", [32, 16])
-def test_a_stream_that_is_labelled_by_name_does_without_the_cap(named: int):
+def test_a_stream_that_is_labelled_by_name_does_without_the_cap(named: int) -> None:
     # With a cap A1 and A2 would be Fp1 and AF3: here they are the earlobes.
     labels = (*DEAP32[-named:], "A1", "A2")
     layout = plan(labels, max_interpolated=16, cap=CAPS["biosemi32"])
@@ -285,19 +287,19 @@ def test_a_stream_that_is_labelled_by_name_does_without_the_cap(named: int):
     assert layout.measured == DEAP32[-named:]
 
 
-def test_earlobes_are_no_sockets_where_few_channels_are_named():
+def test_earlobes_are_no_sockets_where_few_channels_are_named() -> None:
     labels = ("Fz", "Cz", "Pz", "Oz", "A1", "A2")
     layout = plan(labels, max_interpolated=30, cap=CAPS["biosemi32"])
     assert layout.dropped == ("A1", "A2")
 
 
-def test_a_socket_and_an_electrode_of_one_name_are_refused():
+def test_a_socket_and_an_electrode_of_one_name_are_refused() -> None:
     labels = [*(f"Ch{n}" for n in range(1, 33)), "Fp1"]
     with pytest.raises(ChannelsMissing, match="more than one channel labelled Fp1"):
         plan(labels, cap=CAPS["biosemi32"])
 
 
-def test_numbered_labels_without_a_cap_are_refused_with_the_remedy():
+def test_numbered_labels_without_a_cap_are_refused_with_the_remedy() -> None:
     with pytest.raises(ChannelsMissing, match=r"--cap .*biosemi32, biosemi64, openbci16"):
         plan([f"A{n}" for n in range(1, 33)])
     with pytest.raises(ChannelsMissing) as caught:
@@ -305,7 +307,7 @@ def test_numbered_labels_without_a_cap_are_refused_with_the_remedy():
     assert "--cap" not in str(caught.value)
 
 
-def test_a_cap_that_does_not_reach_is_named():
+def test_a_cap_that_does_not_reach_is_named() -> None:
     with pytest.raises(ChannelsMissing, match=r"found 16 of .* taken for the cap openbci16"):
         plan([f"Ch{n}" for n in range(1, 17)], cap=CAPS["openbci16"])
 
@@ -313,18 +315,18 @@ def test_a_cap_that_does_not_reach_is_named():
 # Doing without bad channels
 
 
-def test_nothing_is_filled_in_where_all_is_measured_and_good():
+def test_nothing_is_filled_in_where_all_is_measured_and_good() -> None:
     layout = plan(DEAP32)
     assert layout.without(marked(layout)) is None
 
 
-def test_a_layout_without_bad_channels_is_the_layout():
+def test_a_layout_without_bad_channels_is_the_layout() -> None:
     layout = plan([name for name in DEAP32 if name not in ("Cz", "O1")])
     np.testing.assert_array_equal(layout.without(marked(layout)), layout.matrix)
 
 
 @pytest.mark.parametrize("absent", [(), ("Cz", "O1")])
-def test_a_bad_channel_is_filled_in_as_if_it_were_not_there(absent: tuple[str, ...]):
+def test_a_bad_channel_is_filled_in_as_if_it_were_not_there(absent: tuple[str, ...]) -> None:
     bad = ("Fp1", "P4", "Oz")
     layout = plan([name for name in DEAP32 if name not in absent])
     weights = layout.without(marked(layout, *bad))
@@ -342,7 +344,7 @@ def test_a_bad_channel_is_filled_in_as_if_it_were_not_there(absent: tuple[str, .
     assert np.abs(filled).max() < 1e3
 
 
-def test_weights_are_kept_and_cannot_be_changed():
+def test_weights_are_kept_and_cannot_be_changed() -> None:
     layout, other = plan(DEAP32), plan(DEAP32[::-1])
     bad = marked(layout, "Cz")
     weights = layout.without(bad)
@@ -355,19 +357,19 @@ def test_weights_are_kept_and_cannot_be_changed():
     assert layout.without(bad) is not weights
 
 
-def test_nothing_can_be_filled_in_from_nothing():
+def test_nothing_can_be_filled_in_from_nothing() -> None:
     layout = plan(("Fp1", "Cz", "Oz"), channels=("Fp1", "Cz", "Oz"))
     with pytest.raises(ChannelsMissing, match="no good channel of known place is left"):
         layout.without(np.ones(3, dtype=bool))
 
 
-def test_a_bad_channel_without_a_known_place_cannot_be_filled_in():
+def test_a_bad_channel_without_a_known_place_cannot_be_filled_in() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     with pytest.raises(ChannelsMissing, match="place of Nose"):
         layout.without(marked(layout, "Nose"))
 
 
-def test_a_good_channel_without_a_known_place_stays_and_helps_no_other():
+def test_a_good_channel_without_a_known_place_stays_and_helps_no_other() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     weights = layout.without(marked(layout, "Cz"))
     assert weights is not None
@@ -376,7 +378,7 @@ def test_a_good_channel_without_a_known_place_stays_and_helps_no_other():
     assert weights[DEAP32.index("Cz")].sum() == pytest.approx(1.0)
 
 
-def test_how_many_may_be_filled_in_is_told():
+def test_how_many_may_be_filled_in_is_told() -> None:
     assert plan(DEAP32, max_interpolated=7).max_interpolated == 7
     assert identity_layout(DEAP32).max_interpolated == 0
     assert identity_layout(DEAP32, max_interpolated=13).max_interpolated == 13
@@ -385,7 +387,7 @@ def test_how_many_may_be_filled_in_is_told():
 # Caps for smaller models
 
 
-def test_a_channel_between_a_caps_electrodes_does_without_bad_ones():
+def test_a_channel_between_a_caps_electrodes_does_without_bad_ones() -> None:
     units = ["uV"] * 32
     layout = cap_layout(DEAP32, units, MUSE4, max_interpolated=1)
     assert layout.interpolated == MUSE4
@@ -400,7 +402,7 @@ def test_a_channel_between_a_caps_electrodes_does_without_bad_ones():
     np.testing.assert_array_equal(weights[:, ~marked(layout, "T7")], fewer.matrix)
 
 
-def test_a_models_channel_on_the_cap_is_taken_as_it_is_unless_it_is_bad():
+def test_a_models_channel_on_the_cap_is_taken_as_it_is_unless_it_is_bad() -> None:
     layout = cap_layout(DEAP32, ["uV"] * 32, ("Cz", "AF7"))
     assert layout.interpolated == ("AF7",)
     assert "1 of 2 channels measured" in layout.describe()
@@ -412,7 +414,7 @@ def test_a_models_channel_on_the_cap_is_taken_as_it_is_unless_it_is_bad():
     assert weights[0].sum() == pytest.approx(1.0)
 
 
-def test_the_identity_layout_changes_nothing():
+def test_the_identity_layout_changes_nothing() -> None:
     layout = identity_layout(("Cz", "Fp1"))
     np.testing.assert_array_equal(layout.rows, [0, 1])
     np.testing.assert_array_equal(layout.microvolts, [1.0, 1.0])
@@ -420,7 +422,7 @@ def test_the_identity_layout_changes_nothing():
     assert layout.measured == ("Cz", "Fp1")
 
 
-def test_refusals_share_the_projects_root():
+def test_refusals_share_the_projects_root() -> None:
     assert issubclass(ChannelsMissing, LayoutError)
     assert issubclass(UnitSuspect, LayoutError)
     assert issubclass(UnitUnstated, LayoutError)

@@ -24,17 +24,17 @@ from eeg_emotion.eeg.montage import (
      "Fp1_REF", "Fp1..", "Fp1-A1", "Fp1:M1", "Fp1/A2", "EEG Fp1-A1A2", "Fp1:M1+M2", "Fp1-A1+A2",
      "Fp1 - A2", "Fp1-CLE"],
 )  # fmt: skip
-def test_spellings_of_one_electrode_become_one(label: str):
+def test_spellings_of_one_electrode_become_one(label: str) -> None:
     assert normalise_label(label) == normalise_label("Fp1")
 
 
 @pytest.mark.parametrize(("old", "new"), [("T3", "T7"), ("T4", "T8"), ("T5", "P7"), ("T6", "P8")])
-def test_an_older_name_is_the_newer_ones_electrode(old: str, new: str):
+def test_an_older_name_is_the_newer_ones_electrode(old: str, new: str) -> None:
     assert normalise_label(old) == normalise_label(new)
     assert normalise_label(f"EEG {old}-REF") == normalise_label(new)
 
 
-def test_different_electrodes_stay_different():
+def test_different_electrodes_stay_different() -> None:
     assert len({normalise_label(name) for name in DEAP32}) == len(DEAP32) == 32
     labels = [f"EEG {name.upper()}-A1" for name in DEAP32]
     assert [normalise_label(label) for label in labels] == [normalise_label(n) for n in DEAP32]
@@ -49,24 +49,24 @@ def test_different_electrodes_stay_different():
     ["Fp1-F7", "EEG Fp1-F7", "Fp1-Cz", "Fp1:Fp2", "A1-T3", "A1", "A2", "M1", "M2", "A1A2", "EXG1",
      "Fp1h", "AFp1", "Fp1'", "Fp1-0", "Fp1-A3", "Fp1A2", "REF", "EEG", "", "-REF", "Fp1-E2"],
 )  # fmt: skip
-def test_what_is_another_electrode_or_a_derivation_is_not_taken_for_one(label: str):
+def test_what_is_another_electrode_or_a_derivation_is_not_taken_for_one(label: str) -> None:
     everything = {normalise_label(name) for name in (*DEAP32, *MUSE4, "Fpz", "FCz", "AFz")}
     assert normalise_label(label) not in everything
 
 
-def test_ears_are_electrodes_of_their_own():
+def test_ears_are_electrodes_of_their_own() -> None:
     names = ("A1", "A2", "M1", "M2", "A2-A1", "EEG A1-REF")
     assert [normalise_label(name) for name in names] == ["a1", "a2", "m1", "m2", "a2", "a1"]
 
 
-def test_places_are_those_of_the_biosemi_cap():
+def test_places_are_those_of_the_biosemi_cap() -> None:
     caps = mne.channels.make_standard_montage("biosemi32").get_positions()["ch_pos"]
     expected = np.array([caps[name] for name in DEAP32])
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(positions(DEAP32), expected, rtol=0.0, atol=1e-6)
 
 
-def test_the_muses_places_are_those_of_the_ten_ten_system():
+def test_the_muses_places_are_those_of_the_ten_ten_system() -> None:
     # MNE's name for what older releases call standard_1005: places on an average head.
     head = mne.channels.make_standard_montage("colin27_1005").get_positions()["ch_pos"]
     known = np.array([head[name] for name in DEAP32])
@@ -80,7 +80,7 @@ def test_the_muses_places_are_those_of_the_ten_ten_system():
     assert apart.max() < 8.0
 
 
-def test_the_muses_places_mirror_each_other():
+def test_the_muses_places_mirror_each_other() -> None:
     left_ear, left_brow, right_brow, right_ear = positions(MUSE4)
     assert left_ear[0] < left_brow[0] < 0.0
     np.testing.assert_allclose(left_ear * [-1, 1, 1], right_ear, atol=1e-12)
@@ -98,13 +98,13 @@ def test_the_muses_places_mirror_each_other():
 )
 def test_a_named_montage_is_the_devices_and_every_channel_has_a_place(
     name: str, channels: tuple[str, ...], count: int
-):
+) -> None:
     assert MONTAGES[name] == channels
     assert len({normalise_label(channel) for channel in channels}) == len(channels) == count
     assert all(has_place(channel) for channel in channels)
 
 
-def test_the_ten_twenty_system_is_the_guidelines_by_its_newer_names():
+def test_the_ten_twenty_system_is_the_guidelines_by_its_newer_names() -> None:
     kept = {name for name in TEN_TWENTY19 if name not in ("T7", "T8", "P7", "P8")}
     assert kept | {"T3", "T4", "T5", "T6"} == {
         *("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8"),
@@ -113,13 +113,13 @@ def test_the_ten_twenty_system_is_the_guidelines_by_its_newer_names():
     assert set(TEN_TWENTY19) <= set(DEAP32)
 
 
-def test_the_emotivs_channels_are_symmetric_and_in_deaps():
+def test_the_emotivs_channels_are_symmetric_and_in_deaps() -> None:
     assert set(EMOTIV14) <= set(DEAP32)
     left, right = positions(EMOTIV14[:7]), positions(EMOTIV14[:6:-1])
     np.testing.assert_allclose(left * [-1, 1, 1], right, atol=1e-12)
 
 
-def test_places_lie_on_the_unit_sphere_with_right_front_and_up_positive():
+def test_places_lie_on_the_unit_sphere_with_right_front_and_up_positive() -> None:
     at = dict(zip(DEAP32, positions(DEAP32), strict=True))
     np.testing.assert_allclose(np.linalg.norm(list(at.values()), axis=1), 1.0, atol=1e-12)
     assert at["T8"][0] > 0.9 > -0.9 > at["T7"][0]
@@ -127,18 +127,18 @@ def test_places_lie_on_the_unit_sphere_with_right_front_and_up_positive():
     np.testing.assert_allclose(at["Cz"], [0.0, 0.0, 1.0], atol=1e-12)
 
 
-def test_positions_follow_the_order_asked_for():
+def test_positions_follow_the_order_asked_for() -> None:
     order = ("O2", "Fp1", "Cz")
     expected = [positions((name,))[0] for name in order]
     np.testing.assert_array_equal(positions(order), expected)
 
 
-def test_every_electrode_of_a_known_place_is_told():
+def test_every_electrode_of_a_known_place_is_told() -> None:
     assert set(places()) == {*DEAP32, *MUSE4}
     assert len(positions(places())) == 36
 
 
-def test_an_electrode_without_a_known_place_is_told_apart():
+def test_an_electrode_without_a_known_place_is_told_apart() -> None:
     assert all(has_place(name) for name in DEAP32)
     assert not has_place("Nose")
     with pytest.raises(KeyError, match="Nose"):

@@ -29,7 +29,9 @@ def covariances(gain: float = 1.0) -> NDArray[np.float64]:
     [(windows(), RAW), (windows(), BandPower()), (covariances(), TANGENT)],
     ids=["raw", "bands", "tangent"],
 )
-def test_the_fitted_windows_come_out_with_zero_mean_and_unit_spread(measures, representation):
+def test_the_fitted_windows_come_out_with_zero_mean_and_unit_spread(
+    measures, representation
+) -> None:
     normaliser = fit_normaliser([measures], representation)
     normalised = normaliser.apply(measures, representation)
     np.testing.assert_allclose(normalised.mean(axis=(0, 1)), 0.0, atol=1e-5)
@@ -38,14 +40,14 @@ def test_the_fitted_windows_come_out_with_zero_mean_and_unit_spread(measures, re
     assert normalised.shape[1] == representation.feature_steps(measures.shape[1])
 
 
-def test_other_windows_are_measured_by_the_fitted_ones():
+def test_other_windows_are_measured_by_the_fitted_ones() -> None:
     normaliser = Normaliser(mean=(1.0, -2.0), sd=(2.0, 4.0))
     np.testing.assert_array_equal(
         normaliser.apply(np.array([[3.0, -2.0], [1.0, 6.0]]), RAW), [[1.0, 0.0], [0.0, 2.0]]
     )
 
 
-def test_other_windows_are_seen_about_the_fitted_ones_reference():
+def test_other_windows_are_seen_about_the_fitted_ones_reference() -> None:
     normaliser = fit_normaliser([covariances()], TANGENT)
     np.testing.assert_allclose(
         normaliser.reference, TANGENT.reference(covariances().reshape(-1, 6)), rtol=1e-12
@@ -65,7 +67,7 @@ def test_other_windows_are_seen_about_the_fitted_ones_reference():
     [(windows(), RAW), (covariances(), TANGENT)],
     ids=["raw", "tangent"],
 )
-def test_how_the_windows_are_divided_into_parts_does_not_matter(measures, representation):
+def test_how_the_windows_are_divided_into_parts_does_not_matter(measures, representation) -> None:
     whole = fit_normaliser([measures], representation)
     for cuts in ([1], [7, 30], range(1, len(measures))):
         parted = fit_normaliser(np.split(measures, cuts), representation)
@@ -75,23 +77,23 @@ def test_how_the_windows_are_divided_into_parts_does_not_matter(measures, repres
             )
 
 
-def test_a_representation_without_reference_leaves_none():
+def test_a_representation_without_reference_leaves_none() -> None:
     assert fit_normaliser([windows()], RAW).reference == ()
 
 
-def test_the_normaliser_says_whose_windows_it_was_fitted_to():
+def test_the_normaliser_says_whose_windows_it_was_fitted_to() -> None:
     assert fit_normaliser([windows()], RAW).kind == "training"
     assert fit_normaliser([windows()], RAW, "rest-baseline").kind == "rest-baseline"
 
 
-def test_windows_of_any_number_are_normalised_by_feature():
+def test_windows_of_any_number_are_normalised_by_feature() -> None:
     normaliser = fit_normaliser([windows()], RAW)
     together = normaliser.apply(windows(), RAW)
     for window, normalised in zip(windows(), together, strict=True):
         np.testing.assert_array_equal(normaliser.apply(window, RAW), normalised)
 
 
-def test_single_precision_windows_are_summed_in_double():
+def test_single_precision_windows_are_summed_in_double() -> None:
     far = (windows() + 1e4).astype(np.float32)
     fitted = fit_normaliser([far], RAW)
     np.testing.assert_allclose(fitted.mean, far.astype(np.float64).mean(axis=(0, 1)), rtol=1e-12)
@@ -100,7 +102,7 @@ def test_single_precision_windows_are_summed_in_double():
 
 @pytest.mark.parametrize("values", [(np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf)])
 @pytest.mark.parametrize("representation", [RAW, TANGENT], ids=["raw", "tangent"])
-def test_windows_that_are_not_finite_are_refused(values: tuple[float, ...], representation):
+def test_windows_that_are_not_finite_are_refused(values: tuple[float, ...], representation) -> None:
     bad = covariances()
     for number, value in enumerate(values):
         bad[7, number, 1] = value
@@ -108,14 +110,14 @@ def test_windows_that_are_not_finite_are_refused(values: tuple[float, ...], repr
         fit_normaliser([bad], representation)
 
 
-def test_features_that_do_not_vary_are_refused_and_counted():
+def test_features_that_do_not_vary_are_refused_and_counted() -> None:
     dead = windows()
     dead[..., :2] = 3.0
     with pytest.raises(ValueError, match=r"2 features that do not vary.*dead channels"):
         fit_normaliser([dead], RAW)
 
 
-def test_a_band_that_holds_nothing_is_refused():
+def test_a_band_that_holds_nothing_is_refused() -> None:
     silent = covariances()
     silent[..., 3:] = 0.0
     with pytest.raises(ValueError, match="3 features that do not vary"):

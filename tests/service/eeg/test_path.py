@@ -101,7 +101,7 @@ def own_rest(spec: PathSettings, missing: tuple[str, ...] = ()) -> Normaliser:
 @examples(3)
 def test_chunk_borders_never_matter(
     sfreq: float, missing: tuple[str, ...], spec: PathSettings, rest: bool, data: st.DataObject
-):
+) -> None:
     labels, rows = without(*missing)
     samples = eeg(sfreq, 8.0)[rows].copy()
     count = samples.shape[1]
@@ -120,7 +120,7 @@ def test_chunk_borders_never_matter(
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_one_sample_at_a_time_gives_the_same(sfreq: float):
+def test_one_sample_at_a_time_gives_the_same(sfreq: float) -> None:
     labels, rows = without(*MISSING)
     samples = eeg(sfreq, 7.0)[rows].copy()
     samples[3, 200:230] = np.nan
@@ -129,7 +129,7 @@ def test_one_sample_at_a_time_gives_the_same(sfreq: float):
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_empty_chunks_change_nothing(sfreq: float):
+def test_empty_chunks_change_nothing(sfreq: float) -> None:
     samples = eeg(sfreq, 8.0).copy()
     samples[4] = np.nan
     line = path(sfreq)
@@ -139,7 +139,7 @@ def test_empty_chunks_change_nothing(sfreq: float):
     assert_same(found, run(line, samples))
 
 
-def test_a_segment_knows_nothing_of_the_one_before():
+def test_a_segment_knows_nothing_of_the_one_before() -> None:
     line = path()
     disturbed = eeg(128.0, 8.0).copy()
     disturbed[:, 500:] = np.nan
@@ -152,7 +152,7 @@ def test_a_segment_knows_nothing_of_the_one_before():
 
 @pytest.mark.parametrize("sfreq", [128.0, 256.0, 500.0, 512.0])
 @pytest.mark.parametrize("hop_seconds", [1.0, 0.25])
-def test_windows_name_the_raw_samples_that_they_cover(sfreq: float, hop_seconds: float):
+def test_windows_name_the_raw_samples_that_they_cover(sfreq: float, hop_seconds: float) -> None:
     windows = run(path(sfreq, spec=PathSettings(hop_seconds=hop_seconds)), eeg(sfreq))
     assert [window.first_sample for window in windows] == [
         round(number * hop_seconds * sfreq) for number in range(len(windows))
@@ -167,7 +167,7 @@ def test_windows_name_the_raw_samples_that_they_cover(sfreq: float, hop_seconds:
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_a_window_comes_once_its_last_sample_and_the_stated_delay_have_passed(sfreq: float):
+def test_a_window_comes_once_its_last_sample_and_the_stated_delay_have_passed(sfreq: float) -> None:
     line = path(sfreq)
     segment, seen = line.segment(), 0
     chunk = round(sfreq / 100) or 1
@@ -179,7 +179,7 @@ def test_a_window_comes_once_its_last_sample_and_the_stated_delay_have_passed(sf
     assert seen >= 3
 
 
-def test_windows_that_begin_before_the_filters_settled_are_told_apart():
+def test_windows_that_begin_before_the_filters_settled_are_told_apart() -> None:
     windows = run(path(spec=PathSettings(hop_seconds=0.25)), eeg())
     for window in windows:
         assert window.settled == (window.first_sample >= round(3.0 * 128.0))
@@ -188,7 +188,7 @@ def test_windows_that_begin_before_the_filters_settled_are_told_apart():
 
 
 @pytest.mark.parametrize("spec", [BANDS, RAW, TANGENT], ids=["bands", "raw", "tangent"])
-def test_windows_have_the_settings_shapes(spec: PathSettings):
+def test_windows_have_the_settings_shapes(spec: PathSettings) -> None:
     measures = run(path(spec=spec), eeg())
     features = run(path(spec=spec, normaliser=own_rest(spec)), eeg())
     assert {window.features.shape for window in measures} == {spec.measures_shape}
@@ -197,20 +197,20 @@ def test_windows_have_the_settings_shapes(spec: PathSettings):
         assert {window.features.dtype for window in windows} == {np.dtype(np.float32)}
 
 
-def test_shapes_follow_from_the_representation():
+def test_shapes_follow_from_the_representation() -> None:
     assert BANDS.window_shape == BANDS.measures_shape == (20, 4 * 32)
     assert RAW.window_shape == RAW.measures_shape == (640, 32)
     assert TANGENT.measures_shape == (20, 7 * 32 * 33 // 2)
     assert TANGENT.window_shape == (5, 7 * 32 * 33 // 2)
 
 
-def test_overlapping_windows_hold_the_same_rows():
+def test_overlapping_windows_hold_the_same_rows() -> None:
     windows = run(path(), eeg())
     for one, following in pairwise(windows):
         np.testing.assert_array_equal(one.features[4:], following.features[:-4])
 
 
-def test_the_future_does_not_reach_into_a_window():
+def test_the_future_does_not_reach_into_a_window() -> None:
     changed = eeg().copy()
     changed[:, 1200:] *= -3.0
     for window, other in zip(run(path(), eeg()), run(path(), changed), strict=True):
@@ -238,7 +238,7 @@ def tones(sfreq: float, seconds: float = 12.0) -> NDArray[np.float64]:
 @pytest.mark.parametrize("spec", [BANDS, RAW], ids=["bands", "raw"])
 def test_a_headsets_rate_changes_neither_the_features_nor_their_time(
     spec: PathSettings, sfreq: float
-):
+) -> None:
     native = stack([window for window in run(path(spec=spec), tones(128.0)) if window.settled])
     other = [window for window in run(path(sfreq, spec=spec), tones(sfreq)) if window.settled]
     # dB or µV. One row's shift of the swelling would be several dB.
@@ -248,7 +248,7 @@ def test_a_headsets_rate_changes_neither_the_features_nor_their_time(
     assert np.abs(difference[strong]).max() < limit
 
 
-def test_the_average_over_all_channels_is_taken_off():
+def test_the_average_over_all_channels_is_taken_off() -> None:
     windows = run(path(spec=RAW), eeg())
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
     common = eeg() + 40.0 * np.sin(2 * np.pi * 10.0 * np.arange(eeg().shape[1]) / 128.0)
@@ -256,13 +256,13 @@ def test_the_average_over_all_channels_is_taken_off():
     np.testing.assert_allclose(stack(run(path(spec=RAW), common)), stack(windows), atol=1e-3)
 
 
-def test_the_average_includes_the_channels_that_were_filled_in():
+def test_the_average_includes_the_channels_that_were_filled_in() -> None:
     labels, rows = without(*MISSING)
     windows = run(path(spec=RAW, labels=labels), eeg()[rows])
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
 
 
-def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured():
+def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured() -> None:
     labels, rows = without("FC1")
     column = DEAP32.index("FC1")
     guess = stack(run(path(spec=RAW, labels=labels), eeg()[rows]))[-1, :, column]
@@ -271,7 +271,7 @@ def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured():
     assert 0.5 < guess.std() / truth.std() < 1.5
 
 
-def test_mains_hum_is_taken_out():
+def test_mains_hum_is_taken_out() -> None:
     time = np.arange(eeg().shape[1]) / 128.0
     # As much as no channel is given up for.
     hum = 80.0 * np.random.default_rng(0).uniform(0.5, 1.5, (32, 1)) * np.sin(100 * np.pi * time)
@@ -281,7 +281,7 @@ def test_mains_hum_is_taken_out():
     assert np.abs(stack(hummed) - stack(clean)).max() < 0.5
 
 
-def test_the_normaliser_is_applied_to_every_window():
+def test_the_normaliser_is_applied_to_every_window() -> None:
     rng = np.random.default_rng(0)
     mean, sd = rng.normal(0.0, 5.0, 128), rng.uniform(1.0, 4.0, 128)
     normaliser = Normaliser(mean=tuple(mean.tolist()), sd=tuple(sd.tolist()))
@@ -291,7 +291,7 @@ def test_the_normaliser_is_applied_to_every_window():
 
 
 @pytest.mark.parametrize("missing", [(), MISSING], ids=["all", "interpolated"])
-def test_a_person_at_rest_is_near_the_origin(missing: tuple[str, ...]):
+def test_a_person_at_rest_is_near_the_origin(missing: tuple[str, ...]) -> None:
     labels, rows = without(*missing)
     line = path(spec=TANGENT, labels=labels, normaliser=own_rest(TANGENT, missing))
     settled = [window for window in run(line, eeg(seconds=40.0)[rows]) if window.settled]
@@ -301,7 +301,7 @@ def test_a_person_at_rest_is_near_the_origin(missing: tuple[str, ...]):
     assert 0.8 < first.std() < 1.2
 
 
-def test_tangent_features_of_a_stream_do_not_depend_on_its_unit_or_offset():
+def test_tangent_features_of_a_stream_do_not_depend_on_its_unit_or_offset() -> None:
     normaliser = own_rest(TANGENT)
     expected, found = (
         [
@@ -318,14 +318,14 @@ def test_tangent_features_of_a_stream_do_not_depend_on_its_unit_or_offset():
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_the_order_of_the_channels_in_the_stream_does_not_matter(sfreq: float):
+def test_the_order_of_the_channels_in_the_stream_does_not_matter(sfreq: float) -> None:
     order = np.random.default_rng(9).permutation(32)
     labels = [DEAP32[i] for i in order]
     samples = eeg(sfreq, 8.0)
     assert_same(run(path(sfreq, labels=labels), samples[order]), run(path(sfreq), samples))
 
 
-def test_channels_that_are_not_needed_may_hold_anything():
+def test_channels_that_are_not_needed_may_hold_anything() -> None:
     samples = np.vstack([np.full((1, eeg().shape[1]), np.nan), eeg()])
     found = run(path(labels=("Status", *DEAP32)), samples)
     assert_same(found, run(path(), eeg()))
@@ -333,7 +333,7 @@ def test_channels_that_are_not_needed_may_hold_anything():
 
 @pytest.mark.parametrize(("unit", "factor"), [("V", 1e-6), ("mV", 1e-3), ("nV", 1e3)])
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_the_unit_of_the_stream_does_not_matter(sfreq: float, unit: str, factor: float):
+def test_the_unit_of_the_stream_does_not_matter(sfreq: float, unit: str, factor: float) -> None:
     samples = eeg(sfreq, 8.0)
     expected = run(path(sfreq), samples)
     found = run(path(sfreq, unit=unit), samples * factor)
@@ -344,13 +344,13 @@ def test_the_unit_of_the_stream_does_not_matter(sfreq: float, unit: str, factor:
     ]
 
 
-def test_single_precision_samples_serve_as_well():
+def test_single_precision_samples_serve_as_well() -> None:
     found = run(path(), eeg().astype(np.float32))
     # Offsets of 5 mV leave float32 a grain of 0.5 nV.
     np.testing.assert_allclose(stack(found), stack(run(path(), eeg())), rtol=0.0, atol=0.01)
 
 
-def test_whole_number_samples_serve_as_well():
+def test_whole_number_samples_serve_as_well() -> None:
     whole = np.round(eeg()).astype(np.int32)
     assert_same(run(path(), whole), run(path(), whole.astype(np.float64)))
 
@@ -359,7 +359,7 @@ def test_whole_number_samples_serve_as_well():
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_an_electrode_offset_leaves_no_trace_once_settled(sfreq: float):
+def test_an_electrode_offset_leaves_no_trace_once_settled(sfreq: float) -> None:
     samples = eeg(sfreq, 10.0)
     offset = np.zeros((32, 1))
     offset[[2, 7, 20], 0] = [-10_000.0, 10_000.0, -3_000.0]
@@ -374,7 +374,7 @@ def test_an_electrode_offset_leaves_no_trace_once_settled(sfreq: float):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30, np.finfo(float).max])
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 @pytest.mark.parametrize("unit", ["uV", pytest.param("V", marks=pytest.mark.needs("time"))])
-def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: str):
+def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: str) -> None:
     samples = eeg(sfreq, 12.0).copy() * (1e-6 if unit == "V" else 1.0)
     samples[4, round(2.0 * sfreq) : round(2.5 * sfreq)] = value
     samples[:, round(6.1 * sfreq)] = value
@@ -390,7 +390,9 @@ def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: st
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize("bad", [range(1500, 1501), range(1531, 1537)])
-def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(value: float, bad: range):
+def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(
+    value: float, bad: range
+) -> None:
     spec = PathSettings(hop_seconds=0.25)
     samples = eeg(128.0, 30.0).copy()
     samples[11, bad.start : bad.stop] = value
@@ -412,7 +414,9 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(value: f
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30])
-def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(value: float):
+def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(
+    value: float,
+) -> None:
     spec = PathSettings(hop_seconds=0.25)
     samples = eeg(128.0, 30.0).copy()
     samples[11, 1500:1536] = value  # from within block 46 to the end of block 47
@@ -439,7 +443,7 @@ def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(
     assert ((), (DEAP32[11],)) in seen
 
 
-def test_a_bad_sample_is_marked_at_the_headsets_own_rate():
+def test_a_bad_sample_is_marked_at_the_headsets_own_rate() -> None:
     samples = eeg(500.0, 20.0).copy()
     samples[0, 5000] = np.nan  # at 10 s
     for window in run(path(500.0), samples):
@@ -450,21 +454,23 @@ def test_a_bad_sample_is_marked_at_the_headsets_own_rate():
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 @pytest.mark.parametrize("place", range(700, 800, 13))
-def test_a_lone_bad_sample_is_not_forgotten_while_its_block_is_incomplete(sfreq: float, place: int):
+def test_a_lone_bad_sample_is_not_forgotten_while_its_block_is_incomplete(
+    sfreq: float, place: int
+) -> None:
     samples = eeg(sfreq, 8.0).copy()
     samples[0, place] = np.nan
     cuts = range(20, samples.shape[1], 20)  # borders within blocks, before and after the sample
     assert_same(run(path(sfreq), samples, cuts), run(path(sfreq), samples))
 
 
-def test_the_last_good_value_stands_in_for_a_bad_one():
+def test_the_last_good_value_stands_in_for_a_bad_one() -> None:
     held, bad = eeg().copy(), eeg().copy()
     held[6, 900:930] = held[6, 899]
     bad[6, 900:930] = np.nan
     np.testing.assert_array_equal(stack(run(path(), bad)), stack(run(path(), held)))
 
 
-def test_a_large_but_possible_value_is_not_replaced():
+def test_a_large_but_possible_value_is_not_replaced() -> None:
     samples = eeg().copy()
     samples[6, 900] = 0.9e6
     windows = run(path(), samples)
@@ -474,7 +480,7 @@ def test_a_large_but_possible_value_is_not_replaced():
     assert all(window.quality.faults == (Fault.POOR_CONTACT,) for window in over_it)
 
 
-def test_a_good_signal_has_no_fault_with_or_without_resampling():
+def test_a_good_signal_has_no_fault_with_or_without_resampling() -> None:
     for sfreq in (128.0, 500.0):
         settled = [window for window in run(path(sfreq), eeg(sfreq)) if window.settled]
         assert len(settled) > 5
@@ -482,7 +488,7 @@ def test_a_good_signal_has_no_fault_with_or_without_resampling():
         assert min(window.quality.overall for window in settled) > 0.9
 
 
-def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit():
+def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
     still = np.broadcast_to(eeg()[:, :1], eeg().shape)
     assert {window.quality.faults for window in run(path(), still)} == {(Fault.NOT_WORN,)}
     volts_called_microvolts = run(path(), eeg() * 1e-6)
@@ -492,7 +498,7 @@ def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit():
 
 
 @pytest.mark.parametrize("rms", [0.1, 0.3, 0.6])
-def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float):
+def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float) -> None:
     noise = np.random.default_rng(0).normal(0.0, rms, eeg().shape)
     found = {fault for window in run(path(), noise) for fault in window.quality.faults}
     # So little may be EEG in a wrong unit as well.
@@ -501,14 +507,14 @@ def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float
     assert all(window.quality.faults for window in run(path(), noise))
 
 
-def test_channels_that_all_show_one_signal_bear_no_score():
+def test_channels_that_all_show_one_signal_bear_no_score() -> None:
     one = np.repeat(eeg()[:1], 32, axis=0)
     bridged = one + np.random.default_rng(0).normal(0.0, 0.3, one.shape)
     assert all(window.quality.faults for window in run(path(), bridged))
     assert not any(window.quality.faults for window in run(path(), eeg()))
 
 
-def test_a_jerk_of_all_electrodes_is_not_averaged_away():
+def test_a_jerk_of_all_electrodes_is_not_averaged_away() -> None:
     jerked = eeg().copy()
     jerked[:, 1000:1006] += 900.0
     over_it = [w for w in run(path(), jerked) if w.first_sample <= 1000 <= w.last_sample]
@@ -516,7 +522,7 @@ def test_a_jerk_of_all_electrodes_is_not_averaged_away():
     assert all(window.quality.faults for window in over_it)
 
 
-def test_interpolated_channels_lower_the_quality_and_are_no_fault():
+def test_interpolated_channels_lower_the_quality_and_are_no_fault() -> None:
     labels, rows = without(*MISSING)
     fewer = run(path(labels=labels), eeg()[rows])[-1].quality
     assert fewer.faults == ()
@@ -527,7 +533,7 @@ def test_interpolated_channels_lower_the_quality_and_are_no_fault():
 # Stated delays
 
 
-def test_the_filters_delay_is_stated_and_that_of_the_resampler_is_none_at_equal_rates():
+def test_the_filters_delay_is_stated_and_that_of_the_resampler_is_none_at_equal_rates() -> None:
     same, other = path(), path(500.0)
     assert same.resampler_delay_seconds == 0.0
     assert 0.0 < other.resampler_delay_seconds < 0.25
@@ -540,49 +546,49 @@ def test_the_filters_delay_is_stated_and_that_of_the_resampler_is_none_at_equal_
 
 @pytest.mark.parametrize("name", ["window_seconds", "hop_seconds", "settle_seconds"])
 @pytest.mark.parametrize("seconds", [0.3, 1.1, -1.0, -0.25])
-def test_lengths_off_the_grid_are_refused_by_name(name: str, seconds: float):
+def test_lengths_off_the_grid_are_refused_by_name(name: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=rf"found {name} = {seconds}, expected .*multiple of"):
         PathSettings(**{name: seconds})
 
 
 @pytest.mark.parametrize("name", ["window_seconds", "hop_seconds"])
-def test_a_window_and_a_hop_have_a_length(name: str):
+def test_a_window_and_a_hop_have_a_length(name: str) -> None:
     with pytest.raises(ValueError, match=rf"found {name} = 0"):
         PathSettings(**{name: 0.0})
     assert PathSettings(settle_seconds=0.0).settle_samples == 0
 
 
-def test_a_hop_longer_than_the_window_is_refused():
+def test_a_hop_longer_than_the_window_is_refused() -> None:
     with pytest.raises(ValueError, match="hop longer than the window"):
         PathSettings(window_seconds=2.0, hop_seconds=2.25)
     assert PathSettings(window_seconds=2.0, hop_seconds=2.0).hop_seconds == 2.0
 
 
 @pytest.mark.parametrize("step_seconds", [0.1, 0.5, 1e-4, 0.0, -0.25])
-def test_steps_that_do_not_divide_a_block_are_refused(step_seconds: float):
+def test_steps_that_do_not_divide_a_block_are_refused(step_seconds: float) -> None:
     with pytest.raises(ValueError, match=r"found steps of .* expected them to divide 32"):
         PathSettings(representation=BandPower(step_seconds=step_seconds))
 
 
-def test_a_window_that_the_representation_cannot_divide_is_refused():
+def test_a_window_that_the_representation_cannot_divide_is_refused() -> None:
     with pytest.raises(ValueError, match=r"found windows of 18 rows of measures, .* multiple of 4"):
         PathSettings(representation=Tangent(), window_seconds=4.5)
 
 
 @pytest.mark.parametrize("sfreq", [0.0, -128.0, 125.0, 126.5])
-def test_a_rate_without_whole_blocks_is_refused(sfreq: float):
+def test_a_rate_without_whole_blocks_is_refused(sfreq: float) -> None:
     with pytest.raises(ValueError, match=rf"found sfreq = {sfreq}, expected"):
         PathSettings(sfreq=sfreq)
 
 
-def test_settings_count_samples_at_the_models_rate():
+def test_settings_count_samples_at_the_models_rate() -> None:
     spec = PathSettings(sfreq=256.0, window_seconds=2.0, settle_seconds=1.5)
     assert spec.block_samples == round(GRID_SECONDS * 256)
     assert (spec.window_samples, spec.settle_samples) == (512, 384)
     assert spec.window_shape == (8, 128)
 
 
-def test_another_model_rate_and_montage_serve():
+def test_another_model_rate_and_montage_serve() -> None:
     channels = ("Fz", "Cz", "Pz", "O1")
     spec = PathSettings(channels=channels, sfreq=200.0, window_seconds=2.0)
     line = SignalPath(spec, identity_layout(channels), 200.0)

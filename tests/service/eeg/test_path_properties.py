@@ -212,7 +212,7 @@ def assert_sound(window: Window) -> None:
 
 @given(sent=STREAMS)
 @examples(60)
-def test_no_window_spans_a_gap(sent: Sent):
+def test_no_window_spans_a_gap(sent: Sent) -> None:
     _, numbers = sent.stamps()
     stamps, _ = sent.stamps()
     for begin, window in windows(sent, sent.borders()):
@@ -226,7 +226,7 @@ def test_no_window_spans_a_gap(sent: Sent):
 
 @given(sent=STREAMS, single=st.booleans())
 @examples(60)
-def test_chunks_never_matter(sent: Sent, single: bool):
+def test_chunks_never_matter(sent: Sent, single: bool) -> None:
     by_chunks = windows(sent, list(range(sent.count + 1)) if single else sent.borders())
     whole = windows(sent, [0, sent.count])
     event(f"windows: {min(len(whole), 5)}{'+' if len(whole) > 5 else ''}")
@@ -271,7 +271,9 @@ def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
 
 @given(sent=STREAMS)
 @examples(60)
-def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reason(sent: Sent):
+def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reason(
+    sent: Sent,
+) -> None:
     _, numbers = sent.stamps()
     now = BEGIN
     line = monitor(sent, lambda: now)

@@ -99,7 +99,9 @@ CASES = {
 
 @pytest.mark.parametrize("sfreq", [128.0, 250.0, 500.0])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_channel_in_trouble_is_found_and_what_it_suffers_from_is_named(case: Case, sfreq: float):
+def test_a_channel_in_trouble_is_found_and_what_it_suffers_from_is_named(
+    case: Case, sfreq: float
+) -> None:
     time = np.arange(eeg(sfreq).shape[1]) / sfreq
     expected = [None] * 32
     for strength in (case.harmless, case.deadly):
@@ -112,7 +114,7 @@ def test_a_channel_in_trouble_is_found_and_what_it_suffers_from_is_named(case: C
 
 @pytest.mark.parametrize("sfreq", [128.0, 250.0, 256.0, 500.0, 1000.0])
 @pytest.mark.parametrize("hz", [50.0, 60.0])
-def test_hum_is_measured_at_the_headsets_own_rate(hz: float, sfreq: float):
+def test_hum_is_measured_at_the_headsets_own_rate(hz: float, sfreq: float) -> None:
     time = np.arange(eeg(sfreq).shape[1]) / sfreq
     halfway = sum(LIMITS.line_noise_uv) / 2
     row = sine(hz)(eeg(sfreq)[CHANNEL], time, halfway)
@@ -123,7 +125,7 @@ def test_hum_is_measured_at_the_headsets_own_rate(hz: float, sfreq: float):
 
 
 @pytest.mark.parametrize(("sfreq", "hz"), [(100.5, 50.0), (119.0, 60.0), (125.0, 60.0)])
-def test_hum_that_a_rate_cannot_show_is_not_made_up(sfreq: float, hz: float):
+def test_hum_that_a_rate_cannot_show_is_not_made_up(sfreq: float, hz: float) -> None:
     time = np.arange(eeg(sfreq).shape[1]) / sfreq
     for strength in (0.0, 200.0):
         row = sine(hz)(eeg(sfreq)[CHANNEL], time, strength)
@@ -145,7 +147,7 @@ def test_hum_that_a_rate_cannot_show_is_not_made_up(sfreq: float, hz: float):
 )
 def test_halfway_between_the_limits_a_channel_is_worth_half(
     plant: Plant, strength: float, trouble: Trouble
-):
+) -> None:
     time = np.arange(eeg().shape[1]) / 128.0
     quality = last_window(with_channel(plant(eeg()[CHANNEL], time, strength))).quality
     assert quality.troubles[CHANNEL] is trouble
@@ -154,7 +156,7 @@ def test_halfway_between_the_limits_a_channel_is_worth_half(
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_two_channels_of_one_signal_are_both_found(sign: float, sfreq: float):
+def test_two_channels_of_one_signal_are_both_found(sign: float, sfreq: float) -> None:
     other = DEAP32.index("O2")
     time = np.arange(eeg(sfreq).shape[1])
     noise = np.random.default_rng(0).normal(0.0, 0.01, len(time))
@@ -166,14 +168,14 @@ def test_two_channels_of_one_signal_are_both_found(sign: float, sfreq: float):
     assert set(last_window(with_channel(1.05 * copy, sfreq), sfreq).quality.troubles) == {None}
 
 
-def test_channels_that_are_all_one_signal_are_all_found():
+def test_channels_that_are_all_one_signal_are_all_found() -> None:
     samples = np.broadcast_to(eeg()[3], eeg().shape) + 10.0 * np.arange(32)[:, None]
     quality = last_window(samples).quality
     assert set(quality.troubles) == {Trouble.DUPLICATE}
     assert quality.faults == (Fault.POOR_CONTACT,)
 
 
-def test_a_good_signal_is_good_in_every_respect():
+def test_a_good_signal_is_good_in_every_respect() -> None:
     quality = last_window(eeg()).quality
     assert quality.faults == ()
     assert quality.overall == 1.0
@@ -181,7 +183,7 @@ def test_a_good_signal_is_good_in_every_respect():
     np.testing.assert_array_equal(quality.scores, np.ones(32))
 
 
-def test_of_several_troubles_the_worst_is_named():
+def test_of_several_troubles_the_worst_is_named() -> None:
     time = np.arange(eeg().shape[1]) / 128.0
     hum = sine(60.0)(eeg()[CHANNEL], time, 100.0)
     both = sine(38.0, 1.0)(hum, time, 20.0)
@@ -192,7 +194,7 @@ def test_of_several_troubles_the_worst_is_named():
     assert last_window(with_channel(worse)).quality.troubles[CHANNEL] is Trouble.MUSCLE
 
 
-def test_many_doubtful_channels_are_poor_contact_together():
+def test_many_doubtful_channels_are_poor_contact_together() -> None:
     time = np.arange(eeg().shape[1]) / 128.0
     phases = np.arange(32)[:, None]
     hum = 125.0 * np.sin(2 * np.pi * 60.0 * time + phases)
@@ -223,12 +225,12 @@ def judged(given: Array, unreadable: tuple[int, ...] = ()) -> Array:
     return judge_second(given, marks, LIMITS)
 
 
-def test_a_second_without_trouble_scores_one_throughout():
+def test_a_second_without_trouble_scores_one_throughout() -> None:
     for count in range(1, BLOCKS_JUDGED + 1):
         np.testing.assert_array_equal(judged(blocks(count)), np.ones((len(Trouble), 3)))
 
 
-def test_a_channel_that_cannot_be_read_is_told():
+def test_a_channel_that_cannot_be_read_is_told() -> None:
     scores = judged(blocks(), unreadable=(1,))
     assert scores[list(Trouble).index(Trouble.NOT_FINITE)].tolist() == [1.0, 0.0, 1.0]
     assert (np.delete(scores, list(Trouble).index(Trouble.NOT_FINITE), axis=0) == 1.0).all()
@@ -261,7 +263,7 @@ def plant_drift(given: Array, uv: float) -> None:
 )
 def test_a_score_falls_from_one_at_the_first_limit_to_nothing_at_the_second(
     trouble: Trouble, limits: tuple[float, float], plant: Callable[[Array, float], None]
-):
+) -> None:
     good, worst = limits
     for found, expected in [
         (0.5 * good, 1.0),
@@ -279,7 +281,7 @@ def test_a_score_falls_from_one_at_the_first_limit_to_nothing_at_the_second(
         np.testing.assert_array_equal(scores, 1.0)
 
 
-def test_one_block_that_is_flat_is_enough_and_is_not_called_cut_off():
+def test_one_block_that_is_flat_is_enough_and_is_not_called_cut_off() -> None:
     given = blocks()
     given[1, Measure.HIGHEST, 0] = given[1, Measure.LOWEST, 0] = 30.0
     given[1, Measure.AT_HIGHEST, 0] = given[1, Measure.AT_LOWEST, 0] = 1.0
@@ -289,7 +291,7 @@ def test_one_block_that_is_flat_is_enough_and_is_not_called_cut_off():
 
 
 @pytest.mark.parametrize("lowest", [False, True])
-def test_only_what_stands_at_the_seconds_own_extreme_is_cut_off(lowest: bool):
+def test_only_what_stands_at_the_seconds_own_extreme_is_cut_off(lowest: bool) -> None:
     extreme, at = (
         (Measure.LOWEST, Measure.AT_LOWEST) if lowest else (Measure.HIGHEST, Measure.AT_HIGHEST)
     )
@@ -300,7 +302,7 @@ def test_only_what_stands_at_the_seconds_own_extreme_is_cut_off(lowest: bool):
     assert judged(given)[list(Trouble).index(Trouble.RAILED)].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_channels_that_differ_in_one_block_are_no_duplicates():
+def test_channels_that_differ_in_one_block_are_no_duplicates() -> None:
     given = blocks()
     given[:, :, 2] = given[:, :, 0]
     duplicate = list(Trouble).index(Trouble.DUPLICATE)
@@ -309,7 +311,7 @@ def test_channels_that_differ_in_one_block_are_no_duplicates():
     assert judged(given)[duplicate].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_flat_channels_are_not_duplicates_of_each_other():
+def test_flat_channels_are_not_duplicates_of_each_other() -> None:
     given = blocks()
     given[:, :, :2] = 0.0
     scores = judged(given)
@@ -326,7 +328,9 @@ def test_flat_channels_are_not_duplicates_of_each_other():
 @pytest.mark.parametrize(
     "value", [(5.0, 5.0), (5.0, 4.0), (-1.0, 5.0), (5.0, np.inf), (np.nan, 5.0), (5.0, np.nan)]
 )
-def test_limits_that_do_not_rise_are_refused_by_name(field: str, value: tuple[float, float]):
+def test_limits_that_do_not_rise_are_refused_by_name(
+    field: str, value: tuple[float, float]
+) -> None:
     with pytest.raises(ValueError, match=rf"found {field} = .*, expected two rising numbers"):
         QualityLimits(**{field: value})
 
@@ -336,7 +340,7 @@ def test_limits_that_do_not_rise_are_refused_by_name(field: str, value: tuple[fl
     ["largest_uv", "flat_uv", "railed_share", "duplicate_share", "suspect_uv", "least_quality"],
 )
 @pytest.mark.parametrize("value", [-0.1, np.nan, np.inf])
-def test_limits_that_are_no_number_from_zero_upwards_are_refused(field: str, value: float):
+def test_limits_that_are_no_number_from_zero_upwards_are_refused(field: str, value: float) -> None:
     changed: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=rf"found {field} = .*, expected a number from 0 upwards"):
         QualityLimits(**changed)

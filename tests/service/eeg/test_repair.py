@@ -74,7 +74,7 @@ def with_fault(verdicts: list[Verdict], fault: Fault) -> list[int]:
     return [number for number, verdict in enumerate(verdicts) if fault in verdict.faults]
 
 
-def test_while_all_is_well_nothing_is_touched():
+def test_while_all_is_well_nothing_is_touched() -> None:
     for verdict in judge([measures()] * 10):
         assert not verdict.replaced.any()
         assert verdict.matrix is None
@@ -82,7 +82,7 @@ def test_while_all_is_well_nothing_is_touched():
         np.testing.assert_array_equal(verdict.scores, 1.0)
 
 
-def test_a_channel_is_filled_in_from_the_block_that_shows_it_until_it_has_settled():
+def test_a_channel_is_filled_in_from_the_block_that_shows_it_until_it_has_settled() -> None:
     verdicts = judge([measures()] * 5 + [flat(2)] * 3 + [measures()] * 30)
     # Flat in blocks 5 to 7, so in the last second up to block 10, and then good for 12 more.
     assert filled(verdicts) == [()] * 5 + [(2,)] * (3 + 3 + SETTLE - 1) + [()] * 16
@@ -96,7 +96,7 @@ def test_a_channel_is_filled_in_from_the_block_that_shows_it_until_it_has_settle
             np.testing.assert_array_equal(verdict.matrix[np.ix_(others, others)], np.eye(7))
 
 
-def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out():
+def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out() -> None:
     verdicts = judge([measures()] * 5 + [flat(2)] * 20)
     assert with_fault(verdicts, Fault.POOR_CONTACT) == list(range(5, 5 + BLOCKS_JUDGED + 1))
     verdicts = judge([measures()] * 5 + [flat(2)] * 2 + [flat(2, 6)] * 20)
@@ -104,19 +104,19 @@ def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out():
     assert filled(verdicts)[-1] == (2, 6)
 
 
-def test_a_channel_that_fails_again_while_it_settles_begins_anew():
+def test_a_channel_that_fails_again_while_it_settles_begins_anew() -> None:
     blocks = [flat(2)] + [measures()] * 10 + [flat(2)] + [measures()] * 20
     assert filled(judge(blocks)) == [(2,)] * (11 + 4 + SETTLE - 1) + [()] * 6
 
 
 @pytest.mark.parametrize("settle", [0, 2, 8])
-def test_it_is_good_again_for_the_settling_time_and_at_least_a_second(settle: int):
+def test_it_is_good_again_for_the_settling_time_and_at_least_a_second(settle: int) -> None:
     verdicts = judge([flat(2)] + [measures()] * 20, settle=settle)
     wait = max(settle, BLOCKS_JUDGED)
     assert filled(verdicts) == [(2,)] * (4 + wait - 1) + [()] * (21 - 4 - wait + 1)
 
 
-def test_a_lone_bad_sample_is_bridged_and_told():
+def test_a_lone_bad_sample_is_bridged_and_told() -> None:
     verdicts = judge([measures()] * 5 + [lost(4)] + [measures()] * 5)
     assert filled(verdicts) == [()] * 11
     assert with_fault(verdicts, Fault.OUT_OF_RANGE) == [5]
@@ -125,7 +125,7 @@ def test_a_lone_bad_sample_is_bridged_and_told():
 @pytest.mark.parametrize(("places", "given_up"), [((0, 9, 19), 19), ((0, 9, 20), None)])
 def test_three_bad_blocks_of_twenty_give_a_channel_up(
     places: tuple[int, ...], given_up: int | None
-):
+) -> None:
     verdicts = judge([lost(4) if number in places else measures() for number in range(60)])
     if given_up is None:
         assert set(filled(verdicts)) == {()}
@@ -138,7 +138,7 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
         assert filled(verdicts)[-1] == ()
 
 
-def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm():
+def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm() -> None:
     both = flat(4)
     both[Measure.BAD, 4] = 1.0
     verdicts = judge([both] * 30)
@@ -146,7 +146,7 @@ def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm():
     assert with_fault(verdicts, Fault.OUT_OF_RANGE) == []
 
 
-def test_more_than_may_be_filled_in_are_missing():
+def test_more_than_may_be_filled_in_are_missing() -> None:
     blocks = [flat(1, 2)] * 10 + [flat(1, 2, 3)] * 10 + [flat(1, 2)] * 30
     verdicts = judge(blocks, max_interpolated=2)
     missing = with_fault(verdicts, Fault.CHANNELS_MISSING)
@@ -157,7 +157,7 @@ def test_more_than_may_be_filled_in_are_missing():
     assert filled(verdicts)[-1] == (1, 2)
 
 
-def test_channels_that_the_stream_lacks_count_among_those_filled_in():
+def test_channels_that_the_stream_lacks_count_among_those_filled_in() -> None:
     verdicts = judge([measures()] * 5 + [flat(1)] * 5, max_interpolated=2, missing=1)
     assert with_fault(verdicts, Fault.CHANNELS_MISSING) == []
     matrix = verdicts[-1].matrix
@@ -170,7 +170,7 @@ def test_channels_that_the_stream_lacks_count_among_those_filled_in():
     assert verdicts[-1].matrix is not None  # the stream's own gaps are filled in all the same
 
 
-def test_without_interpolation_in_the_contract_one_dead_channel_is_too_many():
+def test_without_interpolation_in_the_contract_one_dead_channel_is_too_many() -> None:
     verdicts = judge([flat(7)] * 5, max_interpolated=0)
     assert with_fault(verdicts, Fault.CHANNELS_MISSING) == list(range(5))
     assert filled(verdicts) == [()] * 5
@@ -196,13 +196,13 @@ def all_with(**changes: float) -> Array:
         (all_with(fast_power=60.0**2), Fault.POOR_CONTACT),
     ],
 )
-def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Fault):
+def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Fault) -> None:
     verdicts = judge([block] * 6, max_interpolated=7)
     assert {tuple(verdict.faults) for verdict in verdicts} == {(fault,)}
     assert filled(verdicts) == [()] * 6
 
 
-def test_one_large_channel_is_a_contact_and_not_the_unit():
+def test_one_large_channel_is_a_contact_and_not_the_unit() -> None:
     block = measures()
     block[Measure.POWER, 3] = 1e10
     (verdict,) = judge([block])
@@ -210,7 +210,7 @@ def test_one_large_channel_is_a_contact_and_not_the_unit():
     assert filled([verdict]) == [(3,)]
 
 
-def test_a_headset_that_is_put_on_is_judged_afresh():
+def test_a_headset_that_is_put_on_is_judged_afresh() -> None:
     verdicts = judge([flat(*range(8))] * 10 + [measures()] * 10)
     assert with_fault(verdicts, Fault.NOT_WORN) == list(range(13))
     assert not any(verdict.faults for verdict in verdicts[13:])
@@ -306,7 +306,7 @@ def dying(death: Death, sfreq: float, begin: float, end: float) -> Array:
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_channel_that_dies_is_filled_in_until_it_has_been_good_for_a_while(
     death: Death, sfreq: float
-):
+) -> None:
     begin, end = 10.1, 14.1
     found, clean = run(dying(death, sfreq, begin, end), sfreq), run(eeg(sfreq), sfreq)
     # Bad samples are remembered for five seconds, and ring for three; the rest for a second.
@@ -343,7 +343,7 @@ def test_a_channel_that_dies_is_filled_in_until_it_has_been_good_for_a_while(
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_channel_that_never_lived_is_filled_in_from_the_first_valid_window_on(
     death: Death, sfreq: float
-):
+) -> None:
     windows = [w for w in run(dying(death, sfreq, 0.0, 30.0), sfreq) if w.settled]
     assert len(windows) > 80
     assert {window.quality.faults for window in windows} == {()}
@@ -375,7 +375,7 @@ REPRESENTATIONS = {"bands": BandPower(), "raw": RawSignal(), "tangent": Tangent(
 )
 def test_a_torn_off_electrode_does_not_reach_into_the_others(
     spec: BandPower | RawSignal | Tangent, sfreq: float
-):
+) -> None:
     settings = PathSettings(representation=spec)
     rest = isinstance(spec, Tangent)
     lacking = run(eeg(sfreq), sfreq, spec=settings, missing=(NAME,), rest=rest)
@@ -391,7 +391,7 @@ def test_a_torn_off_electrode_does_not_reach_into_the_others(
             assert other.quality.faults == (Fault.POOR_CONTACT,)
 
 
-def test_what_is_filled_in_resembles_what_would_have_been_measured():
+def test_what_is_filled_in_resembles_what_would_have_been_measured() -> None:
     spec = PathSettings(representation=RawSignal())
     guess, truth = (
         np.concatenate([w.features[:, CHANNEL] for w in run(samples, spec=spec)[60::20]])
@@ -401,7 +401,7 @@ def test_what_is_filled_in_resembles_what_would_have_been_measured():
     assert 0.5 < guess.std() / truth.std() < 1.5
 
 
-def test_channels_that_fail_in_turn_are_all_named_and_in_the_models_order():
+def test_channels_that_fail_in_turn_are_all_named_and_in_the_models_order() -> None:
     samples = dying(torn_off, 128.0, 10.0, 12.0)
     other = DEAP32.index("Fp1")
     samples[other, 14 * 128 :] = 70.0
@@ -410,7 +410,7 @@ def test_channels_that_fail_in_turn_are_all_named_and_in_the_models_order():
     assert named[-1] == ("Fp1",)
 
 
-def test_with_more_dead_channels_than_the_contract_allows_no_window_is_valid():
+def test_with_more_dead_channels_than_the_contract_allows_no_window_is_valid() -> None:
     spec = PathSettings(max_interpolated=2)
     samples = eeg().copy()
     samples[[3, 9], 10 * 128 :] = 50.0
@@ -425,7 +425,7 @@ def test_with_more_dead_channels_than_the_contract_allows_no_window_is_valid():
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_a_headset_that_is_taken_off_and_put_on_again(sfreq: float):
+def test_a_headset_that_is_taken_off_and_put_on_again(sfreq: float) -> None:
     samples = eeg(sfreq).copy()
     off = slice(round(10 * sfreq), round(15 * sfreq))
     samples[:, off] = samples[:, off.start, None]
@@ -439,7 +439,7 @@ def test_a_headset_that_is_taken_off_and_put_on_again(sfreq: float):
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e3])
-def test_a_wrong_unit_is_suspected(factor: float):
+def test_a_wrong_unit_is_suspected(factor: float) -> None:
     samples = eeg(seconds=12.0)
     samples = (samples - samples.mean(axis=1, keepdims=True)) * factor
     faults = {window.quality.faults for window in run(samples) if window.settled}
@@ -447,7 +447,7 @@ def test_a_wrong_unit_is_suspected(factor: float):
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_bad_samples_now_and_then_are_bridged(sfreq: float):
+def test_bad_samples_now_and_then_are_bridged(sfreq: float) -> None:
     samples = eeg(sfreq).copy()
     samples[CHANNEL, [round(at * sfreq) for at in (9.0, 11.0)]] = np.nan
     windows = run(samples, sfreq)

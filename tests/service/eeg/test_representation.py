@@ -44,7 +44,7 @@ def powers(samples: NDArray[np.float64], spec: BandPower | None = None) -> dict[
 )
 def test_a_sines_power_appears_in_its_band_and_channel(
     bands: tuple[Band, ...], band: Band, amplitude_uv: float
-):
+) -> None:
     samples = np.zeros((3, round(8 * SFREQ)))
     samples[1] = sine(np.sqrt(band.low_hz * band.high_hz), amplitude_uv)
     found = powers(samples, BandPower(bands=bands))
@@ -56,26 +56,26 @@ def test_a_sines_power_appears_in_its_band_and_channel(
 
 
 @pytest.mark.parametrize("bands", [FOUR_BANDS, SEVEN_BANDS], ids=["four", "seven"])
-def test_the_bands_cover_what_deap_holds_without_a_gap(bands: tuple[Band, ...]):
+def test_the_bands_cover_what_deap_holds_without_a_gap(bands: tuple[Band, ...]) -> None:
     assert (bands[0].low_hz, bands[-1].high_hz) == (4.0, 45.0)
     for lower, upper in pairwise(bands):
         assert lower.high_hz == upper.low_hz
 
 
-def test_the_seven_bands_are_the_default():
+def test_the_seven_bands_are_the_default() -> None:
     assert (BandPower().bands, Tangent().bands) == (FOUR_BANDS, SEVEN_BANDS)
 
 
-def test_ten_times_the_amplitude_is_twenty_decibels_more():
+def test_ten_times_the_amplitude_is_twenty_decibels_more() -> None:
     weak, strong = (powers(np.tile(sine(10.0, a), (3, 1)))["Fz alpha"] for a in (2.0, 20.0))
     assert strong - weak == pytest.approx(20.0, abs=0.01)
 
 
-def test_silence_is_finite():
+def test_silence_is_finite() -> None:
     assert np.isfinite(list(powers(np.zeros((3, 256))).values())).all()
 
 
-def test_a_row_stands_for_one_step():
+def test_a_row_stands_for_one_step() -> None:
     rows = BandPower().extractor(3, SFREQ).extract(np.zeros((3, 320)))
     assert rows.shape == (10, 12)
     assert BandPower().step_samples(SFREQ) == 32
@@ -87,7 +87,7 @@ def test_a_row_stands_for_one_step():
 
 
 @pytest.mark.parametrize("spec", [BandPower(), Tangent()], ids=["bands", "tangent"])
-def test_a_row_tells_of_its_own_step_only_and_of_the_past(spec: BandPower | Tangent):
+def test_a_row_tells_of_its_own_step_only_and_of_the_past(spec: BandPower | Tangent) -> None:
     samples = np.random.default_rng(0).normal(0.0, 10.0, (3, 320))
     later = samples.copy()
     later[:, 160:] *= 5.0
@@ -96,7 +96,7 @@ def test_a_row_tells_of_its_own_step_only_and_of_the_past(spec: BandPower | Tang
     assert (np.abs(after[7:]) > np.abs(before[7:])).mean() > 0.9
 
 
-def test_powers_are_named_band_by_band():
+def test_powers_are_named_band_by_band() -> None:
     names = BandPower().measures(CHANNELS)
     assert names[:4] == ("Fz theta", "Cz theta", "Pz theta", "Fz alpha")
     assert len(names) == len(set(names)) == 12
@@ -110,7 +110,9 @@ def test_powers_are_named_band_by_band():
     ),
 )
 @examples(30)
-def test_chunk_borders_never_matter(channels: int, cuts: set[int], spec: BandPower | Tangent):
+def test_chunk_borders_never_matter(
+    channels: int, cuts: set[int], spec: BandPower | Tangent
+) -> None:
     samples = np.random.default_rng(1).normal(0.0, 10.0, (channels, 640))
     whole = spec.extractor(channels, SFREQ).extract(samples)
     chunked = spec.extractor(channels, SFREQ)
@@ -121,14 +123,14 @@ def test_chunk_borders_never_matter(channels: int, cuts: set[int], spec: BandPow
 
 
 @pytest.mark.parametrize("spec", [RawSignal(), BandPower()], ids=["raw", "bands"])
-def test_these_features_are_the_measures_themselves(spec: RawSignal | BandPower):
+def test_these_features_are_the_measures_themselves(spec: RawSignal | BandPower) -> None:
     windows = np.random.default_rng(2).normal(size=(4, 20, 6))
     assert spec.reference(windows.reshape(80, 6)) == ()
     np.testing.assert_array_equal(spec.recentre(windows, ()), windows)
     assert spec.feature_steps(20) == 20
 
 
-def test_the_raw_representation_is_the_samples_themselves():
+def test_the_raw_representation_is_the_samples_themselves() -> None:
     samples = np.random.default_rng(2).normal(0.0, 10.0, (3, 64))
     spec = RawSignal()
     rows = spec.extractor(3, SFREQ).extract(samples)
@@ -157,7 +159,7 @@ def about(windows: NDArray[np.float64], spec: Tangent | None = None):
 
 
 @pytest.mark.parametrize("step_seconds", [0.25, 0.125])
-def test_a_tangents_measures_are_its_bands_covariances(step_seconds: float):
+def test_a_tangents_measures_are_its_bands_covariances(step_seconds: float) -> None:
     spec = Tangent(step_seconds=step_seconds)
     rows = spec.extractor(3, SFREQ).extract(mixed(4.0))
     found = {name: rows[:, i] for i, name in enumerate(spec.measures(CHANNELS))}
@@ -172,13 +174,13 @@ def test_a_tangents_measures_are_its_bands_covariances(step_seconds: float):
                 np.testing.assert_allclose(found[name], expected, rtol=0.0, atol=1e-10)
 
 
-def test_covariances_are_named_band_by_band_and_pair_by_pair():
+def test_covariances_are_named_band_by_band_and_pair_by_pair() -> None:
     names = Tangent().measures(CHANNELS)
     of_one = ("Fz", "Fz-Cz", "Fz-Pz", "Cz", "Cz-Pz", "Pz")
     assert names == tuple(f"{pair} {band.name}" for band in SEVEN_BANDS for pair in of_one)
 
 
-def test_the_reference_is_each_bands_mean_covariance():
+def test_the_reference_is_each_bands_mean_covariance() -> None:
     found = about(measured())
     assert len(found) == 7
     np.testing.assert_allclose(
@@ -191,7 +193,7 @@ def test_the_reference_is_each_bands_mean_covariance():
     )
 
 
-def test_a_window_at_the_reference_is_zero():
+def test_a_window_at_the_reference_is_zero() -> None:
     reference = about(measured())
     still = np.tile(np.concatenate(reference), (20, 1))
     found = Tangent().recentre(still, reference)
@@ -200,7 +202,7 @@ def test_a_window_at_the_reference_is_zero():
 
 
 @pytest.mark.parametrize("every", [1, 2, 4, 20])
-def test_a_row_of_features_is_that_of_the_windows_covariance_so_far(every: int):
+def test_a_row_of_features_is_that_of_the_windows_covariance_so_far(every: int) -> None:
     spec = Tangent(every=every, shrinkage=0.3)
     reference = about(measured())
     found = spec.recentre(measured(), reference)
@@ -217,7 +219,7 @@ def test_a_row_of_features_is_that_of_the_windows_covariance_so_far(every: int):
             )
 
 
-def test_a_larger_signal_shows_on_the_diagonal_as_far_as_shrinkage_lets_it():
+def test_a_larger_signal_shows_on_the_diagonal_as_far_as_shrinkage_lets_it() -> None:
     reference = about(measured())
     still = np.tile(9.0 * np.concatenate(reference), (4, 1))
     (found,) = Tangent(shrinkage=0.2).recentre(still, reference)
@@ -225,7 +227,7 @@ def test_a_larger_signal_shows_on_the_diagonal_as_far_as_shrinkage_lets_it():
     np.testing.assert_allclose(found, expected * np.log(0.2 + 0.8 * 9.0), atol=1e-10)
 
 
-def test_windows_have_the_same_features_alone_and_among_others():
+def test_windows_have_the_same_features_alone_and_among_others() -> None:
     for windows in (measured(), measured().astype(np.float32)):
         reference = about(windows)
         together = Tangent().recentre(windows, reference)
@@ -233,7 +235,7 @@ def test_windows_have_the_same_features_alone_and_among_others():
             np.testing.assert_array_equal(Tangent().recentre(window, reference), features)
 
 
-def test_measures_kept_in_single_precision_give_the_same_features():
+def test_measures_kept_in_single_precision_give_the_same_features() -> None:
     reference = about(measured())
     np.testing.assert_allclose(
         Tangent().recentre(measured().astype(np.float32), reference),
@@ -243,7 +245,7 @@ def test_measures_kept_in_single_precision_give_the_same_features():
     )
 
 
-def test_single_precision_measures_are_summed_in_double():
+def test_single_precision_measures_are_summed_in_double() -> None:
     reference = about(measured())
     windows = measured().astype(np.float32)
     np.testing.assert_allclose(
@@ -255,18 +257,18 @@ def test_single_precision_measures_are_summed_in_double():
 
 
 @pytest.mark.parametrize("steps", [0, 3, 5, 21])
-def test_a_window_whose_newest_rows_would_be_lost_is_refused(steps: int):
+def test_a_window_whose_newest_rows_would_be_lost_is_refused(steps: int) -> None:
     with pytest.raises(ValueError, match=f"found windows of {steps} rows .* a multiple of 4"):
         Tangent().feature_steps(steps)
 
 
 @pytest.mark.parametrize("shrinkage", [-0.1, 0.0, 1.0, np.nan])
-def test_a_shrinkage_that_leaves_no_logarithm_or_no_signal_is_refused(shrinkage: float):
+def test_a_shrinkage_that_leaves_no_logarithm_or_no_signal_is_refused(shrinkage: float) -> None:
     with pytest.raises(ValueError, match=f"found shrinkage = {shrinkage}, expected"):
         Tangent(shrinkage=shrinkage)
 
 
 @pytest.mark.parametrize("every", [0, -4])
-def test_rows_of_features_come_at_least_every_row(every: int):
+def test_rows_of_features_come_at_least_every_row(every: int) -> None:
     with pytest.raises(ValueError, match=f"found every = {every}, expected at least 1"):
         Tangent(every=every)

@@ -45,12 +45,12 @@ def pieces(count: int) -> list[NDArray[np.float64]]:
     return list(np.random.default_rng(5).normal(size=(count, 4, 28)))
 
 
-def test_rest_is_read_in_seconds_that_do_not_overlap():
+def test_rest_is_read_in_seconds_that_do_not_overlap() -> None:
     spec = rest_path(PathSettings(channels=CHANNELS, window_seconds=4.0, hop_seconds=0.25))
     assert (spec.window_seconds, spec.hop_seconds) == (1.0, 1.0)
 
 
-def test_rest_is_otherwise_read_as_the_model_reads_everything():
+def test_rest_is_otherwise_read_as_the_model_reads_everything() -> None:
     unusual = PathSettings(
         channels=CHANNELS,
         sfreq=256.0,
@@ -69,7 +69,7 @@ def test_rest_is_otherwise_read_as_the_model_reads_everything():
 
 
 @pytest.mark.parametrize("kind", REPRESENTATIONS)
-def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(kind):
+def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(kind) -> None:
     spec = settings(kind)
     rest = windows(rest_path(spec), signal())
     normaliser = fit_rest(rest, spec)
@@ -80,7 +80,7 @@ def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(kind):
 
 
 @pytest.mark.parametrize("kind", REPRESENTATIONS)
-def test_a_person_with_a_stronger_signal_is_seen_as_any_other(kind):
+def test_a_person_with_a_stronger_signal_is_seen_as_any_other(kind) -> None:
     spec = settings(kind)
     usual, strong = (
         np.stack(
@@ -97,7 +97,7 @@ def test_a_person_with_a_stronger_signal_is_seen_as_any_other(kind):
     np.testing.assert_allclose(strong, usual, rtol=0.0, atol=0.01)
 
 
-def test_too_little_rest_is_refused_with_what_is_needed():
+def test_too_little_rest_is_refused_with_what_is_needed() -> None:
     assert len(fit_rest(pieces(LEAST_REST_SECONDS), settings()).mean) == 28
     with pytest.raises(RestError, match=r"found 19 s of clean rest, expected 20 to 60"):
         fit_rest(pieces(LEAST_REST_SECONDS - 1), settings())
@@ -105,7 +105,7 @@ def test_too_little_rest_is_refused_with_what_is_needed():
         fit_rest([], settings())
 
 
-def test_only_the_first_minute_counts():
+def test_only_the_first_minute_counts() -> None:
     assert MOST_REST_SECONDS == 60
     rest = pieces(80)
     assert fit_rest(rest, settings()) == fit_rest(rest[:60], settings())
@@ -115,7 +115,7 @@ def test_only_the_first_minute_counts():
 @pytest.mark.parametrize(
     ("value", "said"), [(3.0, "of no use: found 1 features"), (np.nan, "of no use: .* finite")]
 )
-def test_rest_that_says_nothing_is_refused(value: float, said: str):
+def test_rest_that_says_nothing_is_refused(value: float, said: str) -> None:
     rest = pieces(30)
     for piece in rest:
         piece[:, 5] = value

@@ -21,7 +21,7 @@ def process(
     )
 
 
-def test_good_samples_are_kept_but_for_each_channels_first():
+def test_good_samples_are_kept_but_for_each_channels_first() -> None:
     samples = np.array([[5.0, 6.0, 4.0], [-700.0, -700.0, -698.5]])
     clean, bad = process(samples)
     np.testing.assert_array_equal(clean, [[0.0, 1.0, -1.0], [0.0, 0.0, 1.5]])
@@ -29,32 +29,32 @@ def test_good_samples_are_kept_but_for_each_channels_first():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1000.1, -1000.1, 1e308])
-def test_a_bad_sample_is_replaced_by_the_last_good_one_and_told(value: float):
+def test_a_bad_sample_is_replaced_by_the_last_good_one_and_told(value: float) -> None:
     clean, bad = process(np.array([[5.0, 7.0, value, value, 9.0, value]]))
     np.testing.assert_array_equal(clean, [[0.0, 2.0, 2.0, 2.0, 4.0, 4.0]])
     np.testing.assert_array_equal(bad, [[False, False, True, True, False, True]])
 
 
 @pytest.mark.parametrize("value", [1000.0, -1000.0])
-def test_the_largest_value_itself_is_good(value: float):
+def test_the_largest_value_itself_is_good(value: float) -> None:
     clean, bad = process(np.array([[0.0, value]]))
     assert clean[0, 1] == value
     assert not bad.any()
 
 
-def test_before_its_first_good_sample_a_channel_is_silent():
+def test_before_its_first_good_sample_a_channel_is_silent() -> None:
     clean, bad = process(np.array([[np.nan, np.inf, 400.0, 402.0], [1.0, 2.0, 3.0, np.nan]]))
     np.testing.assert_array_equal(clean, [[0.0, 0.0, 0.0, 2.0], [0.0, 1.0, 2.0, 2.0]])
     np.testing.assert_array_equal(bad[0], [True, True, False, False])
 
 
-def test_a_channel_that_is_never_good_is_silent():
+def test_a_channel_that_is_never_good_is_silent() -> None:
     clean, bad = process(np.full((2, 50), np.nan), [7, 30])
     np.testing.assert_array_equal(clean, 0.0)
     assert bad.all()
 
 
-def test_what_was_given_is_left_alone():
+def test_what_was_given_is_left_alone() -> None:
     samples = np.array([[3.0, np.nan, 4.0]])
     process(samples)
     np.testing.assert_array_equal(samples, [[3.0, np.nan, 4.0]])
@@ -72,7 +72,7 @@ VALUES = st.one_of(
 )
 def test_chunk_borders_never_matter_and_what_leaves_is_possible(
     values: list[tuple[float, float]], cuts: list[int]
-):
+) -> None:
     samples = np.array(values).T
     clean, bad = process(samples, sorted(cuts))
     whole, whole_bad = process(samples)

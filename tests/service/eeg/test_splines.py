@@ -24,7 +24,7 @@ def interpolated_by_mne(samples: NDArray[np.float64], bad: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "bad", [("Cz",), ("Fp1", "O2"), ("T7", "P7", "CP5", "FC5"), (*DEAP32[::3], "AF4", "P8")]
 )
-def test_interpolation_agrees_with_mnes_spherical_splines(bad: tuple[str, ...]):
+def test_interpolation_agrees_with_mnes_spherical_splines(bad: tuple[str, ...]) -> None:
     samples = np.random.default_rng(1).normal(0.0, 10.0, (32, 200))
     good = tuple(name for name in DEAP32 if name not in bad)
     matrix = interpolation_matrix(positions(good), positions(bad))
@@ -35,20 +35,20 @@ def test_interpolation_agrees_with_mnes_spherical_splines(bad: tuple[str, ...]):
 
 
 @pytest.mark.parametrize("missing", [1, 5, 13])
-def test_a_common_potential_stays_what_it_is(missing: int):
+def test_a_common_potential_stays_what_it_is(missing: int) -> None:
     matrix = interpolation_matrix(positions(DEAP32[missing:]), positions(DEAP32[:missing]))
     assert matrix.shape == (missing, 32 - missing)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=0.0, atol=1e-8)
 
 
-def test_known_places_keep_their_potentials():
+def test_known_places_keep_their_potentials() -> None:
     smooth = positions(DEAP32) @ np.array([3.0, -5.0, 7.0])
     matrix = interpolation_matrix(positions(DEAP32), positions(DEAP32))
     # The regularisation smooths a little: some thousandths of the field.
     np.testing.assert_allclose(matrix @ smooth, smooth, rtol=0.0, atol=0.05)
 
 
-def test_a_smooth_field_is_recovered_where_an_electrode_is_missing():
+def test_a_smooth_field_is_recovered_where_an_electrode_is_missing() -> None:
     field = 10.0 * positions(DEAP32) @ np.array([1.0, -2.0, 0.5])
     for index, name in enumerate(DEAP32):
         others = tuple(other for other in DEAP32 if other != name)
@@ -58,7 +58,7 @@ def test_a_smooth_field_is_recovered_where_an_electrode_is_missing():
         assert abs(estimate[0] - field[index]) < 0.1 * np.ptp(field), name
 
 
-def test_an_electrode_listens_to_its_neighbours_most():
+def test_an_electrode_listens_to_its_neighbours_most() -> None:
     others = tuple(name for name in DEAP32 if name != "Cz")
     weights = interpolation_matrix(positions(others), positions(("Cz",)))[0]
     distance = np.linalg.norm(positions(others) - positions(("Cz",)), axis=1)

@@ -16,20 +16,22 @@ from eeg_emotion.eeg.units import is_unstated, microvolts_per, unit_name
         (("nV", "nanovolts", "nVolts", "-9", "1e-9 V"), 1e-9),
     ],
 )
-def test_every_spelling_of_a_unit_gives_its_factor(spellings: tuple[str, ...], volts: float):
+def test_every_spelling_of_a_unit_gives_its_factor(
+    spellings: tuple[str, ...], volts: float
+) -> None:
     for spelling in spellings:
         assert microvolts_per(spelling) == pytest.approx(volts / 1e-6, rel=1e-12), spelling
         assert not is_unstated(spelling)
 
 
-def test_a_micro_sign_whose_encoding_was_mistaken_is_one():
+def test_a_micro_sign_whose_encoding_was_mistaken_is_one() -> None:
     assert microvolts_per("\u00b5V".encode().decode("latin-1")) == 1.0
 
 
 @pytest.mark.parametrize(
     "unit", ["", " ", "n/a", "N/A", "unknown", "Unknown ", "none", "None", "-", "?", "nan"]
 )
-def test_a_source_that_says_nothing_of_the_unit_is_told(unit: str):
+def test_a_source_that_says_nothing_of_the_unit_is_told(unit: str) -> None:
     assert is_unstated(unit)
     assert microvolts_per(unit) is None
 
@@ -39,13 +41,13 @@ def test_a_source_that_says_nothing_of_the_unit_is_told(unit: str):
     ["a.u.", "T", "uV/m", "uV/LSB", "counts", "ADC counts", "\u00b5S", "g", "\u00b0C", "-12", "u V",
      "1e-5", "10e-6 V", "-6V", "1", "107", "ohms", "uV^2", "kV"],
 )  # fmt: skip
-def test_any_other_unit_states_that_it_is_no_voltage(unit: str):
+def test_any_other_unit_states_that_it_is_no_voltage(unit: str) -> None:
     assert microvolts_per(unit) is None
     assert not is_unstated(unit)
 
 
 @pytest.mark.parametrize("name", ["V", "mV", "\u00b5V", "nV"])
-def test_a_factor_has_the_units_name(name: str):
+def test_a_factor_has_the_units_name(name: str) -> None:
     factor = microvolts_per(name)
     assert factor is not None
     assert unit_name(factor) == name

@@ -80,7 +80,7 @@ def feed(connection: Connection, start: int, stop: int, factor: float = 1.0) -> 
     connection.link.heard(OPENED)
 
 
-def test_before_its_metadata_are_read_nothing_is_said_of_the_check():
+def test_before_its_metadata_are_read_nothing_is_said_of_the_check() -> None:
     connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED)
     told = connection.describe(OPENED, ())
     assert (told.id, told.name, told.sfreq) == ("cap-1", "Cap", 250.0)
@@ -95,7 +95,7 @@ def test_before_its_metadata_are_read_nothing_is_said_of_the_check():
 )
 def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
     missing: tuple[str, ...], check: Check
-):
+) -> None:
     labels = (*(name for name in DEAP32 if name not in missing), "EXG1")[:32]
     connection = opened(stream(labels=labels, units=("uV",) * len(labels)))
     # The metadata suffice for it; no sample is needed.
@@ -113,7 +113,7 @@ def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
     assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
 
 
-def test_while_its_unit_is_judged_it_is_connecting_and_says_so():
+def test_while_its_unit_is_judged_it_is_connecting_and_says_so() -> None:
     connection = opened(stream(units=("",) * 32))
     feed(connection, 0, 3, factor=1e-6)
     told = connection.describe(OPENED, ())
@@ -129,7 +129,7 @@ def test_while_its_unit_is_judged_it_is_connecting_and_says_so():
     assert told.unit in told.detail
 
 
-def test_what_is_unusual_is_added_to_the_detail():
+def test_what_is_unusual_is_added_to_the_detail() -> None:
     connection = opened(stream())
     connection.changes = ("unit uV, now V", "channels new: EXG1")
     feed(connection, 0, 1)
@@ -145,7 +145,7 @@ def test_what_is_unusual_is_added_to_the_detail():
     )
 
 
-def test_a_quarantined_one_says_why_while_it_is_there_and_after():
+def test_a_quarantined_one_says_why_while_it_is_there_and_after() -> None:
     connection = opened(stream())
     feed(connection, 0, 1)
     connection.quarantine = "found this, expected that"
@@ -161,7 +161,7 @@ def test_a_quarantined_one_says_why_while_it_is_there_and_after():
 # What is different when it returns
 
 
-def test_the_same_metadata_under_another_uid_are_no_change():
+def test_the_same_metadata_under_another_uid_are_no_change() -> None:
     assert changes_between(stream(), stream(uid="u2")) == ()
 
 
@@ -198,7 +198,7 @@ def test_the_same_metadata_under_another_uid_are_no_change():
 )
 def test_each_difference_to_the_connection_before_is_named(
     after: dict[str, object], changes: tuple[str, ...]
-):
+) -> None:
     assert changes_between(stream(), stream(**after)) == changes
     if "simulated" in after:
         assert changes_between(stream(**after), stream()) == ("now simulated",)

@@ -327,13 +327,13 @@ EXPECTED: dict[str, Callable[[Course], None]] = {
 }
 
 
-def test_the_readme_lists_what_is_tested():
+def test_the_readme_lists_what_is_tested() -> None:
     assert set(FAULTS) == EXPECTED.keys()
 
 
 @pytest.mark.needs("time")
 @pytest.mark.parametrize("fault", EXPECTED)
-def test_a_fault_gives_what_the_readme_says(fault: str, courses: dict[str, Course]):
+def test_a_fault_gives_what_the_readme_says(fault: str, courses: dict[str, Course]) -> None:
     course = courses[fault]
     assert course.predictions
     assert course.prompt[0].reasons == (Reason.WARMING_UP,)

@@ -100,7 +100,7 @@ def refused(change: Callable[[Fields], object], stated: Contract | None = None) 
 @pytest.mark.parametrize("normaliser", [None, RestBaseline(most_seconds=40, least_seconds=30)])
 def test_a_contract_survives_the_way_through_json(
     path: PathSettings, normaliser: RestBaseline | None
-):
+) -> None:
     stated = contract(path, normaliser)
     read = parse_contract(stated.to_json())
     assert read == stated
@@ -108,7 +108,7 @@ def test_a_contract_survives_the_way_through_json(
     assert type(read.normaliser) is type(stated.normaliser)
 
 
-def test_all_that_the_signal_path_needs_is_written_out():
+def test_all_that_the_signal_path_needs_is_written_out() -> None:
     fields = json.loads(contract().to_json())
     assert set(fields["path"]) == set(PathSettings.__dataclass_fields__)
     assert fields["schema_version"] == 3
@@ -116,25 +116,25 @@ def test_all_that_the_signal_path_needs_is_written_out():
 
 
 @pytest.mark.parametrize("text", ["", "{", "contract", '{"name": }', "{'name': 1}"])
-def test_text_that_is_no_json_is_refused(text: str):
+def test_text_that_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ContractError, match="contract is no JSON"):
         parse_contract(text)
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"text"'])
-def test_json_that_is_no_object_is_refused(text: str):
+def test_json_that_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(ContractError, match=r"schema version None, expected 3"):
         parse_contract(text)
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])
-def test_an_unknown_schema_version_is_refused_with_the_remedy(version: object):
+def test_an_unknown_schema_version_is_refused_with_the_remedy(version: object) -> None:
     message = refused(lambda fields: fields.update(schema_version=version))
     assert f"found a contract of schema version {version!r}, expected 3" in message
     assert "export the model with the trainer of this release" in message
 
 
-def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_its_fields():
+def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_its_fields() -> None:
     def as_of_schema_1(fields: Fields) -> None:
         fields["schema_version"] = 1
         for target in fields["targets"]:
@@ -149,7 +149,7 @@ def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_i
     )
 
 
-def test_a_missing_schema_version_is_refused():
+def test_a_missing_schema_version_is_refused() -> None:
     assert "schema version None" in refused(lambda fields: fields.pop("schema_version"))
 
 
@@ -158,30 +158,30 @@ def test_a_missing_schema_version_is_refused():
     ["name", "version", "targets", "path", "normaliser", "label_policy", "trained_on", "held_out",
      "seeds", "code_version"],
 )  # fmt: skip
-def test_a_missing_field_is_refused_by_name(name: str):
+def test_a_missing_field_is_refused_by_name(name: str) -> None:
     assert f"{name}: Field required" in refused(lambda fields: fields.pop(name))
 
 
 @pytest.mark.parametrize("name", list(PathSettings.__dataclass_fields__))
-def test_a_missing_setting_of_the_signal_path_is_refused_and_not_filled_in(name: str):
+def test_a_missing_setting_of_the_signal_path_is_refused_and_not_filled_in(name: str) -> None:
     assert f"path.{name}" in refused(lambda fields: fields["path"].pop(name))
 
 
 @pytest.mark.parametrize("name", ["kind", "step_seconds", "order", "bands"])
-def test_a_missing_setting_of_the_representation_is_refused_by_name(name: str):
+def test_a_missing_setting_of_the_representation_is_refused_by_name(name: str) -> None:
     message = refused(lambda fields: fields["path"]["representation"].pop(name))
     assert f"path.representation.{name}" in message
 
 
 @pytest.mark.parametrize("name", ["mean", "sd", "kind", "reference"])
-def test_a_missing_part_of_the_normaliser_is_refused_by_name(name: str):
+def test_a_missing_part_of_the_normaliser_is_refused_by_name(name: str) -> None:
     message = refused(lambda fields: fields["normaliser"].pop(name))
     assert "normaliser." in message
     assert f".{name}" in message
 
 
 @pytest.mark.parametrize("name", ["kind", "most_seconds", "least_seconds"])
-def test_a_missing_part_of_the_rest_baseline_is_refused_by_name(name: str):
+def test_a_missing_part_of_the_rest_baseline_is_refused_by_name(name: str) -> None:
     message = refused(
         lambda fields: fields["normaliser"].pop(name), contract(normaliser=RestBaseline())
     )
@@ -189,7 +189,7 @@ def test_a_missing_part_of_the_rest_baseline_is_refused_by_name(name: str):
 
 
 @pytest.mark.parametrize("name", list(ReliabilityBin.model_fields))
-def test_a_missing_part_of_a_bin_is_refused_by_name(name: str):
+def test_a_missing_part_of_a_bin_is_refused_by_name(name: str) -> None:
     message = refused(lambda fields: fields["held_out"][0]["reliability"][1].pop(name))
     assert f"held_out.0.reliability.1.{name}: Field required" in message
 
@@ -206,7 +206,7 @@ def test_a_missing_part_of_a_bin_is_refused_by_name(name: str):
 )
 def test_bins_that_contradict_the_result_are_refused(
     place: int, name: str, value: float, said: str
-):
+) -> None:
     def change(fields: Any) -> None:
         fields["held_out"][0]["reliability"][place][name] = value
 
@@ -214,7 +214,7 @@ def test_bins_that_contradict_the_result_are_refused(
 
 
 @pytest.mark.parametrize("name", list(HeldOut.model_fields))
-def test_a_missing_part_of_a_result_is_refused_by_name(name: str):
+def test_a_missing_part_of_a_result_is_refused_by_name(name: str) -> None:
     message = refused(lambda fields: fields["held_out"][0].pop(name))
     assert f"held_out.0.{name}: Field required" in message
 
@@ -226,7 +226,7 @@ def test_a_missing_part_of_a_result_is_refused_by_name(name: str):
      ("trained_on",), ("held_out", 0)],
     ids=lambda place: ".".join(map(str, place)) or "top",
 )  # fmt: skip
-def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]):
+def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]) -> None:
     def add(fields: Any) -> None:
         for part in place:
             fields = fields[part]
@@ -236,14 +236,14 @@ def test_an_unknown_field_is_refused_by_name(place: tuple[str | int, ...]):
 
 
 @pytest.mark.parametrize("field", ["mean", "sd"])
-def test_a_normaliser_of_another_width_is_refused(field: str):
+def test_a_normaliser_of_another_width_is_refused(field: str) -> None:
     message = refused(lambda fields: fields["normaliser"][field].pop())
     assert "found a normaliser for" in message
     assert "expected 128" in message
 
 
 @pytest.mark.parametrize("spread", [0.0, -1.0])
-def test_a_normaliser_without_spread_is_refused(spread: float):
+def test_a_normaliser_without_spread_is_refused(spread: float) -> None:
     message = refused(lambda fields: fields["normaliser"]["sd"].__setitem__(5, spread))
     assert "spread of 0, expected positive" in message
 
@@ -257,7 +257,7 @@ def test_a_normaliser_without_spread_is_refused(spread: float):
     ids=lambda place: ".".join(map(str, place)),
 )  # fmt: skip
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_not_finite_is_refused(place: tuple[str | int, ...], value: float):
+def test_a_number_that_is_not_finite_is_refused(place: tuple[str | int, ...], value: float) -> None:
     def put(fields: Any) -> None:
         for part in place[:-1]:
             fields = fields[part]
@@ -277,13 +277,13 @@ def test_a_number_that_is_not_finite_is_refused(place: tuple[str | int, ...], va
         ("representation", {"kind": "wavelets"}, "representation"),
     ],
 )
-def test_a_signal_path_that_cannot_be_is_refused(field: str, value: object, said: str):
+def test_a_signal_path_that_cannot_be_is_refused(field: str, value: object, said: str) -> None:
     message = refused(lambda fields: fields["path"].update({field: value}))
     assert "contract is not valid" in message
     assert said in message
 
 
-def test_steps_shorter_than_a_sample_are_refused():
+def test_steps_shorter_than_a_sample_are_refused() -> None:
     message = refused(lambda fields: fields["path"]["representation"].update(step_seconds=1e-4))
     assert "found steps of 0 samples" in message
 
@@ -298,7 +298,7 @@ def test_steps_shorter_than_a_sample_are_refused():
 )
 def test_settings_that_no_signal_path_can_have_are_refused_before_a_headset_comes(
     field: str, value: object, said: str
-):
+) -> None:
     def put(fields: Fields) -> None:
         fields["path"][field] = value
 
@@ -306,7 +306,7 @@ def test_settings_that_no_signal_path_can_have_are_refused_before_a_headset_come
 
 
 @pytest.mark.parametrize("names", [[], ["arousal", "arousal"]])
-def test_targets_are_named_once_and_there_is_one(names: list[str]):
+def test_targets_are_named_once_and_there_is_one(names: list[str]) -> None:
     message = refused(
         lambda fields: fields.update(targets=[fields["targets"][0] | {"name": n} for n in names])
     )
@@ -314,7 +314,7 @@ def test_targets_are_named_once_and_there_is_one(names: list[str]):
 
 
 @pytest.mark.parametrize("name", ["joy", "mental_workload", "d2"])
-def test_a_target_may_have_a_name_of_its_own(name: str):
+def test_a_target_may_have_a_name_of_its_own(name: str) -> None:
     fields = json.loads(contract().to_json())
     fields["targets"][0]["name"] = name
     assert [target.name for target in parse_contract(json.dumps(fields)).targets] == [
@@ -324,11 +324,11 @@ def test_a_target_may_have_a_name_of_its_own(name: str):
 
 
 @pytest.mark.parametrize("name", ["", "Joy", "2d", "_joy", "joy of life", "joy-", "jöy", "joy\n"])
-def test_a_name_that_could_not_be_an_output_and_a_key_is_refused(name: str):
+def test_a_name_that_could_not_be_an_output_and_a_key_is_refused(name: str) -> None:
     assert "targets.0.name" in refused(lambda fields: fields["targets"][0].update(name=name))
 
 
-def test_other_classes_are_refused():
+def test_other_classes_are_refused() -> None:
     assert "targets.1.classes" in refused(
         lambda fields: fields["targets"][1].update(classes=["high", "low"])
     )
@@ -338,12 +338,12 @@ def test_other_classes_are_refused():
 
 
 @pytest.mark.parametrize("name", list(Calibration.model_fields))
-def test_a_missing_part_of_the_calibration_is_refused_by_name(name: str):
+def test_a_missing_part_of_the_calibration_is_refused_by_name(name: str) -> None:
     message = refused(lambda fields: fields["targets"][1]["calibration"].pop(name))
     assert f"targets.1.calibration.{name}: Field required" in message
 
 
-def test_a_target_without_a_calibration_is_refused():
+def test_a_target_without_a_calibration_is_refused() -> None:
     message = refused(lambda fields: fields["targets"][1].pop("calibration"))
     assert "targets.1.calibration: Field required" in message
 
@@ -367,12 +367,14 @@ def test_a_target_without_a_calibration_is_refused():
         ("people", 1.5, "people"),
     ],
 )
-def test_a_calibration_that_cannot_be_is_refused_by_name(field: str, value: object, place: str):
+def test_a_calibration_that_cannot_be_is_refused_by_name(
+    field: str, value: object, place: str
+) -> None:
     message = refused(lambda fields: fields["targets"][0]["calibration"].update({field: value}))
     assert f"targets.0.calibration.{place}: " in message
 
 
-def test_a_calibration_is_told_with_what_it_was_chosen_on():
+def test_a_calibration_is_told_with_what_it_was_chosen_on() -> None:
     assert CALIBRATION.describe() == (
         "temperature 1.25; calibration error 0.090 before and 0.040 after, on 960 windows of 2 "
         "validation people; unsure from 0.40 to 0.60"
@@ -384,7 +386,7 @@ def test_a_calibration_is_told_with_what_it_was_chosen_on():
 # Rest
 
 
-def test_a_model_that_needs_rest_brings_no_normaliser_and_says_what_it_needs():
+def test_a_model_that_needs_rest_brings_no_normaliser_and_says_what_it_needs() -> None:
     ready, needy = contract(), contract(normaliser=RestBaseline())
     assert ready.training_normaliser == ready.normaliser
     assert ready.needs_rest is None
@@ -394,14 +396,14 @@ def test_a_model_that_needs_rest_brings_no_normaliser_and_says_what_it_needs():
 
 
 @pytest.mark.parametrize("path", [PathSettings(), TANGENT])
-def test_one_persons_normaliser_is_refused(path: PathSettings):
+def test_one_persons_normaliser_is_refused(path: PathSettings) -> None:
     message = refused(
         lambda fields: fields["normaliser"].update(kind="rest-baseline"), contract(path)
     )
     assert "found one person's normaliser, expected statistics of many" in message
 
 
-def test_more_rest_at_least_than_at_most_is_refused():
+def test_more_rest_at_least_than_at_most_is_refused() -> None:
     message = refused(
         lambda fields: fields["normaliser"].update(least_seconds=61),
         contract(normaliser=RestBaseline()),
@@ -410,14 +412,14 @@ def test_more_rest_at_least_than_at_most_is_refused():
 
 
 @pytest.mark.parametrize("name", ["least_seconds", "most_seconds"])
-def test_no_rest_at_all_is_refused(name: str):
+def test_no_rest_at_all_is_refused(name: str) -> None:
     message = refused(
         lambda fields: fields["normaliser"].update({name: 0}), contract(normaliser=RestBaseline())
     )
     assert f"{name}: Input should be greater than 0" in message
 
 
-def test_a_representation_that_no_second_of_rest_can_be_read_by_is_refused_before_a_headset_comes():
+def test_a_representation_that_rest_cannot_be_read_by_is_refused_before_a_headset_comes() -> None:
     coarse = PathSettings(channels=("Cz", "Pz", "Oz"), representation=Tangent(every=20))
     message = refused(lambda fields: None, contract(coarse, RestBaseline()))
     assert "the contract's signal path cannot be run: found windows of 4 rows" in message
@@ -430,14 +432,14 @@ def test_a_representation_that_no_second_of_rest_can_be_read_by_is_refused_befor
 @pytest.mark.parametrize("reference", [[], [[1.0]] * 7, [list(REFERENCE[0])] * 6])
 def test_a_reference_of_another_representation_is_refused_before_a_headset_comes(
     reference: list[list[float]],
-):
+) -> None:
     message = refused(
         lambda fields: fields["normaliser"].update(reference=reference), contract(TANGENT)
     )
     assert "the normaliser's reference is not of this representation" in message
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_told_at_once() -> None:
     def spoil(fields: Fields) -> None:
         del fields["name"]
         fields["trained_on"]["people"] = 0
@@ -447,7 +449,7 @@ def test_all_problems_are_told_at_once():
     assert "trained_on.people" in message
 
 
-def test_a_result_is_never_told_without_its_protocol():
+def test_a_result_is_never_told_without_its_protocol() -> None:
     told = contract().held_out[0].describe()
     for part in (
         "balanced accuracy 0.720 (95 % 0.610-0.830) over 160 trials",
@@ -460,5 +462,5 @@ def test_a_result_is_never_told_without_its_protocol():
         assert part in told
 
 
-def test_a_refusal_is_an_error_of_this_project():
+def test_a_refusal_is_an_error_of_this_project() -> None:
     assert issubclass(ContractError, EegEmotionError)

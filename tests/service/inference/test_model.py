@@ -117,13 +117,13 @@ def features(windows: int) -> np.ndarray:
 # Estimates
 
 
-def test_the_demo_model_loads_and_says_that_it_is_simulated(demo: Model):
+def test_the_demo_model_loads_and_says_that_it_is_simulated(demo: Model) -> None:
     assert demo.contract.trained_on.simulated
     assert demo.sha256 == hashlib.sha256(DEMO.read_bytes()).hexdigest()
     assert {target.name for target in demo.contract.targets} >= {"arousal", "valence"}
 
 
-def test_each_target_gets_a_probability_for_each_window(demo: Model):
+def test_each_target_gets_a_probability_for_each_window(demo: Model) -> None:
     found = demo.predict(features(7))
     assert set(found) == {target.name for target in demo.contract.targets}
     for chances in found.values():
@@ -133,7 +133,7 @@ def test_each_target_gets_a_probability_for_each_window(demo: Model):
         assert len(set(chances.tolist())) == 7  # it looks at the window
 
 
-def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told():
+def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told() -> None:
     plain = opened(small_graph(temperature=1.0))
     told = plain.predict(features(5))
     for name, chances in graph_outputs(plain, 5).items():
@@ -147,7 +147,7 @@ def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told():
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 1.7, 9.0])
-def test_the_log_odds_are_divided_by_the_temperature_and_nothing_else(temperature: float):
+def test_the_log_odds_are_divided_by_the_temperature_and_nothing_else(temperature: float) -> None:
     def cool(fields: dict[str, Any]) -> None:
         for target in fields["targets"]:
             target["calibration"]["temperature"] = temperature
@@ -159,7 +159,7 @@ def test_the_log_odds_are_divided_by_the_temperature_and_nothing_else(temperatur
         np.testing.assert_allclose(told[name], expit(logit(high) / temperature), rtol=1e-9)
 
 
-def test_each_target_has_the_temperature_that_it_states():
+def test_each_target_has_the_temperature_that_it_states() -> None:
     model = opened(
         with_contract(lambda fields: fields["targets"][1]["calibration"].update(temperature=1e6))
     )
@@ -169,7 +169,7 @@ def test_each_target_has_the_temperature_that_it_states():
     np.testing.assert_allclose(told[second], 0.5, atol=1e-4)
 
 
-def test_a_very_sure_graph_is_as_sure_as_single_precision_can_tell():
+def test_a_very_sure_graph_is_as_sure_as_single_precision_can_tell() -> None:
     model = opened(small_graph(gain=40.0, temperature=10.0))
     told = model.predict(features(50))
     for name, chances in graph_outputs(model, 50).items():
@@ -178,7 +178,7 @@ def test_a_very_sure_graph_is_as_sure_as_single_precision_can_tell():
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0, 20.0])
-def test_probabilities_of_exactly_0_and_1_stay_finite_and_on_their_side(temperature: float):
+def test_probabilities_of_exactly_0_and_1_stay_finite_and_on_their_side(temperature: float) -> None:
     model = opened(small_graph(gain=1e6, temperature=temperature))
     told = model.predict(features(20))
     for name, chances in graph_outputs(model, 20).items():
@@ -188,7 +188,7 @@ def test_probabilities_of_exactly_0_and_1_stay_finite_and_on_their_side(temperat
         np.testing.assert_array_equal(told[name] > 0.5, chances[:, 1] == 1.0)
 
 
-def test_the_same_window_always_gives_the_same(demo: Model):
+def test_the_same_window_always_gives_the_same(demo: Model) -> None:
     first = demo.predict(features(3))
     again = load_model(DEMO).predict(features(3))
     for name in first:
@@ -196,7 +196,7 @@ def test_the_same_window_always_gives_the_same(demo: Model):
         np.testing.assert_array_equal(first[name], again[name])
 
 
-def test_a_batch_gives_what_its_windows_give_singly(demo: Model):
+def test_a_batch_gives_what_its_windows_give_singly(demo: Model) -> None:
     batch = demo.predict(features(6))
     for number, window in enumerate(features(6)):
         for name, chance in demo.predict(window[np.newaxis]).items():
@@ -204,7 +204,7 @@ def test_a_batch_gives_what_its_windows_give_singly(demo: Model):
             assert chance[0] == pytest.approx(batch[name][number], abs=1e-6)
 
 
-def test_outputs_are_told_under_their_own_names():
+def test_outputs_are_told_under_their_own_names() -> None:
     data = small_graph(outputs=("valence", "arousal"), temperature=1.0)
     swapped = opened(data)
     assert set(swapped.predict(features(1))) == {"arousal", "valence"}
@@ -221,14 +221,14 @@ def test_outputs_are_told_under_their_own_names():
 # Trust
 
 
-def test_a_file_that_is_not_there_is_named_with_the_remedy(tmp_path: Path):
+def test_a_file_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read the model .*gone\.onnx: No such file"):
         load_model(tmp_path / "gone.onnx")
     with pytest.raises(ModelError, match="name an ONNX file that 'eeg-emotion-train export' wrote"):
         load_model(tmp_path)
 
 
-def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path):
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large.onnx"
     limit = 32 * 1024 * 1024
     with path.open("wb") as file:
@@ -237,21 +237,21 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path):
         load_model(path)
 
 
-def test_a_file_without_a_list_beside_it_is_refused_with_the_remedy(copied: Path):
+def test_a_file_without_a_list_beside_it_is_refused_with_the_remedy(copied: Path) -> None:
     copied.with_name(SUMS_NAME).unlink()
     with pytest.raises(ModelError, match=r"no list of trusted digests .*sha256sum demo") as caught:
         load_model(copied)
     assert str(copied.parent) in str(caught.value)
 
 
-def test_a_file_that_is_not_listed_is_refused(copied: Path):
+def test_a_file_that_is_not_listed_is_refused(copied: Path) -> None:
     other = copied.rename(copied.with_name("other.onnx"))
     digest = hashlib.sha256(other.read_bytes()).hexdigest()
     with pytest.raises(ModelError, match=f"found SHA-256 {digest}, expected an entry by"):
         load_model(other)
 
 
-def test_a_file_that_was_changed_is_refused_with_both_digests(copied: Path):
+def test_a_file_that_was_changed_is_refused_with_both_digests(copied: Path) -> None:
     listed = hashlib.sha256(copied.read_bytes()).hexdigest()
     copied.write_bytes(copied.read_bytes() + b"\0")
     found = hashlib.sha256(copied.read_bytes()).hexdigest()
@@ -259,7 +259,7 @@ def test_a_file_that_was_changed_is_refused_with_both_digests(copied: Path):
         load_model(copied)
 
 
-def test_the_digest_is_checked_before_the_bytes_are_opened(copied: Path):
+def test_the_digest_is_checked_before_the_bytes_are_opened(copied: Path) -> None:
     copied.write_bytes(b"no graph at all")
     with pytest.raises(ModelError, match="SHA-256"):
         load_model(copied)
@@ -268,14 +268,14 @@ def test_the_digest_is_checked_before_the_bytes_are_opened(copied: Path):
 @pytest.mark.parametrize(
     "line", ["{digest}  {name}", "{digest} *{name}", "{upper}  {name}", "0  x\n\n{digest}  {name}"]
 )
-def test_every_form_of_sha256sums_list_is_read(copied: Path, line: str):
+def test_every_form_of_sha256sums_list_is_read(copied: Path, line: str) -> None:
     digest = hashlib.sha256(copied.read_bytes()).hexdigest()
     text = line.format(digest=digest, upper=digest.upper(), name=copied.name)
     copied.with_name(SUMS_NAME).write_text(text + "\n", encoding="utf-8")
     assert load_model(copied).sha256 == digest
 
 
-def test_the_remedy_in_the_message_works(copied: Path):
+def test_the_remedy_in_the_message_works(copied: Path) -> None:
     """A model that the user trusts is listed as the message says, here by hashlib."""
     copied.write_bytes(small_graph())
     with pytest.raises(ModelError, match="list it if you trust it"):
@@ -287,12 +287,12 @@ def test_the_remedy_in_the_message_works(copied: Path):
 
 
 @pytest.mark.parametrize("data", [b"", b"no graph at all", b"\x89PNG\r\n", b"\0" * 100])
-def test_bytes_that_are_no_onnx_are_refused(data: bytes):
+def test_bytes_that_are_no_onnx_are_refused(data: bytes) -> None:
     with pytest.raises(ModelError, match="no ONNX graph that ONNX Runtime can run"):
         opened(data)
 
 
-def test_a_file_that_was_cut_short_is_refused():
+def test_a_file_that_was_cut_short_is_refused() -> None:
     with pytest.raises(ModelError, match="no ONNX graph"):
         opened(DEMO.read_bytes()[:5000])
 
@@ -300,20 +300,20 @@ def test_a_file_that_was_cut_short_is_refused():
 # The contract in the file
 
 
-def test_a_file_without_a_contract_is_refused_with_the_remedy():
+def test_a_file_without_a_contract_is_refused_with_the_remedy() -> None:
     message = refused(with_metadata("another_key", "{}"))
     assert f"found no contract under {METADATA_KEY!r}" in message
     assert "eeg-emotion-train export" in message
 
 
-def test_a_broken_contract_is_refused():
+def test_a_broken_contract_is_refused() -> None:
     assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
     assert "schema version 9, expected 3" in refused(
         with_contract(lambda fields: fields.update(schema_version=9))
     )
 
 
-def test_a_graph_that_agrees_with_its_contract_is_taken():
+def test_a_graph_that_agrees_with_its_contract_is_taken() -> None:
     found = opened(small_graph()).predict(features(2))
     assert set(found) == {"arousal", "valence"}
 
@@ -361,11 +361,11 @@ def test_a_graph_that_agrees_with_its_contract_is_taken():
 )  # fmt: skip
 def test_a_graph_that_contradicts_its_contract_is_refused_with_what_was_found_and_expected(
     data: Callable[[], bytes], found: str, expected: str
-):
+) -> None:
     message = refused(data())
     assert message.startswith("the contract contradicts the graph: found")
     assert re.search(f"{re.escape(found)}.*expected.*{re.escape(expected)}", message), message
 
 
-def test_refusals_share_the_projects_root():
+def test_refusals_share_the_projects_root() -> None:
     assert issubclass(ModelError, EegEmotionError)

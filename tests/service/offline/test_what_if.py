@@ -43,7 +43,7 @@ def judged(levels: dict[range, float | None], **changes: Any) -> Outcome:
     return what_if(Rules.model_validate({"rule": [EXCITED | changes]}), "p", 128.0, windows)
 
 
-def test_an_alarm_comes_when_the_dwell_is_over_and_ends_when_the_release_is():
+def test_an_alarm_comes_when_the_dwell_is_over_and_ends_when_the_release_is() -> None:
     outcome = judged({range(5, 20): 0.2, range(20, 60): 0.9, range(60, 90): 0.3})
     (raised,) = outcome.raised
     assert (raised.at, raised.cleared) == (30.0, 65.0)
@@ -54,23 +54,25 @@ def test_an_alarm_comes_when_the_dwell_is_over_and_ends_when_the_release_is():
     assert tally.longest_dwell_seconds == 10.0
 
 
-def test_what_held_too_shortly_raises_nothing_and_says_how_long_it_held():
+def test_what_held_too_shortly_raises_nothing_and_says_how_long_it_held() -> None:
     outcome = judged({range(5, 20): 0.2, range(20, 28): 0.9, range(28, 60): 0.3})
     assert outcome.raised == []
     assert outcome.tallies[0].longest_dwell_seconds == 7.0
 
 
-def test_an_alarm_that_outlasts_the_recording_is_not_cleared_and_silence_clears_none():
+def test_an_alarm_that_outlasts_the_recording_is_not_cleared_and_silence_clears_none() -> None:
     outcome = judged({range(5, 40): 0.9, range(40, 100): None})
     assert [(raised.at, raised.cleared) for raised in outcome.raised] == [(15.0, None)]
     assert outcome.tallies[0].unknown == 60
 
 
-def test_a_rule_for_other_headsets_has_no_tally():
+def test_a_rule_for_other_headsets_has_no_tally() -> None:
     assert judged({range(5, 40): 0.9}, headsets=["ward-*"]).tallies == []
 
 
-def test_the_plot_has_gaps_where_there_is_no_score_and_asks_for_nothing_outside(tmp_path: Path):
+def test_the_plot_has_gaps_where_there_is_no_score_and_asks_for_nothing_outside(
+    tmp_path: Path,
+) -> None:
     outcome = judged({range(5, 40): 0.9, range(40, 45): None, range(45, 60): 0.2})
     write_plot(outcome, "What if", tmp_path / "plot.html")
     page = (tmp_path / "plot.html").read_text(encoding="utf-8")
@@ -85,7 +87,7 @@ def test_the_plot_has_gaps_where_there_is_no_score_and_asks_for_nothing_outside(
     assert [file.name for file in tmp_path.iterdir()] == ["plot.html"]
 
 
-def test_a_plot_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path):
+def test_a_plot_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "plot.html").mkdir()
     with pytest.raises(PlotError, match=r"name another file with --plot"):
         write_plot(judged({range(5, 9): 0.9}), "What if", tmp_path / "plot.html")

@@ -354,7 +354,7 @@ async def test_the_cross_fills_the_screen_and_leaves_it_at_the_end(guide: Page) 
 
 
 def test_every_reason_has_words_and_a_remedy() -> None:
-    text = (Path(str(files("eeg_emotion.api"))) / "static" / "rest_refused.js").read_text("utf-8")
+    text = (Path(str(files("eeg_emotion.page"))) / "static" / "rest_refused.js").read_text("utf-8")
     for name in ("REFUSALS", "REMEDIES"):
         body = re.search(rf"^const {name} = {{\n(.*?)^}};$", text, re.MULTILINE | re.DOTALL)
         assert body is not None

@@ -15,7 +15,7 @@ from eeg_emotion.eeg.quality import Trouble
 from eeg_emotion.publish.messages import PROTOCOL, Check, Reason, State
 from eeg_emotion.publish.purpose import Purpose
 
-STATIC = Path(str(files("eeg_emotion.api"))) / "static"
+STATIC = Path(str(files("eeg_emotion.page"))) / "static"
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
 MODULES = sorted(STATIC.glob("*.js"))
 SERVED_BY_THE_DAEMON = {"plotly.min.js"}

@@ -155,7 +155,7 @@ def quality(**changes: object) -> Quality:
     ],
     ids=lambda message: message.type,
 )
-def test_a_message_survives_the_way_over_the_wire(message: Message):
+def test_a_message_survives_the_way_over_the_wire(message: Message) -> None:
     text = message.encode()
     assert type(message).model_validate_json(text) == message
     assert strict(text) == message.model_dump(mode="json")
@@ -166,7 +166,7 @@ def test_a_message_survives_the_way_over_the_wire(message: Message):
 @pytest.mark.parametrize("faults", [(), tuple(Fault)])
 def test_a_quality_survives_the_way_over_the_wire(
     trouble: Trouble | None, faults: tuple[Fault, ...]
-):
+) -> None:
     channel = ChannelQuality(label="Cz", score=0.25, trouble=trouble)
     message = quality(faults=faults, interpolated=("Cz",), channels=(channel,))
     text = message.encode()
@@ -175,26 +175,26 @@ def test_a_quality_survives_the_way_over_the_wire(
 
 
 @pytest.mark.parametrize("value", [float("nan"), -0.001, 1.001])
-def test_an_impossible_score_of_a_channel_is_never_made_into_a_message(value: float):
+def test_an_impossible_score_of_a_channel_is_never_made_into_a_message(value: float) -> None:
     with pytest.raises(ValidationError, match="score"):
         ChannelQuality(label="Cz", score=value, trouble=None)
     with pytest.raises(ValidationError, match="overall"):
         quality(overall=value)
 
 
-def test_a_headset_of_which_nothing_is_known_yet_says_so():
+def test_a_headset_of_which_nothing_is_known_yet_says_so() -> None:
     sent = strict(Status(headset=headset()).encode())["headset"]
     assert (sent["check"], sent["sfreq_measured"], sent["unit"]) == (None, None, None)
     assert sent["changes"] == []
 
 
-def test_a_prediction_keeps_the_microseconds_of_its_window():
+def test_a_prediction_keeps_the_microseconds_of_its_window() -> None:
     sent = strict(prediction().encode())["window"]
     assert sent["start"] == START
     assert sent["end"] - sent["start"] == pytest.approx(4.9921875, abs=1e-6)
 
 
-def test_each_message_names_its_kind():
+def test_each_message_names_its_kind() -> None:
     kinds = {
         strict(message.encode())["type"]
         for message in (
@@ -211,7 +211,7 @@ def test_each_message_names_its_kind():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_numbers_that_are_not_finite_are_written_as_null(value: float):
+def test_numbers_that_are_not_finite_are_written_as_null(value: float) -> None:
     text = prediction(
         window=WindowSpan(start=value, end=START), latency_ms=latency(arrival=value)
     ).encode()
@@ -222,19 +222,19 @@ def test_numbers_that_are_not_finite_are_written_as_null(value: float):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.001, 1.001])
-def test_an_impossible_probability_or_quality_is_never_made_into_a_message(value: float):
+def test_an_impossible_probability_or_quality_is_never_made_into_a_message(value: float) -> None:
     with pytest.raises(ValidationError, match="probability"):
         Score(probability=value, label="high")
     with pytest.raises(ValidationError, match="quality"):
         prediction(quality=value)
 
 
-def test_a_score_is_null_and_not_left_out():
+def test_a_score_is_null_and_not_left_out() -> None:
     sent = strict(prediction(arousal=Score(probability=None, label=None)).encode())
     assert sent["arousal"] == {"probability": None, "label": None}
 
 
-def test_a_predictions_frame_is_small():
+def test_a_predictions_frame_is_small() -> None:
     text = prediction().encode()
     assert 400 <= len(text.encode()) <= 700
     every_reason = prediction(
@@ -243,7 +243,7 @@ def test_a_predictions_frame_is_small():
     assert len(every_reason.encode().encode()) <= 1000
 
 
-def test_a_message_cannot_be_changed_and_takes_no_unknown_field():
+def test_a_message_cannot_be_changed_and_takes_no_unknown_field() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         prediction().seq = 3
     with pytest.raises(ValidationError, match="surprise"):
@@ -252,10 +252,10 @@ def test_a_message_cannot_be_changed_and_takes_no_unknown_field():
         prediction(seq=-1)
 
 
-def test_every_fault_of_a_signal_has_its_reason():
+def test_every_fault_of_a_signal_has_its_reason() -> None:
     assert {Reason(fault) for fault in Fault} <= set(Reason)
 
 
-def test_names_in_any_script_are_sent_as_they_are():
+def test_names_in_any_script_are_sent_as_they_are() -> None:
     sent = strict(Status(headset=headset(name='Anna "Ä" 脳波\n')).encode())
     assert sent["headset"]["name"] == 'Anna "Ä" 脳波\n'

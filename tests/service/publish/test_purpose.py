@@ -7,19 +7,19 @@ import pytest
 from eeg_emotion.publish.purpose import Purpose, PurposeError, settle_purpose
 
 
-def test_a_simulated_model_is_a_demo_unless_it_is_said_otherwise():
+def test_a_simulated_model_is_a_demo_unless_it_is_said_otherwise() -> None:
     assert settle_purpose(None, None, simulated=True) is Purpose.DEMO
     assert settle_purpose(Purpose.RESEARCH, None, simulated=True) is Purpose.RESEARCH
 
 
-def test_a_real_model_needs_a_purpose_and_all_are_named():
+def test_a_real_model_needs_a_purpose_and_all_are_named() -> None:
     with pytest.raises(PurposeError) as caught:
         settle_purpose(None, None, simulated=False)
     assert all(purpose in str(caught.value) for purpose in Purpose)
 
 
 @pytest.mark.parametrize("purpose", ["research", "medical", "safety", "demo"])
-def test_these_need_no_justification(purpose: str):
+def test_these_need_no_justification(purpose: str) -> None:
     assert settle_purpose(Purpose(purpose), None, simulated=False) == purpose
 
 
@@ -28,11 +28,11 @@ def test_these_need_no_justification(purpose: str):
 @pytest.mark.parametrize("purpose", ["workplace", "education"])
 def test_these_are_refused_without_one_and_it_is_said_why(
     purpose: str, justification: str | None, simulated: bool
-):
+) -> None:
     with pytest.raises(PurposeError, match=r"Article 5\(1\)\(f\).*not legal advice"):
         settle_purpose(Purpose(purpose), justification, simulated=simulated)
 
 
 @pytest.mark.parametrize("purpose", ["workplace", "education"])
-def test_these_are_taken_with_one(purpose: str):
+def test_these_are_taken_with_one(purpose: str) -> None:
     assert settle_purpose(Purpose(purpose), "pilots' fatigue", simulated=False) == purpose

@@ -34,17 +34,17 @@ def assert_arrays(found: dict) -> None:
         np.testing.assert_array_equal(found[key], expected)
 
 
-def test_python_2_pickle_is_read_back():
+def test_python_2_pickle_is_read_back() -> None:
     assert_arrays(read_pickle(io.BytesIO(python2_bytes()), "s01.dat"))
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3])
-def test_python_3_pickle_is_read(protocol):
+def test_python_3_pickle_is_read(protocol) -> None:
     file = io.BytesIO(pickle.dumps(ARRAYS, protocol=protocol))
     assert_arrays(read_pickle(file, "s01.dat"))
 
 
-def test_written_pickle_is_one_that_other_programs_read():
+def test_written_pickle_is_one_that_other_programs_read() -> None:
     with warnings.catch_warnings():
         # NumPy dislikes the integer flags that Python 2 stored in every dtype.
         warnings.simplefilter("ignore")
@@ -60,7 +60,7 @@ def test_written_pickle_is_one_that_other_programs_read():
         ("numpy.load", b"cnumpy\nload\n(S'%s'\ntR."),
     ],
 )
-def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, before_call):
+def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, before_call) -> None:
     trace = tmp_path / "executed"
     hostile = before_call % str(trace).encode()
     with pytest.raises(UnsafePickleError, match=symbol.replace(".", r"\.")):
@@ -68,20 +68,20 @@ def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, be
     assert not trace.exists()
 
 
-def test_hostile_example_would_execute_in_a_plain_reader(tmp_path):
+def test_hostile_example_would_execute_in_a_plain_reader(tmp_path) -> None:
     """Without this, the refusal above could be that of a pickle that does nothing."""
     trace = tmp_path / "executed"
     pickle.loads(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
     assert trace.exists()
 
 
-def test_unknown_codec_is_not_imported():
+def test_unknown_codec_is_not_imported() -> None:
     stored = pickle.dumps(ARRAYS, protocol=2).replace(b"latin1", b"idna__")
     with pytest.raises(RecordingError, match="idna__"):
         read_pickle(io.BytesIO(stored), "s01.dat")
 
 
-def test_numpys_own_dtypes_cannot_be_altered():
+def test_numpys_own_dtypes_cannot_be_altered() -> None:
     """A BUILD on a shared dtype would turn every float64 of the process around."""
     altering = (
         b"\x80\x02}(U\x01acnumpy\ndtype\nU\x02f8K\x00K\x00\x87R"
@@ -93,29 +93,29 @@ def test_numpys_own_dtypes_cannot_be_altered():
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 2000, -1])
-def test_truncated_pickle_is_refused(kept):
+def test_truncated_pickle_is_refused(kept) -> None:
     with pytest.raises(RecordingError, match=r"s01\.dat.*cut short"):
         read_pickle(io.BytesIO(python2_bytes()[:kept]), "s01.dat")
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n", b"PK\x03\x04", b"plain text\n", bytes(64)])
-def test_file_that_is_no_pickle_is_refused(content):
+def test_file_that_is_no_pickle_is_refused(content) -> None:
     with pytest.raises(RecordingError, match="not a whole pickle"):
         read_pickle(io.BytesIO(content), "s01.dat")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"data": "text"}, {1: np.zeros(2)}])
-def test_pickle_of_something_else_is_refused(content):
+def test_pickle_of_something_else_is_refused(content) -> None:
     with pytest.raises(RecordingError, match="expected DEAP's dict of two arrays"):
         read_pickle(io.BytesIO(pickle.dumps(content, protocol=2)), "s01.dat")
 
 
-def test_size_is_that_of_deaps_files(deap_file: Path):
+def test_size_is_that_of_deaps_files(deap_file: Path) -> None:
     samples = 40 * 40 * 8064 * 8
     assert samples < deap_file.stat().st_size < samples + 2000
 
 
-def test_a_pickle_that_asks_for_absurd_memory_is_refused():
+def test_a_pickle_that_asks_for_absurd_memory_is_refused() -> None:
     huge = b"(dS'data'\ncnumpy\nndarray\n((I17592186044416\nttRs."
     with pytest.raises(RecordingError) as refused:
         read_pickle(io.BytesIO(huge), "s01.dat")

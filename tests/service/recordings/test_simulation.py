@@ -35,7 +35,7 @@ def minute(person: SimulatedPerson, arousal: float, valence: float) -> np.ndarra
     return person.run(0).next(60 * 128, arousal, valence)
 
 
-def test_same_numbers_give_the_same_signal_and_others_another():
+def test_same_numbers_give_the_same_signal_and_others_another() -> None:
     first = SimulatedPerson(3, 7).run(2).next(500, 0.5, -0.5)
     assert first.shape == (32, 500)
     np.testing.assert_array_equal(SimulatedPerson(3, 7).run(2).next(500, 0.5, -0.5), first)
@@ -44,7 +44,7 @@ def test_same_numbers_give_the_same_signal_and_others_another():
         assert not np.allclose(other, first)
 
 
-def test_chunks_do_not_change_the_signal():
+def test_chunks_do_not_change_the_signal() -> None:
     person = SimulatedPerson(1, 1)
     states = np.linspace(-1.0, 1.0, 3000)
     whole = person.run(0).next(3000, states, -states)
@@ -57,7 +57,7 @@ def test_chunks_do_not_change_the_signal():
     np.testing.assert_allclose(np.concatenate(chunks, axis=1), whole, rtol=0.0, atol=1e-9)
 
 
-def test_signal_looks_like_a_headsets():
+def test_signal_looks_like_a_headsets() -> None:
     person = SimulatedPerson(2, 5)
     eeg = minute(person, 0.0, 0.0)
     assert np.abs(eeg.mean(axis=1) - person.offset_uv).max() < 150.0  # blinks and drift remain
@@ -75,7 +75,7 @@ def test_signal_looks_like_a_headsets():
     assert (background > 3.0).all()
 
 
-def test_blinks_come_about_every_four_seconds_and_fade_to_the_back():
+def test_blinks_come_about_every_four_seconds_and_fade_to_the_back() -> None:
     person = SimulatedPerson(6, 1)
     eeg = person.run(0).next(240 * 128, 0.0, 0.0)
     sos = signal.butter(2, (1.0, 10.0), btype="bandpass", fs=SFREQ, output="sos")
@@ -88,7 +88,7 @@ def test_blinks_come_about_every_four_seconds_and_fade_to_the_back():
     assert abs(heights[channel("Oz")]) < 5.0
 
 
-def test_arousal_moves_beta_and_gamma_up_and_alpha_down_by_about_the_stated_amounts():
+def test_arousal_moves_beta_and_gamma_up_and_alpha_down_by_about_the_stated_amounts() -> None:
     """The noise is the same in both runs, so the difference is the effect alone."""
     person = SimulatedPerson(4, 2, STATED)
     rise, still = minute(person, 1.0, 0.0), minute(person, 0.0, 0.0)
@@ -103,7 +103,7 @@ def test_arousal_moves_beta_and_gamma_up_and_alpha_down_by_about_the_stated_amou
     assert STATED.alpha_db <= alpha < 0.3 * STATED.alpha_db
 
 
-def test_valence_moves_frontal_alpha_asymmetry_and_nothing_at_the_back():
+def test_valence_moves_frontal_alpha_asymmetry_and_nothing_at_the_back() -> None:
     person = SimulatedPerson(4, 2, STATED)
     glad, still = minute(person, 0.0, 1.0), minute(person, 0.0, 0.0)
     change = power_db(glad, 8.5, 11.5) - power_db(still, 8.5, 11.5)
@@ -114,14 +114,14 @@ def test_valence_moves_frontal_alpha_asymmetry_and_nothing_at_the_back():
     assert np.abs(beta).max() < 0.5
 
 
-def test_no_effect_plants_nothing():
+def test_no_effect_plants_nothing() -> None:
     none = Effect(asymmetry_db=0.0, beta_db=0.0, gamma_db=0.0, alpha_db=0.0)
     person = SimulatedPerson(4, 2, none)
     still = person.run(0).next(500, 0.0, 0.0)
     np.testing.assert_array_equal(person.run(0).next(500, 1.0, -1.0), still)
 
 
-def test_people_differ():
+def test_people_differ() -> None:
     crowd = [SimulatedPerson(9, number) for number in range(1, 9)]
     assert np.std([person.alpha_hz for person in crowd]) > 0.2
     assert all(8.0 <= person.alpha_hz - 0.9 < person.alpha_hz + 0.9 <= 13.0 for person in crowd)
@@ -130,21 +130,21 @@ def test_people_differ():
 
 
 @pytest.mark.parametrize("sfreq", [100.0, float("nan")])
-def test_rate_below_gamma_and_hum_is_refused(sfreq):
+def test_rate_below_gamma_and_hum_is_refused(sfreq) -> None:
     with pytest.raises(RecordingError, match="more than 100 Hz"):
         SimulatedPerson(1, 1).run(0, sfreq)
     with pytest.raises(RecordingError, match="more than 100 Hz"):
         simulated_recording(1, 1, sfreq=sfreq)
 
 
-def test_negative_numbers_and_states_outside_are_refused():
+def test_negative_numbers_and_states_outside_are_refused() -> None:
     with pytest.raises(RecordingError, match="from 0 upwards"):
         SimulatedPerson(-1, 1)
     with pytest.raises(RecordingError, match=r"arousal: found 1\.5"):
         SimulatedPerson(1, 1).run(0).next(10, 1.5, 0.0)
 
 
-def test_amplitude_does_not_depend_on_the_rate():
+def test_amplitude_does_not_depend_on_the_rate() -> None:
     sos = {
         sfreq: signal.butter(4, (4.0, 45.0), btype="bandpass", fs=sfreq, output="sos")
         for sfreq in (128.0, 512.0)
@@ -156,7 +156,7 @@ def test_amplitude_does_not_depend_on_the_rate():
     assert rms[512.0] == pytest.approx(rms[128.0], rel=0.2)
 
 
-def test_recording_streams_without_end_in_seconds_that_follow_each_other():
+def test_recording_streams_without_end_in_seconds_that_follow_each_other() -> None:
     recording = simulated_recording(11, 7)
     assert recording.simulated
     assert recording.manufacturer == SIMULATED_MANUFACTURER
@@ -169,7 +169,7 @@ def test_recording_streams_without_end_in_seconds_that_follow_each_other():
     np.testing.assert_array_equal(again.samples, stretches[0].samples)
 
 
-def test_recording_visits_the_four_quadrants_and_marks_each_change():
+def test_recording_visits_the_four_quadrants_and_marks_each_change() -> None:
     recording = simulated_recording(11, 7, seconds_per_state=4.5)
     visits = [
         (second * 128 + marker.sample, json.loads(marker.text))
@@ -188,13 +188,13 @@ def test_recording_visits_the_four_quadrants_and_marks_each_change():
     assert all(note["simulated"] is True for _, note in visits)
 
 
-def test_order_of_the_quadrants_is_the_persons_own():
+def test_order_of_the_quadrants_is_the_persons_own() -> None:
     first = [
         next(simulated_recording(11, number).stretches()).markers[0].text for number in range(10)
     ]
     assert len(set(first)) > 1
 
 
-def test_state_shorter_than_its_transition_is_refused():
+def test_state_shorter_than_its_transition_is_refused() -> None:
     with pytest.raises(RecordingError, match=r"expected at least the 2\.5 s"):
         simulated_recording(1, 1, seconds_per_state=1.0)

@@ -27,7 +27,7 @@ STREAM = StreamDescription(
 
 
 @pytest.mark.parametrize("sfreq", [LOWEST_SFREQ, 128.0, 250.0, HIGHEST_SFREQ])
-def test_a_stream_that_fits_is_admitted_at_any_rate_in_range(sfreq: float):
+def test_a_stream_that_fits_is_admitted_at_any_rate_in_range(sfreq: float) -> None:
     layout = admit(replace(STREAM, sfreq=sfreq), SETTINGS)
     assert layout.measured == DEAP32
     assert layout.max_interpolated == SETTINGS.max_interpolated
@@ -35,30 +35,30 @@ def test_a_stream_that_fits_is_admitted_at_any_rate_in_range(sfreq: float):
 
 
 @pytest.mark.parametrize("sfreq", [0.0, LOWEST_SFREQ - 1, HIGHEST_SFREQ + 1, np.nan])
-def test_a_rate_out_of_range_is_refused(sfreq: float):
+def test_a_rate_out_of_range_is_refused(sfreq: float) -> None:
     with pytest.raises(StreamRefused, match=rf"nominal rate of {sfreq:g} Hz, expected"):
         admit(replace(STREAM, sfreq=sfreq), SETTINGS)
 
 
-def test_text_is_refused():
+def test_text_is_refused() -> None:
     with pytest.raises(StreamRefused, match="stream of text, expected numbers"):
         admit(replace(STREAM, is_text=True), SETTINGS)
 
 
 @pytest.mark.parametrize("labels", [(), DEAP32[:31], (*DEAP32, "Status")])
-def test_a_stream_without_one_label_for_each_channel_is_refused(labels: tuple[str, ...]):
+def test_a_stream_without_one_label_for_each_channel_is_refused(labels: tuple[str, ...]) -> None:
     with pytest.raises(ChannelsMissing, match=rf"found {len(labels)} channel labels .* of 32"):
         admit(replace(STREAM, labels=labels), SETTINGS)
 
 
-def test_missing_channels_are_filled_in_as_far_as_the_model_allows():
+def test_missing_channels_are_filled_in_as_far_as_the_model_allows() -> None:
     labels = (*DEAP32[:20], *(f"X{n}" for n in range(12)))
     assert admit(replace(STREAM, labels=labels), SETTINGS).interpolated == DEAP32[20:]
     with pytest.raises(ChannelsMissing, match="found 20 of the model's 32"):
         admit(replace(STREAM, labels=labels), replace(SETTINGS, max_interpolated=11))
 
 
-def test_a_stream_without_units_is_admitted_once_it_is_measured():
+def test_a_stream_without_units_is_admitted_once_it_is_measured() -> None:
     stream = replace(STREAM, units=("",) * 32)
     with pytest.raises(UnitUnstated) as caught:
         admit(stream, SETTINGS)
@@ -69,7 +69,7 @@ def test_a_stream_without_units_is_admitted_once_it_is_measured():
         admit(stream, SETTINGS, amplitudes=np.zeros(32))
 
 
-def test_a_numbered_stream_is_admitted_with_its_cap():
+def test_a_numbered_stream_is_admitted_with_its_cap() -> None:
     stream = replace(STREAM, labels=tuple(f"A{n}" for n in range(1, 33)))
     with pytest.raises(ChannelsMissing, match="--cap"):
         admit(stream, SETTINGS)

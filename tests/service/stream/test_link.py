@@ -15,7 +15,7 @@ def heard() -> Link:
     return link
 
 
-def test_a_new_connection_is_connecting_until_samples_come():
+def test_a_new_connection_is_connecting_until_samples_come() -> None:
     link = Link(OPENED)
     assert link.state(OPENED) is State.CONNECTING
     assert link.state(OPENED + 1.0) is State.CONNECTING
@@ -23,7 +23,7 @@ def test_a_new_connection_is_connecting_until_samples_come():
     assert link.state(OPENED + 1.0) is State.LIVE
 
 
-def test_samples_keep_it_live():
+def test_samples_keep_it_live() -> None:
     link = heard()
     for second in range(100):
         link.heard(OPENED + second)
@@ -41,35 +41,35 @@ def test_samples_keep_it_live():
         (1e6, State.LOST),
     ],
 )
-def test_silence_makes_it_stale_and_then_lost(silent: float, state: State):
+def test_silence_makes_it_stale_and_then_lost(silent: float, state: State) -> None:
     assert heard().state(OPENED + silent) is state
 
 
-def test_the_limits_are_those_that_are_promised():
+def test_the_limits_are_those_that_are_promised() -> None:
     assert (WARNED_SECONDS, STALE_SECONDS, LOST_SECONDS) == (1.0, 2.0, 10.0)
 
 
-def test_a_silence_is_warned_of_while_the_headset_still_is_live():
+def test_a_silence_is_warned_of_while_the_headset_still_is_live() -> None:
     link = heard()
     assert link.silent_seconds(OPENED + WARNED_SECONDS) >= WARNED_SECONDS
     assert link.state(OPENED + WARNED_SECONDS) is State.LIVE
 
 
 @pytest.mark.parametrize("silent", [STALE_SECONDS, LOST_SECONDS])
-def test_a_headset_that_speaks_again_is_live_again(silent: float):
+def test_a_headset_that_speaks_again_is_live_again(silent: float) -> None:
     link = heard()
     assert link.state(OPENED + silent) is not State.LIVE
     link.heard(OPENED + silent)
     assert link.state(OPENED + silent) is State.LIVE
 
 
-def test_a_connection_that_never_brings_a_sample_is_given_up_too():
+def test_a_connection_that_never_brings_a_sample_is_given_up_too() -> None:
     link = Link(OPENED)
     assert link.state(OPENED + STALE_SECONDS) is State.STALE
     assert link.state(OPENED + LOST_SECONDS) is State.LOST
 
 
-def test_a_closed_connection_is_lost_at_once_and_for_good():
+def test_a_closed_connection_is_lost_at_once_and_for_good() -> None:
     link = heard()
     link.close()
     assert link.state(OPENED) is State.LOST
@@ -77,13 +77,13 @@ def test_a_closed_connection_is_lost_at_once_and_for_good():
     assert link.state(OPENED + 1.0) is State.LOST
 
 
-def test_asking_for_the_state_changes_nothing():
+def test_asking_for_the_state_changes_nothing() -> None:
     link = heard()
     assert link.state(OPENED + LOST_SECONDS) is State.LOST
     assert link.state(OPENED) is State.LIVE
 
 
-def test_silence_is_told_in_seconds_since_the_last_sample():
+def test_silence_is_told_in_seconds_since_the_last_sample() -> None:
     link = Link(OPENED)
     assert link.silent_seconds(OPENED + 3.0) == 3.0
     link.heard(OPENED + 4.0)

@@ -163,7 +163,7 @@ def utc(stamp: float) -> float:
 # Windows and numbers
 
 
-def test_predictions_are_numbered_from_zero_without_holes():
+def test_predictions_are_numbered_from_zero_without_holes() -> None:
     predictions = Desk().run(*person(seconds=40))
     assert [prediction.seq for prediction in predictions] == list(range(36))
     assert {(p.headset, p.epoch) for p in predictions} == {("a", "e1")}
@@ -172,7 +172,7 @@ def test_predictions_are_numbered_from_zero_without_holes():
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_a_windows_stamps_are_those_of_its_first_and_last_raw_sample(sfreq: float):
+def test_a_windows_stamps_are_those_of_its_first_and_last_raw_sample(sfreq: float) -> None:
     samples, stamps = person(sfreq, 40)
     # Stamps that are not the grid's: each must be looked up, not computed.
     jittered = stamps + np.random.default_rng(0).uniform(-0.2, 0.2, len(stamps)) / sfreq
@@ -185,7 +185,7 @@ def test_a_windows_stamps_are_those_of_its_first_and_last_raw_sample(sfreq: floa
     assert len(predictions) >= 35
 
 
-def test_a_clock_offset_that_changes_is_used_from_then_on():
+def test_a_clock_offset_that_changes_is_used_from_then_on() -> None:
     samples, stamps = person()
     desk = Desk()
     desk.run(samples[:, :1279], stamps[:1279])
@@ -196,7 +196,7 @@ def test_a_clock_offset_that_changes_is_used_from_then_on():
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_the_first_windows_warm_up_and_the_rest_of_a_good_signal_is_valid(sfreq: float):
+def test_the_first_windows_warm_up_and_the_rest_of_a_good_signal_is_valid(sfreq: float) -> None:
     predictions = Desk(sfreq=sfreq).run(*person(sfreq))
     warming, settled = predictions[:3], predictions[3:]
     assert all(p.reasons == (Reason.WARMING_UP,) for p in warming)
@@ -213,7 +213,7 @@ def test_the_first_windows_warm_up_and_the_rest_of_a_good_signal_is_valid(sfreq:
     assert len(set(scores(settled))) == len(settled)
 
 
-def test_the_scores_are_the_models_for_the_signal_paths_windows():
+def test_the_scores_are_the_models_for_the_signal_paths_windows() -> None:
     samples, stamps = person()
     desk = Desk()
     windows = [window for window in reference().segment().feed(samples) if window.settled]
@@ -230,7 +230,7 @@ def test_the_scores_are_the_models_for_the_signal_paths_windows():
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 def test_without_the_persons_rest_no_window_is_scored_and_that_is_the_only_reason_once_settled(
     adapted: Callable[..., Model], sfreq: float
-):
+) -> None:
     predictions = Desk(sfreq=sfreq, served=adapted(rest=True)).run(*person(sfreq))
     assert scores(predictions) == [(None, None)] * len(predictions)
     assert {(p.arousal.label, p.valence.label) for p in predictions} == {(None, None)}
@@ -242,7 +242,7 @@ def test_without_the_persons_rest_no_window_is_scored_and_that_is_the_only_reaso
     assert [(p.quality, p.window) for p in predictions] == [(p.quality, p.window) for p in usual]
 
 
-def test_a_missing_baseline_does_not_hide_what_else_is_wrong(adapted: Callable[..., Model]):
+def test_a_missing_baseline_does_not_hide_what_else_is_wrong(adapted: Callable[..., Model]) -> None:
     samples, stamps = person()
     still = np.broadcast_to(samples[:, :1], samples.shape)
     predictions = Desk(served=adapted(rest=True)).run(still, stamps)
@@ -251,7 +251,7 @@ def test_a_missing_baseline_does_not_hide_what_else_is_wrong(adapted: Callable[.
 
 def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
     adapted: Callable[..., Model],
-):
+) -> None:
     desk = Desk(served=adapted(rest=True))
     # Any of the right width will do: here the demo model's.
     desk.monitor.use(model().contract.training_normaliser)
@@ -260,7 +260,7 @@ def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
 
 def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
     adapted: Callable[..., Model],
-):
+) -> None:
     for given in (model().contract.training_normaliser, None):
         desk = Desk(served=adapted(rest=True), unit="")
         desk.monitor.use(model().contract.training_normaliser)
@@ -272,7 +272,7 @@ def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
 
 def test_a_normaliser_that_comes_after_a_window_was_made_is_for_the_next_one(
     adapted: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     desk, feed = Desk(served=adapted(rest=True)), Segment.feed
 
     def interrupted(segment: Segment, samples: Array) -> Iterator[Window]:
@@ -287,12 +287,12 @@ def test_a_normaliser_that_comes_after_a_window_was_made_is_for_the_next_one(
     assert Reason.NO_BASELINE not in second.reasons
 
 
-def test_the_size_of_the_chunks_does_not_matter():
+def test_the_size_of_the_chunks_does_not_matter() -> None:
     one, other = (Desk().run(*person(), chunk=chunk) for chunk in (1, 37))
     assert without(one, "latency_ms") == without(other, "latency_ms")
 
 
-def test_the_order_of_the_channels_does_not_matter():
+def test_the_order_of_the_channels_does_not_matter() -> None:
     samples, stamps = person()
     order = np.random.default_rng(4).permutation(32)
     labels = tuple(f"EEG {DEAP32[i]}" for i in order)
@@ -300,7 +300,7 @@ def test_the_order_of_the_channels_does_not_matter():
     assert found == Desk().run(samples, stamps)
 
 
-def test_channels_that_were_filled_in_are_named_and_lower_the_quality():
+def test_channels_that_were_filled_in_are_named_and_lower_the_quality() -> None:
     samples, stamps = person()
     keep = [row for row, name in enumerate(DEAP32) if name not in ("Cz", "O1")]
     predictions = Desk(labels=tuple(DEAP32[row] for row in keep)).run(samples[keep], stamps)
@@ -315,7 +315,7 @@ def test_channels_that_were_filled_in_are_named_and_lower_the_quality():
 
 @pytest.mark.parametrize("missing", [1, 10, 700])
 @pytest.mark.parametrize("at", [2000, 2005])  # at a chunk's start and within one
-def test_no_window_spans_a_gap(missing: int, at: int):
+def test_no_window_spans_a_gap(missing: int, at: int) -> None:
     samples, stamps = person(seconds=40)
     kept = np.delete(np.arange(len(stamps)), np.arange(at, at + missing))
     desk = Desk(hop_seconds=0.25)
@@ -329,7 +329,7 @@ def test_no_window_spans_a_gap(missing: int, at: int):
     assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, missing)
 
 
-def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settled():
+def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settled() -> None:
     samples, stamps = person(seconds=40)
     kept = np.delete(np.arange(len(stamps)), np.arange(2000, 2010))
     desk = Desk()
@@ -343,7 +343,7 @@ def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settle
     assert [p.seq for p in predictions] == list(range(len(predictions)))
 
 
-def test_a_segment_after_a_gap_gives_what_a_fresh_connection_would():
+def test_a_segment_after_a_gap_gives_what_a_fresh_connection_would() -> None:
     samples, stamps = person()
     kept = np.delete(np.arange(len(stamps)), np.arange(2000, 2010))
     after = [
@@ -353,7 +353,7 @@ def test_a_segment_after_a_gap_gives_what_a_fresh_connection_would():
     assert scores(after) == scores(fresh)
 
 
-def test_a_gap_during_warm_up_starts_it_again():
+def test_a_gap_during_warm_up_starts_it_again() -> None:
     samples, stamps = person()
     kept = np.delete(np.arange(len(stamps)), np.arange(700, 703))
     predictions = Desk().run(samples[:, kept], stamps[kept])
@@ -362,7 +362,7 @@ def test_a_gap_during_warm_up_starts_it_again():
     assert predictions[4].valid
 
 
-def test_a_clock_that_jumps_back_is_a_gap_with_nothing_missing():
+def test_a_clock_that_jumps_back_is_a_gap_with_nothing_missing() -> None:
     samples, stamps = person()
     jumped = stamps.copy()
     jumped[2000:] -= 100.0
@@ -374,7 +374,7 @@ def test_a_clock_that_jumps_back_is_a_gap_with_nothing_missing():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_no_prediction_has_a_stamp_that_is_not_finite(value: float):
+def test_no_prediction_has_a_stamp_that_is_not_finite(value: float) -> None:
     samples, stamps = person()
     broken = stamps.copy()
     broken[2000:2003] = value
@@ -389,7 +389,7 @@ def test_no_prediction_has_a_stamp_that_is_not_finite(value: float):
 
 
 @pytest.mark.parametrize("offset", range(0, 128, 17))
-def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(offset: int):
+def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(offset: int) -> None:
     samples, stamps = person()
     steady, desk = Desk(hop_seconds=0.25), Desk(hop_seconds=0.25)
     expected = steady.run(samples, stamps, chunk=1)
@@ -404,7 +404,7 @@ def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(of
     assert scores([newest]) == scores([same])
 
 
-def test_every_window_is_told_or_counted():
+def test_every_window_is_told_or_counted() -> None:
     samples, stamps = person()
     desk, told, start = Desk(hop_seconds=0.25), 0, 0
     rng = np.random.default_rng(1)
@@ -417,7 +417,7 @@ def test_every_window_is_told_or_counted():
     assert desk.monitor.counts.received == len(stamps)
 
 
-def test_a_backlog_older_than_stale_gives_no_score():
+def test_a_backlog_older_than_stale_gives_no_score() -> None:
     fresh = Desk(late=STALE_SECONDS - 0.2).run(*person())
     assert len(valid(fresh)) == len(fresh) - 3
     stale = Desk(late=STALE_SECONDS + 0.1).run(*person())
@@ -425,19 +425,19 @@ def test_a_backlog_older_than_stale_gives_no_score():
     assert scores(stale) == [(None, None)] * len(stale)
 
 
-def test_stamps_in_the_future_are_refused_with_the_remedy():
+def test_stamps_in_the_future_are_refused_with_the_remedy() -> None:
     Desk(late=-4.0).run(*person(seconds=2))
     with pytest.raises(ClockError, match=r"6 s ahead of this machine's LSL clock.*set that in"):
         Desk(late=-6.0).run(*person(seconds=2))
 
 
-def test_a_recording_played_fast_may_run_ahead():
+def test_a_recording_played_fast_may_run_ahead() -> None:
     samples, stamps = person(seconds=12)
     assert valid(Desk(late=-6.0, ahead=True).run(samples, stamps))
 
 
 @pytest.mark.parametrize("seconds", [6.0, 11.0])
-def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float):
+def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float) -> None:
     samples, stamps = person(seconds=40)
     arrived = stamps + CLOCK_OFFSET + 0.01
     held = (stamps >= stamps[2000]) & (stamps < stamps[2000] + seconds)
@@ -462,7 +462,7 @@ def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float
 
 @pytest.mark.parametrize("shift", [-3600.0, -30.0, -1.5, 0.75, 30.0, 3600.0])
 @pytest.mark.parametrize("at", [2000, 2005])  # at a chunk's start and within one
-def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: int):
+def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: int) -> None:
     samples, stamps = person(seconds=40)
     jumped = stamps.copy()
     jumped[at:] += shift
@@ -484,7 +484,7 @@ def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: i
     assert "dated by when they arrived" in said
 
 
-def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future():
+def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future() -> None:
     samples, stamps = person()
     jumped = stamps.copy()
     jumped[2000:] -= 30.0
@@ -501,7 +501,7 @@ def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future():
     assert after[-1].valid
 
 
-def test_a_clock_that_is_set_forth_and_back_is_followed_both_times():
+def test_a_clock_that_is_set_forth_and_back_is_followed_both_times() -> None:
     samples, stamps = person(seconds=40)
     jumped = stamps.copy()
     jumped[1600:3200] += 30.0
@@ -514,7 +514,7 @@ def test_a_clock_that_is_set_forth_and_back_is_followed_both_times():
     assert max(p.latency_ms.arrival for p in predictions) <= 150.0
 
 
-def test_unix_time_for_stamps_is_taken_as_it_is():
+def test_unix_time_for_stamps_is_taken_as_it_is() -> None:
     samples, stamps = person(seconds=40)
     unix = utc(stamps)
     # Two clocks are read one after the other for it, so it is never twice the same.
@@ -529,13 +529,13 @@ def test_unix_time_for_stamps_is_taken_as_it_is():
     assert desk.monitor.describe_time() == "its stamps are Unix time, not LSL's clock"
 
 
-def test_of_stamps_by_lsls_clock_nothing_is_said():
+def test_of_stamps_by_lsls_clock_nothing_is_said() -> None:
     desk = Desk()
     desk.run(*person())
     assert desk.monitor.describe_time() is None
 
 
-def test_samples_that_come_twice_are_in_no_window():
+def test_samples_that_come_twice_are_in_no_window() -> None:
     samples, stamps = person(seconds=40)
     # A chunk is sent again, and another one's stamps stand still.
     order = np.insert(np.arange(len(stamps)), 2000, np.arange(1984, 2000))
@@ -557,7 +557,7 @@ def test_samples_that_come_twice_are_in_no_window():
     assert len(good) >= 14
 
 
-def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of():
+def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of() -> None:
     samples, stamps = person(seconds=40)
     late = np.random.default_rng(2).uniform(0.0, 0.03, len(stamps) // 16)
     jittered = stamps + np.repeat(late, 16)
@@ -573,7 +573,7 @@ def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of():
 
 
 @pytest.mark.parametrize("sfreq", [250.0, 160.0, 140.0, 120.0])
-def test_another_rate_than_the_stated_one_is_refused_before_any_score(sfreq: float):
+def test_another_rate_than_the_stated_one_is_refused_before_any_score(sfreq: float) -> None:
     samples, stamps = person(sfreq)
     desk, told = Desk(sfreq=128.0), list[Prediction | None]()
 
@@ -589,7 +589,7 @@ def test_another_rate_than_the_stated_one_is_refused_before_any_score(sfreq: flo
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 127.5])
-def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float):
+def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float) -> None:
     samples, stamps = person()
     stamps = SOURCE_START + (stamps - SOURCE_START) * 128.0 / sfreq
     desk = Desk()
@@ -599,7 +599,7 @@ def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float):
     assert desk.monitor.measured_sfreq == pytest.approx(sfreq, abs=0.1)
 
 
-def test_lost_samples_are_no_wrong_rate():
+def test_lost_samples_are_no_wrong_rate() -> None:
     samples, stamps = person(seconds=40)
     kept = np.flatnonzero(np.arange(len(stamps)) % 900 >= 100)
     desk = Desk()
@@ -613,7 +613,7 @@ UNITS = {"V": 1e-6, "mV": 1e-3, "µV": 1.0}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str):
+def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str) -> None:
     samples, stamps = person()
     desk = Desk(unit="")
     begin = 4 * 128
@@ -633,14 +633,14 @@ def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str):
 
 
 @pytest.mark.parametrize("factor", [0.03, 30.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(factor: float):
+def test_an_amplitude_that_speaks_for_no_unit_is_refused(factor: float) -> None:
     samples, stamps = person(seconds=21)
     desk = Desk(unit="")
     with pytest.raises(UnitSuspect, match=r"state no unit.*median amplitude.*state the unit under"):
         desk.run(samples * factor, stamps)
 
 
-def test_a_headset_that_is_put_on_after_its_stream_began_is_weighed_then():
+def test_a_headset_that_is_put_on_after_its_stream_began_is_weighed_then() -> None:
     samples, stamps = person()
     worn = samples.copy()
     worn[:, : 3 * 128] = 0.0
@@ -649,7 +649,7 @@ def test_a_headset_that_is_put_on_after_its_stream_began_is_weighed_then():
     assert desk.monitor.layout.unit.startswith("µV, judged")
 
 
-def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate():
+def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
     samples, stamps = person()
     kept = np.delete(np.arange(len(stamps)), np.arange(256, 400))
     desk = Desk(unit="")
@@ -657,7 +657,7 @@ def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate():
     assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, 144)
 
 
-def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks():
+def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
     one, other = (Desk(unit="").run(*person(), chunk=chunk) for chunk in (1, 37))
     assert without(one, "latency_ms") == without(other, "latency_ms")
     assert valid(one)
@@ -666,7 +666,7 @@ def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks():
 # What was found last
 
 
-def test_the_newest_window_is_kept_with_its_verdict_valid_or_not():
+def test_the_newest_window_is_kept_with_its_verdict_valid_or_not() -> None:
     samples, stamps = person()
     desk = Desk()
     assert desk.monitor.newest is None
@@ -679,7 +679,7 @@ def test_the_newest_window_is_kept_with_its_verdict_valid_or_not():
     assert newest.reasons == ()
 
 
-def test_the_limits_of_the_quality_are_those_that_were_given():
+def test_the_limits_of_the_quality_are_those_that_were_given() -> None:
     samples, stamps = person(seconds=12)
     strict = Desk(limits=QualityLimits(rms_uv=(0.01, 0.02))).run(samples, stamps)
     assert {p.reasons for p in strict[3:]} == {(Reason.POOR_CONTACT,)}
@@ -690,7 +690,9 @@ def test_the_limits_of_the_quality_are_those_that_were_given():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_value(value: float):
+def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_value(
+    value: float,
+) -> None:
     samples, stamps = person()
     bad = samples.copy()
     bad[7, 1900:1940] = value
@@ -715,7 +717,7 @@ def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_val
             )
 
 
-def test_an_endless_run_of_nan_never_gives_a_score():
+def test_an_endless_run_of_nan_never_gives_a_score() -> None:
     samples, stamps = person(seconds=40)
     predictions = Desk().run(np.full_like(samples, np.nan), stamps)
     assert len(predictions) == 36
@@ -723,7 +725,7 @@ def test_an_endless_run_of_nan_never_gives_a_score():
     assert all(Reason.OUT_OF_RANGE in p.reasons for p in predictions)
 
 
-def test_a_dead_electrode_and_a_wrong_unit_are_told():
+def test_a_dead_electrode_and_a_wrong_unit_are_told() -> None:
     samples, stamps = person()
     dead = samples.copy()
     dead[20] = dead[20, 0]
@@ -752,7 +754,7 @@ def ledgers(desk: Desk, sfreq: float) -> Iterator[tuple[Prediction, float]]:
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
-def test_the_latency_ledger_adds_up_to_the_time_since_the_last_sample(sfreq: float):
+def test_the_latency_ledger_adds_up_to_the_time_since_the_last_sample(sfreq: float) -> None:
     desk, path = Desk(sfreq=sfreq), reference(sfreq)
     for prediction, elapsed_ms in ledgers(desk, sfreq):
         ledger = prediction.latency_ms

@@ -35,7 +35,7 @@ def run(
 
 @pytest.mark.parametrize("sfreq", [100.0, 128.0, 250.0, 512.0, 2048.0])
 @pytest.mark.parametrize("chunk", [0.0, 0.0625, 0.1, 1.0, 3.0])
-def test_a_source_that_keeps_its_rate_is_let_be(sfreq: float, chunk: float):
+def test_a_source_that_keeps_its_rate_is_let_be(sfreq: float, chunk: float) -> None:
     meter = RateMeter(sfreq)
     seconds = 20.0 if chunk == 0.0 else 200.0
     assert run(meter, sfreq, seconds=seconds, chunk=chunk) is None
@@ -48,7 +48,7 @@ def test_a_source_that_keeps_its_rate_is_let_be(sfreq: float, chunk: float):
 @pytest.mark.parametrize("late", [0.0, 0.1])
 def test_quite_another_rate_is_found_within_little_more_than_a_second(
     real: float, stated: float, late: float
-):
+) -> None:
     found = run(RateMeter(stated), real, seconds=10.0, late=late)
     assert found is not None
     # A rate that is off by a quarter only is no more than a chunk that came twice, at first.
@@ -58,7 +58,7 @@ def test_quite_another_rate_is_found_within_little_more_than_a_second(
 
 @pytest.mark.parametrize("chunk", [0.0, 0.0625, 0.1, 0.73])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_an_error_of_two_point_three_percent_is_found_in_time(sign: float, chunk: float):
+def test_an_error_of_two_point_three_percent_is_found_in_time(sign: float, chunk: float) -> None:
     found = run(RateMeter(128.0), 128.0 * (1 + sign * 0.023), seconds=120.0, chunk=chunk)
     assert found is not None
     assert found < 65.0
@@ -66,7 +66,9 @@ def test_an_error_of_two_point_three_percent_is_found_in_time(sign: float, chunk
 
 @pytest.mark.parametrize("percent", [0.1, -0.1, 1.0, -1.0])
 @pytest.mark.parametrize("late", [0.0, 0.1])
-def test_a_device_slightly_off_its_nominal_rate_is_never_refused(percent: float, late: float):
+def test_a_device_slightly_off_its_nominal_rate_is_never_refused(
+    percent: float, late: float
+) -> None:
     meter = RateMeter(250.0)
     real = 250.0 * (1 + percent / 100)
     assert run(meter, real, seconds=600.0, late=late) is None
@@ -81,7 +83,7 @@ def test_a_device_slightly_off_its_nominal_rate_is_never_refused(percent: float,
 @examples(60)
 def test_stamps_that_are_late_by_a_tenth_of_a_second_are_never_misjudged(
     late: list[float], sizes: list[int]
-):
+) -> None:
     meter, sent = RateMeter(128.0), 0
     for number, seconds in enumerate(late):
         size = sizes[number % len(sizes)]
@@ -89,7 +91,7 @@ def test_stamps_that_are_late_by_a_tenth_of_a_second_are_never_misjudged(
         meter.feed(size, 50.0 + sent / 128.0 + seconds)
 
 
-def test_the_refusal_says_what_was_found_and_what_to_do():
+def test_the_refusal_says_what_was_found_and_what_to_do() -> None:
     meter = RateMeter(128.0)
     for tenth in range(10):
         meter.feed(25, tenth / 10)
@@ -100,7 +102,7 @@ def test_the_refusal_says_what_was_found_and_what_to_do():
         meter.feed(25, 1.0)
 
 
-def test_little_says_nothing_about_the_rate():
+def test_little_says_nothing_about_the_rate() -> None:
     meter = RateMeter(128.0)
     assert meter.measured is None
     assert run(meter, 140.0, seconds=0.9) is None
@@ -112,7 +114,7 @@ def test_little_says_nothing_about_the_rate():
     assert meter.measured == pytest.approx(128.0, rel=0.02)
 
 
-def test_after_a_restart_what_was_before_counts_no_more():
+def test_after_a_restart_what_was_before_counts_no_more() -> None:
     meter = RateMeter(128.0)
     run(meter, 128.0, seconds=30.0)
     meter.restart()
@@ -125,13 +127,13 @@ def test_after_a_restart_what_was_before_counts_no_more():
     assert run(meter, 250.0, seconds=5.0) is not None
 
 
-def test_without_the_restart_the_loss_would_have_been_taken_for_another_rate():
+def test_without_the_restart_the_loss_would_have_been_taken_for_another_rate() -> None:
     meter = RateMeter(128.0)
     run(meter, 128.0, seconds=30.0)
     assert run(meter, 128.0, seconds=30.0, begin=1035.0) is not None
 
 
-def test_the_measured_rate_is_that_of_the_last_minute():
+def test_the_measured_rate_is_that_of_the_last_minute() -> None:
     meter = RateMeter(128.0)
     run(meter, 129.0, seconds=100.0)
     run(meter, 127.0, seconds=61.0, begin=1100.0)
@@ -139,7 +141,7 @@ def test_the_measured_rate_is_that_of_the_last_minute():
 
 
 @pytest.mark.parametrize("stamp", [math.nan, math.inf, -math.inf])
-def test_stamps_that_are_not_finite_are_passed_over(stamp: float):
+def test_stamps_that_are_not_finite_are_passed_over(stamp: float) -> None:
     meter = RateMeter(128.0)
     meter.feed(16, stamp)
     for number in range(1, 800):
@@ -150,7 +152,7 @@ def test_stamps_that_are_not_finite_are_passed_over(stamp: float):
         meter.feed(300, 171.0)
 
 
-def test_stamps_that_stand_still_or_run_backward_divide_by_nothing():
+def test_stamps_that_stand_still_or_run_backward_divide_by_nothing() -> None:
     meter = RateMeter(128.0)
     for stamp in [5.0, 5.0, 5.0, 4.0, -1e300, 5.0, 5.0]:
         meter.feed(8, stamp)
@@ -180,7 +182,7 @@ def in_pieces(
 
 @pytest.mark.parametrize("real", [100.0, 250.0])
 @pytest.mark.parametrize("piece", [0.05, 0.1, 0.2])
-def test_a_rate_that_the_stamps_hide_as_gaps_is_found(piece: float, real: float):
+def test_a_rate_that_the_stamps_hide_as_gaps_is_found(piece: float, real: float) -> None:
     # Each chunk is stamped as if it were of 128 Hz: behind each there seems to be a hole, or it
     # seems to begin before the end of the one before.
     found = in_pieces(RateMeter(128.0), real=real, piece=piece, lost=0.0, seconds=20.0)
@@ -191,12 +193,12 @@ def test_a_rate_that_the_stamps_hide_as_gaps_is_found(piece: float, real: float)
 @pytest.mark.parametrize(
     ("piece", "lost"), [(1.0, 0.5), (0.6, 3.0), (30.0, 10.0), (0.3, 0.05), (5.0, 3600.0)]
 )
-def test_losses_are_not_taken_for_a_slow_source(piece: float, lost: float):
+def test_losses_are_not_taken_for_a_slow_source(piece: float, lost: float) -> None:
     assert in_pieces(RateMeter(120.0), real=120.0, piece=piece, lost=lost, seconds=60.0) is None
 
 
 @pytest.mark.parametrize("outage", [1.0, 3.9, 4.5, 60.0, 3600.0])
-def test_an_outage_is_not_taken_for_a_slow_source(outage: float):
+def test_an_outage_is_not_taken_for_a_slow_source(outage: float) -> None:
     meter = RateMeter(128.0)
     run(meter, 128.0, seconds=10.0)
     for number in range(1, 4):
@@ -207,7 +209,7 @@ def test_an_outage_is_not_taken_for_a_slow_source(outage: float):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_chunks_that_come_late_in_bursts_are_not_taken_for_another_rate(seed: int):
+def test_chunks_that_come_late_in_bursts_are_not_taken_for_another_rate(seed: int) -> None:
     # Stamped on sending; one chunk in fifty is late by up to 0.4 s, and then they come at once.
     rng, meter = np.random.default_rng(seed), RateMeter(256.0)
     last = sent = 0.0
@@ -221,7 +223,7 @@ def test_chunks_that_come_late_in_bursts_are_not_taken_for_another_rate(seed: in
     assert meter.measured == pytest.approx(256.0, rel=0.15)
 
 
-def test_lost_samples_are_no_other_rate_but_more_than_were_late_are():
+def test_lost_samples_are_no_other_rate_but_more_than_were_late_are() -> None:
     meter = RateMeter(128.0)
     for second in range(20):
         meter.feed(128, float(second))

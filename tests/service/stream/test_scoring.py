@@ -123,7 +123,7 @@ def test_the_reasons_stand_in_the_order_of_their_causes(
     normalised: bool,
     faults: tuple[Fault, ...],
     reasons: tuple[Reason, ...],
-):
+) -> None:
     found = reasons_of(
         window(settled=settled, faults=faults, normalised=normalised), after_gap=after_gap
     )
@@ -133,7 +133,7 @@ def test_the_reasons_stand_in_the_order_of_their_causes(
 # Scores
 
 
-def test_windows_with_a_reason_are_not_shown_to_the_model(reader: Reader):
+def test_windows_with_a_reason_are_not_shown_to_the_model(reader: Reader) -> None:
     windows = [
         (window(0.25, 0.75), ()),
         (window(0.9, 0.9), (Reason.GAP,)),
@@ -146,13 +146,13 @@ def test_windows_with_a_reason_are_not_shown_to_the_model(reader: Reader):
     assert [each.probability for each in third] == [0.625, 0.125]
 
 
-def test_without_a_window_that_can_be_scored_the_model_is_not_asked(reader: Reader):
+def test_without_a_window_that_can_be_scored_the_model_is_not_asked(reader: Reader) -> None:
     assert score(reader, [(window(), (Reason.STALE,))]) == [(NO_SCORE, NO_SCORE)]
     assert score(reader, []) == []
     assert reader.asked == []
 
 
-def test_many_windows_are_judged_at_once_and_each_gets_its_own_scores(reader: Reader):
+def test_many_windows_are_judged_at_once_and_each_gets_its_own_scores(reader: Reader) -> None:
     chances = np.random.default_rng(1).uniform(0.0, 1.0, (100, 2))
     windows = [
         (window(*pair), (Reason.NOT_WORN,) if number % 7 == 0 else ())
@@ -192,7 +192,7 @@ def test_many_windows_are_judged_at_once_and_each_gets_its_own_scores(reader: Re
 )
 def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_same(
     adapted: Callable[..., Model], probability: float, unsure: tuple[float, float], label: str
-):
+) -> None:
     reader = Reader(adapted(bands={"arousal": unsure, "valence": NEVER}).contract)
     (told,) = predict(
         reader, [(PredictionSequence("a", "e"), judged(probability, 0.9))], lambda: 0.0
@@ -206,7 +206,7 @@ def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_sam
 # Predictions
 
 
-def test_each_headset_has_its_own_numbers_name_and_scores(reader: Reader):
+def test_each_headset_has_its_own_numbers_name_and_scores(reader: Reader) -> None:
     a, b = PredictionSequence("a", "e1"), PredictionSequence("b", "e2", seq=7)
     rounds = [
         [(a, judged(0.25, 0.75)), (b, judged(0.125, 0.875, interpolated=("Cz",)))],
@@ -226,7 +226,7 @@ def test_each_headset_has_its_own_numbers_name_and_scores(reader: Reader):
     assert {(p.window.start, p.window.end) for p in told} == {(1e9, 1e9 + 5)}
 
 
-def test_the_ledger_adds_up_for_each_window_of_a_batch(reader: Reader):
+def test_the_ledger_adds_up_for_each_window_of_a_batch(reader: Reader) -> None:
     # The first one has waited 3 ms for the second; the model then takes 4 ms for both.
     items = [
         (PredictionSequence("a", "e"), judged(arrival=0.170, arrived=10.000)),
@@ -240,7 +240,7 @@ def test_the_ledger_adds_up_for_each_window_of_a_batch(reader: Reader):
     assert (first.resampler, first.filter) == (148.0, 61.0)
 
 
-def test_where_the_model_fails_no_number_is_used_up(adapted: Callable[..., Model]):
+def test_where_the_model_fails_no_number_is_used_up(adapted: Callable[..., Model]) -> None:
     class Broken:
         contract = adapted().contract
 

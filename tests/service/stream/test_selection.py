@@ -23,11 +23,13 @@ from eeg_emotion.stream.selection import HeadsetFilter
         (("ward-??-muse",), False),
     ],
 )
-def test_a_headset_is_followed_by_its_id_or_its_name(patterns: tuple[str, ...], followed: bool):
+def test_a_headset_is_followed_by_its_id_or_its_name(
+    patterns: tuple[str, ...], followed: bool
+) -> None:
     assert HeadsetFilter(match=patterns).follows("ward-3-muse", "Muse 2") is followed
 
 
-def test_without_settings_all_are_followed_and_judged_by_the_defaults():
+def test_without_settings_all_are_followed_and_judged_by_the_defaults() -> None:
     reception = HeadsetFilter()
     assert reception.follows("", "")
     assert (reception.cap, reception.limits) == (None, QualityLimits())

@@ -38,14 +38,14 @@ class Source:
         return self.stamp + mapping.seconds - self.taken
 
 
-def test_stamps_of_lsls_clock_are_mapped_by_lsls_offset():
+def test_stamps_of_lsls_clock_are_mapped_by_lsls_offset() -> None:
     source = Source()
     for _ in range(100):
         assert source.send() == Mapping(OFFSET, jumped=False)
     assert source.clock.describe() is None
 
 
-def test_the_offset_that_lsl_says_now_is_used():
+def test_the_offset_that_lsl_says_now_is_used() -> None:
     source = Source()
     for step in range(1000):
         source.offset = OFFSET + 1e-4 * step  # 100 ms in all, much more than clocks drift
@@ -54,7 +54,7 @@ def test_the_offset_that_lsl_says_now_is_used():
 
 
 @pytest.mark.parametrize("off", [0.0, 0.3, -0.3, -45.0])
-def test_stamps_of_unix_time_are_recognised(off: float):
+def test_stamps_of_unix_time_are_recognised(off: float) -> None:
     clock = SourceClock(ahead=False)
     for now in (500.0, 500.1, 500.2):
         # LSL's own offset, of clocks that have nothing to do with the stamps, is not used.
@@ -63,7 +63,7 @@ def test_stamps_of_unix_time_are_recognised(off: float):
     assert clock.describe() == "its stamps are Unix time, not LSL's clock"
 
 
-def test_unix_time_of_a_clock_that_is_fast_is_corrected_by_when_its_stamps_arrive():
+def test_unix_time_of_a_clock_that_is_fast_is_corrected_by_when_its_stamps_arrive() -> None:
     clock = SourceClock(ahead=False)
     clock.map(UTC + 500.0 + 30.0, OFFSET, 500.01, UTC)
     for number in range(1, 5):
@@ -79,12 +79,12 @@ def unix(stamp: float) -> SourceClock:
     return clock
 
 
-def test_unix_time_is_mapped_by_this_machines_own():
+def test_unix_time_is_mapped_by_this_machines_own() -> None:
     clock = unix(500.0)
     assert clock.map(500.1 + UTC, OFFSET, 500.11, UTC + 2e-3) == Mapping(-UTC - 2e-3, jumped=False)
 
 
-def test_this_machines_wall_clock_may_be_set_beside_unix_stamps():
+def test_this_machines_wall_clock_may_be_set_beside_unix_stamps() -> None:
     clock = unix(500.0)
     # Ours moves back by 20 s, and so all stamps lie in the future of it.
     mapping = clock.map(500.1 + UTC, OFFSET, 500.11, UTC - 20.0)
@@ -93,21 +93,21 @@ def test_this_machines_wall_clock_may_be_set_beside_unix_stamps():
 
 
 @pytest.mark.parametrize("ahead", [5.5, 3600.0, 1e6, UTC - 500.0 - 100.0, 1000 * UTC, 1e308])
-def test_a_first_stamp_in_the_future_is_refused(ahead: float):
+def test_a_first_stamp_in_the_future_is_refused(ahead: float) -> None:
     clock = SourceClock(ahead=False)
     with pytest.raises(ClockError, match=r"found time stamps \d+ s ahead .* expected the time"):
         clock.map(500.0 - OFFSET + ahead, OFFSET, 500.0, UTC)
 
 
 @pytest.mark.parametrize("ahead", [-1e4, -10.0, 0.0, 0.4, 4.9])
-def test_a_first_offset_that_is_not_exact_yet_is_no_reason_to_refuse(ahead: float):
+def test_a_first_offset_that_is_not_exact_yet_is_no_reason_to_refuse(ahead: float) -> None:
     clock = SourceClock(ahead=False)
     mapping = clock.map(500.0 - OFFSET + ahead, OFFSET, 500.0, UTC)
     assert mapping == Mapping(OFFSET, jumped=False)
 
 
 @pytest.mark.parametrize("by", [-1e6, -3600.0, -10.0, -1.5, 0.8, 10.0, 3600.0, 1e6])
-def test_a_clock_that_is_set_is_followed(by: float):
+def test_a_clock_that_is_set_is_followed(by: float) -> None:
     source = Source()
     for _ in range(20):
         source.send()
@@ -124,7 +124,7 @@ def test_a_clock_that_is_set_is_followed(by: float):
     assert f"its clock has jumped by {by:+.1f} s in all" in told
 
 
-def test_a_clock_that_is_set_and_set_back_is_as_ever():
+def test_a_clock_that_is_set_and_set_back_is_as_ever() -> None:
     source = Source()
     for by in (0.0, 900.0, 0.0, -900.0, 0.0, 40.0, -40.0, 0.0):
         jumped = by != source.set_by
@@ -137,7 +137,7 @@ def test_a_clock_that_is_set_and_set_back_is_as_ever():
 
 
 @pytest.mark.parametrize("by", [-1000.0, 1000.0])
-def test_lsls_offset_is_followed_after_a_jump_too(by: float):
+def test_lsls_offset_is_followed_after_a_jump_too(by: float) -> None:
     source = Source()
     source.send()
     source.set_by = by
@@ -149,7 +149,7 @@ def test_lsls_offset_is_followed_after_a_jump_too(by: float):
 
 
 @pytest.mark.parametrize("outage", [0.5, 5.0, 120.0])
-def test_a_burst_after_an_outage_is_no_jump(outage: float):
+def test_a_burst_after_an_outage_is_no_jump(outage: float) -> None:
     source = Source()
     for _ in range(20):
         source.send()
@@ -161,20 +161,20 @@ def test_a_burst_after_an_outage_is_no_jump(outage: float):
     assert source.clock.describe() is None
 
 
-def test_a_pause_in_which_nothing_was_measured_is_no_jump():
+def test_a_pause_in_which_nothing_was_measured_is_no_jump() -> None:
     source = Source()
     source.send()
     assert source.send(after=600.0) == Mapping(OFFSET, jumped=False)
 
 
 @given(late=st.lists(st.floats(0.0, 0.9), min_size=1, max_size=60))
-def test_stamps_that_jitter_are_no_jump(late: list[float]):
+def test_stamps_that_jitter_are_no_jump(late: list[float]) -> None:
     source = Source()
     for seconds in late:
         assert source.send(late=seconds) == Mapping(OFFSET, jumped=False)
 
 
-def test_a_recording_that_is_played_fast_may_run_ahead():
+def test_a_recording_that_is_played_fast_may_run_ahead() -> None:
     source = Source(ahead=True)
     for by in (0.0, 100.0, 1e6, -50.0, 0.0):
         source.set_by = by
@@ -187,7 +187,7 @@ ABSURD = [math.nan, math.inf, -math.inf, -1e308, 1e20, -1e14]
 
 
 @pytest.mark.parametrize("stamp", ABSURD)
-def test_a_stamp_that_is_no_time_changes_nothing(stamp: float):
+def test_a_stamp_that_is_no_time_changes_nothing(stamp: float) -> None:
     source = Source()
     source.send()
     source.set_by = 77.0
@@ -199,12 +199,12 @@ def test_a_stamp_that_is_no_time_changes_nothing(stamp: float):
 
 
 @pytest.mark.parametrize("stamp", [math.nan, math.inf, -math.inf])
-def test_a_stamp_that_is_no_number_is_dated_by_unix_time_where_the_others_are(stamp: float):
+def test_a_stamp_that_is_no_number_is_dated_by_unix_time_where_the_others_are(stamp: float) -> None:
     assert unix(500.0).map(stamp, OFFSET, 500.2, UTC) == Mapping(-UTC, jumped=False)
 
 
 @pytest.mark.parametrize("stamp", [math.nan, math.inf, -math.inf])
-def test_a_first_stamp_that_is_no_number_decides_nothing(stamp: float):
+def test_a_first_stamp_that_is_no_number_decides_nothing(stamp: float) -> None:
     clock = SourceClock(ahead=False)
     assert clock.map(stamp, OFFSET, 500.0, UTC) == Mapping(OFFSET, jumped=False)
     assert clock.map(UTC + 500.0, OFFSET, 500.01, UTC) == Mapping(-UTC, jumped=False)
@@ -218,7 +218,7 @@ def test_a_first_stamp_that_is_no_number_decides_nothing(stamp: float):
 )
 def test_whatever_the_stamps_are_what_is_added_is_finite_and_dates_nothing_in_the_future(
     stamps: list[float],
-):
+) -> None:
     clock = SourceClock(ahead=False)
     now = 500.0
     clock.map(now - OFFSET, OFFSET, now, UTC)

@@ -22,17 +22,17 @@ def timeline(keep_seconds: float = 2.0) -> Timeline:
     return Timeline(SFREQ, keep_seconds)
 
 
-def test_a_contiguous_stream_is_one_segment():
+def test_a_contiguous_stream_is_one_segment() -> None:
     line = timeline()
     assert list(line.split(stamps(8))) == [Run(0, 8, None)]
     assert list(line.split(stamps(30, 8))) == [Run(0, 30, None)]
 
 
-def test_the_first_chunk_starts_no_gap_whatever_its_clock_says():
+def test_the_first_chunk_starts_no_gap_whatever_its_clock_says() -> None:
     assert list(timeline().split(stamps(3) - 1e6)) == [Run(0, 3, None)]
 
 
-def test_an_empty_chunk_changes_nothing():
+def test_an_empty_chunk_changes_nothing() -> None:
     line = timeline()
     assert list(line.split(stamps(0))) == []
     list(line.split(stamps(4)))
@@ -41,26 +41,26 @@ def test_an_empty_chunk_changes_nothing():
 
 
 @pytest.mark.parametrize("missing", [1, 2, 7, 128, 10_000])
-def test_a_gap_between_chunks_is_counted_in_samples(missing: int):
+def test_a_gap_between_chunks_is_counted_in_samples(missing: int) -> None:
     line = timeline()
     list(line.split(stamps(8)))
     assert list(line.split(stamps(5, 8 + missing))) == [Run(0, 5, missing)]
 
 
 @pytest.mark.parametrize("missing", [1, 3, 50])
-def test_a_gap_within_a_chunk_splits_it_there(missing: int):
+def test_a_gap_within_a_chunk_splits_it_there(missing: int) -> None:
     chunk = np.concatenate([stamps(6), stamps(4, 6 + missing)])
     assert list(timeline().split(chunk)) == [Run(0, 6, None), Run(6, 10, missing)]
 
 
-def test_a_gap_at_a_chunks_start_and_another_within_are_both_found():
+def test_a_gap_at_a_chunks_start_and_another_within_are_both_found() -> None:
     line = timeline()
     list(line.split(stamps(4)))
     chunk = np.concatenate([stamps(3, 6), stamps(2, 19)])
     assert list(line.split(chunk)) == [Run(0, 3, 2), Run(3, 5, 10)]
 
 
-def test_jitter_short_of_a_missing_sample_is_no_gap():
+def test_jitter_short_of_a_missing_sample_is_no_gap() -> None:
     jitter = np.random.default_rng(0).uniform(-0.2, 0.2, 200) / SFREQ
     assert list(timeline().split(stamps(200) + jitter)) == [Run(0, 200, None)]
     late = stamps(10)
@@ -68,12 +68,12 @@ def test_jitter_short_of_a_missing_sample_is_no_gap():
     assert [run.missing for run in timeline().split(late)] == [None, 1]
 
 
-def test_time_that_runs_backward_starts_a_segment_with_nothing_missing():
+def test_time_that_runs_backward_starts_a_segment_with_nothing_missing() -> None:
     chunk = np.concatenate([stamps(5), stamps(5) - 1.0])
     assert list(timeline().split(chunk)) == [Run(0, 5, None), Run(5, 10, 0)]
 
 
-def test_a_stamp_given_twice_breaks_the_segment():
+def test_a_stamp_given_twice_breaks_the_segment() -> None:
     chunk = stamps(6)
     chunk[3] = chunk[2]
     runs = list(timeline().split(chunk))
@@ -82,7 +82,9 @@ def test_a_stamp_given_twice_breaks_the_segment():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("length", [1, 2, 5])
-def test_stamps_that_are_not_finite_break_the_segment_until_they_are(value: float, length: int):
+def test_stamps_that_are_not_finite_break_the_segment_until_they_are(
+    value: float, length: int
+) -> None:
     line = timeline()
     chunk = stamps(20)
     chunk[8 : 8 + length] = value
@@ -95,7 +97,9 @@ def test_stamps_that_are_not_finite_break_the_segment_until_they_are(value: floa
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, 1e300])
-def test_stamps_that_are_as_good_as_infinite_break_the_segment_and_nothing_else(value: float):
+def test_stamps_that_are_as_good_as_infinite_break_the_segment_and_nothing_else(
+    value: float,
+) -> None:
     line = timeline()
     chunk = stamps(20)
     chunk[8], chunk[9] = value, -value
@@ -104,13 +108,13 @@ def test_stamps_that_are_as_good_as_infinite_break_the_segment_and_nothing_else(
     assert list(line.split(stamps(4, 20))) == [Run(0, 4, None)]
 
 
-def test_a_stream_whose_first_stamp_is_not_finite_starts_at_the_next():
+def test_a_stream_whose_first_stamp_is_not_finite_starts_at_the_next() -> None:
     chunk = stamps(5)
     chunk[0] = np.nan
     assert list(timeline().split(chunk)) == [Run(0, 1, None), Run(1, 5, 0)]
 
 
-def test_stamps_are_found_by_sample_number():
+def test_stamps_are_found_by_sample_number() -> None:
     line = timeline()
     list(line.split(stamps(100)))
     list(line.split(stamps(60, 100)))
@@ -118,7 +122,7 @@ def test_stamps_are_found_by_sample_number():
         assert line.stamp(sample) == stamps(160)[sample]
 
 
-def test_sample_numbers_start_afresh_after_a_gap():
+def test_sample_numbers_start_afresh_after_a_gap() -> None:
     line = timeline()
     list(line.split(stamps(50)))
     list(line.split(stamps(10, 60)))
@@ -128,7 +132,7 @@ def test_sample_numbers_start_afresh_after_a_gap():
         line.stamp(10)
 
 
-def test_old_stamps_are_kept_as_long_as_stated_and_then_refused():
+def test_old_stamps_are_kept_as_long_as_stated_and_then_refused() -> None:
     line = timeline(keep_seconds=1.0)
     for first in range(0, 1000, 10):
         list(line.split(stamps(10, first)))
@@ -142,14 +146,14 @@ def test_old_stamps_are_kept_as_long_as_stated_and_then_refused():
         line.stamp(-1)
 
 
-def test_a_chunk_larger_than_the_memory_leaves_its_newest_stamps():
+def test_a_chunk_larger_than_the_memory_leaves_its_newest_stamps() -> None:
     line = timeline(keep_seconds=0.5)
     list(line.split(stamps(1000)))
     for sample in range(1000 - 64, 1000):
         assert line.stamp(sample) == stamps(1000)[sample]
 
 
-def test_stamps_are_there_while_their_run_is_worked_on_and_not_before():
+def test_stamps_are_there_while_their_run_is_worked_on_and_not_before() -> None:
     line = timeline()
     chunk = np.concatenate([stamps(6), stamps(4, 9)])
     runs = line.split(chunk)
@@ -165,7 +169,7 @@ def test_stamps_are_there_while_their_run_is_worked_on_and_not_before():
     gaps=st.dictionaries(st.integers(1, 119), st.integers(1, 40), max_size=5),
     cuts=st.sets(st.integers(1, 119), max_size=10),
 )
-def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]):
+def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]) -> None:
     sample = np.arange(120)
     for place, missing in gaps.items():
         sample[place:] += missing
@@ -181,7 +185,7 @@ def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]):
 # -- a clock that was set ------------------------------------------------------------------------
 
 
-def test_where_the_stamps_go_on_all_the_same_nothing_has_ended():
+def test_where_the_stamps_go_on_all_the_same_nothing_has_ended() -> None:
     line = timeline()
     list(line.split(stamps(8)))
     # Not the source's clock was set, but what LSL says of it.
@@ -190,7 +194,7 @@ def test_where_the_stamps_go_on_all_the_same_nothing_has_ended():
 
 
 @pytest.mark.parametrize("by", [-3600.0, -2.0, 0.05, 10.0, 3600.0])
-def test_a_step_by_which_the_clock_was_set_is_no_count_of_missing_samples(by: float):
+def test_a_step_by_which_the_clock_was_set_is_no_count_of_missing_samples(by: float) -> None:
     line = timeline()
     list(line.split(stamps(8)))
     assert list(line.split(stamps(8, 8) + by, jumped=True)) == [Run(0, 8, 0)]
@@ -199,7 +203,7 @@ def test_a_step_by_which_the_clock_was_set_is_no_count_of_missing_samples(by: fl
     assert list(line.split(within, jumped=True)) == [Run(0, 5, None), Run(5, 8, 0)]
 
 
-def test_a_clock_that_was_set_before_the_first_sample_ended_nothing():
+def test_a_clock_that_was_set_before_the_first_sample_ended_nothing() -> None:
     assert list(timeline().split(stamps(8), jumped=True)) == [Run(0, 8, None)]
 
 

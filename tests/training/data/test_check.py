@@ -56,13 +56,13 @@ def make_folder(tmp_path, monkeypatch):
     return make
 
 
-def test_genuine_counts_are_genuine():
+def test_genuine_counts_are_genuine() -> None:
     judgement = judge_labels(genuine_labels())
     assert (judgement.verdict, judgement.ok) == (Verdict.GENUINE, True)
     assert count_high(genuine_labels()) == Counts(1280, 708, 737, 439)
 
 
-def test_inverted_copy_is_named_and_refused():
+def test_inverted_copy_is_named_and_refused() -> None:
     labels = inverted(genuine_labels())
     assert count_high(labels) == Counts(1280, 269, 298, 0)
     judgement = judge_labels(labels)
@@ -71,11 +71,11 @@ def test_inverted_copy_is_named_and_refused():
     assert "inverted copy" in judgement.reason
 
 
-def test_part_of_the_inverted_copy_is_known_by_its_first_row():
+def test_part_of_the_inverted_copy_is_known_by_its_first_row() -> None:
     assert judge_labels(part(inverted(genuine_labels()), 1, 2)).verdict is Verdict.INVERTED
 
 
-def test_part_of_the_inverted_copy_is_known_by_ratings_below_1():
+def test_part_of_the_inverted_copy_is_known_by_ratings_below_1() -> None:
     labels = part(genuine_labels(), 3)
     labels[3] = labels[3].copy()
     labels[3][0, 0] = 8.2
@@ -83,14 +83,14 @@ def test_part_of_the_inverted_copy_is_known_by_ratings_below_1():
 
 
 @pytest.mark.parametrize("numbers", [(1,), (2, 3), tuple(range(1, 32))])
-def test_part_is_partial_and_says_that_nothing_is_proved(numbers):
+def test_part_is_partial_and_says_that_nothing_is_proved(numbers) -> None:
     judgement = judge_labels(part(genuine_labels(), *numbers))
     assert (judgement.verdict, judgement.ok) == (Verdict.PARTIAL, True)
     assert f"{len(numbers)} of 32 people" in judgement.reason
     assert "prove nothing" in judgement.reason
 
 
-def test_other_counts_are_refused_with_the_counts():
+def test_other_counts_are_refused_with_the_counts() -> None:
     labels = genuine_labels()
     labels[32] = labels[32].copy()
     labels[32][5, 0] = 5.01
@@ -101,7 +101,7 @@ def test_other_counts_are_refused_with_the_counts():
 
 
 @pytest.mark.parametrize("numbers", [(1, 2), tuple(range(1, 33))])
-def test_another_first_row_is_refused(numbers):
+def test_another_first_row_is_refused(numbers) -> None:
     labels = part(genuine_labels(), *numbers)
     labels[1] = labels[1].copy()
     labels[1][0] = 7.71, 7.60, 6.90, 7.80
@@ -110,7 +110,7 @@ def test_another_first_row_is_refused(numbers):
     assert "first ratings of s01" in judgement.reason
 
 
-def test_ratings_outside_the_scale_and_a_33rd_person_are_refused():
+def test_ratings_outside_the_scale_and_a_33rd_person_are_refused() -> None:
     labels = part(genuine_labels(), 2)
     outside = {2: labels[2] + 3.0}
     assert "expected 1 to 9" in judge_labels(outside).reason
@@ -120,7 +120,7 @@ def test_ratings_outside_the_scale_and_a_33rd_person_are_refused():
     assert not judge_labels(too_many).ok
 
 
-def test_whole_set_is_judged_from_its_files(make_folder):
+def test_whole_set_is_judged_from_its_files(make_folder) -> None:
     labels = genuine_labels()
     folder = make_folder(labels)
     report = check_folder(folder)
@@ -133,7 +133,7 @@ def test_whole_set_is_judged_from_its_files(make_folder):
     assert "refused" in report.text()
 
 
-def test_simulated_people_are_called_simulated(simulated_folder):
+def test_simulated_people_are_called_simulated(simulated_folder) -> None:
     told = []
     report = check_folder(simulated_folder, lambda done, found: told.append((done, found)))
     assert (report.verdict, report.ok) == (Verdict.SIMULATED, True)
@@ -149,13 +149,13 @@ def test_simulated_people_are_called_simulated(simulated_folder):
     assert "high-above-5/1" in text
 
 
-def test_simulated_and_other_people_do_not_mix(make_folder):
+def test_simulated_and_other_people_do_not_mix(make_folder) -> None:
     report = check_folder(make_folder(part(genuine_labels(), 1, 2), simulated=(1,)))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "1 simulated people among 2" in report.text()
 
 
-def test_partial_folder_with_its_table_of_ratings(make_folder):
+def test_partial_folder_with_its_table_of_ratings(make_folder) -> None:
     labels = genuine_labels()[2]
     folder = make_folder({2: labels})
     report = check_folder(folder)
@@ -182,14 +182,14 @@ def test_partial_folder_with_its_table_of_ratings(make_folder):
     assert not check_folder(folder).ok
 
 
-def test_volts_are_refused(make_folder):
+def test_volts_are_refused(make_folder) -> None:
     report = check_folder(make_folder(part(genuine_labels(), 2), amplitude=1e-5))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "expected 0.3 to 300 µV" in report.text()
 
 
 @pytest.mark.parametrize("rating", [9.5, np.nan])
-def test_impossible_ratings_are_refused(make_folder, rating):
+def test_impossible_ratings_are_refused(make_folder, rating) -> None:
     labels = genuine_labels()[2].copy()
     labels[0, 3] = rating
     report = check_folder(make_folder({2: labels}))
@@ -197,7 +197,7 @@ def test_impossible_ratings_are_refused(make_folder, rating):
     assert "s02.dat: found ratings from" in report.text()
 
 
-def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path):
+def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path) -> None:
     trace = tmp_path / "executed"
     (tmp_path / "s01.dat").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
     (tmp_path / "s02.dat").write_bytes(b"cut")
@@ -208,7 +208,7 @@ def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path):
     assert not trace.exists()
 
 
-def test_folder_without_people_is_not_deap(tmp_path):
+def test_folder_without_people_is_not_deap(tmp_path) -> None:
     report = check_folder(tmp_path)
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "found no s01.dat" in report.text()

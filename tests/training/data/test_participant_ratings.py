@@ -31,7 +31,7 @@ def table(labels: dict[int, np.ndarray]) -> dict[tuple[int, int], tuple[float, .
     }
 
 
-def test_table_is_read_by_participant_and_video(tmp_path):
+def test_table_is_read_by_participant_and_video(tmp_path) -> None:
     path = tmp_path / "participant_ratings.csv"
     path.write_text(
         HEADER + "1,1,5,1695918,6.96,3.92,7.19,6.05,4\n2,9,1,1,1,2,3,4,\n", encoding="utf-8-sig"
@@ -48,7 +48,7 @@ def test_table_is_read_by_participant_and_video(tmp_path):
         (HEADER + "1,1,5\n", "line 2"),
     ],
 )
-def test_table_that_is_not_deaps_is_refused(tmp_path, content, message):
+def test_table_that_is_not_deaps_is_refused(tmp_path, content, message) -> None:
     path = tmp_path / "participant_ratings.csv"
     path.write_text(content)
     with pytest.raises(RatingsError, match=message):
@@ -56,7 +56,7 @@ def test_table_that_is_not_deaps_is_refused(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("place", [".", "metadata_csv", "..", "../metadata_xls"])
-def test_table_is_found_beside_the_files(tmp_path, place):
+def test_table_is_found_beside_the_files(tmp_path, place) -> None:
     folder = tmp_path / "data_preprocessed_python"
     folder.mkdir()
     path = (folder / place).resolve() / "participant_ratings.csv"
@@ -65,7 +65,7 @@ def test_table_is_found_beside_the_files(tmp_path, place):
     assert find_ratings(folder) == path
 
 
-def test_csv_is_preferred_and_none_is_none(tmp_path):
+def test_csv_is_preferred_and_none_is_none(tmp_path) -> None:
     folder = tmp_path / "inside"
     folder.mkdir()
     assert find_ratings(folder) is None
@@ -75,7 +75,7 @@ def test_csv_is_preferred_and_none_is_none(tmp_path):
     assert find_ratings(folder) == tmp_path / "participant_ratings.csv"
 
 
-def test_equal_ratings_agree_and_rounding_is_forgiven(labels):
+def test_equal_ratings_agree_and_rounding_is_forgiven(labels) -> None:
     ratings = table({number: rows + 0.01 for number, rows in labels.items()})
     ratings |= table({9: np.ones((40, 4))})  # a table of more people than there are files
     assert compare_ratings(labels, ratings) is None
@@ -90,13 +90,13 @@ def test_equal_ratings_agree_and_rounding_is_forgiven(labels):
         (3, np.nan, "other dominance or liking in 1 of 80 trials"),
     ],
 )
-def test_difference_is_named(labels, column, change, message):
+def test_difference_is_named(labels, column, change, message) -> None:
     other = {number: rows.copy() for number, rows in labels.items()}
     other[3][17, column] += change
     assert re.search(message, compare_ratings(labels, table(other)) or "")
 
 
-def test_missing_row_is_named(labels):
+def test_missing_row_is_named(labels) -> None:
     ratings = table(labels)
     del ratings[3, 40]
     assert "no row for participant 3, video 40" in (compare_ratings(labels, ratings) or "")

@@ -38,7 +38,7 @@ async def sent(*answers: str) -> Receiver:
     return receiver
 
 
-async def test_an_event_is_posted_as_it_is_and_its_signature_is_verified_by_the_standards_library():
+async def test_an_event_is_posted_unchanged_with_a_signature_that_the_library_verifies() -> None:
     receiver = await sent("204 No Content")
 
     ((first, headers, body),) = receiver.requests

@@ -42,14 +42,14 @@ def score(probability: float) -> Score:
 )
 def test_a_preset_raises_what_it_says_after_its_dwell(
     preset: str, arousal: float, valence: float, expected: list[tuple[str, float]]
-):
+) -> None:
     window = {"arousal": score(arousal), "valence": score(valence), "quality": 0.9}
     assert told(preset, 140, **window) == expected
     assert told(preset, 140, **window | {"quality": 0.5}) == []
 
 
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED])
-def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: State):
+def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: State) -> None:
     engine = RuleEngine(read_all_rules(["signal-lost", "driver-takeover"]))
     engine.heard(status("a", State.LIVE), 0.0)
     engine.heard(status("a", state), 10.0)
@@ -62,7 +62,7 @@ def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: S
     assert (over.rule.name, over.change) == ("signal-lost", AlarmChange.CLEARED)
 
 
-def test_windows_without_a_score_are_told_and_warming_up_is_not():
+def test_windows_without_a_score_are_told_and_warming_up_is_not() -> None:
     nothing = {"valid": False, "arousal": Score(probability=None, label=None),
                "valence": Score(probability=None, label=None)}  # fmt: skip
     bad = told("signal-lost", 30, **nothing, reasons=(Reason.POOR_CONTACT,))
@@ -70,7 +70,7 @@ def test_windows_without_a_score_are_told_and_warming_up_is_not():
     assert told("signal-lost", 30, **nothing, reasons=(Reason.WARMING_UP,)) == []
 
 
-def test_every_preset_is_read_and_all_go_together():
+def test_every_preset_is_read_and_all_go_together() -> None:
     assert preset_names() == ("driver-takeover", "operator-safety", "signal-lost")
     rules = read_all_rules(preset_names()).rule
     assert len(rules) == 6
@@ -78,7 +78,7 @@ def test_every_preset_is_read_and_all_go_together():
     assert all("estimate" in rule.text or "Nothing is known" in rule.text for rule in rules)
 
 
-def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path):
+def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
         '[[rule]]\nname = "signal-lost"\ntext = "x"\nseverity = "info"\n'
@@ -89,6 +89,6 @@ def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path
         read_all_rules(["signal-lost", str(file)])
 
 
-def test_what_is_neither_is_refused_with_what_there_is():
+def test_what_is_neither_is_refused_with_what_there_is() -> None:
     with pytest.raises(RulesError, match=r"expected a TOML file of rules or one of driver-tak"):
         read_rules_named("no-such")
