@@ -1,56 +1,27 @@
-"""Names the code that a result came from, so that a change of it is a change of the name."""
+"""Names the behaviour that a result came from, so that a change of it is a change of the name.
+
+The names hold a number that is raised by hand, not a digest of the source: a comment, a renamed
+function or a moved file changes no result and must not cost a rerun. Tests compare recorded windows
+and predictions with those that the code makes now, and fail until the number is raised where these
+differ (`tests/training/recorded.py`).
+"""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from collections.abc import Iterable
-from pathlib import Path
-
 import eeg_emotion
 
-_SERVICE = Path(eeg_emotion.__file__).parent
-_TRAINING = Path(__file__).parents[1]
-# What turns recordings into windows of measures.
-_SIGNAL = ("eeg_emotion/eeg", "eeg_emotion/recordings", "eeg_emotion_training/data")
-# What a trained network and its test predictions depend on besides. How the predictions are summed
-# up, shown and handed out changes no result.
-_TRAINED = (
-    "eeg_emotion/inference/calibration.py",
-    "eeg_emotion_training/choices.py",
-    "eeg_emotion_training/evaluation/calibration.py",
-    "eeg_emotion_training/evaluation/protocols.py",
-    "eeg_emotion_training/networks",
-    "eeg_emotion_training/study/plan.py",
-    "eeg_emotion_training/study/results.py",
-    "eeg_emotion_training/study/task.py",
-)
+WINDOWS = 1
+"""Raise it with each change of what windows are cut of a recording, or of their measures."""
+
+RESULTS = 1
+"""Raise it with each change of what is trained and predicted from the same windows."""
 
 
-@functools.cache
 def signal_path_version() -> str:
-    """Name the code that turns recordings into windows of measures."""
-    return _name(_SIGNAL)
+    """Return the name of what turns recordings into windows of measures."""
+    return f"{eeg_emotion.__version__}+windows.{WINDOWS}"
 
 
-@functools.cache
 def code_version() -> str:
-    """Name the code that a trained network and its score depend on."""
-    return _name((*_SIGNAL, *_TRAINED))
-
-
-def named_files(places: Iterable[str]) -> list[Path]:
-    """Return the files of places, each a file or a folder of one of the two packages."""
-    files: list[Path] = []
-    for place in places:
-        package, _, inside = place.partition("/")
-        path = (_SERVICE if package == "eeg_emotion" else _TRAINING) / inside
-        files += sorted(path.glob("*.py")) if path.is_dir() else [path]
-    return files
-
-
-def _name(places: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for path in named_files(places):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{eeg_emotion.__version__}+{digest.hexdigest()[:12]}"
+    """Return the name of all that a trained network and its predictions depend on."""
+    return f"{signal_path_version()}.results.{RESULTS}"
