@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from eeg_emotion.cli.options import AsJson, LslScope, SessionId
+from eeg_emotion.cli.options import AsJson, given, takes_settings
 from eeg_emotion.cli.recording import open_recording
 from eeg_emotion.daemon.stopping import stop_for_threads
-from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.lsl.library import load_library
+from eeg_emotion.role_settings import HeadsetSettings
 
 
+@takes_settings("session_id", "lsl_scope")
 def replay(
     file: Annotated[
         Path | None,
@@ -49,9 +50,9 @@ def replay(
     fault_file: Annotated[
         Path | None, typer.Option(help="The same from a file: one a line, comments after #.")
     ] = None,
-    session_id: SessionId = None,
-    lsl_scope: LslScope = None,
+    *,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
     load_library()  # before what cannot be imported without it
@@ -72,7 +73,8 @@ def replay(
         recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
     faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
     replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
-    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    settings = HeadsetSettings(**given(options))
+    lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
     if not as_json:
         typer.echo(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
