@@ -164,10 +164,11 @@ class HeadsetSettings(RoleSettings):
     """The settings of the roles that read headsets: `serve` and `ingest`."""
 
     session_id: Annotated[
-        str, Field(description="Only LSL streams with this session id are seen.")
+        str,
+        Field(description="LSL session id; only streams and listeners with the same one meet."),
     ] = "default"
     lsl_scope: Annotated[
-        Scope, Field(description="How far to look for LSL streams; LSL has no security.")
+        Scope, Field(description="How far LSL discovery reaches; LSL has no security.")
     ] = Scope.MACHINE
     lsl_out: Annotated[
         bool,

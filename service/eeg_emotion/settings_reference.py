@@ -25,8 +25,8 @@ TABLES = {"quality": COMMANDS, "webhook": ("serve", "ingest"), "mqtt": ("serve",
 _HEAD = """\
 # Settings
 
-`make settings` makes this page from `eeg_emotion/role_settings.py` and
-`settings.py`; a test holds it against the code.
+`make settings` makes this page from `role_settings.py` and `settings.py`; a test holds it against
+the code.
 
 The command line goes before the environment, that before the file of `--config FILE` (TOML), and
 the file before the default. `--config` and `--quiet`, which logs warnings only, are options alone.

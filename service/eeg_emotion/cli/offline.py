@@ -18,20 +18,9 @@ if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
     from eeg_emotion.offline.run import OfflineRun
 
-RecordingFile = Annotated[
-    Path,
-    typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
-]
 Profile = Annotated[
     str | None,
     typer.Option(help="The person's stored rest baseline, for a model that needs one."),
-]
-Trials = Annotated[
-    str | None, typer.Option(help="DEAP: the trials to take, such as 1-10 or 3 (default: all).")
-]
-Baseline = Annotated[bool, typer.Option(help="DEAP: take the 3 s before each video too.")]
-StreamName = Annotated[
-    str | None, typer.Option(help="XDF: the stream's name, if there are several.")
 ]
 SETTINGS = ("model", "hop_seconds", "profiles", "cap")
 """Those that count for a recording."""

@@ -93,7 +93,7 @@ def in_terminal(markdown: str) -> str:
 
 
 def _sentences(name: str, field: FieldInfo, *, repeated: bool) -> Iterator[str]:
-    """Say what an option is; its default is None, so that typer cannot name the setting's."""
+    """Yield what the help says, the default too: typer sees None, which is an option not given."""
     yield in_terminal(field.description or "")
     if repeated:
         yield "May be repeated."

@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import eeg_emotion
-from eeg_emotion.cli.offline import (
-    SETTINGS,
-    Baseline,
-    Profile,
-    RecordingFile,
-    StreamName,
-    Trials,
-    prepare,
-)
+from eeg_emotion.cli.offline import SETTINGS, Profile, prepare
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
+from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
 
 if TYPE_CHECKING:
     from eeg_emotion.eeg.path import PathSettings

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eeg_emotion.cli.options import AsJson, given, takes_settings
-from eeg_emotion.cli.recording import open_recording
+from eeg_emotion.cli.recording import FORMATS, Baseline, StreamName, Trials, open_recording
 from eeg_emotion.daemon.stopping import stop_for_threads
 from eeg_emotion.lsl.library import load_library
 from eeg_emotion.role_settings import HeadsetSettings
@@ -18,24 +18,15 @@ from eeg_emotion.role_settings import HeadsetSettings
 
 @takes_settings("session_id", "lsl_scope")
 def replay(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help=FORMATS)] = None,
     simulate: Annotated[
         int | None, typer.Option(help="Play this simulated person instead of a file.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated people.")] = 2026,
     sfreq: Annotated[float, typer.Option(help="Rate of the simulated person, Hz.")] = 128.0,
-    trials: Annotated[
-        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 (default: all).")
-    ] = None,
-    baseline: Annotated[
-        bool, typer.Option(help="DEAP: play the 3 s before each video too.")
-    ] = True,
-    stream: Annotated[
-        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
-    ] = None,
+    trials: Trials = None,
+    baseline: Baseline = True,
+    stream: StreamName = None,
     speed: Annotated[
         float,
         typer.Option(help="Times faster than true pace; stamps stay in the recording's time."),

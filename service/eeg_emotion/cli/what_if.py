@@ -10,17 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eeg_emotion.cli.offline import (
-    SETTINGS,
-    Baseline,
-    Prepared,
-    Profile,
-    RecordingFile,
-    StreamName,
-    Trials,
-    prepare,
-)
+from eeg_emotion.cli.offline import SETTINGS, Prepared, Profile, prepare
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
+from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
 
 if TYPE_CHECKING:
     from eeg_emotion.offline.what_if import Outcome, Raised

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
 from tests.support.command import command
+from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -22,10 +23,15 @@ from eeg_emotion.settings_reference import COMMANDS, TABLES
 Called = list[dict[str, Any]]
 
 
+def parameters(verb: str) -> dict[str, TyperOption]:
+    """Return the options of a command by their settings."""
+    group = cast(TyperGroup, get_command(app))
+    return {str(one.name): cast(TyperOption, one) for one in group.commands[verb].params}
+
+
 def helps(verb: str) -> dict[str, str]:
-    """Return the help of each option of a command by its parameter."""
-    parameters = get_command(app).commands[verb].params
-    return {parameter.name: parameter.help for parameter in parameters}
+    """Return the help of each option of a command by its setting."""
+    return {name: option.help or "" for name, option in parameters(verb).items()}
 
 
 @pytest.fixture
@@ -111,14 +117,10 @@ def test_what_a_setting_cannot_be_is_wrong_usage(arguments: tuple[str, ...], wor
 
 
 def test_a_site_is_one_where_headsets_are_read_and_any_number_at_a_gateway() -> None:
-    parameters = {
-        verb: {parameter.name: parameter for parameter in get_command(app).commands[verb].params}
-        for verb in COMMANDS
-    }
-    assert [parameters[verb]["site"].multiple for verb in COMMANDS] == [False, False, True]
-    assert parameters["serve"]["ingest"].opts == ["--ingest"]
-    assert parameters["ingest"]["ingest"].opts == ["--name"]
-    assert "ingest" not in parameters["gateway"]
+    assert [parameters(verb)["site"].multiple for verb in COMMANDS] == [False, False, True]
+    assert parameters("serve")["ingest"].opts == ["--ingest"]
+    assert parameters("ingest")["ingest"].opts == ["--name"]
+    assert "ingest" not in parameters("gateway")
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
