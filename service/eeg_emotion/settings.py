@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,29 +24,20 @@ from eeg_emotion.cluster.subjects import EVERY_SITE, NAME_PATTERN
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.log_format import LogFormat
-from eeg_emotion.lsl.configuration import Scope
-from eeg_emotion.own_folders import config_folder, data_folder
-from eeg_emotion.publish.purpose import Purpose
+from eeg_emotion.loopback import is_loopback
+from eeg_emotion.own_folders import config_folder
+from eeg_emotion.role_settings import (
+    MEMORY,
+    HeadsetSettings,
+    ProcessSettings,
+    SubscriberSettings,
+    value_type,
+)
 from eeg_emotion.stream.selection import HeadsetFilter
-
-_SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}
-
-
-MEMORY = "memory://"
-"""The bus of one process."""
 
 
 class SettingsError(EegEmotionError):
     """A setting is unknown or has a value that it cannot have."""
-
-
-def _profiles_folder() -> Path:
-    return data_folder() / "profiles"
-
-
-def _events_file() -> SecretStr:
-    return SecretStr(f"sqlite:///{data_folder() / 'events.db'}")
 
 
 def default_keys() -> Path:
@@ -54,74 +45,14 @@ def default_keys() -> Path:
     return config_folder() / "keys.json"
 
 
-class Settings(BaseSettings):
-    """All settings of `eeg-emotion serve`.
+# The fields of the last base come first.
+class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
+    """All settings of the service.
 
-    Each is an option of the command line, `EEG_EMOTION_<NAME>` in the environment, and a key of
-    the TOML file.
+    Each is `EEG_EMOTION_<NAME>` in the environment and a key of the TOML file; those of the roles
+    are options of the command line too, the tables here are not.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="EEG_EMOTION_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
-
-    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[
-        int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    ] = 8000
-    max_connections: Annotated[
-        int,
-        Field(
-            ge=1,
-            description="Subscribers at once, each some 40 KiB and a file descriptor; one more is "
-            "refused with 503. Fewer, with a warning, where the limit of open files is below some "
-            "8,200.",
-        ),
-    ] = 4000
-    model: Annotated[
-        Path | None,
-        Field(
-            description="ONNX file of `eeg-emotion-train export`.",
-            json_schema_extra={"unset": "the demo's"},
-        ),
-    ] = None
-    hop_seconds: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            multiple_of=0.25,
-            description="Time between windows.",
-            json_schema_extra={"unset": "the model's; the demo's has 1"},
-        ),
-    ] = None
-    session_id: Annotated[str, Field(description="Only LSL streams of this session are seen.")] = (
-        "default"
-    )
-    lsl_scope: Annotated[
-        Scope, Field(description="How far LSL streams are looked for; LSL has no security.")
-    ] = Scope.MACHINE
-    lsl_out: Annotated[
-        bool,
-        Field(
-            description="Send each headset's predictions as an LSL stream too; whoever is in reach "
-            "reads it, without credentials. See [README.md](README.md#predictions-over-lsl)."
-        ),
-    ] = False
-    match: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Follow only headsets whose id or name matches a pattern, such as "
-            "`ward-*`.",
-            json_schema_extra={"unset": "every headset"},
-        ),
-    ] = ()
-    cap: Annotated[
-        str | None,
-        Field(
-            description="The electrodes behind numbered labels: `biosemi32`, `biosemi64`, "
-            "`openbci16`, or names in the order of the numbers, such as `Fp1,Fp2,C3,C4`."
-        ),
-    ] = None
     quality: Annotated[
         QualityLimits,
         Field(
@@ -130,37 +61,6 @@ class Settings(BaseSettings):
             "uses the defaults."
         ),
     ] = QualityLimits()
-    profiles: Annotated[
-        Path,
-        Field(
-            description="Folder of people's rest baselines.",
-            json_schema_extra={"unset": "`profiles` in the [folder for data](README.md#platforms)"},
-        ),
-    ] = Field(default_factory=_profiles_folder)
-
-    rules: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Rules that raise alarms: names of presets, or TOML files. See "
-            "[RULES.md](RULES.md)."
-        ),
-    ] = ()
-    event_store: Annotated[
-        SecretStr,
-        Field(
-            description="Where alarms' events, what is to be delivered of them and rules put by "
-            "REST are kept: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST/NAME`.",
-            json_schema_extra={"unset": "`events.db` beside the profiles' default folder"},
-        ),
-    ] = Field(default_factory=_events_file)
-    retention_days: Annotated[
-        float,
-        Field(
-            gt=0,
-            le=3660,
-            description="Events that are older are deleted, but for those of alarms still raised.",
-        ),
-    ] = 90.0
     webhook: Annotated[
         tuple[WebhookSettings, ...],
         Field(description="Where events are posted; a table for each."),
@@ -169,138 +69,6 @@ class Settings(BaseSettings):
         MqttSettings | None,
         Field(description="MQTT 5 broker that events are published to."),
     ] = None
-
-    bus: Annotated[
-        SecretStr,
-        Field(
-            description="A NATS broker that predictions travel through: "
-            "`nats://USER:PASSWORD@HOST:4222`, `tls://…`, several of one cluster with commas "
-            "between; `memory://` is none. See [BROKER.md](BROKER.md).",
-            json_schema_extra={"unset": "`memory://`"},
-        ),
-    ] = SecretStr(MEMORY)
-    bus_credentials: Annotated[
-        Path | None, Field(description="The broker's `.creds` file, where it asks for one.")
-    ] = None
-    bus_ca: Annotated[
-        Path | None,
-        Field(
-            description="Certificates to trust; the connection is TLS then.",
-            json_schema_extra={"unset": "the system's"},
-        ),
-    ] = None
-    site: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Name of the site where headsets are read; of a gateway those that it "
-            "serves, `*` for all.",
-            json_schema_extra={"unset": "none; of a gateway all"},
-        ),
-    ] = ()
-    ingest: Annotated[
-        str | None,
-        Field(
-            description="Name of this ingest at its site.",
-            json_schema_extra={"unset": "the machine's"},
-        ),
-    ] = None
-
-    purpose: Annotated[
-        Purpose | None,
-        Field(
-            description="What it is run for; shown in `welcome` and the audit.",
-            json_schema_extra={
-                "unset": "`demo` for a simulated model, else none: it must be stated"
-            },
-        ),
-    ] = None
-    justification: Annotated[
-        str | None,
-        Field(
-            description="Why emotions may be estimated at work or in education, which the EU's AI "
-            "Act, Art. 5(1)(f), prohibits but for medical or safety reasons; needed for those two "
-            "purposes, shown to subscribers. Not legal advice."
-        ),
-    ] = None
-    keys: Annotated[
-        Path | None,
-        Field(
-            description="File of API keys; credentials are asked for when it is named, or when the "
-            "default one is there, even with no key in it.",
-            json_schema_extra={
-                "unset": "`keys.json` in the [folder for settings](README.md#platforms)"
-            },
-        ),
-    ] = None
-    jwt_keys: Annotated[
-        Path | None,
-        Field(
-            description="Public keys, PEM or JWK Set, of who signs tokens; read at the start. "
-            "Credentials are then asked for."
-        ),
-    ] = None
-    jwt_audience: Annotated[
-        str, Field(min_length=1, description="Which `aud` tokens must have.")
-    ] = "eeg-emotion"
-    allow_open: Annotated[
-        bool,
-        Field(
-            description="Serve beyond this machine though no credentials are asked for; else that "
-            "is refused."
-        ),
-    ] = False
-    origin: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Other pages that may use the service, each by its whole origin, such as "
-            "`https://board.example.org`.",
-            json_schema_extra={"unset": "its own page"},
-        ),
-    ] = ()
-    trusted_proxy: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Proxies, by address or network (`10.0.0.0/8`), whose `X-Forwarded-For` "
-            "and `X-Forwarded-Proto` are believed, so that the audit has the caller's address."
-        ),
-    ] = ()
-    audit: Annotated[
-        Path | None,
-        Field(
-            description="File that the audit is appended to, as JSON lines.",
-            json_schema_extra={"unset": "the log alone"},
-        ),
-    ] = None
-    metrics_port: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            le=65535,
-            description="Port of its own for `/metrics`, `/livez` and `/readyz`. Without it "
-            "`/metrics` is on the main port while that is on loopback, and nowhere beyond.",
-        ),
-    ] = None
-    metrics_host: Annotated[
-        str,
-        Field(
-            description="Address of that port; it asks for no credentials, so beyond this machine "
-            "it is for a network of one's own, such as containers have."
-        ),
-    ] = "127.0.0.1"
-    docs: Annotated[
-        bool | None,
-        Field(
-            description="Serve `/docs` and `/openapi.json`.",
-            json_schema_extra={"unset": "on loopback only"},
-        ),
-    ] = None
-    log_format: Annotated[
-        LogFormat,
-        Field(
-            description="How log lines are written: `console` for people, `json` one object a "
-            "line; `auto` is `console` on a terminal, else `json`."
-        ),
-    ] = LogFormat.AUTO
 
     @field_validator("quality", mode="before")
     @classmethod
@@ -368,12 +136,12 @@ class Settings(BaseSettings):
     @property
     def loopback(self) -> bool:
         """Return whether only this machine can reach the address that is listened on."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
     @property
     def metrics_loopback(self) -> bool:
         """Return whether only this machine can reach the port of the metrics."""
-        return _is_loopback(self.metrics_host)
+        return is_loopback(self.metrics_host)
 
     @property
     def serves_docs(self) -> bool:
@@ -391,11 +159,11 @@ class Settings(BaseSettings):
         return HeadsetFilter(match=self.match, cap=cap, limits=self.quality)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+_SECRET = {
+    name
+    for name, field in Settings.model_fields.items()
+    if issubclass(value_type(field), SecretStr | BaseModel)
+}
 
 
 def load_settings(config: Path | None = None, **options: object) -> Settings:
@@ -409,7 +177,9 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
     if config is not None and not config.is_file():
         raise SettingsError(f"found no settings file {config}, expected a TOML file")
 
-    class FromSources(Settings):
+    class FromSources(Settings, BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="EEG_EMOTION_", env_nested_delimiter="__")
+
         @classmethod
         def settings_customise_sources(
             cls,
@@ -429,7 +199,7 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
         problems = "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
             # These have secrets in them.
-            + ("" if item["loc"][:1] in _SECRET else f", found {item['input']!r}")
+            + ("" if item["loc"][0] in _SECRET else f", found {item['input']!r}")
             for item in error.errors()
         )
         raise SettingsError(

@@ -25,7 +25,8 @@ TABLES = {"quality": COMMANDS, "webhook": ("serve", "ingest"), "mqtt": ("serve",
 _HEAD = """\
 # Settings
 
-`make settings` makes this page from `eeg_emotion/settings.py`; a test holds it against the code.
+`make settings` makes this page from `role_settings.py` and `settings.py`; a test holds it against
+the code.
 
 The command line goes before the environment, that before the file of `--config FILE` (TOML), and
 the file before the default. `--config` and `--quiet`, which logs warnings only, are options alone.
@@ -71,16 +72,13 @@ def reference() -> str:
 def _parameters() -> dict[str, dict[str, TyperOption]]:
     """Return each command's parameters by their settings."""
     group = cast(TyperGroup, get_command(app))
-    found = {
+    return {
         command: {
             str(parameter.name): cast(TyperOption, parameter)
             for parameter in group.commands[command].params
         }
         for command in COMMANDS
     }
-    # An ingest's own name is its only one.
-    found["ingest"]["ingest"] = found["ingest"].pop("name")
-    return found
 
 
 def _options(name: str, parameters: Mapping[str, Mapping[str, TyperOption]]) -> str:

@@ -68,7 +68,7 @@ def test_every_option_of_a_command_is_there_and_said_to_be_the_commands(command:
         if name in BESIDE:
             assert f"`{spelled[0]}" in reference().partition("|")[0]
             continue
-        cells = found["ingest" if (command, name) == ("ingest", "name") else name]
+        cells = found[name]
         assert command in cells[2].split(", ")
         assert all(f"`{option}`" in cells[0] for option in spelled)
 
@@ -80,9 +80,7 @@ def test_no_command_is_said_to_take_what_it_does_not(command: str) -> None:
         for name, cells in rows(reference().partition("\n## ")[0]).items()
         if command in cells[2].split(", ")
     }
-    assert said == options(command).keys() - BESIDE - {"name"} | (
-        {"ingest"} if command == "ingest" else set()
-    )
+    assert said == options(command).keys() - BESIDE
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,12 @@ def test_no_command_is_said_to_take_what_it_does_not(command: str) -> None:
         ("cap", "text", "none"),
         ("rules", "list of texts", "none"),
         ("bus_ca", "path", "the system's"),
-        ("event_store", "text, secret", "`events.db` beside the profiles' default folder"),
+        (
+            "event_store",
+            "text, secret",
+            "`events.db` in the [folder for data](README.md#platforms) "
+            "(`~/.local/share/eeg-emotion` on Linux)",
+        ),
         ("rms_uv", "2 rising numbers", "`[60.0, 150.0]`"),
         ("secret", "text, secret", "must be given"),
         ("topic", "text", "`eeg-emotion`"),

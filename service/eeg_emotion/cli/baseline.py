@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eeg_emotion.cli.client import RestClient
+from eeg_emotion.cli.options import AsJson
 from eeg_emotion.errors import EegEmotionError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _Token = Annotated[
         help="Key or token, where one is asked for; in the environment others do not see it.",
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -57,7 +57,7 @@ def calibrate(
     ] = None,
     url: _Url = _DEFAULT_URL,
     token: _Token = None,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Collect a person's clean rest, store their baseline, apply it; Ctrl-C cancels."""
     from eeg_emotion.publish.messages import Baseline, BaselineState
@@ -98,7 +98,7 @@ def calibrate(
 
 
 @profiles.command("list")
-def list_profiles(url: _Url = _DEFAULT_URL, token: _Token = None, as_json: _Json = False) -> None:
+def list_profiles(url: _Url = _DEFAULT_URL, token: _Token = None, as_json: AsJson = False) -> None:
     """List the stored profiles, and which cannot be used."""
     found = RestClient(url, token).ask("GET", "profiles")
     if as_json:
@@ -130,7 +130,7 @@ def use(
     headset: _Headset = None,
     url: _Url = _DEFAULT_URL,
     token: _Token = None,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Use a stored profile for a headset, from its next window on."""
     service = RestClient(url, token)

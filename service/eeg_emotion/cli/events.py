@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from eeg_emotion.cli.options import AsJson, Config, EventStoreUrl
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
 
 events = typer.Typer(name="events", help="What is kept of alarms.", no_args_is_help=True)
 
@@ -22,6 +22,7 @@ def _events() -> None:
 
 
 @events.command()
+@takes_settings("event_store")
 def purge(
     older_than_days: Annotated[
         float | None, typer.Option(min=0, help="Delete events that are older.")
@@ -29,9 +30,10 @@ def purge(
     headset: Annotated[
         str | None, typer.Option(help="Delete events of this headset alone, by its id.")
     ] = None,
-    event_store: EventStoreUrl = None,
+    *,
     config: Config = None,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Delete events and what waits to be delivered of them, by age, by headset, or both.
 
@@ -44,7 +46,7 @@ def purge(
     from eeg_emotion.alarms.store.store import EventStore
     from eeg_emotion.settings import load_settings
 
-    url = load_settings(config, event_store=event_store).event_store.get_secret_value()
+    url = load_settings(config, **options).event_store.get_secret_value()
     before = None if older_than_days is None else time.time() - older_than_days * _DAY_SECONDS
     with contextlib.closing(EventStore(url)) as store:
         deleted = store.purge(before, headset)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
 
 if TYPE_CHECKING:
     from eeg_emotion.access.grants import Scope
@@ -33,15 +36,10 @@ def _days(days: float | None) -> float | None:
 
 
 _Name = Annotated[str, typer.Argument(help="The key's name: who or what uses it.")]
-_File = Annotated[
-    Path | None,
-    typer.Option("--keys", help="File of the keys (default: ~/.config/eeg-emotion/keys.json)."),
-]
-_Config = Annotated[Path | None, typer.Option(help="The service's TOML file with settings.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 @keys.command()
+@takes_settings("keys")
 def create(
     name: _Name,
     scope: Annotated[
@@ -54,12 +52,13 @@ def create(
     expires_days: Annotated[
         float | None, typer.Option(callback=_days, help="Days until it ends (default: never).")
     ] = None,
-    file: _File = None,
-    config: _Config = None,
-    as_json: _Json = False,
+    *,
+    config: Config = None,
+    as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
-    store = _store(file, config)
+    store = _store(config, options)
     scopes = tuple(map(_scope, scope))
     expires = None if expires_days is None else time.time() + expires_days * _DAY_SECONDS
     key = store.add(name, scopes, expires)
@@ -76,9 +75,10 @@ def create(
 
 
 @keys.command("list")
-def list_keys(file: _File = None, config: _Config = None, as_json: _Json = False) -> None:
+@takes_settings("keys")
+def list_keys(*, config: Config = None, as_json: AsJson = False, **options: Any) -> None:
     """List the keys, without what is secret."""
-    store = _store(file, config)
+    store = _store(config, options)
     found = store.list()
     if as_json:
         typer.echo(json.dumps([key.model_dump(mode="json", exclude={"sha256"}) for key in found]))
@@ -90,9 +90,10 @@ def list_keys(file: _File = None, config: _Config = None, as_json: _Json = False
 
 
 @keys.command()
-def revoke(name: _Name, file: _File = None, config: _Config = None) -> None:
+@takes_settings("keys")
+def revoke(name: _Name, *, config: Config = None, **options: Any) -> None:
     """Take a key back; who is connected with it is sent away within seconds."""
-    store = _store(file, config)
+    store = _store(config, options)
     store.revoke(name)
     typer.echo(f"key {name} is revoked")
     if not store.list():
@@ -116,11 +117,11 @@ def _scope(text: str) -> Scope:
     return found
 
 
-def _store(file: Path | None, config: Path | None) -> KeyStore:
+def _store(config: Path | None, options: Mapping[str, object]) -> KeyStore:
     from eeg_emotion.access.keys import KeyStore
     from eeg_emotion.settings import default_keys, load_settings
 
-    return KeyStore(load_settings(config, keys=file).keys or default_keys())
+    return KeyStore(load_settings(config, **options).keys or default_keys())
 
 
 def _in_words(key: Key) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,9 +18,10 @@ from eeg_emotion.cli import predict as cli_predict
 from eeg_emotion.cli import replay as cli_replay
 from eeg_emotion.cli import serve as cli_serve
 from eeg_emotion.cli import what_if as cli_what_if
-from eeg_emotion.cli.options import AsJson, Cap, Config, Host, LslScope, ModelFile, Port, SessionId
+from eeg_emotion.cli.options import AsJson, Config, given, takes_settings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.library import load_library
+from eeg_emotion.role_settings import ProcessSettings
 from eeg_emotion.terminal import write_every_letter
 
 app = typer.Typer(
@@ -53,24 +54,26 @@ def _root(
 
 
 @app.command()
+@takes_settings("host", "port")
 def demo(
     seconds: Annotated[
         float | None, typer.Option(min=1, help="Stop after this long (default: until Ctrl-C).")
     ] = None,
-    host: Host = None,
-    port: Port = None,
+    *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, last.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Run the main job: a simulated person's headset, the daemon, and a subscriber."""
     from eeg_emotion.demo import run_demo
 
     load_library()  # its processes need it, and would end where nobody sees why
+    place = ProcessSettings(**given(options))
     summary = run_demo(
         seconds=seconds,
-        host=host or "127.0.0.1",
-        port=8000 if port is None else port,
+        host=place.host,
+        port=place.port,
         console=Console(highlight=False),
     )
     typer.echo(summary.to_json() if as_json else summary.to_text())
@@ -84,17 +87,16 @@ app.command()(cli_replay.replay)
 
 
 @app.command()
+@takes_settings("model", "session_id", "lsl_scope", "cap")
 def doctor(
     seconds: Annotated[
         float,
         typer.Option(min=0, max=600, help="How long to listen; 0 reads the metadata only."),
     ] = 10.0,
-    model: ModelFile = None,
-    session_id: SessionId = None,
-    lsl_scope: LslScope = None,
-    cap: Cap = None,
+    *,
     config: Config = None,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Look at liblsl, the streams in sight, how each fits the model, and their signal.
 
@@ -105,10 +107,7 @@ def doctor(
     from eeg_emotion.doctor.lines import to_text
     from eeg_emotion.settings import load_settings
 
-    settings = load_settings(
-        config, model=model, session_id=session_id, lsl_scope=lsl_scope, cap=cap
-    )
-    findings = examine(settings, seconds)
+    findings = examine(load_settings(config, **options), seconds)
     typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else to_text(findings))
     raise typer.Exit(0 if findings.good else 1)
 

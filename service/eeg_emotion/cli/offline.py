@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,43 +18,12 @@ if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
     from eeg_emotion.offline.run import OfflineRun
 
-RecordingFile = Annotated[
-    Path,
-    typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
-]
-ModelFile = Annotated[
-    Path | None,
-    typer.Option(help="ONNX file of 'eeg-emotion-train export' (default: the demo's)."),
-]
-HopSeconds = Annotated[
-    float | None,
-    typer.Option(help="Seconds between windows, a multiple of 0.25 (default: the model's)."),
-]
 Profile = Annotated[
     str | None,
     typer.Option(help="The person's stored rest baseline, for a model that needs one."),
 ]
-Profiles = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of people's rest baselines (default: ~/.local/share/eeg-emotion/profiles)."
-    ),
-]
-Trials = Annotated[
-    str | None, typer.Option(help="DEAP: the trials to take, such as 1-10 or 3 (default: all).")
-]
-Baseline = Annotated[bool, typer.Option(help="DEAP: take the 3 s before each video too.")]
-StreamName = Annotated[
-    str | None, typer.Option(help="XDF: the stream's name, if there are several.")
-]
-Cap = Annotated[
-    str | None,
-    typer.Option(
-        help="The cap behind numbered labels: biosemi32, biosemi64, openbci16, or electrodes "
-        "in the order of its numbers, such as Fp1,Fp2,C3,C4."
-    ),
-]
-Config = Annotated[Path | None, typer.Option(help="TOML file with settings, as for 'serve'.")]
+SETTINGS = ("model", "hop_seconds", "profiles", "cap")
+"""Those that count for a recording."""
 
 
 class PredictError(EegEmotionError):
@@ -76,18 +46,15 @@ class Prepared:
 
 def prepare(
     file: Path,
+    config: Path | None,
+    options: Mapping[str, object],
     *,
-    model: Path | None,
-    hop_seconds: float | None,
     profile: str | None,
-    profiles: Path | None,
     trials: str | None,
     baseline: bool,
     stream: str | None,
-    cap: str | None,
-    config: Path | None,
 ) -> Prepared:
-    """Load the model and open the recording; the options are those of the command line.
+    """Load the model and open the recording; `options` are those of its settings.
 
     Raises
     ------
@@ -102,9 +69,7 @@ def prepare(
     from eeg_emotion.settings import load_settings
 
     # Those of the file and the environment too: they are what 'serve' would judge by.
-    settings = load_settings(
-        config, model=model, hop_seconds=hop_seconds, cap=cap, profiles=profiles
-    )
+    settings = load_settings(config, **options)
     loaded = load_for_service(settings)
     path = live_path(settings, loaded)
     normaliser = _normaliser(loaded, settings.profiles, profile)

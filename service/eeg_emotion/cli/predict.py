@@ -13,20 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import eeg_emotion
-from eeg_emotion.cli.offline import (
-    Baseline,
-    Cap,
-    Config,
-    HopSeconds,
-    ModelFile,
-    Profile,
-    Profiles,
-    RecordingFile,
-    StreamName,
-    Trials,
-    prepare,
-)
-from eeg_emotion.cli.options import AsJson
+from eeg_emotion.cli.offline import SETTINGS, Profile, prepare
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
+from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
 
 if TYPE_CHECKING:
     from eeg_emotion.eeg.path import PathSettings
@@ -35,30 +24,28 @@ if TYPE_CHECKING:
     from eeg_emotion.publish.messages import Prediction
 
 
+@takes_settings(*SETTINGS)
 def predict(
     file: RecordingFile,
     out: Annotated[
         Path, typer.Option(help="File of predictions to write, .csv or .parquet; replaced if old.")
     ],
-    model: ModelFile = None,
-    hop_seconds: HopSeconds = None,
     profile: Profile = None,
-    profiles: Profiles = None,
     trials: Trials = None,
     baseline: Baseline = True,
     stream: StreamName = None,
-    cap: Cap = None,
+    *,
     config: Config = None,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Predict from a recording at full speed, as the service would over a replay of it."""
     from eeg_emotion.offline.file import PredictionFile
 
     target = PredictionFile(out)
     prepared = prepare(
-        file, model=model, hop_seconds=hop_seconds, profile=profile, profiles=profiles,
-        trials=trials, baseline=baseline, stream=stream, cap=cap, config=config,
-    )  # fmt: skip
+        file, config, options, profile=profile, trials=trials, baseline=baseline, stream=stream
+    )
     run, loaded, path = prepared.run, prepared.model, prepared.path
     stated = _stated(run, loaded, path, profile)
     tally = _Tally()

@@ -1,15 +1,25 @@
-"""How the commands `replay` and `predict` open the file that they are given."""
+"""How the commands `replay`, `predict` and `what-if` open the file that they are given."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from eeg_emotion.recordings.recording import Recording
+
+FORMATS = "EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."
+RecordingFile = Annotated[Path, typer.Argument(help=FORMATS)]
+Trials = Annotated[
+    str | None, typer.Option(help="DEAP: the trials to use, such as 1-10 or 3 (default: all).")
+]
+Baseline = Annotated[bool, typer.Option(help="DEAP: include the 3 s before each video.")]
+StreamName = Annotated[
+    str | None, typer.Option(help="XDF: the stream's name, if there are several.")
+]
 
 
 def open_recording(

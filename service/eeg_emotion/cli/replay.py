@@ -5,36 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from eeg_emotion.cli.options import AsJson, LslScope, SessionId
-from eeg_emotion.cli.recording import open_recording
+from eeg_emotion.cli.options import AsJson, given, takes_settings
+from eeg_emotion.cli.recording import FORMATS, Baseline, StreamName, Trials, open_recording
 from eeg_emotion.daemon.stopping import stop_for_threads
-from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.lsl.library import load_library
+from eeg_emotion.role_settings import HeadsetSettings
 
 
+@takes_settings("session_id", "lsl_scope")
 def replay(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="EDF, BDF, BrainVision, EEGLAB, XDF, ... or DEAP's sXX.dat, sXX.mat."),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help=FORMATS)] = None,
     simulate: Annotated[
         int | None, typer.Option(help="Play this simulated person instead of a file.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated people.")] = 2026,
     sfreq: Annotated[float, typer.Option(help="Rate of the simulated person, Hz.")] = 128.0,
-    trials: Annotated[
-        str | None, typer.Option(help="DEAP: the trials to play, such as 1-10 or 3 (default: all).")
-    ] = None,
-    baseline: Annotated[
-        bool, typer.Option(help="DEAP: play the 3 s before each video too.")
-    ] = True,
-    stream: Annotated[
-        str | None, typer.Option(help="XDF: the stream's name, if there are several.")
-    ] = None,
+    trials: Trials = None,
+    baseline: Baseline = True,
+    stream: StreamName = None,
     speed: Annotated[
         float,
         typer.Option(help="Times faster than true pace; stamps stay in the recording's time."),
@@ -49,9 +41,9 @@ def replay(
     fault_file: Annotated[
         Path | None, typer.Option(help="The same from a file: one a line, comments after #.")
     ] = None,
-    session_id: SessionId = None,
-    lsl_scope: LslScope = None,
+    *,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
     load_library()  # before what cannot be imported without it
@@ -72,7 +64,8 @@ def replay(
         recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
     faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
     replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
-    lsl.configure(session_id=session_id or "default", scope=lsl_scope or Scope.MACHINE)
+    settings = HeadsetSettings(**given(options))
+    lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
     if not as_json:
         typer.echo(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "

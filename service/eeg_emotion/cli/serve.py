@@ -4,259 +4,49 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from eeg_emotion.cli.options import (
-    AllowOpen,
-    Audit,
-    Bus,
-    BusCa,
-    BusCredentials,
-    Cap,
-    Config,
-    Docs,
-    EventStoreUrl,
-    Format,
-    HopSeconds,
-    Host,
-    Ingest,
-    Justification,
-    JwtAudience,
-    JwtKeys,
-    Keys,
-    LslOut,
-    LslScope,
-    Match,
-    MaxConnections,
-    MetricsHost,
-    MetricsPort,
-    ModelFile,
-    Origin,
-    Port,
-    Profiles,
-    Quiet,
-    RetentionDays,
-    RuleNames,
-    RunFor,
-    SessionId,
-    Site,
-    TrustedProxy,
-)
+from eeg_emotion.cli.options import Config, Quiet, takes_settings
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.lsl.library import load_library
+from eeg_emotion.role_settings import HeadsetSettings, ProcessSettings, SubscriberSettings
 
 if TYPE_CHECKING:
     from eeg_emotion.inference.model import Model
     from eeg_emotion.settings import Settings
 
 
-def serve(
-    host: Host = None,
-    port: Port = None,
-    model: ModelFile = None,
-    hop_seconds: HopSeconds = None,
-    session_id: SessionId = None,
-    lsl_scope: LslScope = None,
-    lsl_out: LslOut = None,
-    match: Match = None,
-    cap: Cap = None,
-    profiles: Profiles = None,
-    rules: RuleNames = None,
-    event_store: EventStoreUrl = None,
-    retention_days: RetentionDays = None,
-    bus: Bus = None,
-    bus_credentials: BusCredentials = None,
-    bus_ca: BusCa = None,
-    site: Site = None,
-    ingest: Ingest = None,
-    purpose: RunFor = None,
-    justification: Justification = None,
-    keys: Keys = None,
-    jwt_keys: JwtKeys = None,
-    jwt_audience: JwtAudience = None,
-    allow_open: AllowOpen = None,
-    origin: Origin = None,
-    trusted_proxy: TrustedProxy = None,
-    audit: Audit = None,
-    max_connections: MaxConnections = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = None,
-    docs: Docs = None,
-    log_format: Format = None,
-    config: Config = None,
-    quiet: Quiet = False,
-) -> None:
+_PROCESS = tuple(ProcessSettings.model_fields)
+_HEADSETS = tuple(HeadsetSettings.model_fields)
+_SUBSCRIBERS = tuple(SubscriberSettings.model_fields)
+
+
+@takes_settings(*_PROCESS, *_HEADSETS, *_SUBSCRIBERS, once=("site",))
+def serve(*, config: Config = None, quiet: Quiet = False, **options: Any) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
     roles = _roles()
-    settings = _load(
-        config,
-        quiet=quiet,
-        host=host,
-        port=port,
-        model=model,
-        hop_seconds=hop_seconds,
-        session_id=session_id,
-        lsl_scope=lsl_scope,
-        lsl_out=lsl_out,
-        match=match or None,
-        cap=cap,
-        profiles=profiles,
-        rules=rules or None,
-        event_store=event_store,
-        retention_days=retention_days,
-        bus=bus,
-        bus_credentials=bus_credentials,
-        bus_ca=bus_ca,
-        site=None if site is None else (site,),
-        ingest=ingest,
-        purpose=purpose,
-        justification=justification,
-        keys=keys,
-        jwt_keys=jwt_keys,
-        jwt_audience=jwt_audience,
-        allow_open=allow_open,
-        origin=origin or None,
-        trusted_proxy=trusted_proxy or None,
-        audit=audit,
-        max_connections=max_connections,
-        metrics_port=metrics_port,
-        metrics_host=metrics_host,
-        docs=docs,
-        log_format=log_format,
-    )
+    settings = _load(config, quiet, options)
     roles.serve(settings, _announced(settings, _page, _beyond))
 
 
-def ingest(
-    host: Host = None,
-    port: Port = None,
-    model: ModelFile = None,
-    hop_seconds: HopSeconds = None,
-    session_id: SessionId = None,
-    lsl_scope: LslScope = None,
-    lsl_out: LslOut = None,
-    match: Match = None,
-    cap: Cap = None,
-    profiles: Profiles = None,
-    rules: RuleNames = None,
-    event_store: EventStoreUrl = None,
-    retention_days: RetentionDays = None,
-    bus: Bus = None,
-    bus_credentials: BusCredentials = None,
-    bus_ca: BusCa = None,
-    site: Site = None,
-    name: Annotated[
-        str | None,
-        typer.Option(help="Name of this ingest at its site (default: the machine's)."),
-    ] = None,
-    purpose: RunFor = None,
-    justification: Justification = None,
-    keys: Keys = None,
-    audit: Audit = None,
-    allow_open: AllowOpen = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = None,
-    log_format: Format = None,
-    config: Config = None,
-    quiet: Quiet = False,
-) -> None:
-    """Follow all EEG headsets on LSL and tell a broker; gateways serve what it is told."""
+@takes_settings(*_PROCESS, *_HEADSETS, once=("site",), spelled={"ingest": "--name"})
+def ingest(*, config: Config = None, quiet: Quiet = False, **options: Any) -> None:
+    """Follow all EEG headsets on LSL and publish to a broker, for gateways to serve."""
     roles = _roles()
-    settings = _load(
-        config,
-        quiet=quiet,
-        host=host,
-        port=port,
-        model=model,
-        hop_seconds=hop_seconds,
-        session_id=session_id,
-        lsl_scope=lsl_scope,
-        lsl_out=lsl_out,
-        match=match or None,
-        cap=cap,
-        profiles=profiles,
-        rules=rules or None,
-        event_store=event_store,
-        retention_days=retention_days,
-        bus=bus,
-        bus_credentials=bus_credentials,
-        bus_ca=bus_ca,
-        site=None if site is None else (site,),
-        ingest=name,
-        purpose=purpose,
-        justification=justification,
-        keys=keys,
-        audit=audit,
-        allow_open=allow_open,
-        metrics_port=metrics_port,
-        metrics_host=metrics_host,
-        log_format=log_format,
-    )
+    settings = _load(config, quiet, options)
     roles.ingest(settings, _announced(settings, _health, _beyond))
 
 
-def gateway(
-    host: Host = None,
-    port: Port = None,
-    model: ModelFile = None,
-    hop_seconds: HopSeconds = None,
-    bus: Bus = None,
-    bus_credentials: BusCredentials = None,
-    bus_ca: BusCa = None,
-    site: Annotated[
-        list[str] | None,
-        typer.Option(help="Serve this site's headsets; may be repeated (default: all sites')."),
-    ] = None,
-    purpose: RunFor = None,
-    justification: Justification = None,
-    keys: Keys = None,
-    jwt_keys: JwtKeys = None,
-    jwt_audience: JwtAudience = None,
-    allow_open: AllowOpen = None,
-    origin: Origin = None,
-    trusted_proxy: TrustedProxy = None,
-    audit: Audit = None,
-    max_connections: MaxConnections = None,
-    metrics_port: MetricsPort = None,
-    metrics_host: MetricsHost = None,
-    docs: Docs = None,
-    log_format: Format = None,
-    config: Config = None,
-    quiet: Quiet = False,
-) -> None:
-    """Serve the predictions that ingests tell a broker until SIGTERM or Ctrl-C."""
+@takes_settings(*_PROCESS, *_SUBSCRIBERS)
+def gateway(*, config: Config = None, quiet: Quiet = False, **options: Any) -> None:
+    """Serve the predictions that ingests publish to a broker until SIGTERM or Ctrl-C."""
     roles = _roles()
-    settings = _load(
-        config,
-        quiet=quiet,
-        host=host,
-        port=port,
-        model=model,
-        hop_seconds=hop_seconds,
-        bus=bus,
-        bus_credentials=bus_credentials,
-        bus_ca=bus_ca,
-        site=site or None,
-        purpose=purpose,
-        justification=justification,
-        keys=keys,
-        jwt_keys=jwt_keys,
-        jwt_audience=jwt_audience,
-        allow_open=allow_open,
-        origin=origin or None,
-        trusted_proxy=trusted_proxy or None,
-        audit=audit,
-        max_connections=max_connections,
-        metrics_port=metrics_port,
-        metrics_host=metrics_host,
-        docs=docs,
-        log_format=log_format,
-    )
+    settings = _load(config, quiet, options)
     roles.gateway(settings, _announced(settings, _page))
 
 
@@ -279,7 +69,7 @@ def _roles() -> ModuleType:
     return roles
 
 
-def _load(config: Path | None, *, quiet: bool, **options: object) -> Settings:
+def _load(config: Path | None, quiet: bool, options: Mapping[str, object]) -> Settings:
     from eeg_emotion.logs import configure_logging
     from eeg_emotion.settings import load_settings
 

@@ -10,21 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eeg_emotion.cli.offline import (
-    Baseline,
-    Cap,
-    Config,
-    HopSeconds,
-    ModelFile,
-    Prepared,
-    Profile,
-    Profiles,
-    RecordingFile,
-    StreamName,
-    Trials,
-    prepare,
-)
-from eeg_emotion.cli.options import AsJson
+from eeg_emotion.cli.offline import SETTINGS, Prepared, Profile, prepare
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
+from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
 
 if TYPE_CHECKING:
     from eeg_emotion.offline.what_if import Outcome, Raised
@@ -35,31 +23,29 @@ _NOT_SHOWN = (
 )
 
 
+@takes_settings(*SETTINGS)
 def what_if(
     rules: Annotated[str, typer.Argument(help="A preset's name or a TOML file of rules.")],
     file: RecordingFile,
     plot: Annotated[
         Path, typer.Option(help="HTML file to draw the windows and alarms into.")
     ] = Path("what-if.html"),
-    model: ModelFile = None,
-    hop_seconds: HopSeconds = None,
     profile: Profile = None,
-    profiles: Profiles = None,
     trials: Trials = None,
     baseline: Baseline = True,
     stream: StreamName = None,
-    cap: Cap = None,
+    *,
     config: Config = None,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Show what rules would have done on a recording: a table of the alarms, and a plot."""
     from eeg_emotion.alarms.rules.presets import read_rules_named
 
     read = read_rules_named(rules)
     prepared = prepare(
-        file, model=model, hop_seconds=hop_seconds, profile=profile, profiles=profiles,
-        trials=trials, baseline=baseline, stream=stream, cap=cap, config=config,
-    )  # fmt: skip
+        file, config, options, profile=profile, trials=trials, baseline=baseline, stream=stream
+    )
     from eeg_emotion.offline import what_if as judging
     from eeg_emotion.offline.what_if_plot import write_plot
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.loopback import is_loopback
 
 _STREAM = "/v1/stream"
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -64,11 +64,4 @@ def stream_address(url: str) -> Address:
     if not path.endswith(_STREAM):
         path += _STREAM
     place = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, "", ""))
-    return Address(place, _is_loopback(parts.hostname))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return Address(place, is_loopback(parts.hostname))

@@ -46,7 +46,8 @@ from eeg_emotion.lsl.outlets import Outlets
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.purpose import Purpose, settle_purpose
-from eeg_emotion.settings import MEMORY, Settings, SettingsError
+from eeg_emotion.role_settings import MEMORY
+from eeg_emotion.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from eeg_emotion.cluster.connection import Connection

@@ -42,7 +42,7 @@ for arguments in (["predict", "--help"], ["serve", "--help"], ["serve", "--port"
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         main()
     said.append(known("numpy", "scipy.signal", "mne", "fastapi", "uvicorn", "sqlalchemy",
-                      "structlog", "onnxruntime", "pylsl"))
+                      "structlog", "onnxruntime", "pylsl", "pydantic_settings", "httpx", "paho"))
 import eeg_emotion.daemon.roles, eeg_emotion.demo, eeg_emotion.doctor.doctor
 said.append(known("tensorflow", "keras", "onnx", "tf2onnx", "mne", "eeg_emotion_training"))
 print(json.dumps(said))
