@@ -21,6 +21,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -304,8 +305,13 @@ async def _get_everything(client: httpx.AsyncClient, headset: str, evidence: Evi
     }
     routes = [path.format_map(names) for path, verbs in schema["paths"].items() if "get" in verbs]
     pages = ["/", "/docs", "/openapi.json", "/asyncapi.json", "/readyz?verbose"]
-    for route in [*routes, *pages]:
+    waiting = [*routes, *pages]
+    while waiting:
+        route = waiting.pop(0)
         async with client.stream("GET", route) as answer:
+            if route == "/livez" and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                waiting.append(route)  # the event loop is late, as on a busy machine; later
+                continue
             text = ""
             async for part in answer.aiter_text():
                 text += part

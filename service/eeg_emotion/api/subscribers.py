@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 from typing import Protocol
@@ -49,15 +50,21 @@ class Subscribers:
         How many there may be.
     random
         Spreads their end.
+    clock, sleep
+        The time in which it is spread, seconds, and what waits in it.
     """
 
     def __init__(
         self,
         most: int = 4000,
         random: Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._most = most
         self._random = random or Random()  # noqa: S311 - it only spreads closes
+        self._clock = clock
+        self._sleep = sleep
         self._open: set[Subscriber] = set()
         self._emptied = asyncio.Event()
 
@@ -102,11 +109,10 @@ class Subscribers:
             again = spread + _FAREWELL_SECONDS + self._random.uniform(*_RETURN_SECONDS)
             self._guard(subscriber, partial(subscriber.leave, round(again * 1e3)))
         ends.sort(key=lambda item: item[0])
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
+        begin = self._clock()
         for end, subscriber in ends:
-            if (wait := begin + end - loop.time()) > 0:
-                await asyncio.sleep(wait)
+            if (wait := begin + end - self._clock()) > 0:
+                await self._sleep(wait)
             self._guard(subscriber, partial(subscriber.end, CloseCode.SHUTDOWN, "shutdown"))
         if self._open:
             try:

@@ -452,43 +452,52 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
 
     Result: the closes, and the times to come again, are spread; nobody new is let in.
     """
-    service.subscribers = Subscribers(random=Random(3))
-    loop = asyncio.get_running_loop()
+    now, published = 0.0, 0
+    received: list[list[int]] = [[] for _ in range(50)]
+    open_, news = set(range(50)), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        """Let time pass once all who are not yet closed have one more prediction."""
+        nonlocal now, published
+        service.bus.publish(prediction(seq=published))
+        published += 1
+        while any(len(received[one]) < published for one in open_):
+            news.clear()
+            await news.wait()
+        now += seconds
+
+    async def listen(one: int, client: ClientConnection) -> tuple[int, int, float]:
+        again = -1
+        async for text in take_all(client):
+            message = json.loads(text)
+            if message["type"] == "going_away":
+                again = message["reconnect_after_ms"]
+            else:
+                received[one].append(message["seq"])
+                news.set()
+        open_.remove(one)
+        news.set()
+        assert client.close_code is not None
+        return client.close_code, again, now
+
+    service.subscribers = Subscribers(random=Random(3), clock=lambda: now, sleep=sleep)
     async with serving() as address, contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(subscriber(address)) for _ in range(50)]
-
-        async def listen(client: ClientConnection) -> tuple[int, list[int], int, float]:
-            seqs, again = [], -1
-            async for text in take_all(client):
-                message = json.loads(text)
-                if message["type"] == "going_away":
-                    again = message["reconnect_after_ms"]
-                else:
-                    seqs.append(message["seq"])
-            assert client.close_code is not None
-            return client.close_code, seqs, again, loop.time()
-
-        listening = [asyncio.create_task(listen(client)) for client in clients]
-        begin = loop.time()
+        listening = [asyncio.create_task(listen(one, client)) for one, client in enumerate(clients)]
         service.draining = True
         draining = asyncio.create_task(service.subscribers.drain())
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/v1/stream", proxy=None)
         assert refused.value.response.status_code == 503
-        seq = 0
-        while not draining.done():
-            service.bus.publish(prediction(seq=seq))
-            seq += 1
-            await asyncio.sleep(0.02)
         await draining
         told = await asyncio.wait_for(asyncio.gather(*listening), 60)
     assert {code for code, *_ in told} == {4001}
-    for _, seqs, *_ in told:
+    for seqs in received:
         assert seqs == list(range(len(seqs)))  # none is lost before its close
-    assert max(end for *_, end in told) - begin > 0.3
+    assert max(end for *_, end in told) > 0.3
     # No bunch at the end: as predictions go on meanwhile, those who go later have more.
-    assert len({len(seqs) for _, seqs, *_ in told}) > 5
-    agains = [again for *_, again, _ in told]
+    assert len({len(seqs) for seqs in received}) > 25
+    agains = [again for _, again, _ in told]
     assert len(set(agains)) > 40
     assert min(agains) >= 1e3 * (50 * _SPREAD_EACH_SECONDS + _FAREWELL_SECONDS), "when all are gone"
 

