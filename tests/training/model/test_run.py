@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from eeg_emotion_training.model.run import Run, RunError, load_run, refuse_existing, save_run
+from eeg_emotion_training.networks.keras_import import load_keras
 
 MakeRun = Callable[..., Path]
 NO_RUN = "is no run of 'eeg-emotion-train fit', or not a whole one: "
@@ -54,7 +54,7 @@ def test_a_folder_that_is_not_there_is_refused_in_those_words(tmp_path: Path) ->
 
 @pytest.mark.parametrize("place", np.linspace(0.0, 0.9999, 25))
 def test_a_damaged_network_is_refused(folder: Path, place: float) -> None:
-    intact = keras.models.load_model(folder / "network.keras").get_weights()
+    intact = load_keras().models.load_model(folder / "network.keras").get_weights()
     network = folder / "network.keras"
     data = bytearray(network.read_bytes())
     data[int(place * len(data))] ^= 0xFF

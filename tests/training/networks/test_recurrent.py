@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-import keras
 import numpy as np
 import onnxruntime
 import pytest
 
 from eeg_emotion_training.model.fused import fused_graph
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 from eeg_emotion_training.networks.recurrent import (
     LEARNING_RATE,
-    ResidentWindows,
     build_network,
     fresh_weights,
     reset,
@@ -67,11 +66,12 @@ def test_every_network_has_its_cases() -> None:
 
 
 def test_a_network_is_its_layers_and_gives_two_probabilities(case: Case) -> None:
-    kind = keras.layers.LSTM if "lstm" in case.name else keras.layers.GRU
+    layers = load_keras().layers
+    kind = layers.LSTM if "lstm" in case.name else layers.GRU
     expected: list[tuple[str, type]] = [("recurrent", kind)]
     if case.name.startswith("bn-"):
-        expected.append(("normalisation", keras.layers.BatchNormalization))
-    expected.append(("classes", keras.layers.Dense))
+        expected.append(("normalisation", layers.BatchNormalization))
+    expected.append(("classes", layers.Dense))
     assert [(layer.name, type(layer)) for layer in case.network.layers] == expected
     said = probabilities(case.network, windows_of(case.shape))
     assert said.shape == (12, 2)
@@ -105,7 +105,7 @@ def test_normalisation_uses_moving_statistics_in_evaluation(case: Case) -> None:
 
 def test_a_saved_network_says_the_same(case: Case, tmp_path: Path) -> None:
     case.network.save(tmp_path / "network.keras")
-    loaded = keras.models.load_model(tmp_path / "network.keras")
+    loaded = load_keras().models.load_model(tmp_path / "network.keras")
     windows = windows_of(case.shape)
     np.testing.assert_array_equal(
         probabilities(loaded, windows), probabilities(case.network, windows)
@@ -130,9 +130,10 @@ def test_an_unknown_network_is_refused() -> None:
         build_network("bn-rnn", 4, 3, 5)
 
 
-def test_names_are_listed_without_keras() -> None:
+def test_keras_is_not_imported_before_a_network_is_built() -> None:
     program = (
-        "import sys; from eeg_emotion_training.networks.names import NETWORKS; "
+        "import sys; from eeg_emotion_training.model import export, fit; "
+        "from eeg_emotion_training.networks.names import NETWORKS; "
         "print(NETWORKS, 'keras' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -211,7 +212,9 @@ def test_training_from_numbers_is_training_on_their_windows(model: Any, data: Da
     network = build_network(network_of(model).name, STEPS, FEATURES, UNITS)
     network.set_weights(fresh_weights(network, 1))
     network.compile(
-        keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy", run_eagerly=True
+        load_keras().optimizers.Adam(LEARNING_RATE),
+        "sparse_categorical_crossentropy",
+        run_eagerly=True,
     )
     fed = [network.train_on_batch(data.features[b], data.high[b]) for b in data.batches]
     reset(model, 1)
@@ -259,6 +262,8 @@ def test_rows_beyond_the_data_are_nobodys(model: Any, data: Data) -> None:
 
 @pytest.mark.parametrize("shape", [(WINDOWS + 1, STEPS, FEATURES), (WINDOWS, FEATURES, STEPS)])
 def test_windows_that_do_not_fit_the_table_are_refused(shape: tuple[int, ...]) -> None:
+    from eeg_emotion_training.networks.resident_windows import ResidentWindows
+
     layer = ResidentWindows(WINDOWS, STEPS, FEATURES)
     with pytest.raises(ValueError, match=r"expected at most 24 of \(6, 3\)"):
         layer.put(np.zeros(shape, np.float32))

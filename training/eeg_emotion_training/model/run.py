@@ -19,6 +19,7 @@ from eeg_emotion.inference.contract import (
     TrainedOn,
 )
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
 
 _NETWORK = "network.keras"
@@ -84,8 +85,7 @@ def load_run(folder: Path) -> tuple[Run, Any]:
     run = _load_record(folder)
     if not (folder / _NETWORK).exists():
         raise _no_run(folder, f"found no {_NETWORK}")
-    from eeg_emotion_training.networks.keras_import import keras
-
+    keras = load_keras()
     try:
         network = keras.models.load_model(folder / _NETWORK)
     except Exception as error:  # Keras and the formats below it share no error of their own

@@ -15,7 +15,8 @@ from sklearn.metrics import log_loss
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks.curve import Point
-from eeg_emotion_training.networks.keras_import import keras
+from eeg_emotion_training.networks.early_stopping import EarlyStopping
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network, reset, resident
 
@@ -113,7 +114,7 @@ def train(
     labels = high.astype(np.int32)
     every = max(_FEWEST_STEPS, settings.steps // _POINTS)
     curve: list[Point] = []
-    best_step, best_loss, best_weights = settings.steps, np.inf, None
+    stopping = EarlyStopping[list[NDArray[np.float32]]](_PATIENCE)
     started = time.perf_counter()
     batches = _batches(fold.training, settings.batch_size, rng)
     for step in range(1, settings.steps + 1):
@@ -124,20 +125,16 @@ def train(
         point = _look(model, step, time.perf_counter() - started, high, fold, looked_at)
         curve.append(point)
         follow(point)
-        if point.validation_loss is None:
-            continue
-        if point.validation_loss < best_loss:
-            best_step, best_loss = step, point.validation_loss
-            best_weights = network.get_weights()
-        elif len(curve) - 1 - _place(curve, best_step) >= _PATIENCE:
+        loss = point.validation_loss
+        if loss is not None and stopping.on_evaluation(step, loss, network.get_weights):
             break
-    if best_weights is not None:
-        network.set_weights(best_weights)
+    if stopping.best_weights is not None:
+        network.set_weights(stopping.best_weights)
     return Trained(
         network=network,
         validation=predict(model, fold.validation),
         test=predict(model, fold.test),
-        best_step=best_step,
+        best_step=stopping.best_step or settings.steps,
         curve=tuple(curve),
     )
 
@@ -187,10 +184,6 @@ def _look(
     )
 
 
-def _place(curve: list[Point], step: int) -> int:
-    return next(place for place, point in enumerate(curve) if point.step == step)
-
-
 def _batches(
     windows: NDArray[np.intp], size: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int32]]:
@@ -222,7 +215,7 @@ def _compiled(
     if key not in _newest:
         # The one before is let go of first: two tables of raw windows are gigabytes.
         _newest.clear()
-        keras.backend.clear_session()
+        load_keras().backend.clear_session()
         gc.collect()
         network = build_network(name, steps, width, units)
         _newest[key] = network, resident(network, capacity)

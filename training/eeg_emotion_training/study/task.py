@@ -40,6 +40,7 @@ from eeg_emotion_training.evaluation.protocols import (
 from eeg_emotion_training.networks import baselines
 from eeg_emotion_training.networks.names import CONSTANT, NetworkName, backend
 from eeg_emotion_training.networks.scalars import scalars
+from eeg_emotion_training.networks.trainer import TrainSettings, train
 from eeg_emotion_training.study.results import (
     Record,
     Result,
@@ -196,9 +197,6 @@ def _predict(
         last = isinstance(task.representation, Tangent)
         validation, test = baselines.logistic(features, index, fold, last_step=last)
         return validation, test, nothing
-    # Keras takes seconds to import, and the process that hands out tasks never needs it.
-    from eeg_emotion_training.networks.trainer import TrainSettings, train
-
     settings = TrainSettings(
         network=TypeAdapter(NetworkName).validate_python(spec.network),
         units=spec.units,
