@@ -129,11 +129,12 @@ def source(people: list[PersonWindows]) -> FakeSource:
 def make_settings() -> Callable[..., FitSettings]:
     """Settings of a fit of some seconds to `people`."""
     from eeg_emotion_training.model.fit import FitSettings
-    from eeg_emotion_training.networks.trainer import TrainSettings
 
     def make(target: str = "valence", normaliser: Any = "training", **changes: Any) -> FitSettings:
         chosen = {"network": "bn-gru", "units": 4, "steps": 30, "batch_size": 8, "seed": 3}
-        return FitSettings(target, PATH, TrainSettings(**(chosen | changes)), normaliser)
+        return FitSettings.model_validate(
+            {"target": target, "path": PATH, "normaliser": normaliser} | chosen | changes
+        )
 
     return make
 

@@ -289,7 +289,7 @@ def test_export_of_something_that_is_no_run_says_what_to_name(tmp_path: Path) ->
     assert "not a whole one: found no run.json; name the folder" in said
     (tmp_path / "photos" / "run.json").write_text('{"epochs": 3}', encoding="utf-8")
     said = refused("export", "--run", tmp_path / "photos", *out)
-    assert "run.json is of another form at target: Field required, and 17 more places;" in said
+    assert "run.json is of another form at units: Field required, and 17 more places;" in said
     assert sorted(item.name for item in tmp_path.iterdir()) == ["photos"]
 
 

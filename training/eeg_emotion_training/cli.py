@@ -30,6 +30,7 @@ from eeg_emotion_training.data.table_source import TableSource
 from eeg_emotion_training.evaluation.protocols import refuse_few_people
 from eeg_emotion_training.model.run import refuse_existing
 from eeg_emotion_training.networks.names import backend
+from eeg_emotion_training.networks.settings import DEFAULTS
 
 app = typer.Typer(
     name="eeg-emotion-train",
@@ -53,7 +54,6 @@ class Normalisation(StrEnum):
     REST_BASELINE = "rest-baseline"
 
 
-_PAPER_STEPS = 10_000
 _DEFAULT_PROTOCOLS = {
     DatasetKind.DEAP: "paper,segment,trial,loso",
     DatasetKind.CSV: "segment,trial,loso",
@@ -135,10 +135,10 @@ def fit(
         Normalisation, typer.Option(help="By training people, or by each person's own rest.")
     ] = Normalisation.TRAINING,
     montage: _Montage = "deap32",
-    units: _Units = 64,
+    units: _Units = DEFAULTS.units,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps, at most.")] = 2000,
-    batch_size: _BatchSize = 64,
-    seed: _Seed = 1,
+    batch_size: _BatchSize = DEFAULTS.batch_size,
+    seed: _Seed = DEFAULTS.seed,
 ) -> None:
     """Train one network for use, on people kept apart from those it is tested on."""
     chosen = montages(montage, most=1)
@@ -157,13 +157,16 @@ def fit(
     _require_trainer("fit")
     from eeg_emotion_training.model.fit import FitSettings, read_people
     from eeg_emotion_training.model.fit import fit as run_fit
-    from eeg_emotion_training.networks.trainer import TrainSettings
 
     settings = FitSettings(
         target=target,
         path=path,
-        training=TrainSettings(name, units, steps, batch_size, seed),
+        network=name,
         normaliser=normaliser.value,
+        units=units,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
     )
     run = run_fit(read_people(source, path, typer.echo), source, settings, out, typer.echo)
     simulated = " (simulated people)" if run.trained_on.simulated else ""
@@ -195,12 +198,12 @@ def study(
     ] = "bands",
     normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
     montage: _Montage = "deap32",
-    units: _Units = 64,
+    units: _Units = DEFAULTS.units,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps; the paper's 10000 if not given.")
     ] = None,
-    batch_size: _BatchSize = 64,
-    seed: _Seed = 1,
+    batch_size: _BatchSize = DEFAULTS.batch_size,
+    seed: _Seed = DEFAULTS.seed,
     shuffle_labels: Annotated[
         bool, typer.Option("--shuffle-labels", help="Control: labels permuted by trial.")
     ] = False,
@@ -248,7 +251,7 @@ def study(
             "representations": listed(representation),
             "normalisers": normalised_by,
             "units": units,
-            "steps": steps or _PAPER_STEPS,
+            "steps": steps or DEFAULTS.steps,
             "batch_size": batch_size,
             "seed": seed,
             "labels": "shuffled" if shuffle_labels else "true",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.training.study_people import CHANNELS, MadePeople, made_people, plan
 
+from eeg_emotion_training.networks.settings import DEFAULTS
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (
     LeftOut,
@@ -251,6 +252,7 @@ def test_settings_that_nobody_knows_are_refused() -> None:
                 "montages": {},
                 "epochs": 3,
             }
+            | DEFAULTS.model_dump()
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +35,20 @@ from eeg_emotion_training.evaluation.protocols import FOR_USE, Fold, WindowIndex
 from eeg_emotion_training.evaluation.scores import Predictions, by_trial, summarise
 from eeg_emotion_training.model.run import Run, refuse_existing, save_run
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.scalars import scalars
-from eeg_emotion_training.networks.trainer import Trained, TrainSettings, train
+from eeg_emotion_training.networks.settings import TrainSettings
+from eeg_emotion_training.networks.trainer import Trained, train
 
 _RELIABILITY_BINS = 10  # as in the report's plot
 
 
-@dataclass(frozen=True, slots=True)
-class FitSettings:
+class FitSettings(TrainSettings):
     """What may be chosen about a fit."""
 
     target: str
     path: PathSettings
-    training: TrainSettings
+    network: NetworkName
     normaliser: NormaliserKind = "training"
 
 
@@ -90,7 +90,7 @@ def fit(
     refuse_unknown(settings.target, source)
     out.parent.mkdir(parents=True, exist_ok=True)
     index = index_of(people, source.labels.index(settings.target))
-    (fold,) = FOR_USE.folds(index, settings.training.seed)
+    (fold,) = FOR_USE.folds(index, settings.seed)
     parts = {"training": fold.training, "validation": fold.validation, "test": fold.test}
     for name, part in parts.items():
         _refuse_one_class(index.high[part], settings.target, name)
@@ -114,11 +114,11 @@ def fit(
                     f"{point.validation_loss:.4f}"
                 )
 
-            trained = train(features, index.high, fold, settings.training, follow)
+            trained = train(features, index.high, fold, settings.network, settings, follow)
         calibration = _calibrate(trained, index, fold, len(who["validation"]))
         run = Run(
             target=Target(name=settings.target, calibration=calibration),
-            network=settings.training.network,
+            network=settings.network,
             path=settings.path,
             normaliser=(
                 RestBaseline()
@@ -137,13 +137,10 @@ def fit(
             validation_people=who["validation"],
             test_people=who["test"],
             held_out=_test(trained, index, fold, settings.target, calibration),
-            units=settings.training.units,
-            batch_size=settings.training.batch_size,
-            steps=settings.training.steps,
             best_step=trained.best_step,
             curve=trained.curve,
-            seed=settings.training.seed,
             code_version=code_version(),
+            **settings.train_settings(),
         )
         save_run(out, run, trained.network, unfinished)
     return run

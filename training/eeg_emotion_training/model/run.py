@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from eeg_emotion.atomic_write import replace_folder
 from eeg_emotion.eeg.normaliser import Normaliser
@@ -21,6 +21,7 @@ from eeg_emotion.inference.contract import (
 from eeg_emotion_training.networks.curve import Point
 from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
+from eeg_emotion_training.networks.settings import TrainSettings
 
 _NETWORK = "network.keras"
 _RECORD = "run.json"
@@ -30,10 +31,8 @@ class RunError(EegEmotionError):
     """A run's folder is not there, not whole, or in the way."""
 
 
-class Run(BaseModel):
+class Run(TrainSettings):
     """What a run was made of and what came out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Target
     network: NetworkName
@@ -45,12 +44,8 @@ class Run(BaseModel):
     validation_people: tuple[str, ...]
     test_people: tuple[str, ...]
     held_out: HeldOut
-    units: int
-    batch_size: int
-    steps: int
     best_step: Annotated[int, Field(ge=1)]
     curve: tuple[Point, ...]
-    seed: int
     code_version: str
 
 

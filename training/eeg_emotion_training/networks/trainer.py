@@ -19,6 +19,7 @@ from eeg_emotion_training.networks.early_stopping import EarlyStopping
 from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network, reset, resident
+from eeg_emotion_training.networks.settings import TrainSettings
 
 _POINTS = 50  # how often a training is looked at
 _FEWEST_STEPS = 10  # between two looks
@@ -27,31 +28,6 @@ _LOOKED_AT = 512  # training windows whose loss is followed: a look must not cos
 _BATCH = 256  # of windows that are only predicted
 # One compiled network serves all folds of about as many windows.
 _CAPACITY = 512
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """What may be chosen about a training.
-
-    Attributes
-    ----------
-    network
-        One of the paper's four.
-    units
-        Of the recurrent layer.
-    steps
-        Optimiser steps; with a validation part at most so many.
-    batch_size
-        Windows in a step.
-    seed
-        Of the first weights and the order of the batches.
-    """
-
-    network: NetworkName
-    units: int = 64
-    steps: int = 10_000
-    batch_size: int = 64
-    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +58,7 @@ def train(
     features: NDArray[np.float32],
     high: NDArray[np.bool_],
     fold: Fold,
+    network_name: NetworkName,
     settings: TrainSettings,
     follow: Callable[[Point], None],
 ) -> Trained:
@@ -99,14 +76,21 @@ def train(
         `(windows,)` labels.
     fold
         Which windows are in which part.
+    network_name
+        Which of the paper's four to train.
     settings
-        What to train.
+        Its size, and how long and in what order it is trained.
     follow
-        Told of each point of the curve as it comes.
+        Called with each point of the curve as it comes.
+
+    Raises
+    ------
+    DataError
+        If training has diverged.
     """
     windows, steps, width = features.shape
     capacity = -(-windows // _CAPACITY) * _CAPACITY
-    network, model = _compiled(settings.network, steps, width, settings.units, capacity)
+    network, model = _compiled(network_name, steps, width, settings.units, capacity)
     reset(model, settings.seed)
     model.get_layer("resident").put(features)
     rng = np.random.default_rng(settings.seed)

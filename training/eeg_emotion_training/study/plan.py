@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,7 +21,8 @@ from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.sources import Source
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS, Protocol, SplitError
 from eeg_emotion_training.networks.names import CONSTANT, NETWORKS, backend
-from eeg_emotion_training.study.results import Spec, load_result
+from eeg_emotion_training.networks.settings import TrainSettings
+from eeg_emotion_training.study.results import Labels, Spec, load_result
 from eeg_emotion_training.study.task import Task, data_digest, labelled_index, load_people
 
 _RECORD = "study.json"
@@ -31,10 +32,8 @@ class StudyError(EegEmotionError):
     """A study cannot be planned or read."""
 
 
-class StudySettings(BaseModel):
-    """What may be chosen about a study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class StudySettings(TrainSettings):
+    """What may be chosen about a study; the training is the same for all of its networks."""
 
     protocols: tuple[str, ...]
     networks: tuple[str, ...]
@@ -43,11 +42,7 @@ class StudySettings(BaseModel):
     """For each montage's name its channels."""
     representations: tuple[str, ...] = ("bands",)
     normalisers: tuple[NormaliserKind, ...] = ("training",)
-    units: int = 64
-    steps: int = 10_000
-    batch_size: int = 64
-    seed: int = 1
-    labels: Literal["true", "shuffled"] = "true"
+    labels: Labels = "true"
 
 
 class LeftOut(BaseModel):
@@ -329,10 +324,7 @@ def _plan_group(
             "montage": variant.montage,
             "representation": variant.representation,
             "normaliser": variant.normaliser,
-            "units": settings.units,
-            "steps": settings.steps,
-            "batch_size": settings.batch_size,
-            "seed": settings.seed,
+            **settings.train_settings(),
             "labels": settings.labels,
             "backend": backend(),
             "data_sha256": data,

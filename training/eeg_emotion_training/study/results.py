@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from eeg_emotion.atomic_write import atomic_write
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.settings import TrainSettings
+
+Labels = Literal["true", "shuffled"]
 
 
 class ResultError(EegEmotionError):
@@ -24,9 +28,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Spec(_Part):
-    """All that a result depends on. Two equal ones have one result."""
-
+class _Comparison(_Part):
     protocol: str
     fold: str
     target: str
@@ -34,12 +36,15 @@ class Spec(_Part):
     """One of the paper's, or a baseline."""
     montage: str
     representation: str
-    normaliser: Literal["training", "rest-baseline"]
-    units: int
-    steps: int
-    batch_size: int
-    seed: int
-    labels: Literal["true", "shuffled"]
+    normaliser: NormaliserKind
+
+
+# The bases come in this order because Pydantic takes the last one's fields first: the digest, and
+# so the name of every finished result, depends on the order of the fields.
+class Spec(TrainSettings, _Comparison):
+    """All that a result depends on. Two equal ones have one result."""
+
+    labels: Labels
     backend: str
     data_sha256: str
     split_sha256: str

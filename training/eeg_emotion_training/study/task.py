@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from eeg_emotion.eeg.representation import Representation, Tangent
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.calibration import scale
+from eeg_emotion_training.choices import network_name
 from eeg_emotion_training.data.cache import Kept
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.normalising import normalised
@@ -38,10 +38,11 @@ from eeg_emotion_training.evaluation.protocols import (
     leak_share,
 )
 from eeg_emotion_training.networks import baselines
-from eeg_emotion_training.networks.names import CONSTANT, NetworkName, backend
+from eeg_emotion_training.networks.names import CONSTANT, backend
 from eeg_emotion_training.networks.scalars import scalars
-from eeg_emotion_training.networks.trainer import TrainSettings, train
+from eeg_emotion_training.networks.trainer import train
 from eeg_emotion_training.study.results import (
+    Labels,
     Record,
     Result,
     Spec,
@@ -101,7 +102,7 @@ def load_people(kept: Sequence[Kept], protocol: Protocol) -> list[PersonWindows]
 
 
 def labelled_index(
-    people: Sequence[PersonWindows], labels: str, seed: int, label: int
+    people: Sequence[PersonWindows], labels: Labels, seed: int, label: int
 ) -> WindowIndex:
     """List the windows with their labels, which the shuffled-label control permutes by trial."""
     if labels == "shuffled":
@@ -197,15 +198,8 @@ def _predict(
         last = isinstance(task.representation, Tangent)
         validation, test = baselines.logistic(features, index, fold, last_step=last)
         return validation, test, nothing
-    settings = TrainSettings(
-        network=TypeAdapter(NetworkName).validate_python(spec.network),
-        units=spec.units,
-        steps=spec.steps,
-        batch_size=spec.batch_size,
-        seed=spec.seed,
-    )
     with scalars(task.logs) as follow:
-        trained = train(features, index.high, fold, settings, follow)
+        trained = train(features, index.high, fold, network_name(spec.network), spec, follow)
     return (
         trained.validation,
         trained.test,
