@@ -71,7 +71,7 @@ def _kept_windows(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One person's file that says that it is simulated, 103 MB; its signals are plain noise."""
+    """One person's file that states that it is simulated, 103 MB; its signals are plain noise."""
     folder = tmp_path_factory.mktemp("simulated")
     rng = np.random.default_rng(5)
     data = np.tile(rng.normal(0.0, 10.0, (1, CHANNELS, SAMPLES)), (TRIALS, 1, 1))

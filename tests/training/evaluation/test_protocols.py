@@ -98,7 +98,7 @@ def assert_as_promised(name: str, index: WindowIndex, folds: list[Fold]) -> None
     seed=st.integers(0, 2**31),
 )
 @examples(25)
-def test_every_window_is_tested_once_by_what_saw_nothing_of_its_unit(
+def test_every_window_is_tested_once_by_a_model_that_saw_nothing_of_its_unit(
     name: str, people: int, trials: int, windows: int, seed: int
 ) -> None:
     people = 1 if name in WITHIN_PERSON else people
@@ -189,7 +189,7 @@ def contents(index: WindowIndex, folds: list[Fold]) -> dict[str, list[set[tuple[
 
 
 @pytest.mark.parametrize("name", PROMISED)
-def test_the_same_seed_gives_the_same_split_and_another_one_another(name: str) -> None:
+def test_the_same_seed_draws_the_same_split_and_another_one_another(name: str) -> None:
     index = made_index(1 if name in WITHIN_PERSON else 6, trials=12, windows=3)
     split = PROTOCOLS[name].folds
     assert contents(index, split(index, 7)) == contents(index, split(index, 7))
@@ -283,7 +283,7 @@ def leaking(protocol: Protocol) -> Protocol:
         folds = protocol.split(index, seed)
         last = folds[-1]
         unit = protocol.test_apart[-1]
-        # Another window of the unit where there is one, never the tested one itself but for paper.
+        # Another window of the unit where there is one; the tested one itself only under paper.
         if unit == "windows":
             let_in, test = last.test[:1], last.test
         else:

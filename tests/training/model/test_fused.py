@@ -158,7 +158,7 @@ def windows_of(kind: str, case: Case, eeg_windows: dict[str, np.ndarray]) -> np.
 
 
 @pytest.mark.parametrize("kind", ["random", "extreme", "eeg"])
-def test_fused_graph_gives_what_tf2onnx_and_keras_give(
+def test_fused_graph_predicts_what_tf2onnx_and_keras_predict(
     case: Case, eeg_windows: dict[str, np.ndarray], kind: str
 ) -> None:
     windows = windows_of(kind, case, eeg_windows)
@@ -166,7 +166,7 @@ def test_fused_graph_gives_what_tf2onnx_and_keras_give(
     (plain,) = run(case.plain, windows).values()
     # Compiled: over 640 steps a plain call takes seconds.
     direct = case.network.predict(windows, verbose=0)
-    # A network that says the same to everything would agree with anything.
+    # A network that predicts the same for everything would agree with anything.
     assert np.ptp(direct[:, 1]) > 0.01
     differences = {
         "tf2onnx": float(np.abs(fused - plain).max()),

@@ -56,7 +56,7 @@ def windows_of(shape: tuple[int, int], count: int = 12) -> np.ndarray:
 
 
 def probabilities(network: Any, windows: np.ndarray) -> np.ndarray:
-    """What a network says, without compiling it first."""
+    """What a network predicts, without compiling it first."""
     return np.asarray(network(windows, training=False))
 
 
@@ -65,7 +65,7 @@ def test_every_network_has_its_cases() -> None:
     assert get_args(NetworkName) == NETWORKS
 
 
-def test_a_network_is_its_layers_and_gives_two_probabilities(case: Case) -> None:
+def test_a_network_is_its_layers_and_returns_two_probabilities(case: Case) -> None:
     layers = load_keras().layers
     kind = layers.LSTM if "lstm" in case.name else layers.GRU
     expected: list[tuple[str, type]] = [("recurrent", kind)]
@@ -76,7 +76,7 @@ def test_a_network_is_its_layers_and_gives_two_probabilities(case: Case) -> None
     said = probabilities(case.network, windows_of(case.shape))
     assert said.shape == (12, 2)
     np.testing.assert_allclose(said.sum(axis=1), 1.0, atol=1e-6)
-    # A network that says the same to everything would pass.
+    # A network that predicts the same for everything would pass.
     assert np.ptp(said[:, 1]) > 0.01
 
 
@@ -103,7 +103,7 @@ def test_normalisation_uses_moving_statistics_in_evaluation(case: Case) -> None:
     np.testing.assert_allclose(probabilities(case.network, windows), expected, atol=1e-5)
 
 
-def test_a_saved_network_says_the_same(case: Case, tmp_path: Path) -> None:
+def test_a_saved_network_predicts_the_same(case: Case, tmp_path: Path) -> None:
     case.network.save(tmp_path / "network.keras")
     loaded = load_keras().models.load_model(tmp_path / "network.keras")
     windows = windows_of(case.shape)
@@ -113,7 +113,7 @@ def test_a_saved_network_says_the_same(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "extreme"])
-def test_the_fused_graph_says_what_the_network_says(case: Case, kind: str) -> None:
+def test_the_fused_graph_predicts_what_the_network_predicts(case: Case, kind: str) -> None:
     windows = windows_of(case.shape)
     if kind == "extreme":
         levels = np.array([0.0, 8.0, -8.0, 1e3, -1e3], np.float32)
@@ -245,7 +245,7 @@ def test_weights_are_shared_and_the_table_is_never_trained(model: Any, data: Dat
     )
 
 
-def test_rows_beyond_the_data_are_nobodys(model: Any, data: Data) -> None:
+def test_rows_beyond_the_data_are_never_used(model: Any, data: Data) -> None:
     layer = model.get_layer("resident")
     few = Data(data.features[:10], data.high[:10], data.batches % 10)
     reset(model, 1)
@@ -317,7 +317,7 @@ np.savez(sys.argv[2], **said)
 
 @pytest.fixture(scope="module")
 def on_jax(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """What the networks start with and say after the same training with Keras on JAX."""
+    """What the networks start with and predict after the same training with Keras on JAX."""
     folder = tmp_path_factory.mktemp("jax")
     np.savez(folder / "data.npz", **data._asdict())
     files = [str(folder / "data.npz"), str(folder / "said.npz")]

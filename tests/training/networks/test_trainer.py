@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    """90 windows in which the last step's first feature says the class; 50 train, 20 choose."""
+    """90 windows in which the last step's first feature shows the class; 50 train, 20 choose."""
     rng = np.random.default_rng(5)
     high = rng.permutation(90) % 2 == 0
     features = rng.normal(size=(90, STEPS, WIDTH)).astype(np.float32)
@@ -94,7 +94,7 @@ def test_validation_chooses_the_step_and_its_weights_are_put_back(data: Data) ->
     np.testing.assert_array_equal(trained.test, stopped.test)
 
 
-def test_the_network_that_is_given_says_what_is_given(data: Data) -> None:
+def test_the_returned_network_predicts_the_returned_probabilities(data: Data) -> None:
     trained = train(*data, "bn-gru", SETTINGS, lambda _: None)
     for part in ("validation", "test"):
         windows = data.features[getattr(data.fold, part)]
@@ -123,7 +123,7 @@ def test_test_windows_choose_nothing(data: Data) -> None:
     assert np.abs(found.test - expected.test).max() > 0.01
 
 
-def test_without_validation_training_runs_its_full_length_whatever_the_test_says(
+def test_without_validation_training_runs_its_full_length_whatever_the_test_shows(
     data: Data,
 ) -> None:
     fold = without_validation(data.fold)
@@ -148,13 +148,13 @@ def test_with_validation_the_curve_hides_the_test(data: Data) -> None:
     assert all(point.test_accuracy is None for point in run(data).curve)
 
 
-def test_the_last_step_is_looked_at(data: Data) -> None:
+def test_the_last_step_is_evaluated(data: Data) -> None:
     curve = run(data, changed(steps=25)).curve
     assert [point.step for point in curve] == [10, 20, 25]
     assert [point.step for point in run(data, changed(steps=3)).curve] == [3]
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(data: Data) -> None:
+def test_the_same_seed_trains_the_same_bits_and_another_one_does_not(data: Data) -> None:
     first = run(data)
     assert_same(run(data), first)
     other = run(data, changed(seed=4))
@@ -162,7 +162,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(data: Data) 
 
 
 @pytest.mark.needs("time")
-def test_folds_that_share_a_compiled_network_get_what_fresh_ones_give(data: Data) -> None:
+def test_folds_that_share_a_compiled_network_get_what_fresh_ones_get(data: Data) -> None:
     # The second one is smaller, and of other windows in other parts.
     other = Data(
         data.features[:60][::-1] * 2.0,

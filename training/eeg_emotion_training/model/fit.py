@@ -1,4 +1,4 @@
-"""Fits one network to one target for use, on people kept apart from those it is tested on."""
+"""Fits one network to one target for use, and tests it on people who were held out."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FitSettings(TrainSettings):
 def read_people(
     source: Source, path: PathSettings, announce: Callable[[str], None]
 ) -> list[PersonWindows]:
-    """Cut everyone's trials into windows, without those that the service would refuse to score."""
+    """Cut everyone's trials into windows, except those that the service would refuse to score."""
     people = []
     for person in sorted(source.digests):
         windows = cut_person(person, source.read(person), path)
@@ -63,7 +63,7 @@ def read_people(
         left_out = len(windows.trial) - len(people[-1].trial)
         announce(
             f"read {person}: {len(windows.high)} trials, {len(windows.trial)} windows"
-            + (f", {left_out} of them left out for their signal" if left_out else "")
+            + (f", {left_out} of them left out for poor signal" if left_out else "")
         )
     return people
 
@@ -98,8 +98,8 @@ def fit(
     representation = settings.path.representation
     features = normalised(people, fold.training, representation, settings.normaliser)
     announce(
-        f"{settings.target}: {len(who['training'])} people train ({len(fold.training)} windows), "
-        f"{len(who['validation'])} choose the step, {len(who['test'])} are held out "
+        f"{settings.target}: people: {len(who['training'])} for training ({len(fold.training)} "
+        f"windows), {len(who['validation'])} for validation, {len(who['test'])} held out "
         f"({', '.join(who['test'])})"
     )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".unfinished-") as scratch:
@@ -110,8 +110,7 @@ def fit(
                 write(point)
                 announce(
                     f"step {point.step}: loss {point.training_loss:.4f}, accuracy "
-                    f"{point.training_accuracy:.3f}; validation people: loss "
-                    f"{point.validation_loss:.4f}"
+                    f"{point.training_accuracy:.3f}; validation loss {point.validation_loss:.4f}"
                 )
 
             trained = train(features, index.high, fold, settings.network, settings, follow)
@@ -163,13 +162,13 @@ def _calibrate(trained: Trained, index: WindowIndex, fold: Fold, people: int) ->
 def _test(
     trained: Trained, index: WindowIndex, fold: Fold, target: str, calibration: Calibration
 ) -> HeldOut:
-    said = Predictions(
+    predictions = Predictions(
         index.person[fold.test],
         index.trial[fold.test].astype(np.int64),
         index.high[fold.test],
         scale(trained.test, calibration.temperature),
     )
-    windows, trials = summarise(said), summarise(by_trial(said))
+    windows, trials = summarise(predictions), summarise(by_trial(predictions))
     of_trials = trials.scores["balanced_accuracy"]
     return HeldOut(
         target=target,
@@ -184,7 +183,7 @@ def _test(
         ece=round(windows.scores["ece"].value, 4),
         trial_balanced_accuracy=round(of_trials.value, 4),
         trial_interval=(round(of_trials.low, 4), round(of_trials.high, 4)),
-        reliability=_bins(said.probability, said.high),
+        reliability=_bins(predictions.probability, predictions.high),
     )
 
 
@@ -210,5 +209,5 @@ def _refuse_one_class(high: NDArray[np.bool_], target: str, part: str) -> None:
     if len(np.unique(high)) < 2:
         raise DataError(
             f"found only {'high' if high[0] else 'low'} {target} among the {part} people, "
-            "expected both; add people or choose another seed"
+            "expected both classes; add people or choose another seed"
         )

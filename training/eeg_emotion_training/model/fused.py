@@ -23,7 +23,7 @@ _IR_VERSION = 8  # what opset 17 came with; older runtimes read it too
 
 
 class FusionError(EegEmotionError):
-    """A network has a layer that no fused node stands for."""
+    """A network has a layer for which there is no fused node."""
 
 
 def fused_graph(networks: Mapping[TargetName, Any], steps: int, features: int) -> onnx.ModelProto:

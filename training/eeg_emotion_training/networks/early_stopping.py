@@ -31,7 +31,7 @@ class EarlyStopping(Generic[Weights]):
         self._misses = 0
 
     def on_evaluation(self, step: int, loss: float, weights: Callable[[], Weights]) -> bool:
-        """Take note of an evaluation, and return whether to stop.
+        """Record an evaluation, and return whether to stop.
 
         Parameters
         ----------

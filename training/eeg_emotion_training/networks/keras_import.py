@@ -2,7 +2,7 @@
 
 The import takes seconds. Whoever only names networks or reads their settings does not wait for it.
 
-How TensorFlow was compiled and that it found no GPU helps nobody here. ``TF_CPP_MIN_LOG_LEVEL``, if
+How TensorFlow was compiled and that it found no GPU is of no use here. ``TF_CPP_MIN_LOG_LEVEL``, if
 the user sets it, decides instead what is shown.
 """
 
@@ -27,11 +27,11 @@ def load_keras() -> Any:
     """Return the module `keras`; the first call imports it on the chosen backend."""
     # Stated, so that results can say which backend made them.
     choose_backend()
-    # oneDNN's other order of operations would give other last digits on other processors.
+    # oneDNN's order of operations depends on the processor, and so would the last digits.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if _LOG_LEVEL in os.environ:
         return importlib.import_module("keras")
-    # For what is logged after the import, such as each look for a GPU. What fails raises besides.
+    # For what is logged after the import, such as each search for a GPU. Failures raise anyway.
     os.environ[_LOG_LEVEL] = "3"
     try:
         with _no_start_up_lines():

@@ -55,7 +55,7 @@ def resident(network: Any, windows: int) -> Any:
     Returns
     -------
     keras.Model
-        From window numbers `(batch,)` int32 to `(batch, 2)`. Its layer `resident` takes the data:
+        From window numbers `(batch,)` int32 to `(batch, 2)`. Its layer `resident` holds the data:
         `model.get_layer("resident").put(array)`.
     """
     # Its base class is Keras', which is imported no sooner than a network is built.
@@ -96,8 +96,8 @@ def fresh_weights(network: Any, seed: int) -> list[NDArray[np.float32]]:
 def reset(model: Any, seed: int) -> None:
     """Put a model of `resident` back to the start: weights of `seed`, an optimizer of no steps.
 
-    What is compiled stays, and so does the table: training then gives bit for bit what a new
-    model of that seed would give.
+    The compiled functions and the table stay: training then returns bit for bit what a new model
+    of that seed would return.
     """
     zeros = load_keras().ops.zeros
     network = model.layers[-1]

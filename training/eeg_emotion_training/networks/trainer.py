@@ -21,10 +21,10 @@ from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network, reset, resident
 from eeg_emotion_training.networks.settings import TrainSettings
 
-_POINTS = 50  # how often a training is looked at
-_FEWEST_STEPS = 10  # between two looks
-_PATIENCE = 15  # looks without a lower validation loss, before training ends early
-_LOOKED_AT = 512  # training windows whose loss is followed: a look must not cost more than a step
+_POINTS = 50  # evaluations of a training
+_FEWEST_STEPS = 10  # between two evaluations
+_PATIENCE = 15  # evaluations without a lower validation loss, before training ends early
+_EVALUATED = 512  # training windows whose loss is followed: an evaluation must be cheap
 _BATCH = 256  # of windows that are only predicted
 # One compiled network serves all folds of about as many windows.
 _CAPACITY = 512
@@ -32,7 +32,7 @@ _CAPACITY = 512
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, and what it says.
+    """A trained network and its predictions.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class Trained:
         The Keras network over `(batch, steps, features)`. It is the caller's until the next
         training in this process.
     validation, test
-        Its probabilities of high, one for each window of the part.
+        Probabilities of high, one for each window of the part.
     best_step
-        The step whose weights it has.
+        The step whose weights are kept.
     curve
-        How training went.
+        The course of the training.
     """
 
     network: Any
@@ -75,7 +75,7 @@ def train(
     high
         `(windows,)` labels.
     fold
-        Which windows are in which part.
+        The windows of each part.
     network_name
         Which of the paper's four to train.
     settings
@@ -94,7 +94,7 @@ def train(
     reset(model, settings.seed)
     model.get_layer("resident").put(features)
     rng = np.random.default_rng(settings.seed)
-    looked_at = rng.permutation(fold.training)[:_LOOKED_AT]
+    evaluated = rng.permutation(fold.training)[:_EVALUATED]
     labels = high.astype(np.int32)
     every = max(_FEWEST_STEPS, settings.steps // _POINTS)
     curve: list[Point] = []
@@ -106,7 +106,7 @@ def train(
         model.train_on_batch(batch, labels[batch])
         if step % every and step != settings.steps:
             continue
-        point = _look(model, step, time.perf_counter() - started, high, fold, looked_at)
+        point = _evaluate(model, step, time.perf_counter() - started, high, fold, evaluated)
         curve.append(point)
         follow(point)
         loss = point.validation_loss
@@ -134,8 +134,10 @@ def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
     if not len(windows):
         return np.empty(0)
     padded = np.resize(windows, -(-len(windows) // _BATCH) * _BATCH).astype(np.int32)
-    said = [np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)]
-    probability = np.concatenate(said)[: len(windows)].astype(np.float64)
+    outputs = [
+        np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)
+    ]
+    probability = np.concatenate(outputs)[: len(windows)].astype(np.float64)
     if not np.isfinite(probability).all():
         raise DataError(
             "training diverged: found probabilities that are not finite, expected finite ones; "
@@ -144,21 +146,21 @@ def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
     return probability
 
 
-def _look(
+def _evaluate(
     model: Any,
     step: int,
     seconds: float,
     high: NDArray[np.bool_],
     fold: Fold,
-    looked_at: NDArray[np.intp],
+    evaluated: NDArray[np.intp],
 ) -> Point:
-    training = predict(model, looked_at)
+    training = predict(model, evaluated)
     validated = len(fold.validation) > 0
     return Point(
         step=step,
         seconds=round(seconds, 3),
-        training_loss=_loss(high[looked_at], training),
-        training_accuracy=_accuracy(high[looked_at], training),
+        training_loss=_loss(high[evaluated], training),
+        training_accuracy=_accuracy(high[evaluated], training),
         validation_loss=(
             _loss(high[fold.validation], predict(model, fold.validation)) if validated else None
         ),

@@ -102,11 +102,11 @@ def plan_study(
     settings
         What to study.
     root
-        The study's folder; results that are there already are kept.
+        The study's folder; results in it are kept.
     cache
         Where windows are kept.
     announce
-        Told of what is being done.
+        Called with each step that is done.
 
     Raises
     ------
@@ -119,13 +119,13 @@ def plan_study(
         root.mkdir(parents=True, exist_ok=True)  # before minutes of conversion
     except OSError as error:
         raise StudyError(
-            f"cannot make the folder {root}: {error.strerror}; name another with --out"
+            f"cannot create the folder {root}: {error.strerror}; choose another with --out"
         ) from error
     tasks: list[Task] = []
     left_out: list[LeftOut] = []
     grid: list[tuple[_Variant, Protocol]] = []
     for protocol in (PROTOCOLS[name] for name in settings.protocols):
-        # They look at no window, so one way of showing the windows is enough.
+        # They see no window, so one way of showing the windows is enough.
         constant = tuple(name for name in settings.networks if name in CONSTANT)
         for variant in _variants(settings):
             models = (*variant.models, *constant)
@@ -158,7 +158,7 @@ def plan_study(
             left_out += missing
     if not tasks:
         reasons = "; ".join(dict.fromkeys(item.reason for item in left_out))
-        raise StudyError(f"found nothing that can be run as asked: {reasons}")
+        raise StudyError(f"found no fold that can be run with these options: {reasons}")
     # A worker keeps one compiled network, so all folds that can share it come together.
     tasks.sort(key=_compiled_alike)
     record = StudyRecord(
@@ -211,10 +211,8 @@ def _check(settings: StudySettings, source: Source) -> None:
     for what, (asked, there) in known.items():
         unknown = [name for name in asked if name not in there]
         if unknown or not asked:
-            raise StudyError(
-                f"found the {what} {', '.join(unknown) or 'of no name'}, expected some of "
-                f"{', '.join(there)}"
-            )
+            found = f"the {what} {', '.join(unknown)}" if unknown else f"no {what}"
+            raise StudyError(f"found {found}, expected some of {', '.join(there)}")
         if len(set(asked)) != len(asked):
             raise StudyError(
                 f"found a {what} named twice in {', '.join(asked)}, expected each once"
@@ -229,7 +227,7 @@ def _check(settings: StudySettings, source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """One way of showing the windows, and the models that see them so, but for the constant."""
+    """One way of showing the windows, and the models that see them so; no constant guesses."""
 
     montage: str
     representation: str
@@ -308,7 +306,7 @@ def _plan_group(
             protocol=protocol.name,
             target=target,
             who=person.person,
-            reason="none of the windows has a signal that the service would score",
+            reason="no window has a signal that the service would score",
         )
         for person in people
         for target in settings.targets
@@ -362,5 +360,5 @@ def _save(root: Path, record: StudyRecord) -> None:
             file.write(f"{record.model_dump_json(indent=1)}\n".encode())
     except OSError as error:
         raise StudyError(
-            f"cannot write {path}: {error.strerror}; name another folder with --out"
+            f"cannot write {path}: {error.strerror}; choose another folder with --out"
         ) from error

@@ -1,4 +1,4 @@
-"""A fold's result: one file, named by all that it depends on, there whole or not at all."""
+"""A fold's result: one file, named by all that it depends on, complete or absent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Spec(TrainSettings, _Comparison):
 
 
 class Record(_Part):
-    """What is known of a result besides its predictions."""
+    """A result without its predictions."""
 
     spec: Spec
     status: Literal["done", "skipped"]
@@ -114,7 +114,7 @@ def result_path(folder: Path, spec: Spec) -> Path:
 
 
 def save_result(folder: Path, result: Result) -> None:
-    """Write a result under another name, and return it its own when it is whole.
+    """Write a result under a temporary name, and rename it once it is complete.
 
     Raises
     ------
@@ -136,13 +136,13 @@ def save_result(folder: Path, result: Result) -> None:
             )
     except OSError as error:
         raise ResultError(
-            f"cannot write the result {path}: {error.strerror}; make room, and run the same "
-            "command again: what is finished is kept"
+            f"cannot write the result {path}: {error.strerror}; free some disk space, or make the "
+            "folder writable, and run the same command again: finished results are kept"
         ) from error
 
 
 def load_result(folder: Path, spec: Spec) -> Result | None:
-    """Read a result; None if it is not there, not whole, or not this one's."""
+    """Read a result; None if it is missing, incomplete, or of another spec."""
     try:
         # Opened here: of a file that is no archive, NumPy forgets to close what it opened itself.
         with (

@@ -53,7 +53,7 @@ from eeg_emotion_training.study.results import (
 
 
 class TaskError(EegEmotionError):
-    """A worker sees something else than the study was planned with."""
+    """A worker sees other data, code or splits than the study was planned with."""
 
 
 # A process has one compiled network and one table of windows. A Dask worker has several threads by
@@ -93,7 +93,7 @@ def data_digest(kept: Sequence[Kept]) -> str:
 
 
 def load_people(kept: Sequence[Kept], protocol: Protocol) -> list[PersonWindows]:
-    """Read people's windows, but for those that the service would refuse to score.
+    """Read people's windows, except those that the service would refuse to score.
 
     The paper's protocol keeps them all, as the paper did.
     """
@@ -116,7 +116,7 @@ def run_task(task: Task) -> Record:
     Raises
     ------
     TaskError
-        If this process would give another result than the task's name says.
+        If this process would make another result than the task's name states.
     ResultError
         If the result cannot be written.
     """
@@ -143,7 +143,8 @@ def _run(task: Task) -> Result:
     fold = next(f for f in protocol.folds(index, spec.seed) if f.name == spec.fold)
     if fold.digest(index) != spec.split_sha256:
         raise TaskError(
-            "found another split than the study was planned with, expected the same; plan it again"
+            "found another split than the study was planned with, expected the same; restart the "
+            "workers and run the same command again"
         )
     _refuse_one_class(index, fold, spec.target)
     validation, test, details = _predict(task, people, index, fold)
@@ -220,8 +221,8 @@ def _refuse_other(task: Task) -> None:
     for name, value in found.items():
         if value != getattr(planned, name):
             raise TaskError(
-                f"this worker found the {name} {value}, expected {getattr(planned, name)} as the "
-                "study was planned; restart the workers"
+                f"this worker found the {name} {value}, expected {getattr(planned, name)} as "
+                "when the study was planned; restart the workers"
             )
 
 
@@ -230,15 +231,15 @@ def _seen_from_rest(
     kept: tuple[Kept, ...], protocol: Protocol, data_sha256: str, representation: Representation
 ) -> NDArray[np.float32]:
     # What a person's rest makes of their windows is the same in every fold.
-    nobody = np.empty(0, dtype=np.intp)
-    return normalised(_people(kept, protocol, data_sha256), nobody, representation, "rest-baseline")
+    no_one = np.empty(0, dtype=np.intp)
+    return normalised(_people(kept, protocol, data_sha256), no_one, representation, "rest-baseline")
 
 
 @functools.lru_cache(maxsize=2)
 def _people(
     kept: tuple[Kept, ...], protocol: Protocol, data_sha256: str
 ) -> tuple[PersonWindows, ...]:
-    # The digest is not read: it keeps a long-lived worker from giving windows of an earlier study.
+    # The digest is not read: it keeps a long-lived worker from reusing an earlier study's windows.
     return tuple(load_people(kept, protocol))
 
 
@@ -255,8 +256,8 @@ def _refuse_one_class(index: WindowIndex, fold: Fold, target: str) -> None:
         if len(part) and len(np.unique(index.high[part])) < 2:
             word = "high" if index.high[part[0]] else "low"
             raise DataError(
-                f"{fold.name}: found only {word} {target} in the {name} part, expected both; the "
-                "fold is left out"
+                f"{fold.name}: found only {word} {target} in the {name} part, expected both "
+                "classes; the fold is skipped"
             )
 
 
