@@ -71,7 +71,7 @@ def _kept_windows(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One person's file that says that it is simulated, 103 MB; its signals are plain noise."""
+    """One person's file that states that it is simulated, 103 MB; its signals are plain noise."""
     folder = tmp_path_factory.mktemp("simulated")
     rng = np.random.default_rng(5)
     data = np.tile(rng.normal(0.0, 10.0, (1, CHANNELS, SAMPLES)), (TRIALS, 1, 1))
@@ -129,11 +129,12 @@ def source(people: list[PersonWindows]) -> FakeSource:
 def make_settings() -> Callable[..., FitSettings]:
     """Settings of a fit of some seconds to `people`."""
     from eeg_emotion_training.model.fit import FitSettings
-    from eeg_emotion_training.networks.trainer import TrainSettings
 
     def make(target: str = "valence", normaliser: Any = "training", **changes: Any) -> FitSettings:
         chosen = {"network": "bn-gru", "units": 4, "steps": 30, "batch_size": 8, "seed": 3}
-        return FitSettings(target, PATH, TrainSettings(**(chosen | changes)), normaliser)
+        return FitSettings.model_validate(
+            {"target": target, "path": PATH, "normaliser": normaliser} | chosen | changes
+        )
 
     return make
 

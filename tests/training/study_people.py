@@ -96,6 +96,7 @@ def plan(
         "units": 4,
         "steps": 20,
         "batch_size": 8,
+        "seed": 1,
     }
     settings = StudySettings(**(chosen | changes))
     sources = {

@@ -83,7 +83,7 @@ def test_electrodes_make_a_montage_of_ones_own(text: str, channels: tuple[str, .
     "text",
     ["", ",", "cap64", "muse4,Cz", "Cz", "Cz,cz", "Cz,Xy9", "T3,T7", "deap32,deap32", "muse4,cap"],
 )
-def test_what_is_no_montage_is_refused_with_the_list(text: str) -> None:
+def test_an_unknown_montage_is_refused_with_the_list(text: str) -> None:
     expected = f"found the montage {text!r}, expected some of deap32, ten-twenty19, emotiv14, muse4"
     with pytest.raises(ChoiceError, match=expected):
         montages(text)

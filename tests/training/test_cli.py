@@ -47,7 +47,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def refused(*arguments: str | Path) -> str:
-    """What the command says where it fails with one message."""
+    """What the command prints where it fails with one message."""
     result = invoke(*arguments)
     assert isinstance(result.exception, EegEmotionError), result.output
     text = str(result.exception)
@@ -69,7 +69,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
     assert "Usage:" in result.stdout
 
 
-# It makes each mistake in turn, and says what of the extras has been imported.
+# It makes each mistake in turn, and prints what of the extras has been imported.
 MISTAKES = """
 import json, sys
 from eeg_emotion.extras import MODULES
@@ -95,7 +95,7 @@ def make_mistakes(mistakes: list[list[str]]) -> subprocess.CompletedProcess[str]
 FIT = ("--target", "valence", "--out", "run")
 
 
-def test_help_and_mistakes_do_not_wait_for_what_trains(tmp_path: Path) -> None:
+def test_help_and_mistakes_import_no_training_library(tmp_path: Path) -> None:
     mistakes = [
         ["--help"],
         ["--version"],
@@ -118,7 +118,7 @@ def test_help_and_mistakes_do_not_wait_for_what_trains(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("time")
-def test_mistakes_in_a_study_or_an_export_do_not_wait_for_keras(tmp_path: Path) -> None:
+def test_mistakes_in_a_study_or_an_export_do_not_import_keras(tmp_path: Path) -> None:
     mistakes = [
         ["study", "--quick", "--out", str(tmp_path / "study"), "--networks", "rnn"],
         ["export", "--run", str(tmp_path / "run"), "--out", "model"],
@@ -126,7 +126,7 @@ def test_mistakes_in_a_study_or_an_export_do_not_wait_for_keras(tmp_path: Path) 
     result = make_mistakes(mistakes)
     said = result.stderr.splitlines()
     assert said[0].startswith("eeg-emotion-train: found the network rnn, expected some of gru")
-    assert "is no run of 'eeg-emotion-train fit'" in said[1]
+    assert "is not a complete run of 'eeg-emotion-train fit'" in said[1]
     loaded = json.loads(result.stdout.splitlines()[-1])
     assert "sklearn" in loaded
     assert not {"keras", "tensorflow", "onnx"} & set(loaded)
@@ -188,14 +188,14 @@ def test_check_of_an_empty_folder_fails_with_the_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "fit"])
-def test_a_folder_that_is_not_there_is_called_so(tmp_path: Path, verb: str) -> None:
+def test_a_missing_folder_is_reported_as_missing(tmp_path: Path, verb: str) -> None:
     more = ["--target", "valence", "--out", tmp_path / "run"] if verb == "fit" else []
     said = refused(verb, tmp_path / "deep", *more)
     assert said.startswith(f"found nothing at {tmp_path / 'deep'}, expected a folder of DEAP's")
-    assert "correct the name, or make simulated people with" in said
+    assert "correct the path, or write simulated people with" in said
 
 
-def test_check_says_of_what_simulate_wrote_that_it_is_simulated(
+def test_check_recognises_simulated_people(
     simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrote: list[tuple[Any, ...]] = []
@@ -254,7 +254,7 @@ def test_an_unknown_target_is_refused_before_people_are_read(
 
 def test_fit_refuses_an_earlier_run_before_it_reads_anything(tmp_path: Path) -> None:
     said = refused("fit", tmp_path / "none", "--target", "valence", "--out", tmp_path)
-    assert "already there, expected a new folder" in said
+    assert "already, expected a new folder" in said
 
 
 @pytest.mark.parametrize(
@@ -277,19 +277,19 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert invoke(*arguments).exit_code == 2
 
 
-def test_export_of_something_that_is_no_run_says_what_to_name(tmp_path: Path) -> None:
+def test_export_of_a_folder_that_is_no_run_states_what_to_name(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "mine-simulated")
     said = refused("export", "--run", tmp_path / "nothing", *out)
     assert said == (
-        f"{tmp_path / 'nothing'} is no run of 'eeg-emotion-train fit', or not a whole one: found "
-        "no such folder; name the folder that its --out named, or fit again with this release"
+        f"{tmp_path / 'nothing'} is not a complete run of 'eeg-emotion-train fit': found "
+        "no such folder; name the folder passed to its --out, or fit again with this release"
     )
     (tmp_path / "photos").mkdir()
     said = refused("export", "--run", tmp_path / "photos", *out)
-    assert "not a whole one: found no run.json; name the folder" in said
+    assert "'eeg-emotion-train fit': found no run.json; name the folder" in said
     (tmp_path / "photos" / "run.json").write_text('{"epochs": 3}', encoding="utf-8")
     said = refused("export", "--run", tmp_path / "photos", *out)
-    assert "run.json is of another form at target: Field required, and 17 more places;" in said
+    assert "run.json is not valid at units: Field required, and 17 more errors;" in said
     assert sorted(item.name for item in tmp_path.iterdir()) == ["photos"]
 
 
@@ -320,7 +320,7 @@ def table_of(folder: Path, people: int) -> Path:
 TABLE = ("--dataset", "csv", "--montage", ",".join(CHANNELS), "--target", "mood")
 
 
-def test_a_table_of_fewer_than_three_people_is_refused_kindly(tmp_path: Path) -> None:
+def test_a_table_of_fewer_than_three_people_is_one_message(tmp_path: Path) -> None:
     path = table_of(tmp_path, 2)
     said = refused("fit", path, *TABLE, "--out", tmp_path / "run")
     assert said.startswith("the data set: found 2 people, expected at least 3 to hold some apart;")
@@ -336,7 +336,7 @@ def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> N
     assert fitted.exit_code == 0, fitted.output
     lines = fitted.stdout.splitlines()
     assert lines[0] == "read p0: 4 trials, 8 windows"
-    assert lines[3].startswith("mood: 1 people train (8 windows), 1 choose the step, 1 are held")
+    assert lines[3].startswith("mood: people: 1 for training (8 windows), 1 for validation, 1 held")
     assert lines[-2].startswith("held out: mood: balanced accuracy 0.")
     assert lines[-1] == f"wrote {out}; TensorBoard: tensorboard --logdir {out / 'logs'}"
     # A second target, whose run differs in nothing but its name.
@@ -356,7 +356,7 @@ def test_a_table_is_fitted_and_exported_with_rest_baselines(tmp_path: Path) -> N
     assert [target.name for target in contract.targets] == ["mood", "calm"]
 
 
-def test_rest_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_missing_rest_is_reported(tmp_path: Path) -> None:
     path = table_of(tmp_path, 3)
     text = path.read_text(encoding="utf-8")
     path.write_text(re.sub(r".*,rest,.*\n", "", text), encoding="utf-8")

@@ -91,6 +91,7 @@ def planned(source: Planted, folder: Path, study: str, **changes: object) -> Stu
         "units": 16,
         "steps": 150,
         "batch_size": 32,
+        "seed": 1,
     }
     settings = StudySettings.model_validate(chosen | changes)
     return plan_study({"ten": source}, settings, folder / study, folder / "cache", lambda _: None)

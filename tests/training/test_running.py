@@ -66,7 +66,7 @@ def test_a_study_runs_once_and_its_report_is_written(
     shown = run(study)
     assert ran == list(study.tasks)
     assert reports == [study.root]
-    assert shown.startswith("16 tasks, 1 at a time; the first few tell how long all will take\n")
+    assert shown.startswith("16 tasks, 1 at a time; an estimate follows after the first few\n")
     assert "16/16 trial logistic valence p2-4, about 0 s left" in shown
     assert f"wrote {study.root / 'report.md'}" in shown
     again = run(plan(made_people(2), tmp_path))
@@ -99,7 +99,7 @@ def test_parts_of_a_job_array_share_the_tasks_and_the_last_writes_the_report(
 ) -> None:
     study = plan(made_people(1), tmp_path)
     for part, left in (("3/3", 6), ("1/3", 3)):
-        assert f"{left} of 8 tasks are left to other parts" in run(study, part)
+        assert f"{left} of 8 tasks belong to other parts" in run(study, part)
         assert not reports
     run(study, "2/3")
     assert reports == [study.root]
@@ -119,7 +119,7 @@ def test_parts_are_disjoint_and_cover_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["0/3", "4/3", "1/0", "-1/3", "1", "1/", "a/b", "1/3 ", "", "1.0/3"]
 )
-def test_a_part_that_is_none_is_refused(
+def test_an_impossible_part_is_refused(
     text: str, tmp_path: Path, ran: list[Task], reports: list[Path]
 ) -> None:
     study = plan(made_people(1), tmp_path)

@@ -1,4 +1,4 @@
-"""What can be named on the command line, and what the names stand for."""
+"""The names that the command line accepts, and what they stand for."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ REPRESENTATIONS: dict[str, Representation] = {
     "tangent": Tangent(),
 }
 MODELS = (*NETWORKS, *BASELINES)
-"""All that can be compared: the paper's networks, and what they must beat."""
+"""All models that can be compared: the paper's networks, and the baselines they must beat."""
 
 
 class ChoiceError(EegEmotionError):
-    """A name stands for nothing."""
+    """A name is not among those that can be chosen."""
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def montages(text: str, most: int | None = None) -> dict[str, tuple[str, ...]]:
     text
         Names separated by commas: all of montages, or all of electrodes.
     most
-        How many montages there may be.
+        Maximum number of montages; None for any.
 
     Returns
     -------

@@ -30,10 +30,12 @@ from eeg_emotion_training.data.table_source import TableSource
 from eeg_emotion_training.evaluation.protocols import refuse_few_people
 from eeg_emotion_training.model.run import refuse_existing
 from eeg_emotion_training.networks.names import backend
+from eeg_emotion_training.networks.settings import DEFAULTS
 
 app = typer.Typer(
     name="eeg-emotion-train",
-    help="Make a model on DEAP, or on simulated people. Exit status: 0 done, 1 failed, 2 usage.",
+    help="Train a model on DEAP, your own recordings or simulated people. "
+    "Exit status: 0 done, 1 failed, 2 usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -53,7 +55,6 @@ class Normalisation(StrEnum):
     REST_BASELINE = "rest-baseline"
 
 
-_PAPER_STEPS = 10_000
 _DEFAULT_PROTOCOLS = {
     DatasetKind.DEAP: "paper,segment,trial,loso",
     DatasetKind.CSV: "segment,trial,loso",
@@ -62,15 +63,15 @@ _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with sXX.da
 _Data = Annotated[
     Path, typer.Argument(metavar="DIR", help="DEAP's folder, or a table with --dataset csv.")
 ]
-_Dataset = Annotated[DatasetKind, typer.Option(help="DEAP's files, or a table of recordings.")]
+_Dataset = Annotated[DatasetKind, typer.Option(help="Read DEAP's files, or a table of recordings.")]
 _Montage = Annotated[
     str,
     typer.Option(help="deap32, ten-twenty19, emotiv14, muse4, or electrodes such as Fp1,Fp2,Cz."),
 ]
 _Units = Annotated[int, typer.Option(min=1, help="Units of the recurrent layer.")]
-_BatchSize = Annotated[int, typer.Option(min=1, help="Windows in an optimiser step.")]
+_BatchSize = Annotated[int, typer.Option(min=1, help="Windows per optimiser step.")]
 _Seed = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the weights and the batches.")
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, the weights and the batches.")
 ]
 
 
@@ -98,21 +99,21 @@ def _root(
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
-    subjects: Annotated[int, typer.Option(min=1, max=32, help="How many people.")] = 16,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
+    subjects: Annotated[int, typer.Option(min=1, max=32, help="Number of people.")] = 16,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
 ) -> None:
     """Write simulated people as files in DEAP's exact format, 103 MB each."""
     from eeg_emotion_training.data.simulate import write_people
 
-    def tell(done: int, of: int) -> None:
+    def progress(done: int, of: int) -> None:
         typer.echo(f"wrote simulated person {done} of {of}")
 
-    write_people(folder, subjects, seed, tell)
+    write_people(folder, subjects, seed, progress)
 
 
 @app.command()
 def check(folder: _Folder) -> None:
-    """Return what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
+    """Report what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
     from eeg_emotion_training.data.check import check_folder
 
     refuse_missing(folder)
@@ -124,7 +125,7 @@ def check(folder: _Folder) -> None:
 @app.command()
 def fit(
     folder: _Data,
-    target: Annotated[str, typer.Option(help="Which label to learn, such as arousal.")],
+    target: Annotated[str, typer.Option(help="Label to learn, such as arousal.")],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
     dataset: _Dataset = DatasetKind.DEAP,
     network: Annotated[str, typer.Option(help="gru, bn-gru, lstm or bn-lstm.")] = "bn-gru",
@@ -132,15 +133,16 @@ def fit(
         str, typer.Option(help="bands, bands7, tangent, or raw as in the paper.")
     ] = "bands",
     normaliser: Annotated[
-        Normalisation, typer.Option(help="By training people, or by each person's own rest.")
+        Normalisation,
+        typer.Option(help="Normalise by training people, or by each person's own rest."),
     ] = Normalisation.TRAINING,
     montage: _Montage = "deap32",
-    units: _Units = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps, at most.")] = 2000,
-    batch_size: _BatchSize = 64,
-    seed: _Seed = 1,
+    units: _Units = DEFAULTS.units,
+    steps: Annotated[int, typer.Option(min=1, help="Maximum number of optimiser steps.")] = 2000,
+    batch_size: _BatchSize = DEFAULTS.batch_size,
+    seed: _Seed = DEFAULTS.seed,
 ) -> None:
-    """Train one network for use, on people kept apart from those it is tested on."""
+    """Train one network for use, and test it on people who were held out."""
     chosen = montages(montage, most=1)
     (channels,) = chosen.values()
     path = PathSettings(
@@ -157,13 +159,16 @@ def fit(
     _require_trainer("fit")
     from eeg_emotion_training.model.fit import FitSettings, read_people
     from eeg_emotion_training.model.fit import fit as run_fit
-    from eeg_emotion_training.networks.trainer import TrainSettings
 
     settings = FitSettings(
         target=target,
         path=path,
-        training=TrainSettings(name, units, steps, batch_size, seed),
+        network=name,
         normaliser=normaliser.value,
+        units=units,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
     )
     run = run_fit(read_people(source, path, typer.echo), source, settings, out, typer.echo)
     simulated = " (simulated people)" if run.trained_on.simulated else ""
@@ -173,16 +178,16 @@ def fit(
 
 @app.command()
 def study(
-    out: Annotated[Path, typer.Option(help="Folder of the study; a rerun goes on in it.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study; a rerun continues it.")],
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Data set; none with --quick.")
+        Path | None, typer.Argument(metavar="[DIR]", help="Data set; leave it out with --quick.")
     ] = None,
     dataset: _Dataset = DatasetKind.DEAP,
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Some of paper,segment,trial,loso,stimulus; all but the last if not given, and "
-            "without paper where the data are not DEAP's."
+            help="Some of paper,segment,trial,loso,stimulus. Default: all except stimulus, and "
+            "paper on DEAP only."
         ),
     ] = None,
     networks: Annotated[
@@ -195,40 +200,45 @@ def study(
     ] = "bands",
     normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
     montage: _Montage = "deap32",
-    units: _Units = 64,
+    units: _Units = DEFAULTS.units,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps; the paper's 10000 if not given.")
+        int | None, typer.Option(min=1, help="Optimiser steps. Default: the paper's 10000.")
     ] = None,
-    batch_size: _BatchSize = 64,
-    seed: _Seed = 1,
+    batch_size: _BatchSize = DEFAULTS.batch_size,
+    seed: _Seed = DEFAULTS.seed,
     shuffle_labels: Annotated[
         bool, typer.Option("--shuffle-labels", help="Control: labels permuted by trial.")
     ] = False,
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="4 simulated people, no DIR; if not said: paper and trial, 30 steps."
+            "--quick",
+            help="4 simulated people instead of DIR. Default: protocols paper,trial and 30 steps.",
         ),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; as many as cores if not given.")
+        int | None, typer.Option(min=1, help="Worker processes. Default: one per core.")
     ] = None,
     dask: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler instead of processes.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Use a Dask scheduler instead of processes."),
     ] = None,
     fold_index: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts, for a job array.")
+        str | None,
+        typer.Option(metavar="I/N", help="Run only the I-th of N parts, for a job array."),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Where to keep windows; OUT/cache if not given.")
+        Path | None, typer.Option(help="Folder for converted windows. Default: OUT/cache.")
     ] = None,
 ) -> None:
-    """Run the paper's study and the honest ones beside it, and write a report."""
+    """Run the paper's study next to honest ones, and write a report."""
     chosen, normalised_by = montages(montage), normalisers(normaliser)
     sources: Mapping[str, Source]
     if quick:
         if folder is not None:
-            raise typer.BadParameter("found a folder beside --quick, which simulates its people")
+            raise typer.BadParameter(
+                "found a folder and --quick, expected one of them: --quick simulates its people"
+            )
         protocol, steps = protocol or "paper,trial", steps or 30
         sources = {name: SimulatedSource(4, 1, channels) for name, channels in chosen.items()}
     elif folder is None:
@@ -248,7 +258,7 @@ def study(
             "representations": listed(representation),
             "normalisers": normalised_by,
             "units": units,
-            "steps": steps or _PAPER_STEPS,
+            "steps": steps or DEFAULTS.steps,
             "batch_size": batch_size,
             "seed": seed,
             "labels": "shuffled" if shuffle_labels else "true",
@@ -260,8 +270,10 @@ def study(
 
 @app.command()
 def export(
-    run: Annotated[list[Path], typer.Option(help="Folder of 'fit'; once for each target.")],
-    out: Annotated[Path, typer.Option(help="Where, without suffix, such as models/mine.")],
+    run: Annotated[
+        list[Path], typer.Option(help="Folder written by 'fit'; repeat for each target.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output path without a suffix, such as models/mine.")],
     version: Annotated[str, typer.Option(help="The model's version.")] = "1",
 ) -> None:
     """Join runs into one ONNX file with its contract, its card and its digest."""
@@ -277,15 +289,15 @@ def export(
 def open_sources(
     place: Path, kind: DatasetKind, chosen: Mapping[str, tuple[str, ...]]
 ) -> Mapping[str, Source]:
-    """Open a data set as it is seen with each montage."""
+    """Open a data set once for each montage."""
     if kind is DatasetKind.CSV:
         return {name: TableSource(place, channels) for name, channels in chosen.items()}
     return open_deap(place, chosen)
 
 
-def _require_trainer(verb: str, *besides: str) -> None:
-    """Refuse a verb that trains, or handles what was trained, without the extra that it needs."""
-    modules = ["keras", "markdown_it", "matplotlib", "onnx", "sklearn", "tensorboard", *besides]
+def _require_trainer(verb: str, *others: str) -> None:
+    """Raise unless the packages are installed that a training or exporting command needs."""
+    modules = ["keras", "markdown_it", "matplotlib", "onnx", "sklearn", "tensorboard", *others]
     if backend().startswith("tensorflow "):
         modules.insert(1, "tensorflow")
     require(modules, f"'eeg-emotion-train {verb}'")

@@ -1,4 +1,4 @@
-"""Runs a planned study to its report, and shows how it goes."""
+"""Runs a planned study to its report, and shows its progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PART = re.compile(r"(\d+)/(\d+)")
 _LINES = 20  # of progress, where there is no terminal to draw a bar on
 
 
-class _Tell(Protocol):
+class _Progress(Protocol):
     def __call__(self, record: Record, done: int, of: int) -> None: ...
 
 
@@ -47,12 +47,12 @@ def run_study(
     fold_index
         ``I/N``: only the I-th of N parts of the tasks.
     console
-        Where to show how it goes.
+        Where progress is shown.
 
     Raises
     ------
     StudyError, ExecutorError, ResultError
-        If the part is none, a worker dies, or a result cannot be written.
+        If the part does not exist, a worker dies, or a result cannot be written.
     """
     mine = part_of(study.tasks, fold_index)
     chosen = set(mine)
@@ -60,18 +60,18 @@ def run_study(
     if len(waiting) < len(mine):
         console.print(f"{len(mine) - len(waiting)} of {len(mine)} tasks are finished already")
     if waiting:
-        # What a job array's node lends, not what the machine has.
+        # The cores that a job array's node lends, not those of the machine.
         count = min(workers or cpu_count(), len(waiting))
         with (
             dask_cluster(dask) if dask else processes(count) as executor,
-            _progress(console, waiting, None if dask else count) as tell,
+            _progress(console, waiting, None if dask else count) as progress,
         ):
-            run_tasks(waiting, executor, tell)
+            run_tasks(waiting, executor, progress)
     missing = len(study.unfinished())
     if missing:
         console.print(
-            f"{missing} of {len(study.tasks)} tasks are left to other parts; the report comes when "
-            "all are finished: run the same command without --fold-index"
+            f"{missing} of {len(study.tasks)} tasks belong to other parts; once all of them are "
+            "finished, run the same command without --fold-index to write the report"
         )
         return
     markdown, html = write_report(study.root)
@@ -93,19 +93,19 @@ def part_of(tasks: tuple[Task, ...], fold_index: str | None) -> list[Task]:
 
 
 @contextmanager
-def _progress(console: Console, tasks: Sequence[Task], workers: int | None) -> Iterator[_Tell]:
+def _progress(console: Console, tasks: Sequence[Task], workers: int | None) -> Iterator[_Progress]:
     """Draw a bar on a terminal; elsewhere write a line now and then."""
     pace = Pace([task.spec for task in tasks], workers)
     at_a_time = f", {workers} at a time" if workers else ""
     console.print(
-        f"{len(tasks)} tasks{at_a_time}; the first few tell how long all will take", soft_wrap=True
+        f"{len(tasks)} tasks{at_a_time}; an estimate follows after the first few", soft_wrap=True
     )
     estimated = False
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         drawn = bar.add_task("starting workers", total=len(tasks))
 
-        def tell(record: Record, done: int, of: int) -> None:
+        def progress(record: Record, done: int, of: int) -> None:
             nonlocal estimated
             pace.finished(record)
             seconds = pace.seconds_left()
@@ -121,7 +121,7 @@ def _progress(console: Console, tasks: Sequence[Task], workers: int | None) -> I
             if due and not console.is_terminal:
                 console.print(f"{done}/{of} {left}", soft_wrap=True)
 
-        yield tell
+        yield progress
 
 
 def _duration(seconds: float) -> str:

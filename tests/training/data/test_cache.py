@@ -167,7 +167,7 @@ def test_windows_of_another_recipe_are_made_again(
     said: list[str] = []
     after = keep_one(tmp_path, data, said.append)
     assert len(said) == 1
-    assert f"found windows of another {field}, converting again" in said[0]
+    assert f"found windows with another {field}, converting again" in said[0]
     assert_same(after.load(), cut_person("p1", person(5), BANDS.settings))
     assert after.digest() != before
     keep_one(tmp_path, data, said.append)
@@ -191,7 +191,7 @@ def test_a_manifest_of_another_recipe_in_the_same_place_is_not_trusted(
     item.manifest.write_text(text.replace(found, instead), encoding="utf-8")
     said: list[str] = []
     keep_one(tmp_path, data, said.append)
-    assert f"found windows of another {field}, converting again" in said[0]
+    assert f"found windows with another {field}, converting again" in said[0]
     assert item.manifest.read_text(encoding="utf-8") == text
 
 
@@ -256,7 +256,7 @@ def test_the_manifest_is_last_so_what_was_interrupted_is_made_again(
     assert [Path(name).name for name in files(tmp_path)] == ["p1.json", "p1.npy"]
     said: list[str] = []
     keep_one(tmp_path, data, said.append)
-    assert "found windows of another source_sha256" in said[0]
+    assert "found windows with another source_sha256" in said[0]
     assert_same(item.load(), cut_person("p1", person(5), BANDS.settings))
 
 
@@ -272,13 +272,16 @@ def test_people_of_other_data_sets_lie_apart_whatever_their_names(
 def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, data: Any, files_of_at_most: FilesOfAtMost
 ) -> None:
-    with files_of_at_most(1000), pytest.raises(DataError, match="cannot keep the windows of p1 in"):
+    with (
+        files_of_at_most(1000),
+        pytest.raises(DataError, match="cannot store the windows of p1 in"),
+    ):
         keep_one(tmp_path, data)
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("place", [(np, "save"), (os, "fsync")])
-def test_a_full_disk_is_said_with_what_to_do(
+def test_a_full_disk_is_reported_with_a_remedy(
     tmp_path: Path, data: Any, monkeypatch: pytest.MonkeyPatch, place: tuple[object, str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -286,7 +289,9 @@ def test_a_full_disk_is_said_with_what_to_do(
 
     with monkeypatch.context() as patch:
         patch.setattr(*place, fail)
-        with pytest.raises(DataError, match=r"No space left on device; 0 MB .* with --cache"):
+        with pytest.raises(
+            DataError, match=r"No space left on device; each person needs 0 MB: .* with --cache"
+        ):
             keep_one(tmp_path, data)
     assert files(tmp_path) == []
     # With room it goes on.
@@ -295,9 +300,9 @@ def test_a_full_disk_is_said_with_what_to_do(
 
 def test_a_place_that_is_no_folder_is_one_message(tmp_path: Path, data: Any) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match=r"cannot keep the windows of p1 in .*with --cache"):
+    with pytest.raises(DataError, match=r"cannot store the windows of p1 in .*with --cache"):
         keep_one(tmp_path / "file" / "cache", data)
-    with pytest.raises(DataError, match="cannot keep the windows of p1 in"):
+    with pytest.raises(DataError, match="cannot store the windows of p1 in"):
         keep_one(tmp_path / "file", data)
 
 

@@ -83,7 +83,7 @@ def test_part_of_the_inverted_copy_is_known_by_ratings_below_1() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(1,), (2, 3), tuple(range(1, 32))])
-def test_part_is_partial_and_says_that_nothing_is_proved(numbers) -> None:
+def test_part_is_partial_and_proves_nothing(numbers) -> None:
     judgement = judge_labels(part(genuine_labels(), *numbers))
     assert (judgement.verdict, judgement.ok) == (Verdict.PARTIAL, True)
     assert f"{len(numbers)} of 32 people" in judgement.reason
@@ -160,7 +160,7 @@ def test_partial_folder_with_its_table_of_ratings(make_folder) -> None:
     folder = make_folder({2: labels})
     report = check_folder(folder)
     assert (report.verdict, report.ok) == (Verdict.PARTIAL, True)
-    assert "participant_ratings: not checked: no such file here" in report.text()
+    assert "participant_ratings: not checked: found no such file" in report.text()
 
     (folder / "participant_ratings.xls").touch()
     assert "not checked: only .csv is read" in check_folder(folder).text()

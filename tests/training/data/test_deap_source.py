@@ -64,7 +64,7 @@ def test_the_baseline_is_of_three_seconds() -> None:
 
 
 @pytest.mark.parametrize("channels", [DEAP32, TEN_TWENTY19, EMOTIV14], ids=len)
-def test_electrodes_that_deap_has_are_taken_as_they_are(channels: tuple[str, ...]) -> None:
+def test_electrodes_that_deap_has_are_used_as_they_are(channels: tuple[str, ...]) -> None:
     layout = deap_layout(channels)
     assert layout.rows.tolist() == [DEAP32.index(name) for name in channels]
     assert layout.matrix is None
@@ -143,7 +143,7 @@ def test_a_folder_is_checked_once_for_all_montages(
     assert sources["muse4"].digests == sources["deap32"].digests
 
 
-def test_a_partial_copy_goes_with_a_note(tmp_path: Path) -> None:
+def test_a_partial_copy_is_read_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "s07.dat").write_bytes(b"")
     file = FileCheck(7, "s07.dat", "ab" * 32, 9.0, False, None)
     report = CheckReport(
@@ -173,7 +173,7 @@ def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
         open_deap(tmp_path, {"deap32": DEAP32})
 
 
-def test_a_folder_that_is_not_there_is_refused_in_those_words(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found nothing at .*none, expected a folder of DEAP's"):
         open_deap(tmp_path / "none", {"deap32": DEAP32})
     (tmp_path / "s01.dat").write_bytes(b"")

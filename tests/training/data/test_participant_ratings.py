@@ -84,10 +84,10 @@ def test_equal_ratings_agree_and_rounding_is_forgiven(labels) -> None:
 @pytest.mark.parametrize(
     ("column", "change", "message"),
     [
-        (0, 0.02, "other valence or arousal in 1 of 80 trials.*altered"),
-        (1, -1.0, "other valence or arousal in 1 of 80 trials.*altered"),
-        (2, 0.02, "other dominance or liking in 1 of 80 trials.*other files"),
-        (3, np.nan, "other dominance or liking in 1 of 80 trials"),
+        (0, 0.02, "different valence or arousal in 1 of 80 trials.*altered"),
+        (1, -1.0, "different valence or arousal in 1 of 80 trials.*altered"),
+        (2, 0.02, "different dominance or liking in 1 of 80 trials.*other files"),
+        (3, np.nan, "different dominance or liking in 1 of 80 trials"),
     ],
 )
 def test_difference_is_named(labels, column, change, message) -> None:

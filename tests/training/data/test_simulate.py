@@ -56,7 +56,7 @@ def band_db(eeg: np.ndarray, low: float, high: float) -> np.ndarray:
     return 10.0 * np.log10(power[..., band].mean(axis=2))
 
 
-def test_file_has_deaps_shape_and_says_that_it_is_simulated(written, person) -> None:
+def test_file_has_deaps_shape_and_states_that_it_is_simulated(written, person) -> None:
     assert person.simulated
     assert person.data.shape == (40, 40, 8064)
     assert sorted(path.name for path in written.folder.iterdir()) == ["README.txt", "s01.dat"]
@@ -66,7 +66,7 @@ def test_file_has_deaps_shape_and_says_that_it_is_simulated(written, person) -> 
     assert "asymmetry_db = 9" in readme
 
 
-def test_same_seed_gives_the_same_person(monkeypatch) -> None:
+def test_same_seed_simulates_the_same_person(monkeypatch) -> None:
     monkeypatch.setattr(simulate, "TRIALS", 2)
     (data, labels), (same, same_labels), (other, _) = (
         person_arrays(SimulatedPerson(seed, 1)) for seed in (5, 5, 6)
@@ -124,7 +124,7 @@ def test_peripheral_channels_are_finite_and_alive(person) -> None:
 
 
 @pytest.mark.usefixtures("no_signal")
-def test_progress_is_told_after_each_person(tmp_path) -> None:
+def test_progress_is_reported_after_each_person(tmp_path) -> None:
     told = []
     paths = write_people(tmp_path / "new", 3, 1, lambda done, wanted: told.append((done, wanted)))
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -138,7 +138,7 @@ def test_progress_is_told_after_each_person(tmp_path) -> None:
 
 
 @pytest.mark.usefixtures("no_signal")
-def test_same_seed_gives_the_same_bytes(tmp_path) -> None:
+def test_same_seed_writes_the_same_bytes(tmp_path) -> None:
     first, second = (write_people(tmp_path / name, 1, 2)[0] for name in "ab")
     assert first.read_bytes() == second.read_bytes()
 
@@ -166,7 +166,7 @@ def test_interrupted_run_leaves_no_half_a_person(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("subjects", "seed"), [(0, 1), (33, 1), (1, -1)])
-def test_impossible_wishes_are_refused(tmp_path, subjects, seed) -> None:
+def test_impossible_options_are_refused(tmp_path, subjects, seed) -> None:
     with pytest.raises(SimulationError, match="expected 1 to 32 people"):
         write_people(tmp_path / "new", subjects, seed)
     assert not (tmp_path / "new").exists()

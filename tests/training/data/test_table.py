@@ -25,7 +25,7 @@ def read(tmp_path: Path) -> Read:
     return read
 
 
-def test_a_row_says_who_did_what_when_and_where(read: Read, tmp_path: Path) -> None:
+def test_a_row_states_who_did_what_when_and_where(read: Read, tmp_path: Path) -> None:
     table = read(
         "file,person,trial,start,stop,stimulus,stream,arousal\n"
         "sub/a.xdf,Zoë 1,one,10.5,30,film 3,Amp,low\n"
@@ -86,26 +86,32 @@ def test_classes_and_ratings_each_state_their_rule(read: Read) -> None:
         ("", r"trials\.csv: found no column file, person, trial, start, stop among none"),
         (HEADER, r"trials\.csv: found no rows, expected one for each trial"),
         (GOOD.replace("stop", "end"), r"found no column stop among .*end.* add it to the header"),
-        (GOOD.replace("arousal", "stimulus"), r"found no column of a label.* add one"),
+        (GOOD.replace("arousal", "stimulus"), r"found no label column.* add one"),
         (GOOD.replace("arousal", "file"), r"found more than one column 'file'.* rename"),
         (GOOD.replace("arousal", "High Arousal"), r"column named 'High Arousal'.* rename it"),
         (GOOD.replace("arousal", ""), r"column named ''.* remove it"),
         (GOOD + "a.edf,p1,x,60,70\n", r"row 4: found 5 cells, expected 6.* correct the row"),
-        (GOOD + 'a.edf,"p"1,x,60,70,low\n', r"found a file that is no CSV .* export"),
-        (GOOD.encode("utf-16"), r"found a file that is no UTF-8 text .* export"),
-        (GOOD + ",p1,x,60,70,low\n", r"row 4, column file: found nothing.* write it"),
-        (GOOD + "a.edf,,x,60,70,low\n", r"row 4, column person: found nothing"),
+        (GOOD + 'a.edf,"p"1,x,60,70,low\n', r"found a file that is not CSV .* export"),
+        (GOOD.encode("utf-16"), r"found a file that is not UTF-8 text .* export"),
+        (GOOD + ",p1,x,60,70,low\n", r"row 4, column file: found an empty cell.* fill it in"),
+        (GOOD + "a.edf,,x,60,70,low\n", r"row 4, column person: found an empty cell"),
         (GOOD + "a.edf,../p,x,60,70,low\n", r"row 4, column person: found '\.\./p'.* rename"),
-        (GOOD + "a.edf,aux.1,x,60,70,low\n", r"column person: found 'aux\.1', which Windows keeps"),
+        (
+            GOOD + "a.edf,aux.1,x,60,70,low\n",
+            r"column person: found 'aux\.1', which Windows reserves",
+        ),
         (GOOD + "b.edf,P1,x,60,70,low\n", r"row 4, column person: found 'P1' beside 'p1'"),
-        (GOOD + "a.edf,p1,,60,70,low\n", r"row 4, column trial: found nothing"),
-        (GOOD + "a.edf,p1,x,,70,low\n", r"row 4, column start: found nothing"),
+        (GOOD + "a.edf,p1,,60,70,low\n", r"row 4, column trial: found an empty cell"),
+        (GOOD + "a.edf,p1,x,,70,low\n", r"row 4, column start: found an empty cell"),
         (GOOD + "a.edf,p1,x,nan,70,low\n", r"row 4, column start: found 'nan', expected seconds"),
         (GOOD + "a.edf,p1,x,-1,70,low\n", r"row 4, column start: found '-1'.* 0 or more"),
         (GOOD + 'a.edf,p1,x,60,"70,5",low\n', r"row 4, column stop: found '70,5'.* decimal point"),
         (GOOD + "a.edf,p1,x,60,inf,low\n", r"row 4, column stop: found 'inf'"),
-        (GOOD + "a.edf,p1,x,70,70,low\n", r"row 4, column stop: found 70 s for a start of 70 s"),
-        (GOOD + "a.edf,p1,x,60,70,\n", r"row 4, column arousal: found nothing.* trial rest"),
+        (
+            GOOD + "a.edf,p1,x,70,70,low\n",
+            r"row 4, column stop: found 70 s, expected more than the start, 70 s",
+        ),
+        (GOOD + "a.edf,p1,x,60,70,\n", r"row 4, column arousal: found an empty cell.* trial rest"),
         (GOOD + "a.edf,p1,rest,60,70,low\n", r"row 4, column arousal: found 'low' for rest"),
         (GOOD + "a.edf,p1,x,60,70,Low\n", r"row 2, column arousal: found 'low', expected low or"),
         (GOOD + "a.edf,p1,x,60,70,7\n", r"row 2, column arousal: found 'low'.* whole column"),
@@ -133,8 +139,8 @@ def test_a_table_that_cannot_be_used_is_refused(
         read(content)
 
 
-def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"found no readable table .*none\.csv .*check its name"):
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"found no readable table .*none\.csv .*check its path"):
         read_table(tmp_path / "none.csv")
 
 

@@ -168,7 +168,7 @@ def test_a_trial_holds_what_the_filters_and_the_resampler_need_and_no_more(
     assert ends.samples.base is None
 
 
-def test_rest_has_its_lead_too_and_ends_where_it_says(tmp_path: Path, write: Write) -> None:
+def test_rest_has_its_lead_too_and_ends_where_the_row_states(tmp_path: Path, write: Write) -> None:
     samples = signal(4, 128.0)
     fif(tmp_path / FILE, samples)
     rest = f"{FILE},p1,rest,42,60,\n{FILE},p1,rest,0,20,\n"
@@ -252,7 +252,7 @@ def test_labels_in_another_order_have_another_digest(tmp_path: Path, write: Writ
     assert one.digests != other.digests
 
 
-def test_a_stream_of_an_xdf_file_is_taken_by_name(tmp_path: Path, write: Write) -> None:
+def test_a_stream_of_an_xdf_file_is_read_by_name(tmp_path: Path, write: Write) -> None:
     pytest.importorskip("pyxdf", reason="pyxdf is not installed (the extra 'recordings')")
     streams = {"Amp 1": signal(4, 128.0, 30.0, seed=1), "Amp 2": signal(4, 128.0, 30.0, seed=2)}
     xdf(tmp_path / "two.xdf", streams, simulated=True)
@@ -326,7 +326,7 @@ def test_a_row_beyond_the_recording_is_refused(
         source.read("p1")
 
 
-def test_a_file_that_is_not_there_is_refused_with_its_row(tmp_path: Path, write: Write) -> None:
+def test_a_missing_file_is_refused_with_its_row(tmp_path: Path, write: Write) -> None:
     fif(tmp_path / FILE, signal(4, 128.0))
     with pytest.raises(DataError, match=r"row 4, column file: found no file .*none\.edf"):
         TableSource(write(GOOD + "none.edf,p2,one,0,9,low\n"), CHANNELS)
@@ -372,7 +372,7 @@ def test_one_persons_files_must_agree(
 
 
 @pytest.mark.needs("shared")
-def test_real_recordings_give_windows_that_can_be_scored(write: Write) -> None:
+def test_real_recordings_have_windows_that_can_be_scored(write: Write) -> None:
     rest, task = EEGMAT / "Subject00_1.edf", EEGMAT / "Subject00_2.edf"
     rows = [f"{rest},s00,rest,0,60,"]
     rows += [f"{rest},s00,rest{at},{at},{at + 20},low" for at in range(60, 180, 20)]

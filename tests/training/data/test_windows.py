@@ -74,7 +74,7 @@ def live(
 
 
 @pytest.mark.parametrize(("settings", "shape"), [(BANDS, (20, 128)), (RAW, (640, 32))])
-def test_a_trial_of_deap_gives_twelve_windows(
+def test_a_trial_of_deap_holds_twelve_windows(
     settings: PathSettings, shape: tuple[int, int]
 ) -> None:
     signal = signal_of(
@@ -228,7 +228,7 @@ def test_a_resampled_trial_has_the_windows_of_its_time(sfreq: float, onset: floa
         np.testing.assert_allclose(found, same, atol=1.0)
 
 
-def test_a_resampled_trial_gives_the_daemons_windows_bit_for_bit() -> None:
+def test_a_resampled_trial_has_the_daemons_windows_bit_for_bit() -> None:
     samples = eeg(3, 10_000)
     signal = signal_of(samples, sfreq=500.0, onset=1500, end=9500)
     cut = cut_person("s01", signal, FEW_BANDS)

@@ -56,11 +56,11 @@ def test_errors_of_opposite_sign_cancel_within_a_bin_but_not_between_bins() -> N
 
 
 def test_it_is_on_the_probability_of_high_and_not_on_the_confidence() -> None:
-    # By confidence both lie in one bin, where 0.9 is said and one of two is right: 0.4.
+    # By confidence both lie in one bin, where 0.9 is predicted and one of two is right: 0.4.
     assert expected_calibration_error([0.1, 0.9], [True, True]) == pytest.approx((0.9 + 0.1) / 2)
 
 
-def test_fifteen_bins_unless_told() -> None:
+def test_fifteen_bins_by_default() -> None:
     probability, high = calibrated(300)
     expected = expected_calibration_error(probability, high, bins=15)
     assert expected_calibration_error(probability, high) == expected

@@ -118,7 +118,7 @@ def test_one_class_leaves_undefined_what_compares_classes_and_nothing_else() -> 
     assert undefined == list(UNDEFINED_FOR_ONE_CLASS)
 
 
-def test_exactly_a_half_is_said_to_be_low() -> None:
+def test_exactly_a_half_is_predicted_low() -> None:
     p = Predictions(
         np.array(["a", "a"]), np.array([0, 1]), np.array([False, True]), np.array([0.5, 0.5])
     )
@@ -127,7 +127,7 @@ def test_exactly_a_half_is_said_to_be_low() -> None:
     assert found["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
 
 
-def test_a_class_neither_rated_nor_said_does_not_enter_macro_f1() -> None:
+def test_a_class_neither_rated_nor_predicted_does_not_enter_macro_f1() -> None:
     p = Predictions(np.array(["a"]), np.array([0]), np.array([False]), np.array([0.2]))
     assert per_person(p)["a"]["macro_f1"] == 1.0
 
@@ -210,7 +210,7 @@ def test_the_order_of_rows_does_not_matter(mixed: Predictions) -> None:
         )
 
 
-def test_the_same_seed_gives_the_same_interval_and_another_another() -> None:
+def test_the_same_seed_draws_the_same_interval_and_another_another() -> None:
     p = draw()
     assert summarise(p, 100, seed=4) == summarise(p, 100, seed=4)
     assert summarise(p, 100, seed=4) != summarise(p, 100, seed=5)
@@ -241,7 +241,7 @@ def test_no_replicates_are_refused() -> None:
         summarise(draw(), replicates=0)
 
 
-def test_the_whole_of_deap_takes_less_than_three_seconds_of_this_process() -> None:
+def test_the_whole_of_deap_is_scored_in_less_than_three_seconds_of_this_process() -> None:
     p = draw(people=32, trials=40, windows=(12, 12))
     started = time.process_time()
     summarise(p)

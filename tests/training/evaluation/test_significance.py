@@ -36,7 +36,7 @@ def test_p_is_the_exact_one_of_wilcoxons_signed_ranks(differences: list[float]) 
 
 
 def test_many_people_without_ties_are_tested_exactly() -> None:
-    # The 32 people of DEAP, all above chance; the normal approximation would say 4e-7.
+    # The 32 people of DEAP, all above chance; the normal approximation would be 4e-7.
     assert above_chance(0.5 + np.arange(1, 33) / 100, np.full(32, 0.5)) == least_p(32)
 
 
@@ -71,7 +71,7 @@ def test_a_person_at_exactly_the_chance_level_is_not_ranked() -> None:
     assert above_chance(values, chance) == pytest.approx(by_all_signs([0.05, 0.12]))
 
 
-def test_everyone_at_the_chance_level_gives_one() -> None:
+def test_p_is_one_where_everyone_is_at_the_chance_level() -> None:
     assert above_chance([0.5, 0.6], [0.5, 0.6]) == 1.0
 
 
@@ -143,6 +143,6 @@ def test_four_people_can_show_nothing_at_five_percent_and_five_can() -> None:
     assert (least_p(4), least_p(5)) == (0.0625, 0.03125)
 
 
-def test_the_least_p_of_nobody_is_refused() -> None:
+def test_the_least_p_of_no_people_is_refused() -> None:
     with pytest.raises(ValueError, match="found 0 people"):
         least_p(0)

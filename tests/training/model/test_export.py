@@ -65,17 +65,17 @@ def test_contract_states_what_the_runs_state(
     for part in ("path", "normaliser", "label_policy", "trained_on"):
         assert getattr(contract, part) == getattr(arousal, part) == getattr(valence, part)
     assert contract.seeds == (3, 3)
-    # What the file itself says is the same.
+    # The file itself states the same.
     assert load_model(path).contract == contract
 
 
 def calibrated(run: Run, network: Any, windows: np.ndarray) -> np.ndarray:
-    """What the network says of windows, its log-odds divided by the run's temperature."""
+    """What the network predicts for windows, its log-odds divided by the run's temperature."""
     low, high = network.predict(windows, verbose=0).astype(np.float64).T
     return 1.0 / (1.0 + (low / high) ** (1.0 / run.target.calibration.temperature))
 
 
-def test_the_service_loads_the_model_and_says_what_the_networks_say(
+def test_the_service_loads_the_model_and_predicts_what_the_networks_predict(
     exported: tuple[Path, Contract], runs: list[Path]
 ) -> None:
     model = load_model(exported[0])
@@ -135,7 +135,7 @@ def test_a_model_of_rest_baselines_has_no_statistics(make_run: MakeRun, tmp_path
     assert '"mean"' not in model.contract.to_json()
 
 
-def test_the_same_runs_give_the_same_bytes(
+def test_the_same_runs_export_the_same_bytes(
     exported: tuple[Path, Contract], runs: list[Path], tmp_path: Path
 ) -> None:
     export(runs, tmp_path / "again" / "tiny-simulated", "2.1")
@@ -182,10 +182,12 @@ def test_graph_is_of_fused_nodes_for_each_target(exported: tuple[Path, Contract]
     assert not {"Loop", "BatchNormalization"} & set(kinds)
 
 
-def test_a_model_of_simulated_people_must_say_so_in_its_name(
+def test_a_model_of_simulated_people_must_be_named_simulated(
     runs: list[Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(ExportError, match="expected one that says so, such as mine-simulated"):
+    with pytest.raises(
+        ExportError, match="expected one that contains 'simulated', such as mine-simulated"
+    ):
         export(runs, tmp_path / "mine", "1")
     assert files(tmp_path) == []
 
@@ -246,6 +248,8 @@ def test_runs_on_other_data_are_refused(runs: list[Path], tmp_path: Path) -> Non
 def test_a_folder_that_is_no_run_is_refused(runs: list[Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for folder in (tmp_path / "photos", tmp_path / "nothing"):
-        with pytest.raises(RunError, match=f"{folder.name} is no run of 'eeg-emotion-train fit'"):
+        with pytest.raises(
+            RunError, match=f"{folder.name} is not a complete run of 'eeg-emotion-train fit'"
+        ):
             export([runs[0], folder], tmp_path / "tiny-simulated", "1")
     assert files(tmp_path) == ["photos"]

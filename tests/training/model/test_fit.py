@@ -113,7 +113,7 @@ def test_everyone_is_in_one_part_only(people: list[PersonWindows], make_run: Mak
 
 @pytest.mark.parametrize("normaliser", ["training", "rest-baseline"])
 @pytest.mark.parametrize(("target", "column"), [("valence", VALENCE), ("arousal", AROUSAL)])
-def test_the_held_out_result_is_what_the_saved_network_gives(
+def test_the_held_out_result_is_what_the_saved_network_predicts(
     people: list[PersonWindows], make_run: MakeRun, target: str, column: int, normaliser: str
 ) -> None:
     run, network = load_run(make_run(target=target, normaliser=normaliser))
@@ -252,7 +252,7 @@ def test_the_same_seed_gives_the_same_weights_and_announcements(
         np.testing.assert_array_equal(one, other)
     # Steps are announced, and who is held out.
     assert said[0] == (
-        "valence: 6 people train (144 windows), 2 choose the step, 2 are held out "
+        "valence: people: 6 for training (144 windows), 2 for validation, 2 held out "
         f"({', '.join(run.test_people)})"
     )
     assert [text.split(":")[0] for text in said[1:]] == ["step 10", "step 20", "step 30"]
@@ -263,7 +263,7 @@ def test_an_earlier_run_is_never_written_over(
 ) -> None:
     out = tmp_path / "run"
     out.mkdir()
-    with pytest.raises(RunError, match="already there, expected a new folder"):
+    with pytest.raises(RunError, match="already, expected a new folder"):
         fit(people, source, make_settings(), out, quiet)
     assert list(out.iterdir()) == []
 
@@ -375,7 +375,7 @@ def test_people_are_read_in_order_without_what_cannot_be_scored(
     assert [one.person for one in read] == ["p1", "p2"]
     assert said == [
         "read p1: 2 trials, 8 windows",
-        "read p2: 2 trials, 8 windows, 2 of them left out for their signal",
+        "read p2: 2 trials, 8 windows, 2 of them left out for poor signal",
     ]
     whole = cut_person("p2", signals["p2"], path)
     np.testing.assert_array_equal(read[1].measures, np.delete(whole.measures, [5, 6], axis=0))

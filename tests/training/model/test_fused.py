@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -17,12 +18,18 @@ from eeg_emotion.eeg.path import PathSettings, SignalPath
 from eeg_emotion.eeg.representation import BandPower, RawSignal
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion_training.model.fused import FusionError, fused_graph
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 # Where only JAX is installed, as on the newest Python, other tests hold the graph against Keras.
-tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-tf2onnx = pytest.importorskip("tf2onnx")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("tensorflow") and find_spec("tf2onnx")),
+    reason="TensorFlow and tf2onnx are not both installed",
+)
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/eegmat/Subject00_2.edf"
 PATHS = {
@@ -36,7 +43,7 @@ def network_with_random_weights(
     steps: int, features: int, units: int, seed: int, name: NetworkName = "bn-gru"
 ) -> Any:
     """A network in which nothing is at its start: biases and statistics are neither 0 nor 1."""
-    keras.utils.set_random_seed(seed)
+    load_keras().utils.set_random_seed(seed)
     network = build_network(name, steps, features, units)
     rng = np.random.default_rng(seed)
     kernel, recurrent, bias = network.get_layer("recurrent").get_weights()
@@ -53,6 +60,9 @@ def network_with_random_weights(
 
 def plain_graph(network: Any) -> onnx.ModelProto:
     """What tf2onnx makes of the network by itself."""
+    load_keras()  # before TensorFlow, whose start it keeps quiet
+    import tensorflow as tf
+    import tf2onnx
 
     def infer(features: tf.Tensor) -> tf.Tensor:
         return network(features, training=False)
@@ -148,7 +158,7 @@ def windows_of(kind: str, case: Case, eeg_windows: dict[str, np.ndarray]) -> np.
 
 
 @pytest.mark.parametrize("kind", ["random", "extreme", "eeg"])
-def test_fused_graph_gives_what_tf2onnx_and_keras_give(
+def test_fused_graph_predicts_what_tf2onnx_and_keras_predict(
     case: Case, eeg_windows: dict[str, np.ndarray], kind: str
 ) -> None:
     windows = windows_of(kind, case, eeg_windows)
@@ -156,7 +166,7 @@ def test_fused_graph_gives_what_tf2onnx_and_keras_give(
     (plain,) = run(case.plain, windows).values()
     # Compiled: over 640 steps a plain call takes seconds.
     direct = case.network.predict(windows, verbose=0)
-    # A network that says the same to everything would agree with anything.
+    # A network that predicts the same for everything would agree with anything.
     assert np.ptp(direct[:, 1]) > 0.01
     differences = {
         "tf2onnx": float(np.abs(fused - plain).max()),
@@ -179,18 +189,25 @@ def test_fused_graph_is_one_node_with_batch_normalisation_folded_away(case: Case
 
 
 @pytest.mark.parametrize(
-    ("layer", "found"),
+    ("make_layer", "found"),
     [
-        (keras.layers.SimpleRNN(4, name="recurrent"), "the recurrent layer SimpleRNN"),
+        (lambda layers: layers.SimpleRNN(4, name="recurrent"), "the recurrent layer SimpleRNN"),
         (
-            keras.layers.Bidirectional(keras.layers.GRU(4), name="recurrent"),
+            lambda layers: layers.Bidirectional(layers.GRU(4), name="recurrent"),
             "the recurrent layer Bidirectional",
         ),
-        (keras.layers.GRU(4, reset_after=False, name="recurrent"), "a GRU with reset_after=False"),
+        (
+            lambda layers: layers.GRU(4, reset_after=False, name="recurrent"),
+            "a GRU with reset_after=False",
+        ),
     ],
     ids=["simple", "bidirectional", "reset-before"],
 )
-def test_a_layer_without_a_fused_node_is_refused(layer: Any, found: str) -> None:
+def test_a_layer_without_a_fused_node_is_refused(
+    make_layer: Callable[[Any], Any], found: str
+) -> None:
+    keras = load_keras()
+    layer = make_layer(keras.layers)
     classes = keras.layers.Dense(2, activation="softmax", name="classes")
     network = keras.Sequential([keras.Input((20, 128)), layer, classes])
     with pytest.raises(FusionError, match=f"found {found}, expected"):

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from eeg_emotion_training.model.run import Run, RunError, load_run, refuse_existing, save_run
+from eeg_emotion_training.networks.keras_import import load_keras
 
 MakeRun = Callable[..., Path]
-NO_RUN = "is no run of 'eeg-emotion-train fit', or not a whole one: "
+NO_RUN = "is not a complete run of 'eeg-emotion-train fit': "
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_a_run_that_is_not_whole_is_refused(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(RunError, match=f"{NO_RUN}.*{missing}") as caught:
         load_run(folder)
-    assert "name the folder that its --out named" in str(caught.value)
+    assert "name the folder passed to its --out" in str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_refused_in_those_words(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_as_missing(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=f"nothing {NO_RUN}found no such folder; name the folder"):
         load_run(tmp_path / "nothing")
     (tmp_path / "model.onnx").write_bytes(b"")
@@ -54,7 +54,7 @@ def test_a_folder_that_is_not_there_is_refused_in_those_words(tmp_path: Path) ->
 
 @pytest.mark.parametrize("place", np.linspace(0.0, 0.9999, 25))
 def test_a_damaged_network_is_refused(folder: Path, place: float) -> None:
-    intact = keras.models.load_model(folder / "network.keras").get_weights()
+    intact = load_keras().models.load_model(folder / "network.keras").get_weights()
     network = folder / "network.keras"
     data = bytearray(network.read_bytes())
     data[int(place * len(data))] ^= 0xFF
@@ -63,7 +63,7 @@ def test_a_damaged_network_is_refused(folder: Path, place: float) -> None:
         _, loaded = load_run(folder)
     except RunError:
         return
-    # The archive has bytes that say nothing, such as times: then the network must be the same.
+    # The archive has bytes that mean nothing, such as times: then the network must be the same.
     for one, other in zip(loaded.get_weights(), intact, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -80,20 +80,20 @@ def changed(folder: Path, **fields: Any) -> None:
         ({"mood": 1}, "at mood: Extra inputs are not permitted;"),
         ({"best_step": 0}, "at best_step: Input should be greater than or equal to 1;"),
         ({"network": "rnn"}, "at network: Input should be 'gru', 'bn-gru', 'lstm' or 'bn-lstm';"),
-        ({"best_step": 0, "mood": 1}, "at best_step: .*, and 1 more places;"),
+        ({"best_step": 0, "mood": 1}, "at best_step: .*, and 1 more error;"),
     ],
 )
-def test_a_record_of_another_form_is_refused_in_one_line(
+def test_an_invalid_record_is_refused_in_one_line(
     folder: Path, fields: dict[str, Any], why: str
 ) -> None:
     changed(folder, **fields)
-    with pytest.raises(RunError, match=f"{NO_RUN}run.json is of another form {why}") as caught:
+    with pytest.raises(RunError, match=f"{NO_RUN}run.json is not valid {why}") as caught:
         load_run(folder)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
-def test_a_record_that_is_no_record_is_refused(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_no_record_is_refused(folder: Path, content: bytes) -> None:
     (folder / "run.json").write_bytes(content)
     with pytest.raises(RunError, match=NO_RUN):
         load_run(folder)
@@ -101,7 +101,7 @@ def test_a_record_that_is_no_record_is_refused(folder: Path, content: bytes) -> 
 
 def test_an_existing_folder_is_refused_and_a_new_one_is_not(tmp_path: Path) -> None:
     refuse_existing(tmp_path / "new")
-    with pytest.raises(RunError, match="already there, expected a new folder"):
+    with pytest.raises(RunError, match="already, expected a new folder"):
         refuse_existing(tmp_path)
 
 

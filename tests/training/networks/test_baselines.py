@@ -16,11 +16,11 @@ INDEX = WindowIndex(
 FOLD = Fold("f", np.array([0, 1, 3, 5, 6]), np.array([2, 7]), np.array([9, 4, 8]))
 
 
-def test_majority_says_the_training_parts_share_whoever_is_tested() -> None:
+def test_majority_predicts_the_training_parts_share_whoever_is_tested() -> None:
     assert baselines.majority(INDEX, FOLD).tolist() == pytest.approx([0.4] * 3)
 
 
-def test_person_majority_says_each_test_persons_own_share_in_hindsight() -> None:
+def test_person_majority_predicts_each_test_persons_own_share_in_hindsight() -> None:
     # a: 3 of 5 are high, b: 1 of 5.
     assert baselines.person_majority(INDEX, FOLD).tolist() == pytest.approx([0.2, 0.6, 0.2])
 
@@ -43,7 +43,7 @@ def say(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def made(seed: int, noise: float) -> tuple[np.ndarray, WindowIndex]:
-    """`(60, 3, 4)` features: their mean says the label, their last row says another thing."""
+    """`(60, 3, 4)` features: their mean shows the label, their last row something else."""
     rng = np.random.default_rng(seed)
     high = np.arange(60) % 2 == 1
     features = rng.normal(0, noise, (60, 3, 4)) + high[:, None, None]
@@ -68,7 +68,7 @@ def test_logistic_without_validation_is_the_fixed_penalty_on_one_row_a_window(
 
 
 @pytest.mark.parametrize(("noise", "strongest"), [(0.3, True), (3.0, False)])
-def test_logistic_takes_the_penalty_with_the_lowest_validation_loss(
+def test_logistic_chooses_the_penalty_with_the_lowest_validation_loss(
     noise: float, strongest: bool
 ) -> None:
     features, index = made(2, noise)

@@ -10,8 +10,9 @@ from eeg_emotion_training.networks.keras_import import _no_start_up_lines
 
 # A look for a GPU is logged too, after the import.
 FIRST_LOOK = """
-from eeg_emotion_training.networks.keras_import import keras
+from eeg_emotion_training.networks.keras_import import load_keras
 import os
+keras = load_keras()
 print(keras.ops.convert_to_numpy(keras.ops.ones(2)).sum(), "TF_CPP_MIN_LOG_LEVEL" in os.environ)
 """
 

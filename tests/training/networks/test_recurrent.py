@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-import keras
 import numpy as np
 import onnxruntime
 import pytest
 
 from eeg_emotion_training.model.fused import fused_graph
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 from eeg_emotion_training.networks.recurrent import (
     LEARNING_RATE,
-    ResidentWindows,
     build_network,
     fresh_weights,
     reset,
@@ -57,7 +56,7 @@ def windows_of(shape: tuple[int, int], count: int = 12) -> np.ndarray:
 
 
 def probabilities(network: Any, windows: np.ndarray) -> np.ndarray:
-    """What a network says, without compiling it first."""
+    """What a network predicts, without compiling it first."""
     return np.asarray(network(windows, training=False))
 
 
@@ -66,17 +65,18 @@ def test_every_network_has_its_cases() -> None:
     assert get_args(NetworkName) == NETWORKS
 
 
-def test_a_network_is_its_layers_and_gives_two_probabilities(case: Case) -> None:
-    kind = keras.layers.LSTM if "lstm" in case.name else keras.layers.GRU
+def test_a_network_is_its_layers_and_returns_two_probabilities(case: Case) -> None:
+    layers = load_keras().layers
+    kind = layers.LSTM if "lstm" in case.name else layers.GRU
     expected: list[tuple[str, type]] = [("recurrent", kind)]
     if case.name.startswith("bn-"):
-        expected.append(("normalisation", keras.layers.BatchNormalization))
-    expected.append(("classes", keras.layers.Dense))
+        expected.append(("normalisation", layers.BatchNormalization))
+    expected.append(("classes", layers.Dense))
     assert [(layer.name, type(layer)) for layer in case.network.layers] == expected
     said = probabilities(case.network, windows_of(case.shape))
     assert said.shape == (12, 2)
     np.testing.assert_allclose(said.sum(axis=1), 1.0, atol=1e-6)
-    # A network that says the same to everything would pass.
+    # A network that predicts the same for everything would pass.
     assert np.ptp(said[:, 1]) > 0.01
 
 
@@ -103,9 +103,9 @@ def test_normalisation_uses_moving_statistics_in_evaluation(case: Case) -> None:
     np.testing.assert_allclose(probabilities(case.network, windows), expected, atol=1e-5)
 
 
-def test_a_saved_network_says_the_same(case: Case, tmp_path: Path) -> None:
+def test_a_saved_network_predicts_the_same(case: Case, tmp_path: Path) -> None:
     case.network.save(tmp_path / "network.keras")
-    loaded = keras.models.load_model(tmp_path / "network.keras")
+    loaded = load_keras().models.load_model(tmp_path / "network.keras")
     windows = windows_of(case.shape)
     np.testing.assert_array_equal(
         probabilities(loaded, windows), probabilities(case.network, windows)
@@ -113,7 +113,7 @@ def test_a_saved_network_says_the_same(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "extreme"])
-def test_the_fused_graph_says_what_the_network_says(case: Case, kind: str) -> None:
+def test_the_fused_graph_predicts_what_the_network_predicts(case: Case, kind: str) -> None:
     windows = windows_of(case.shape)
     if kind == "extreme":
         levels = np.array([0.0, 8.0, -8.0, 1e3, -1e3], np.float32)
@@ -130,9 +130,10 @@ def test_an_unknown_network_is_refused() -> None:
         build_network("bn-rnn", 4, 3, 5)
 
 
-def test_names_are_listed_without_keras() -> None:
+def test_keras_is_not_imported_before_a_network_is_built() -> None:
     program = (
-        "import sys; from eeg_emotion_training.networks.names import NETWORKS; "
+        "import sys; from eeg_emotion_training.model import export, fit; "
+        "from eeg_emotion_training.networks.names import NETWORKS; "
         "print(NETWORKS, 'keras' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -211,7 +212,9 @@ def test_training_from_numbers_is_training_on_their_windows(model: Any, data: Da
     network = build_network(network_of(model).name, STEPS, FEATURES, UNITS)
     network.set_weights(fresh_weights(network, 1))
     network.compile(
-        keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy", run_eagerly=True
+        load_keras().optimizers.Adam(LEARNING_RATE),
+        "sparse_categorical_crossentropy",
+        run_eagerly=True,
     )
     fed = [network.train_on_batch(data.features[b], data.high[b]) for b in data.batches]
     reset(model, 1)
@@ -242,7 +245,7 @@ def test_weights_are_shared_and_the_table_is_never_trained(model: Any, data: Dat
     )
 
 
-def test_rows_beyond_the_data_are_nobodys(model: Any, data: Data) -> None:
+def test_rows_beyond_the_data_are_never_used(model: Any, data: Data) -> None:
     layer = model.get_layer("resident")
     few = Data(data.features[:10], data.high[:10], data.batches % 10)
     reset(model, 1)
@@ -259,6 +262,8 @@ def test_rows_beyond_the_data_are_nobodys(model: Any, data: Data) -> None:
 
 @pytest.mark.parametrize("shape", [(WINDOWS + 1, STEPS, FEATURES), (WINDOWS, FEATURES, STEPS)])
 def test_windows_that_do_not_fit_the_table_are_refused(shape: tuple[int, ...]) -> None:
+    from eeg_emotion_training.networks.resident_windows import ResidentWindows
+
     layer = ResidentWindows(WINDOWS, STEPS, FEATURES)
     with pytest.raises(ValueError, match=r"expected at most 24 of \(6, 3\)"):
         layer.put(np.zeros(shape, np.float32))
@@ -312,7 +317,7 @@ np.savez(sys.argv[2], **said)
 
 @pytest.fixture(scope="module")
 def on_jax(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """What the networks start with and say after the same training with Keras on JAX."""
+    """What the networks start with and predict after the same training with Keras on JAX."""
     folder = tmp_path_factory.mktemp("jax")
     np.savez(folder / "data.npz", **data._asdict())
     files = [str(folder / "data.npz"), str(folder / "said.npz")]

@@ -40,7 +40,7 @@ def test_what_is_not_known_is_not_shown(tmp_path: Path) -> None:
     assert set(read(tmp_path)) == {"training_loss", "training_accuracy", "test_accuracy"}
 
 
-def test_points_of_a_training_that_fails_are_there(tmp_path: Path) -> None:
+def test_points_of_a_training_that_fails_are_written(tmp_path: Path) -> None:
     def fail(write: Callable[[Point], None]) -> None:
         write(point(10))
         raise KeyboardInterrupt

@@ -12,10 +12,11 @@ from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks import trainer
 from eeg_emotion_training.networks.curve import Point
-from eeg_emotion_training.networks.trainer import Trained, TrainSettings, predict, train
+from eeg_emotion_training.networks.settings import TrainSettings
+from eeg_emotion_training.networks.trainer import Trained, predict, train
 
 STEPS, WIDTH = 4, 12
-SETTINGS = TrainSettings("bn-gru", units=4, steps=40, batch_size=8, seed=3)
+SETTINGS = TrainSettings(units=4, steps=40, batch_size=8, seed=3)
 NOBODY = np.empty(0, dtype=np.intp)
 
 
@@ -27,13 +28,17 @@ class Data(NamedTuple):
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    """90 windows in which the last step's first feature says the class; 50 train, 20 choose."""
+    """90 windows in which the last step's first feature shows the class; 50 train, 20 choose."""
     rng = np.random.default_rng(5)
     high = rng.permutation(90) % 2 == 0
     features = rng.normal(size=(90, STEPS, WIDTH)).astype(np.float32)
     features[..., 0] += np.where(high, 1.5, -1.5)[:, None]
     parts = np.split(rng.permutation(90), [50, 70])
     return Data(features, high, Fold("one", *parts))
+
+
+def changed(**changes: int) -> TrainSettings:
+    return SETTINGS.model_copy(update=changes)
 
 
 def without_validation(fold: Fold) -> Fold:
@@ -44,7 +49,7 @@ def run(data: Data, settings: TrainSettings = SETTINGS, **changes: Any) -> Train
     """Train; the network is taken along as its weights, since the next training changes it."""
     chosen = data._replace(**changes)
     points: list[Point] = []
-    trained = train(chosen.features, chosen.high, chosen.fold, settings, points.append)
+    trained = train(chosen.features, chosen.high, chosen.fold, "bn-gru", settings, points.append)
     assert tuple(points) == trained.curve
     return replace(trained, network=trained.network.get_weights())
 
@@ -64,7 +69,7 @@ def assert_same(found: Trained, expected: Trained, test: bool = True) -> None:
 
 
 def test_a_planted_effect_is_learnt(data: Data) -> None:
-    trained = run(data, replace(SETTINGS, steps=500))
+    trained = run(data, changed(steps=500))
     assert ((trained.test > 0.5) == data.high[data.fold.test]).mean() >= 0.9
     losses = [point.training_loss for point in trained.curve]
     assert losses[-1] < losses[0] < 0.8
@@ -75,7 +80,7 @@ def test_validation_chooses_the_step_and_its_weights_are_put_back(data: Data) ->
     # Validation people whose classes are the other way round: the best step is early, not last.
     high = data.high.copy()
     high[data.fold.validation] ^= True
-    settings = replace(SETTINGS, steps=100)
+    settings = changed(steps=100)
     trained = run(data, settings, high=high)
     losses = {point.step: point.validation_loss for point in trained.curve}
     assert list(losses) == list(range(10, 101, 10))
@@ -83,14 +88,14 @@ def test_validation_chooses_the_step_and_its_weights_are_put_back(data: Data) ->
     found = log_loss(high[data.fold.validation], trained.validation)
     assert found == pytest.approx(losses[trained.best_step])
     # The weights are those that training had at that step.
-    stopped = run(data, replace(SETTINGS, steps=trained.best_step), high=high)
+    stopped = run(data, changed(steps=trained.best_step), high=high)
     for one, other in zip(trained.network, stopped.network, strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(trained.test, stopped.test)
 
 
-def test_the_network_that_is_given_says_what_is_given(data: Data) -> None:
-    trained = train(*data, SETTINGS, lambda _: None)
+def test_the_returned_network_predicts_the_returned_probabilities(data: Data) -> None:
+    trained = train(*data, "bn-gru", SETTINGS, lambda _: None)
     for part in ("validation", "test"):
         windows = data.features[getattr(data.fold, part)]
         said = trained.network.predict(windows, verbose=0)[:, 1]
@@ -101,7 +106,7 @@ def test_the_network_that_is_given_says_what_is_given(data: Data) -> None:
 def test_training_ends_when_validation_has_not_improved_for_long(data: Data) -> None:
     high = data.high.copy()
     high[data.fold.validation] ^= True
-    trained = run(data, replace(SETTINGS, steps=500), high=high)
+    trained = run(data, changed(steps=500), high=high)
     looks = [point.step for point in trained.curve]
     # 15 looks after the best one, of 50.
     assert looks == list(range(10, trained.best_step + 151, 10))
@@ -118,13 +123,13 @@ def test_test_windows_choose_nothing(data: Data) -> None:
     assert np.abs(found.test - expected.test).max() > 0.01
 
 
-def test_without_validation_training_runs_its_full_length_whatever_the_test_says(
+def test_without_validation_training_runs_its_full_length_whatever_the_test_shows(
     data: Data,
 ) -> None:
     fold = without_validation(data.fold)
     high = data.high.copy()
     high[fold.test] ^= True
-    settings = replace(SETTINGS, steps=100)
+    settings = changed(steps=100)
     plain, turned = run(data, settings, fold=fold), run(data, settings, fold=fold, high=high)
     for trained in (plain, turned):
         assert trained.best_step == 100
@@ -143,21 +148,21 @@ def test_with_validation_the_curve_hides_the_test(data: Data) -> None:
     assert all(point.test_accuracy is None for point in run(data).curve)
 
 
-def test_the_last_step_is_looked_at(data: Data) -> None:
-    curve = run(data, replace(SETTINGS, steps=25)).curve
+def test_the_last_step_is_evaluated(data: Data) -> None:
+    curve = run(data, changed(steps=25)).curve
     assert [point.step for point in curve] == [10, 20, 25]
-    assert [point.step for point in run(data, replace(SETTINGS, steps=3)).curve] == [3]
+    assert [point.step for point in run(data, changed(steps=3)).curve] == [3]
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(data: Data) -> None:
+def test_the_same_seed_trains_the_same_bits_and_another_one_does_not(data: Data) -> None:
     first = run(data)
     assert_same(run(data), first)
-    other = run(data, replace(SETTINGS, seed=4))
+    other = run(data, changed(seed=4))
     assert np.abs(other.network[0] - first.network[0]).max() > 0.01
 
 
 @pytest.mark.needs("time")
-def test_folds_that_share_a_compiled_network_get_what_fresh_ones_give(data: Data) -> None:
+def test_folds_that_share_a_compiled_network_get_what_fresh_ones_get(data: Data) -> None:
     # The second one is smaller, and of other windows in other parts.
     other = Data(
         data.features[:60][::-1] * 2.0,
@@ -226,7 +231,8 @@ def test_every_training_window_comes_once_before_any_comes_again(
         data.features,
         data.high,
         fold,
-        replace(SETTINGS, steps=steps, batch_size=size),
+        "bn-gru",
+        changed(steps=steps, batch_size=size),
         lambda _: None,
     )
     assert {len(batch) for batch in recorder.batches} == {size}

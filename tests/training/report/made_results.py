@@ -17,7 +17,7 @@ CHANNELS = {"all": ("Fz", "Cz", "Pz", "Oz"), "two": ("Fz", "Cz")}
 
 
 def spec(**changes: Any) -> Spec:
-    """A fold of GRU under trial, but for the changes."""
+    """A fold of GRU under trial, with the changes."""
     chosen = {
         "protocol": "trial",
         "fold": "s01-1",

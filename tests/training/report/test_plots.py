@@ -54,7 +54,7 @@ def test_figures_are_whole_svg_with_a_text_alternative_and_no_outside_address(
         assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", plot.svg))
 
 
-def test_the_same_results_give_the_same_figures(rows: list[Row], drawn: list[Plot]) -> None:
+def test_the_same_results_make_the_same_figures(rows: list[Row], drawn: list[Plot]) -> None:
     assert all_plots(rows) == drawn
 
 
@@ -64,7 +64,7 @@ def test_marks_in_the_figures_of_one_page_are_named_apart(drawn: list[Plot]) -> 
     assert sum(map(len, named)) == len(set().union(*named))
 
 
-def test_protocols_side_by_side_say_which_leak_and_by_how_much(rows: list[Row]) -> None:
+def test_protocols_side_by_side_show_which_leak_and_by_how_much(rows: list[Row]) -> None:
     plot = plots.side_by_side(rows)
 
     assert "arousal, segment (leaky), GRU: 1.000 [1.000, 1.000]" in plot.alt
@@ -106,7 +106,7 @@ def test_people_are_drawn_without_those_of_one_class() -> None:
     assert "arousal, GRU: median 0.500, lowest 0.000, highest 1.000" in plot.alt
 
 
-def test_people_of_one_class_only_still_give_a_figure() -> None:
+def test_people_of_one_class_only_still_have_a_figure() -> None:
     results = [result([1, 1], [0.9, 0.9])]
     made = rows_of(record(results), results)
 
@@ -114,7 +114,7 @@ def test_people_of_one_class_only_still_give_a_figure() -> None:
     assert plots.calibration(made, "trial") is None
 
 
-def test_constant_guesses_alone_give_no_figure_of_people_or_training() -> None:
+def test_constant_guesses_alone_have_no_figure_of_people_or_training() -> None:
     results = [result([1, 0], [0.5, 0.5], network="majority", curve=())]
     made = rows_of(record(results), results)
 
@@ -139,7 +139,7 @@ def test_a_curve_is_the_mean_of_the_folds_that_reached_each_step() -> None:
     assert "arousal, GRU, test: accuracy 0.800 at 30" in plot.alt
 
 
-def test_of_several_variants_the_caption_says_which_is_shown() -> None:
+def test_of_several_variants_the_caption_states_which_is_shown() -> None:
     results = [
         result([1, 0], [0.9, 0.1], montage=montage, person=person)
         for montage in ("all", "two")

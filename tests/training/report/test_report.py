@@ -21,7 +21,7 @@ FilesOfAtMost = Callable[[int], AbstractContextManager[None]]
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures empty but for their words: drawing is nearly all of a report's work."""
+    """Leave the figures empty except for their words: drawing is nearly all of a report's work."""
 
     def write(_: Figure, name: str, alt: str, caption: str) -> Plot:
         return Plot(name, "<svg ></svg>", alt, caption)
@@ -78,7 +78,7 @@ def test_the_page_needs_nothing_else(small_root: Path) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
-def test_the_same_results_give_the_same_report(tmp_path: Path, small_root: Path) -> None:
+def test_the_same_results_make_the_same_report(tmp_path: Path, small_root: Path) -> None:
     save_study(tmp_path, small_study())
     markdown, page = write_report(tmp_path)
 
@@ -99,11 +99,11 @@ def test_sections_come_in_the_order_of_a_sceptics_questions(small_text: str) -> 
     ]
 
 
-def test_the_words_say_what_leaks_and_how_little_so_few_people_can_show(small_text: str) -> None:
+def test_the_words_state_what_leaks_and_how_little_so_few_people_can_show(small_text: str) -> None:
     assert "Leaky: segment (75.0 %). Honest: trial (0.0 %)." in small_text
     assert "between +0.500 [+0.500, +0.500] (GRU) and +0.500" in small_text
     assert "Under honest protocols none of 2 results is above chance" in small_text
-    assert "The smallest p that 6 people can give is 0.016, and after Holm over 2" in small_text
+    assert "The smallest p that 6 people can reach is 0.016, and after Holm over 2" in small_text
     assert "GRU 0.500 [" in small_text
     assert (
         "whose interval overlaps with 1 of the 1 others'; its interval holds chance" in small_text
@@ -117,7 +117,7 @@ def test_few_people_can_show_nothing(tmp_path: Path, report_of: ReportOf) -> Non
     results = [result([1, 0], [0.9, 0.1], person=f"s0{number}") for number in range(1, 5)]
     text = report_of(tmp_path, results)
 
-    assert "The smallest p that 4 people can give is 0.062" in text
+    assert "The smallest p that 4 people can reach is 0.062" in text
     assert "so few people can show nothing at 5 %, whatever the network" in text
 
 
@@ -212,7 +212,7 @@ def test_shuffled_labels_are_named_in_the_title(tmp_path: Path, report_of: Repor
     assert "shuffled labels, high = rating > 5.0" in text
 
 
-def test_beneath_the_tables_stands_what_they_hang_on(small_text: str) -> None:
+def test_the_notes_below_the_tables_state_what_they_depend_on(small_text: str) -> None:
     trial = small_text[small_text.index("## Protocol trial") : small_text.index("## What leaking")]
 
     for said in (
@@ -226,7 +226,7 @@ def test_beneath_the_tables_stands_what_they_hang_on(small_text: str) -> None:
     assert "leaky" not in trial.lower()
 
 
-def test_what_was_left_out_is_told_with_reasons(tmp_path: Path, report_of: ReportOf) -> None:
+def test_what_was_left_out_is_reported_with_reasons(tmp_path: Path, report_of: ReportOf) -> None:
     results = [*small_study(), skipped(spec(fold="s07-1"), "s07-1: found only low arousal")]
     left = LeftOut(protocol="trial", target="arousal", who="s08", reason="s08: found 3 trials")
     text = report_of(
@@ -258,7 +258,7 @@ def test_channels_and_representations_are_compared_where_there_are_several(
     assert "What the normaliser changes" not in text
 
 
-def test_a_protocol_of_which_nothing_could_be_run_is_told(
+def test_a_protocol_of_which_nothing_could_be_run_is_reported(
     tmp_path: Path, report_of: ReportOf
 ) -> None:
     text = report_of(tmp_path, [skipped(spec(), "too few")])
@@ -300,7 +300,7 @@ def test_a_half_written_report_replaces_nothing(
         path.write_text("whole", encoding="utf-8")
     with (
         files_of_at_most(page - 1),
-        pytest.raises(ReportError, match="File too large; make room"),
+        pytest.raises(ReportError, match="File too large; free some disk space"),
     ):
         write_report(tmp_path)
     assert [path.read_text(encoding="utf-8") for path in paths] == ["whole", "whole"]

@@ -35,12 +35,12 @@ def test_folds_of_a_model_become_one_row() -> None:
 
 
 def test_a_trial_is_judged_by_the_mean_probability_of_its_windows() -> None:
-    # High's windows say 0.9 and 0.2, on average high; two of four windows are right.
+    # The high trial's windows have 0.9 and 0.2, on average high; two of four windows are right.
     results = [result([1, 0], [0.9, 0.2, 0.4, 0.7])]
     (row,) = rows_of(record(results), results)
 
     assert row.windows.scores["accuracy"].value == 0.5
-    assert row.trial_said.probability == pytest.approx([0.55, 0.55])
+    assert row.trial_scaled.probability == pytest.approx([0.55, 0.55])
 
 
 def test_calibration_error_before_scaling_is_of_the_raw_probabilities() -> None:
@@ -105,7 +105,7 @@ def test_what_leaking_adds_is_paired_by_person() -> None:
     assert 0.0 <= low < 0.5 < high <= 1.0
 
 
-def test_constant_guesses_have_no_leak_and_are_not_significance_of() -> None:
+def test_constant_guesses_have_no_leak_and_are_not_tested() -> None:
     results = small_study()
     rows = rows_of(record(results), results)
 
@@ -144,7 +144,7 @@ def test_a_person_of_one_class_is_tested_against_their_majority_only() -> None:
 
     assert test.people == 3
     assert test.p == pytest.approx(0.5**3)
-    # The fourth is at exactly their majority, and says nothing either way.
+    # The fourth is at exactly their majority, and is no evidence either way.
     assert test.p_majority == pytest.approx(0.5**3)
 
 
@@ -156,7 +156,7 @@ def test_one_person_has_no_interval_over_people() -> None:
     assert math.isnan(score.high)
 
 
-def test_nobody_in_common_has_no_difference() -> None:
+def test_results_without_people_in_common_have_no_difference() -> None:
     def said(person: str) -> Predictions:
         high = np.array([True, False])
         return Predictions(np.array([person] * 2), np.arange(2), high, np.array([0.9, 0.1]))
@@ -167,7 +167,7 @@ def test_nobody_in_common_has_no_difference() -> None:
     assert math.isnan(nobody.difference.value)
 
 
-def test_what_varies_is_looked_for_among_models_that_see_windows() -> None:
+def test_only_models_that_see_windows_count_as_varying() -> None:
     results = [
         result([1, 0], [0.9, 0.1]),
         result([1, 0], [0.9, 0.1], montage="two"),

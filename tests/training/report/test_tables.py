@@ -112,7 +112,7 @@ def test_window_scores_show_both_calibration_errors() -> None:
     ]
     table = score_table(rows(results), "windows")
 
-    # Without an interval: drawing trials anew only adds to a calibration error.
+    # Without an interval: drawing trials again only adds to a calibration error.
     assert column(table, "ECE after scaling") == ["0.500", "0.000"]
     # Within a fold a constant guess ranks nothing.
     assert column(table, "AUROC")[0].startswith("0.500")

@@ -49,7 +49,7 @@ def one_thread() -> Iterator[ThreadPoolExecutor]:
 
 
 class Told:
-    """Keeps what it was told of progress."""
+    """Keeps the progress that was reported to it."""
 
     def __init__(self) -> None:
         self.all: list[tuple[Record, int, int]] = []
@@ -100,7 +100,7 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(
         pytest.raises(
             ExecutorError,
             match=r"a worker process died .*; 2 of 8 tasks are finished and kept: run the same "
-            "command again to go on, with fewer --workers",
+            "command again to continue, with fewer --workers",
         ),
     ):
         run_tasks(tasks, executor, told)
@@ -130,7 +130,7 @@ class DiesWhileTakingTasks(Executor):
         return future
 
 
-def test_a_worker_that_dies_while_tasks_are_handed_out_is_said_too(study: Study) -> None:
+def test_a_worker_that_dies_while_tasks_are_handed_out_is_reported_too(study: Study) -> None:
     with pytest.raises(ExecutorError, match=r"a worker process died .*; 1 of 8 tasks are finish"):
         run_tasks(study.tasks, DiesWhileTakingTasks(), Told())
 
@@ -142,13 +142,13 @@ def test_a_worker_that_dies_while_tasks_are_handed_out_is_said_too(study: Study)
             ZeroDivisionError("by zero"),
             ExecutorError,
             "trial p1-3 majority valence failed: ZeroDivisionError: by zero; 2 of 8 tasks are "
-            "finished and kept: run the same command again to go on",
+            "finished and kept: run the same command again to continue",
         ),
         (
             DataError("found no windows"),
             ExecutorError,
             "trial p1-3 majority valence: found no windows; 2 of 8 tasks are finished and kept: "
-            "run the same command again to go on",
+            "run the same command again to continue",
         ),
         (ResultError("the disk is full"), ResultError, "the disk is full"),
     ],
@@ -230,7 +230,7 @@ def test_a_dask_cluster_runs_a_study(study: Study, apart: bool) -> None:
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://127.0.0.1:8786"])
-def test_an_address_without_a_scheduler_is_said(
+def test_an_address_without_a_scheduler_is_reported(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distributed = pytest.importorskip("distributed")

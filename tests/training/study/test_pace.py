@@ -28,12 +28,12 @@ def finish(pace: Pace, tasks: Sequence[Spec], seconds: float) -> None:
         pace.finished(record)
 
 
-def test_nothing_is_said_before_each_worker_has_trained_once() -> None:
+def test_nothing_is_estimated_before_each_worker_has_trained_once() -> None:
     gru = specs("gru", 10)
     pace = Pace(gru, workers=2)
     assert pace.seconds_left() is None
     finish(pace, gru[:2], 40.0)
-    assert pace.seconds_left() is None  # these were compiled too, and say nothing of the others
+    assert pace.seconds_left() is None  # these were compiled too, and show nothing of the others
     finish(pace, gru[2:3], 2.0)
     assert pace.seconds_left() == pytest.approx(7 * 2.0 / 2)
 
@@ -50,7 +50,7 @@ def test_a_network_to_come_is_compiled_by_each_worker_as_the_last_ones_were() ->
     assert pace.seconds_left() == pytest.approx(7 * 3.0 / 2)
 
 
-def test_guesses_are_not_taken_to_last_as_long_as_networks() -> None:
+def test_guesses_are_not_expected_to_last_as_long_as_networks() -> None:
     gru, guesses = specs("gru", 4), specs("majority", 1000)
     pace = Pace([*gru, *guesses], workers=1)
     finish(pace, gru, 5.0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.training.study_people import CHANNELS, MadePeople, made_people, plan
 
+from eeg_emotion_training.networks.settings import DEFAULTS
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (
     LeftOut,
@@ -56,7 +57,7 @@ def test_the_record_holds_the_whole_study(tmp_path: Path) -> None:
     assert study.record.label_rule == "as they were made"
 
 
-def test_a_folder_without_a_study_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_study_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="holds no study"):
         load_record(tmp_path)
     (tmp_path / "study.json").write_text('{"settings": 1}')
@@ -171,7 +172,9 @@ def test_a_data_set_of_too_few_people_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_study_of_nothing_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="nothing that can be run as asked: p1: found 3 trials"):
+    with pytest.raises(
+        StudyError, match="no fold that can be run with these options: p1: found 3 trials"
+    ):
         plan(made_people(1, trials={"p1": 3}), tmp_path)
 
 
@@ -229,7 +232,7 @@ def test_a_representation_that_does_not_fit_the_papers_windows_is_left_out(tmp_p
         ({"networks": ("gru", "svm")}, "the network svm, expected some of .*bn-gru.*logistic"),
         ({"targets": ("fear",)}, "the target fear, expected some of valence, arousal"),
         ({"representations": ("psd",)}, "the representation psd, expected some of raw, bands"),
-        ({"networks": ()}, "the network of no name, expected some of"),
+        ({"networks": ()}, "found no network, expected some of"),
         ({"targets": ("valence", "valence")}, "a target named twice in valence, valence"),
     ],
 )
@@ -241,7 +244,7 @@ def test_unknown_names_are_refused_with_those_that_are_known(
     assert not list(tmp_path.iterdir())
 
 
-def test_settings_that_nobody_knows_are_refused() -> None:
+def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="epochs"):
         StudySettings.model_validate(
             {
@@ -251,6 +254,7 @@ def test_settings_that_nobody_knows_are_refused() -> None:
                 "montages": {},
                 "epochs": 3,
             }
+            | DEFAULTS.model_dump()
         )
 
 
@@ -314,17 +318,17 @@ def test_a_person_without_a_usable_window_is_left_out_and_named(
 ) -> None:
     study = plan(made_people(4, unworn=("p2",)), tmp_path, protocols=(protocol,))
     assert [(item.who, item.reason.split(" has ")[0]) for item in study.record.left_out] == [
-        ("p2", "none of the windows")
+        ("p2", "no window")
     ]
     assert "p2" not in {task.spec.fold.split("-")[0] for task in study.tasks}
 
 
-def test_a_place_that_cannot_be_a_folder_is_said_before_anything_is_converted(
+def test_a_place_that_cannot_be_a_folder_is_reported_before_anything_is_converted(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "study").write_text("a file", encoding="utf-8")
     said: list[str] = []
-    with pytest.raises(StudyError, match=r"cannot make the folder .*study: .*--out"):
+    with pytest.raises(StudyError, match=r"cannot create the folder .*study: .*--out"):
         plan(made_people(1), tmp_path, said.append)
     assert said == []
 

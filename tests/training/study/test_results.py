@@ -64,6 +64,12 @@ OTHERS: dict[str, Any] = {
 }
 
 
+def test_a_results_name_is_the_same_in_every_release() -> None:
+    """Finished studies are found by it; it depends on the order of the fields too."""
+    assert list(Spec.model_fields) == list(OTHERS)
+    assert SPEC.digest == "cf764ee02c9c2e4aed5cf9d93719d3bf"
+
+
 def made_result(spec: Spec = SPEC, windows: int = 40) -> Result:
     rng = np.random.default_rng(1)
     return Result(
@@ -118,18 +124,18 @@ def test_a_skipped_fold_comes_back_with_its_reason(tmp_path: Path) -> None:
     assert (found.record.status, found.record.reason) == ("skipped", "found only low")
 
 
-def test_a_result_that_is_not_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_result_is_none(tmp_path: Path) -> None:
     assert load_result(tmp_path / "nowhere", SPEC) is None
 
 
-def test_a_result_under_anothers_name_is_not_taken(tmp_path: Path) -> None:
+def test_a_result_under_anothers_name_is_not_accepted(tmp_path: Path) -> None:
     other = SPEC.model_copy(update={"seed": 2})
     save_result(tmp_path, made_result(other))
     os.rename(result_path(tmp_path, other), result_path(tmp_path, SPEC))
     assert load_result(tmp_path, SPEC) is None
 
 
-def test_a_truncated_result_is_not_taken(tmp_path: Path) -> None:
+def test_a_truncated_result_is_not_accepted(tmp_path: Path) -> None:
     save_result(tmp_path, made_result(windows=3))
     path = result_path(tmp_path, SPEC)
     whole = path.read_bytes()
@@ -141,7 +147,7 @@ def test_a_truncated_result_is_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "garbage", [b"\0" * 500, b"PK\x03\x04" + b"x" * 500, b"no zip at all", b"\x80\x04."]
 )
-def test_garbage_is_not_taken_and_is_replaced(tmp_path: Path, garbage: bytes) -> None:
+def test_garbage_is_not_accepted_and_is_replaced(tmp_path: Path, garbage: bytes) -> None:
     result_path(tmp_path, SPEC).write_bytes(garbage)
     assert load_result(tmp_path, SPEC) is None
     save_result(tmp_path, made_result())
@@ -198,20 +204,22 @@ def test_a_writer_that_is_killed_leaves_nothing_under_the_results_name(tmp_path:
     assert_equal(load_result(tmp_path, SPEC), made_result())
 
 
-def test_a_full_disk_is_said_and_leaves_the_earlier_result(
+def test_a_full_disk_is_reported_and_leaves_the_earlier_result(
     tmp_path: Path, files_of_at_most: FilesOfAtMost
 ) -> None:
     save_result(tmp_path, made_result())
     with (
         files_of_at_most(4096),
-        pytest.raises(ResultError, match=r"cannot write .*: File too large; make room, and"),
+        pytest.raises(
+            ResultError, match=r"cannot write .*: File too large; free some disk space, or"
+        ),
     ):
         save_result(tmp_path, made_result(windows=4000))
     assert [path.name for path in tmp_path.iterdir()] == [f"{SPEC.digest}.npz"]
     assert_equal(load_result(tmp_path, SPEC), made_result())
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ResultError, match="what is finished is kept"):
+    with pytest.raises(ResultError, match="finished results are kept"):
         save_result(tmp_path / "file", made_result())

@@ -34,7 +34,7 @@ def of(study: Study, network: str) -> list[Task]:
     return [task for task in study.tasks if task.spec.network == network]
 
 
-def test_a_result_says_who_was_tested_and_what_was_true(tmp_path: Path) -> None:
+def test_a_result_states_who_was_tested_and_what_was_true(tmp_path: Path) -> None:
     study = plan(made_people(3), tmp_path, protocols=("loso",), networks=("majority",))
     for task in study.tasks:
         result = run(task)
@@ -47,12 +47,12 @@ def test_a_result_says_who_was_tested_and_what_was_true(tmp_path: Path) -> None:
         assert result.record.leak_share == 0.0
 
 
-def test_a_leaky_result_says_how_much_leaked(tmp_path: Path) -> None:
+def test_a_leaky_result_states_how_much_leaked(tmp_path: Path) -> None:
     study = plan(made_people(1), tmp_path, protocols=("segment",), networks=("majority",))
     assert max(run(task).record.leak_share for task in study.tasks) > 0.5
 
 
-def test_a_probability_is_scaled_where_validation_windows_can_say_how(tmp_path: Path) -> None:
+def test_a_probability_is_scaled_where_there_are_validation_windows(tmp_path: Path) -> None:
     study = plan(made_people(2), tmp_path, protocols=("segment", "trial"), networks=("logistic",))
     for task in study.tasks:
         result = run(task)
@@ -143,7 +143,7 @@ def test_a_person_without_rest_has_no_rest_baseline_and_that_is_recorded(tmp_pat
     assert "found too little clean rest" in result.record.reason
 
 
-def test_a_network_follows_its_training_and_says_which_step_it_took(tmp_path: Path) -> None:
+def test_a_network_records_its_training_and_the_step_it_chose(tmp_path: Path) -> None:
     study = plan(made_people(1), tmp_path, networks=("bn-gru",), steps=40)
     task = study.tasks[0]
     record = run(task).record
@@ -155,7 +155,7 @@ def test_a_network_follows_its_training_and_says_which_step_it_took(tmp_path: Pa
 
 
 @pytest.mark.parametrize("field", ["data_sha256", "code_version", "backend"])
-def test_a_worker_that_sees_something_else_than_was_planned_gives_no_result(
+def test_a_worker_that_sees_something_else_than_was_planned_writes_no_result(
     field: str, tmp_path: Path
 ) -> None:
     """As one of a cluster may, that was started before the code or the data changed."""
@@ -166,14 +166,14 @@ def test_a_worker_that_sees_something_else_than_was_planned_gives_no_result(
     assert not task.results.exists()
 
 
-def test_another_split_than_was_planned_gives_no_result(tmp_path: Path) -> None:
+def test_another_split_than_was_planned_writes_no_result(tmp_path: Path) -> None:
     task = plan(made_people(1), tmp_path).tasks[0]
     with pytest.raises(TaskError, match="found another split"):
         run_task(replace(task, spec=task.spec.model_copy(update={"split_sha256": "other"})))
     assert not task.results.exists()
 
 
-def test_a_long_lived_worker_reads_changed_windows_anew(tmp_path: Path) -> None:
+def test_a_long_lived_worker_reads_changed_windows_again(tmp_path: Path) -> None:
     """The files have the same names, so a memory of them by name would give the old ones."""
 
     def said(seed: int, folder: Path) -> list[float]:

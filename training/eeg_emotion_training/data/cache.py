@@ -1,8 +1,8 @@
 """Windows kept on disk: converted once, read as memory maps by every worker.
 
-For each person there is one array and one manifest, which says what it was made from. The
+For each person there is one array and one manifest, which states what it was made from. The
 manifest is written last, so an array without one is not there; one that was made from other data
-or by other code is stale, and is made again.
+or by other code is stale and is made again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eeg_emotion_training.data.windows import PersonWindows, cut_person
 
 
 class Recipe(BaseModel):
-    """What a person's windows are made from; another recipe gives other windows."""
+    """What a person's windows are made from; another recipe makes other windows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,7 @@ class Wanted:
 def keep_windows(
     folder: Path, source: Source, wanted: Sequence[Wanted], announce: Callable[[str], None]
 ) -> dict[Wanted, list[Kept]]:
-    """Convert every person who is not kept yet, and give where all are.
+    """Convert everyone whose windows are not on disk yet, and return where all are.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def keep_windows(
     wanted
         The kinds of windows.
     announce
-        Told of each person who is converted, and why.
+        Called with each person who is converted, and why.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _why_not(item: Kept, recipe: Recipe) -> str | None:
             for name in Recipe.model_fields
             if getattr(stated.recipe, name) != getattr(recipe, name)
         ]
-        return f"found windows of another {', '.join(changed)}, converting again"
+        return f"found windows with another {', '.join(changed)}, converting again"
     try:
         with item.array.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -167,7 +167,7 @@ def _why_not(item: Kept, recipe: Recipe) -> str | None:
 def _convert(item: Kept, recipe: Recipe, windows: PersonWindows) -> None:
     try:
         item.array.parent.mkdir(parents=True, exist_ok=True)
-        # The manifest, which says what the windows are, takes its place after them.
+        # The manifest, which describes the windows, is renamed into place after them.
         with atomic_write(item.manifest) as manifest, atomic_write(item.array) as array:
             np.save(array, windows.measures, allow_pickle=False)
             array.seek(0)
@@ -184,7 +184,7 @@ def _convert(item: Kept, recipe: Recipe, windows: PersonWindows) -> None:
             manifest.flush()
     except OSError as error:
         raise DataError(
-            f"cannot keep the windows of {recipe.person} in {item.array.parent}: "
-            f"{error.strerror or error}; {windows.measures.nbytes / 1e6:.0f} MB are needed for "
-            "each person: make room, or name another place with --cache"
+            f"cannot store the windows of {recipe.person} in {item.array.parent}: "
+            f"{error.strerror or error}; each person needs {windows.measures.nbytes / 1e6:.0f} MB: "
+            "free some disk space, or choose another folder with --cache"
         ) from error

@@ -33,7 +33,7 @@ from eeg_emotion_training.data.participant_ratings import (
 _VALENCE, _AROUSAL = LABELS.index("valence"), LABELS.index("arousal")
 _FIRST_ROW = np.array([7.71, 7.60, 6.90, 7.83])  # s01, video 1
 _INVERTED_FIRST_ROW = np.array([9.0 - 7.71, 9.0 - 7.60, 6.90, 7.83])
-# Band-passed EEG has some 3 to 30 µV RMS. The bounds only tell volts and raw counts from µV.
+# Band-passed EEG has some 3 to 30 µV RMS. The bounds only distinguish volts and raw counts from µV.
 _PLAUSIBLE_UV = (0.3, 300.0)
 _INVERTED = (
     "this is the inverted copy in circulation, which stores 9 - r instead of r for valence and "
@@ -192,7 +192,7 @@ def judge_labels(labels: Mapping[int, NDArray[np.float64]]) -> Judgement:
     table = np.concatenate(list(labels.values()))
     counts = count_high(labels)
     first = labels[1][0] if 1 in labels else None
-    # 9 - r puts a rating above 8 below 1, which no person can have given.
+    # 9 - r puts a rating above 8 below 1, which is off DEAP's scale.
     below = table[:, [_VALENCE, _AROUSAL]].min()
     if (
         counts == _INVERTED_COUNTS
@@ -211,12 +211,14 @@ def judge_labels(labels: Mapping[int, NDArray[np.float64]]) -> Judgement:
             Verdict.PARTIAL,
             ok=True,
             reason=f"found {len(labels)} of {PEOPLE} people: the counts of a part prove nothing, "
-            "and altered labels could go unseen; do not report results as DEAP's",
+            "and altered labels could go unnoticed; do not report results as DEAP's",
         )
     elif counts != _GENUINE_COUNTS:
         reason = f"found high {counts}, expected {_GENUINE_COUNTS}"
     else:
-        return Judgement(Verdict.GENUINE, ok=True, reason=f"all {PEOPLE} people, labels as DEAP's")
+        return Judgement(
+            Verdict.GENUINE, ok=True, reason=f"all {PEOPLE} people, with DEAP's labels"
+        )
     return Judgement(
         Verdict.NOT_DEAP,
         ok=False,
@@ -280,7 +282,7 @@ def _report(
 def _compare(folder: Path, labels: Mapping[int, NDArray[np.float64]]) -> tuple[bool, str]:
     path = find_ratings(folder)
     if path is None:
-        return True, "not checked: no such file here"
+        return True, "not checked: found no such file"
     if path.suffix != ".csv":
         return True, f"not checked: only .csv is read, found {path.name}"
     try:

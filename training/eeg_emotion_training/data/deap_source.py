@@ -25,8 +25,8 @@ from eeg_emotion_training.data.check import CheckReport, Verdict, check_folder
 from eeg_emotion_training.data.simulate import person_arrays
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 
-# A baseline of 3 s is too short for the 3 s that the filters are given elsewhere. DEAP's files hold
-# no offset and no drift any more, so the filters have little to settle from.
+# A baseline of 3 s is too short for the 3 s that the filters settle for elsewhere. DEAP's files
+# hold no offset and no drift any more, so the filters have little to settle from.
 _REST_SKIP_SECONDS = 1.0
 _SIMULATED = "simulated people in DEAP's format"
 
@@ -107,17 +107,17 @@ class SimulatedSource:
 
 
 def refuse_missing(folder: Path) -> None:
-    """Refuse a folder that is not there, in those words rather than for want of files in it."""
+    """Refuse a folder that does not exist, by a message of its own."""
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise DataError(
-            f"found {found} at {folder}, expected a folder of DEAP's files; correct the name, or "
-            "make simulated people with 'eeg-emotion-train simulate'"
+            f"found {found} at {folder}, expected a folder of DEAP's files; correct the path, or "
+            "write simulated people with 'eeg-emotion-train simulate'"
         )
 
 
 def open_deap(folder: Path, montages: Mapping[str, tuple[str, ...]]) -> dict[str, DeapSource]:
-    """Check a folder once, and open it as it is seen with each montage.
+    """Check a folder once, and open it for each montage.
 
     Raises
     ------
@@ -142,10 +142,10 @@ def deap_layout(channels: tuple[str, ...]) -> Layout:
 
 
 def person_signal(person: DeapPerson, layout: Layout) -> PersonSignal:
-    """Bring one person to the common shape.
+    """Convert one person to the common shape.
 
-    The rest is the 3 s before each video but for what the filters need: it has no label. It is
-    taken from the first trials, until a minute is full.
+    The rest is the 3 s before each video, without what the filters need to settle: it has no label.
+    It comes from the first trials, until a minute is full.
     """
     high = HIGH_ABOVE_5.high(person.labels)
     eeg = person.eeg(baseline=True)

@@ -42,7 +42,7 @@ def read_ratings(path: Path) -> Ratings:
         if missing:
             raise RatingsError(
                 f"{path.name}: found no column {', '.join(missing)}, expected DEAP's columns "
-                f"{', '.join(_COLUMNS)}; take the file from DEAP's metadata"
+                f"{', '.join(_COLUMNS)}; get the file from DEAP's metadata"
             )
         ratings = {}
         for row in reader:
@@ -50,7 +50,7 @@ def read_ratings(path: Path) -> Ratings:
                 participant, video, *values = (float(row[column]) for column in _COLUMNS)
             except (TypeError, ValueError) as error:
                 raise RatingsError(
-                    f"{path.name}: found {error} in line {reader.line_num}, expected numbers; take "
+                    f"{path.name}: found {error} in line {reader.line_num}, expected numbers; get "
                     "the file from DEAP's metadata"
                 ) from error
             ratings[int(participant), int(video)] = tuple(values)
@@ -60,7 +60,7 @@ def read_ratings(path: Path) -> Ratings:
 def compare_ratings(labels: Mapping[int, NDArray[np.float64]], ratings: Ratings) -> str | None:
     """Return how the labels differ from the table, or None where they agree.
 
-    Dominance and liking come first: they tell whether the table belongs to these people at all,
+    Dominance and liking come first: they show whether the table belongs to these people at all,
     because the altered copies in circulation leave them alone.
 
     Parameters
@@ -68,7 +68,7 @@ def compare_ratings(labels: Mapping[int, NDArray[np.float64]], ratings: Ratings)
     labels
         `(40, 4)` ratings by person.
     ratings
-        As `read_ratings` gives them.
+        As returned by `read_ratings`.
     """
     keys = [(number, video) for number in labels for video in range(1, len(labels[number]) + 1)]
     missing = [key for key in keys if key not in ratings]
@@ -84,13 +84,14 @@ def compare_ratings(labels: Mapping[int, NDArray[np.float64]], ratings: Ratings)
     foreign = differs["dominance"] | differs["liking"]
     if foreign.any():
         return (
-            f"found other dominance or liking in {int(foreign.sum())} of {len(keys)} trials, "
+            f"found different dominance or liking in {int(foreign.sum())} of {len(keys)} trials, "
             "expected the same; the table belongs to other files"
         )
     altered = differs["valence"] | differs["arousal"]
     if altered.any():
         return (
-            f"found other valence or arousal in {int(altered.sum())} of {len(keys)} trials, while "
-            "dominance and liking agree; the labels were altered: get another copy of the files"
+            f"found different valence or arousal in {int(altered.sum())} of {len(keys)} trials, "
+            "while dominance and liking agree; the labels were altered: get another copy of the "
+            "files"
         )
     return None

@@ -37,7 +37,7 @@ _PERSON_SPREAD = 0.2  # how far a person's state strays from what the video is m
 
 
 class SimulationError(EegEmotionError):
-    """Simulated people cannot be written where or as they were asked for."""
+    """Simulated people cannot be written to this folder, or not with these options."""
 
 
 def write_people(
@@ -47,16 +47,16 @@ def write_people(
     progress: Callable[[int, int], None] | None = None,
     effect: Effect | None = None,
 ) -> tuple[Path, ...]:
-    """Write ``s01.dat`` and following, and a README that says that they are simulated.
+    """Write ``s01.dat`` and following, and a README that states that they are simulated.
 
     Parameters
     ----------
     folder
         Made if missing; refused if it holds people already.
     subjects
-        How many people, 1 to 32; each takes 103 MB.
+        How many people, 1 to 32; 103 MB each.
     seed
-        Names the simulation: the same seed gives the same bytes.
+        Names the simulation: the same seed writes the same bytes.
     progress
         Called with the people written and the people wanted, after each.
     effect
@@ -155,13 +155,13 @@ SIMULATED PEOPLE. This is not the DEAP data set, and no person's brain made thes
 
 {subjects} simulated people, s01.dat to s{subjects:02d}.dat, by eeg-emotion with seed {seed}.
 The layout is that of DEAP's data_preprocessed_python. Channel 40 of every trial spells
-"SIMULATED " in character codes, by which eeg-emotion knows these files.
+"SIMULATED " in character codes, by which eeg-emotion recognises these files.
 
 What emotion does to the signal was planted, with these amounts (see Effect in
 eeg_emotion.recordings.simulation):
 {effects}
 
 As in DEAP, the EEG was filtered to 4-45 Hz and referenced to its average. The removal of eye
-artefacts is not simulated: blinks are still in it. A result on these files says that the
-software works, and nothing about emotion or people.
+artefacts is not simulated: blinks are still in it. A result on these files shows that
+the software works, and nothing about emotion or people.
 """

@@ -88,7 +88,7 @@ class Source(Protocol):
     digests
         For each person the SHA-256 of all that their signal and labels came from.
     notes
-        What must be said beside a result, such as that people are missing.
+        What must be stated with a result, such as that people are missing.
     baseline_seconds
         Signal before each trial's onset that the paper counts to the trial; None where the
         paper's protocol does not apply.
@@ -121,7 +121,7 @@ class Source(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what must be said beside a result."""
+        """Return what must be stated with a result."""
         ...
 
     @property
@@ -135,7 +135,7 @@ class Source(Protocol):
         Raises
         ------
         EegEmotionError
-            If a file is not as it must be.
+            If a file is missing, damaged or not in the expected form.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""A table of labelled EEG: a CSV file whose rows say who did what when, in which recording.
+"""A table of labelled EEG: a CSV file whose rows state who did what when, in which recording.
 
 Only the table itself is read here, none of the recordings.
 """
@@ -41,7 +41,7 @@ class Row:
     number
         The row's in the table.
     path, stream
-        The recording, and the stream to take from an XDF file.
+        The recording, and the stream to read from an XDF file.
     person, trial, stimulus
         Whose signal it is, its name among theirs, and what was shown.
     start, stop
@@ -49,7 +49,7 @@ class Row:
     high
         `(labels,)`: whether each label is high; None for rest.
     cells
-        All that the table says of it, in JSON, in the order of its columns: `high` has it too.
+        All of its cells, in JSON, in the order of the columns; `high` is made from them.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A whole table; `label_policy` says what "high" means in each label's column."""
+    """A whole table; `label_policy` states what "high" means in each label's column."""
 
     name: str
     labels: tuple[str, ...]
@@ -120,7 +120,9 @@ def read_table(path: Path) -> Table:
 def _row(path: Path, number: int, cells: Mapping[str, str], labels: Sequence[str]) -> Row:
     for column in NEEDED:
         if not cells[column]:
-            raise cell_error(path.name, number, column, "found nothing, expected a value; write it")
+            raise cell_error(
+                path.name, number, column, "found an empty cell, expected a value; fill it in"
+            )
     if not _PERSON.fullmatch(cells["person"]):
         raise cell_error(
             path.name,
@@ -134,8 +136,8 @@ def _row(path: Path, number: int, cells: Mapping[str, str], labels: Sequence[str
             path.name,
             number,
             "person",
-            f"found {cells['person']!r}, which Windows keeps for a device, expected a name that a "
-            "file can have everywhere; rename the person",
+            f"found {cells['person']!r}, which Windows reserves for a device, expected a name "
+            "that is valid for a file on every system; rename the person",
         )
     start, stop = (_seconds(path.name, number, column, cells[column]) for column in TIMES)
     if start >= stop:
@@ -143,7 +145,7 @@ def _row(path: Path, number: int, cells: Mapping[str, str], labels: Sequence[str
             path.name,
             number,
             "stop",
-            f"found {stop:g} s for a start of {start:g} s, expected more; correct one of them",
+            f"found {stop:g} s, expected more than the start, {start:g} s; correct one of them",
         )
     for label in labels:
         if cells["trial"] == _REST and cells[label]:
@@ -151,16 +153,16 @@ def _row(path: Path, number: int, cells: Mapping[str, str], labels: Sequence[str
                 path.name,
                 number,
                 label,
-                f"found {cells[label]!r} for rest, expected nothing: rest has no label; empty the "
-                "cell, or name the trial otherwise",
+                f"found {cells[label]!r} for rest, expected an empty cell: rest has no label; "
+                "empty it, or give the trial another name",
             )
         if cells["trial"] != _REST and not cells[label]:
             raise cell_error(
                 path.name,
                 number,
                 label,
-                "found nothing, expected low, high, or a rating from 1 to 9; write it, remove the "
-                "row, or name the trial rest if it is rest",
+                "found an empty cell, expected low, high, or a rating from 1 to 9; fill it in, "
+                "remove the row, or name the trial rest if it is rest",
             )
     return Row(
         number=number,
@@ -201,7 +203,8 @@ def _check_people(table: str, rows: Sequence[Row]) -> None:
                 row.number,
                 "trial",
                 f"found {row.trial!r} of {row.person} in row {first} already, expected each of a "
-                "person's trials once; return it another name, and what both share as stimulus",
+                "person's trials once; give one of them another name, and write what they share "
+                "into the column stimulus",
             )
     with_trials = {person for person, _ in trials}
     spelled: dict[str, str] = {}
@@ -213,7 +216,7 @@ def _check_people(table: str, rows: Sequence[Row]) -> None:
                 row.number,
                 "person",
                 f"found {row.person!r} beside {other!r}, whose files have one name on Windows and "
-                "macOS, expected one spelling of each person; write it in one way, or rename one",
+                "macOS, expected one spelling of each person; use one, or rename a person",
             )
         if row.person not in with_trials:
             raise cell_error(

@@ -16,13 +16,13 @@ from eeg_emotion_training.data.sources import DataError
 TIMES = ("start", "stop")
 NEEDED = ("file", "person", "trial", *TIMES)
 OPTIONAL = ("stimulus", "stream")
-"""The columns that are no labels."""
+"""The optional columns that are not labels."""
 
 _SEPARATORS = ",;\t"
 
 
 def cell_error(table: str, row: int, column: str, problem: str) -> DataError:
-    """Make the error for one cell; `problem` says what was found, what expected, and the remedy."""
+    """Make the error for one cell; `problem` states found, expected, and the remedy."""
     return DataError(f"{table}, row {row}, column {column}: {problem}")
 
 
@@ -36,23 +36,23 @@ def finite_number(cell: str) -> float | None:
 
 
 def read_cells(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
-    """Return the header, and each row's cells by its number; empty rows are passed over.
+    """Return the header, and each row's cells by its number; empty rows are skipped.
 
     Raises
     ------
     DataError
-        If the file is no CSV, a column is missing or doubled, or a row has not one cell for each.
+        If the file is not CSV, a column is missing or doubled, or a row lacks or adds a cell.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DataError(
             f"found no readable table {path} ({error.strerror}), expected a CSV file; check its "
-            "name"
+            "path"
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path.name}: found a file that is no UTF-8 text ({error.reason}), expected a CSV "
+            f"{path.name}: found a file that is not UTF-8 text ({error.reason}), expected a CSV "
             "file; export the table as CSV in UTF-8"
         ) from error
     header, *_ = text.splitlines() or [""]
@@ -61,7 +61,7 @@ def read_cells(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise DataError(
-            f"{path.name}: found a file that is no CSV ({error}), expected a header and one row "
+            f"{path.name}: found a file that is not CSV ({error}), expected a header and one row "
             "for each trial; export the table as CSV in UTF-8"
         ) from error
     table = [[cell.strip() for cell in line] for line in lines]

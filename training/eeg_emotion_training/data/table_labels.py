@@ -30,7 +30,7 @@ def label_columns(table: str, columns: Sequence[str]) -> tuple[str, ...]:
     labels = tuple(name for name in columns if name not in (*NEEDED, *OPTIONAL))
     if not labels:
         raise DataError(
-            f"{table}: found no column of a label, expected at least one beside "
+            f"{table}: found no label column, expected at least one besides "
             f"{', '.join((*NEEDED, *OPTIONAL))}; add one, such as arousal"
         )
     for label in labels:
@@ -38,8 +38,9 @@ def label_columns(table: str, columns: Sequence[str]) -> tuple[str, ...]:
             _LABEL_NAME.validate_python(label)
         except ValidationError as error:
             raise DataError(
-                f"{table}: found a label's column named {label!r}, expected small letters, digits "
-                "and underscores, a letter first; rename it, or remove it if it is no label"
+                f"{table}: found a label column named {label!r}, expected lower-case letters, "
+                "digits and underscores, a letter first; rename it, or remove it if it is no "
+                "label"
             ) from error
     return labels
 
@@ -47,7 +48,7 @@ def label_columns(table: str, columns: Sequence[str]) -> tuple[str, ...]:
 def classes(
     table: str, label: str, cells: Mapping[int, str]
 ) -> tuple[dict[int, bool], LabelPolicy]:
-    """Tell for each labelled row, by its number, whether the label is high, and by which rule.
+    """Return for each labelled row, by its number, whether the label is high, and the rule.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def _rating(table: str, label: str, number: int, cell: str) -> float:
 
 
 def joined(policies: Mapping[str, LabelPolicy]) -> LabelPolicy:
-    """Return one policy for all labels; where they differ, it says which holds for which."""
+    """Return one policy for all labels; where they differ, it states which holds for which."""
     if len(set(policies.values())) == 1:
         return next(iter(policies.values()))
     return LabelPolicy(

@@ -18,7 +18,7 @@ LEAD_SECONDS = 3.0
 
 # The resampler lags by at most 0.47 s, at 100 Hz; without this a trial's last window would be lost.
 _TAIL_SECONDS = 0.5
-# Their pauses take no time: a second is so many samples of the file. Of other files' gaps the
+# Their pauses have no length: a second is so many samples of the file. Of other files' gaps the
 # length is not known here, so that a row behind one would be cut from the wrong place.
 _WITHOUT_PAUSES = (".vhdr", ".ahdr", ".set")
 
@@ -56,7 +56,7 @@ def cut_rows(table: str, recording: Recording, rows: Sequence[Row]) -> list[RowS
             for cut in cuts:
                 cut.gap(at)
         for cut in cuts:
-            cut.take(at, stretch.samples)
+            cut.add(at, stretch.samples)
         at += stretch.samples.shape[1]
     return [cut.finish(at) for cut in cuts]
 
@@ -74,14 +74,14 @@ class _Cut:
         self._until = self._stop + math.ceil(_TAIL_SECONDS * sfreq)
         self._pieces: list[NDArray[np.floating]] = []
 
-    def take(self, at: int, samples: NDArray[np.floating]) -> None:
+    def add(self, at: int, samples: NDArray[np.floating]) -> None:
         """Keep what belongs to the row of `(channels, samples)` that begin at sample `at`."""
         start, stop = max(0, self._from - at), max(0, self._until - at)
         if start < min(stop, samples.shape[1]):
             self._pieces.append(samples[:, start:stop].copy())  # a view would hold all of it
 
     def gap(self, at: int) -> None:
-        """Take note that sample `at` does not follow the one before it."""
+        """Record that sample `at` does not follow the one before it."""
         where = f"a gap at {at / self._recording.sfreq:g} s of {self._recording.name}"
         if self._first < at < self._stop:
             raise cell_error(

@@ -38,7 +38,7 @@ class TableSource:
     Raises
     ------
     DataError
-        If the table, or what its recordings say of themselves, cannot be trained on.
+        If the table, or what its recordings state about themselves, cannot be trained on.
     """
 
     baseline_seconds: float | None = None
@@ -62,7 +62,7 @@ class TableSource:
         if any(simulated) and not all(simulated):
             raise DataError(
                 f"{table.name}: found {sum(simulated)} simulated recordings among "
-                f"{len(simulated)}, expected all or none; return them a table of their own"
+                f"{len(simulated)}, expected all or none; put them into a table of their own"
             )
         self.simulated = all(simulated)
         self.name = f"{'simulated people in ' if self.simulated else ''}table {table.name}"
@@ -112,7 +112,7 @@ def _open(table: str, row: Row) -> Recording:
             row.number,
             "file",
             f"found a rate of {recording.sfreq:g} Hz in {recording.name}, expected "
-            f"{LOWEST_SFREQ:g} to {HIGHEST_SFREQ:g} Hz as live; leave its rows out",
+            f"{LOWEST_SFREQ:g} to {HIGHEST_SFREQ:g} Hz, as the live service does; remove its rows",
         )
     return recording
 
@@ -129,7 +129,7 @@ def _check_agree(table: str, recordings: Sequence[tuple[Sequence[Row], Recording
                     "file",
                     f"found {what} {found} in {other.name}, expected {expected} as in {first.name} "
                     f"(row {first_rows[0].number}), since both are of {rows[0].person}; convert "
-                    "one of them, or leave its rows out",
+                    "one of them, or remove its rows",
                 )
 
 
@@ -149,7 +149,7 @@ def _layout(table: str, row: Row, recording: Recording, channels: tuple[str, ...
                     recording.channels, recording.units, channels, max_interpolated=most
                 )
             except ChannelsMissing:
-                # What the recording lacks says more than that it is no denser cap either.
+                # The channels it lacks explain more than that it is no denser cap either.
                 raise missing from None
     except LayoutError as error:
         raise cell_error(table, row.number, "file", f"{recording.name}: {error}") from error

@@ -97,7 +97,8 @@ def cut_person(
     if not measures:
         raise DataError(
             f"{person}: found no trial that holds a whole window of "
-            f"{settings.window_seconds:g} s, expected longer trials; choose a shorter window"
+            f"{settings.window_seconds:g} s, expected longer trials; cut them longer, or "
+            "leave the person out"
         )
     return PersonWindows(
         person=person,
@@ -135,7 +136,7 @@ def _fit_rest(signal: PersonSignal, settings: PathSettings) -> Normaliser | None
     try:
         return fit_rest(pieces, settings)
     except RestError:
-        # Only a study that wants rest baselines needs one; it says who has none.
+        # Only a study with rest baselines needs one; it reports who has none.
         return None
 
 

@@ -23,9 +23,9 @@ _TEMPERATURES = (0.05, 20.0)
 # Isotonic regression ends in the few most confident windows, however lucky: fewer than a tenth of
 # all do not speak for a model.
 _LEAST_SURE_SHARE = 0.1
-# Means of 0 and 1 that equal the limit but for rounding have reached it.
+# Means of 0 and 1 that equal the limit up to rounding have reached it.
 _ROUNDING = 1e-9
-# Confidences that differ by less, below what a float32 softmax can tell, are the same.
+# Confidences that differ by less, below the resolution of a float32 softmax, are the same.
 _DECIMALS = 9
 
 
@@ -37,7 +37,7 @@ def expected_calibration_error(
     The expected calibration error of Naeini et al. 2015 and Guo et al. 2017 in its binary form:
     bins of equal width over the probability of "high", and in each the difference between the mean
     probability and the share that is high, weighted by the bin's count. It is the class-wise form
-    for two classes, not the form over the confidence in whichever class was said.
+    for two classes, not the form over the confidence in whichever class was predicted.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def fit_temperature(probability: ArrayLike, high: ArrayLike) -> float:
     Parameters
     ----------
     probability
-        `(n,)` of "high", 0 to 1, as the network gives it.
+        `(n,)` of "high", 0 to 1, as predicted by the network.
     high
         `(n,)` bool.
 
@@ -121,8 +121,8 @@ def unsure_band(
 ) -> tuple[float, float]:
     """Find the band about 0.5 within which a label would be wrong too often.
 
-    Isotonic regression gives the accuracy of the label, high above 0.5, as a function that never
-    falls with the confidence |p - 0.5|. The band holds the confidences at which it is below
+    Isotonic regression estimates the accuracy of the label, high above 0.5, as a function that
+    never falls with the confidence |p - 0.5|. The band holds the confidences at which it is below
     `least_accuracy`, and ends half way to the first at which it is not.
 
     A model that would be sure of fewer than a tenth of the windows is always unsure: isotonic
@@ -135,7 +135,7 @@ def unsure_band(
     high
         `(n,)` bool.
     least_accuracy
-        The share of right labels below which none should be given.
+        The share of right labels below which the label is "unsure".
 
     Returns
     -------
@@ -161,18 +161,18 @@ def unsure_band(
 def _check(
     probability: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    given = np.asarray(probability, dtype=np.float64)
+    checked = np.asarray(probability, dtype=np.float64)
     truth = np.asarray(high)
-    if given.ndim != 1 or given.shape != truth.shape or not given.size:
+    if checked.ndim != 1 or checked.shape != truth.shape or not checked.size:
         raise ValueError(
-            f"found probabilities of shape {given.shape} and labels of {truth.shape}, expected "
+            f"found probabilities of shape {checked.shape} and labels of {truth.shape}, expected "
             "one of each for each window, and at least one window"
         )
     # Written so that what is not a number fails too.
-    if not ((given >= 0) & (given <= 1)).all():
+    if not ((checked >= 0) & (checked <= 1)).all():
         raise ValueError(
-            f"found probabilities from {given.min()} to {given.max()}, expected 0 to 1"
+            f"found probabilities from {checked.min()} to {checked.max()}, expected 0 to 1"
         )
     if not np.isin(truth, (0, 1)).all():
         raise ValueError(f"found labels {np.unique(truth)}, expected True and False")
-    return given, truth.astype(np.bool_)
+    return checked, truth.astype(np.bool_)

@@ -3,6 +3,12 @@
 A protocol only splits. It declares what it holds apart, and every split is held against that
 declaration before anything is trained on it. What a protocol does not hold apart leaks: windows of
 one trial share the trial's background, so that a network may know the trial instead of the emotion.
+
+The folds are scikit-learn's where a splitter of its own makes them: `LeaveOneGroupOut` over people,
+and `PredefinedSplit` of the parts that `_deal` assigned. The assignment itself is ours. Shuffled
+`StratifiedKFold`, `GroupKFold` and `StratifiedGroupKFold` draw other parts from the same seed, so
+finished studies could not be compared with new ones; and none of them draws by names (people of one
+seed would be split alike), nor holds people and stimuli apart at once.
 """
 
 from __future__ import annotations
@@ -225,58 +231,51 @@ def _refuse_fewer(who: str, what: str, found: int, fewest: int) -> None:
         )
 
 
+# scikit-learn is imported where it splits: the command line needs this module, and not the extra,
+# to refuse too few people.
 def _split_windows(index: WindowIndex, seed: int) -> list[Fold]:
     _refuse_few(index, "windows", len(index.high), FOLDS)
+    from sklearn.model_selection import PredefinedSplit
+
     dealt = _deal(index.high, FOLDS, _rng(seed, "windows", index.person[0]))
     nobody = np.empty(0, dtype=np.intp)
     return [
-        Fold(
-            f"{index.person[0]}-{fold + 1}",
-            training=np.flatnonzero(dealt != fold),
-            validation=nobody,
-            test=np.flatnonzero(dealt == fold),
-        )
-        for fold in range(FOLDS)
+        Fold(f"{index.person[0]}-{number}", training, nobody, test)
+        for number, (training, test) in enumerate(PredefinedSplit(dealt).split(), start=1)
     ]
 
 
 def _split_trials(index: WindowIndex, seed: int) -> list[Fold]:
     trials, high = _trials_of(index)
     _refuse_few(index, "trials", len(trials), FOLDS + 1)
+    from sklearn.model_selection import PredefinedSplit
+
     rng = _rng(seed, "trials", index.person[0])
-    dealt = _deal(high, FOLDS, rng)
     folds = []
-    for fold in range(FOLDS):
-        rest = dealt != fold
+    split = PredefinedSplit(_deal(high, FOLDS, rng)).split()
+    for number, (rest, tested) in enumerate(split, start=1):
         # A fifth of the other trials choose the step and the temperature.
-        chooses = np.zeros(len(trials), dtype=np.bool_)
-        chooses[rest] = _deal(high[rest], min(5, int(rest.sum())), rng) == 0
+        chooses = _deal(high[rest], min(5, len(rest)), rng) == 0
         folds.append(
             Fold(
-                f"{index.person[0]}-{fold + 1}",
-                training=np.flatnonzero(np.isin(index.trial, trials[rest & ~chooses])),
-                validation=np.flatnonzero(np.isin(index.trial, trials[chooses])),
-                test=np.flatnonzero(np.isin(index.trial, trials[dealt == fold])),
+                f"{index.person[0]}-{number}",
+                training=np.flatnonzero(np.isin(index.trial, trials[rest[~chooses]])),
+                validation=np.flatnonzero(np.isin(index.trial, trials[rest[chooses]])),
+                test=np.flatnonzero(np.isin(index.trial, trials[tested])),
             )
         )
     return folds
 
 
 def _split_people(index: WindowIndex, seed: int) -> list[Fold]:
-    people = np.unique(index.person)
-    _refuse_few(index, "people", len(people), 3)
+    _refuse_few(index, "people", len(np.unique(index.person)), 3)
+    from sklearn.model_selection import LeaveOneGroupOut
+
     folds = []
-    for person in people:
-        others = people[people != person]
-        chooses = _draw_fifth(others, _rng(seed, "people", person))
-        folds.append(
-            Fold(
-                person,
-                training=np.flatnonzero(np.isin(index.person, np.setdiff1d(others, chooses))),
-                validation=np.flatnonzero(np.isin(index.person, chooses)),
-                test=np.flatnonzero(index.person == person),
-            )
-        )
+    for rest, test in LeaveOneGroupOut().split(index.person, groups=index.person):
+        person, others = index.person[test[0]], np.unique(index.person[rest])
+        chooses = np.isin(index.person[rest], _draw_fifth(others, _rng(seed, "people", person)))
+        folds.append(Fold(person, training=rest[~chooses], validation=rest[chooses], test=test))
     return folds
 
 

@@ -16,7 +16,7 @@ _PERCENTILES = (2.5, 97.5)
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a model said of windows of people that were held out, and what was true.
+    """A model's predictions for windows of held-out people, and the true classes.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Predictions:
     high
         `(windows,)` bool, the rating's class; one for each trial.
     probability
-        `(windows,)` float64 of "high". The rating is said to be high where it is above 0.5.
+        `(windows,)` float64 of "high". High is predicted where it is above 0.5.
     """
 
     person: NDArray[np.str_]
@@ -106,10 +106,10 @@ def summarise(p: Predictions, replicates: int = 2000, seed: int = 0) -> Summary:
 
     The interval is the percentile bootstrap over trials: within each person whole trials are drawn
     with replacement, all windows of a trial together, for windows of a trial are not independent.
-    People are not drawn, so the interval is for these people and says little of others. A replicate
-    that leaves a person with one class leaves the person out of what is then undefined. The
-    calibration error cannot be negative, so drawing adds to it: its interval lies high and need not
-    hold the value.
+    People are not drawn, so the interval is for these people and shows little about others. A
+    replicate that leaves a person with one class leaves the person out of what is then undefined.
+    The calibration error cannot be negative, so drawing adds to it: its interval lies high and need
+    not hold the value.
     """
     if replicates < 1:
         raise ValueError(f"found {replicates} replicates, expected at least 1")
@@ -158,7 +158,7 @@ class _Person:
     ----------
     high
         `(trials,)` bool.
-    windows, said_high
+    windows, predicted_high
         `(trials,)` counts.
     excess
         `(trials, bins)`: sum of probability minus truth over the windows in each bin.
@@ -169,7 +169,7 @@ class _Person:
 
     high: NDArray[np.bool_]
     windows: NDArray[np.float64]
-    said_high: NDArray[np.float64]
+    predicted_high: NDArray[np.float64]
     excess: NDArray[np.float64]
     concordant: NDArray[np.float64]
 
@@ -178,21 +178,21 @@ class _Person:
         of_high, of_low = weights[:, self.high], weights[:, ~self.high]
         high = of_high @ self.windows[self.high]
         low = of_low @ self.windows[~self.high]
-        hit = of_high @ self.said_high[self.high]
-        false_alarm = of_low @ self.said_high[~self.high]
+        hit = of_high @ self.predicted_high[self.high]
+        false_alarm = of_low @ self.predicted_high[~self.high]
         rejected = low - false_alarm
-        said_high, said_low = hit + false_alarm, high - hit + rejected
+        predicted_high, predicted_low = hit + false_alarm, high - hit + rejected
         all_windows = high + low
         right = hit + rejected
         both = (high > 0) & (low > 0)
-        f1_high = _ratio(2 * hit, high + said_high)
-        f1_low = _ratio(2 * rejected, low + said_low)
-        by_luck = (high * said_high + low * said_low) / all_windows
+        f1_high = _ratio(2 * hit, high + predicted_high)
+        f1_low = _ratio(2 * rejected, low + predicted_low)
+        by_luck = (high * predicted_high + low * predicted_low) / all_windows
         pairs = ((of_high @ self.concordant) * of_low).sum(axis=1)
         return {
             "accuracy": right / all_windows,
             "balanced_accuracy": (_ratio(hit, high) + _ratio(rejected, low)) / 2,
-            # A class that neither occurs nor is said has no F1 and does not enter the mean.
+            # A class that neither occurs nor is predicted has no F1 and does not enter the mean.
             "macro_f1": _mean(np.array([f1_high, f1_low])),
             "auroc": _ratio(pairs, high * low),
             "kappa": np.where(both, _ratio(right - by_luck, all_windows - by_luck), np.nan),
@@ -215,7 +215,7 @@ def _people(p: Predictions) -> dict[str, _Person]:
         people[str(name)] = _Person(
             high=high,
             windows=member.sum(axis=1),
-            said_high=member @ (probability > 0.5),
+            predicted_high=member @ (probability > 0.5),
             excess=member @ ((probability - truth)[:, None] * in_bin),
             concordant=member[high][:, truth] @ concordant @ member[~high][:, ~truth].T,
         )

@@ -12,7 +12,7 @@ from scipy.stats import wilcoxon
 
 K = TypeVar("K")
 
-# Differences of shares that are equal but for rounding must rank as ties, and zeros as zeros.
+# Differences of shares that are equal up to rounding must rank as ties, and zeros as zeros.
 _DECIMALS = 12
 
 
@@ -20,7 +20,7 @@ def above_chance(values: ArrayLike, chance: ArrayLike) -> float:
     """Return the one-sided p of Wilcoxon's signed-rank test that people exceed their chance level.
 
     It is exact up to 50 people without ties and up to 13 with ties, and the normal approximation
-    beyond. A person at exactly the chance level says nothing either way and is not ranked. A pair
+    beyond. A person at exactly the chance level is no evidence either way and is not ranked. A pair
     with NaN, of a person for whom the metric is undefined, is dropped before anything is counted.
 
     Parameters

@@ -18,7 +18,7 @@ def model_card(contract: Contract, runs: Sequence[Run], file_name: str, sha256: 
     path, trained_on = contract.path, contract.trained_on
     simulated = (
         "\n> **Trained on simulated people.** Its scores say nothing about a real person's "
-        "arousal or valence. It exists so that the whole line can be run and tested without "
+        "arousal or valence. It exists so that the whole chain can be run and tested without "
         "licensed data.\n"
         if trained_on.simulated
         else ""
@@ -64,12 +64,12 @@ targets: [{", ".join(target.name for target in contract.targets)}]
 
 # {contract.name} {contract.version}
 {simulated}
-## What it takes and gives
+## Input and output
 
 {path.window_seconds:g} s windows of {len(path.channels)} EEG channels in µV at {path.sfreq:g} Hz,
 band-passed causally to {path.bandpass_hz[0]:g}-{path.bandpass_hz[1]:g} Hz, average reference,
 represented as `{path.representation.kind}`: {path.window_shape[0]} steps of
-{path.window_shape[1]} features. {normaliser} For each target it gives the probability of "high".
+{path.window_shape[1]} features. {normaliser} For each target it returns the probability of "high".
 Label rule `{contract.label_policy.id}`: {contract.label_policy.text}.
 
 ## Trained on

@@ -27,20 +27,20 @@ def export(runs: Sequence[Path], out: Path, version: str) -> Contract:
     runs
         Folders of `fit`, one for each target.
     out
-        Where; its last part, without `.onnx`, is the model's name.
+        Output path; its last part, without `.onnx`, is the model's name.
     version
         The model's version.
 
     Raises
     ------
     RunError, ExportError
-        If a folder is no run, or the runs do not belong together.
+        If a folder is not a run, or the runs do not belong together.
     """
     out = out.with_suffix("") if out.suffix == ".onnx" else out
     loaded = [load_run(folder) for folder in runs]
     records = [run for run, _ in loaded]
     contract = _contract(records, out.name, version)
-    from eeg_emotion_training.model.fused import fused_graph  # its Keras takes seconds to import
+    from eeg_emotion_training.model.fused import fused_graph
 
     steps, width = contract.path.window_shape
     networks = {run.target.name: network for run, network in loaded}
@@ -62,18 +62,21 @@ def _contract(runs: Sequence[Run], name: str, version: str) -> Contract:
     first = runs[0]
     targets = [run.target.name for run in runs]
     if len(set(targets)) != len(targets):
-        raise ExportError(f"found runs for the targets {targets}, expected each target once")
+        raise ExportError(
+            f"found runs for the targets {targets}, expected each target once; name "
+            "one run for each"
+        )
     for part in ("path", "normaliser", "label_policy", "trained_on"):
         if any(getattr(run, part) != getattr(first, part) for run in runs):
             raise ExportError(
-                f"found runs that differ in their {part}, expected one for all targets: the file "
-                "has one signal path; fit the runs on the same data with the same settings and "
+                f"found runs that differ in their {part}, expected the same for all targets, which "
+                "share one signal path; fit the runs on the same data with the same settings and "
                 "seed"
             )
     if first.trained_on.simulated and "simulated" not in name:
         raise ExportError(
             f"found the name {name!r} for a model trained on simulated people, expected one that "
-            f"says so, such as {name}-simulated"
+            f"contains 'simulated', such as {name}-simulated"
         )
     return Contract(
         name=name,

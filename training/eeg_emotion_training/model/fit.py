@@ -1,10 +1,9 @@
-"""Fits one network to one target for use, on people kept apart from those it is tested on."""
+"""Fits one network to one target for use, and tests it on people who were held out."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,26 +35,27 @@ from eeg_emotion_training.evaluation.protocols import FOR_USE, Fold, WindowIndex
 from eeg_emotion_training.evaluation.scores import Predictions, by_trial, summarise
 from eeg_emotion_training.model.run import Run, refuse_existing, save_run
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.scalars import scalars
-from eeg_emotion_training.networks.trainer import Trained, TrainSettings, train
+from eeg_emotion_training.networks.settings import TrainSettings
+from eeg_emotion_training.networks.trainer import Trained, train
 
 _RELIABILITY_BINS = 10  # as in the report's plot
 
 
-@dataclass(frozen=True, slots=True)
-class FitSettings:
+class FitSettings(TrainSettings):
     """What may be chosen about a fit."""
 
     target: str
     path: PathSettings
-    training: TrainSettings
+    network: NetworkName
     normaliser: NormaliserKind = "training"
 
 
 def read_people(
     source: Source, path: PathSettings, announce: Callable[[str], None]
 ) -> list[PersonWindows]:
-    """Cut everyone's trials into windows, without those that the service would refuse to score."""
+    """Cut everyone's trials into windows, except those that the service would refuse to score."""
     people = []
     for person in sorted(source.digests):
         windows = cut_person(person, source.read(person), path)
@@ -63,7 +63,7 @@ def read_people(
         left_out = len(windows.trial) - len(people[-1].trial)
         announce(
             f"read {person}: {len(windows.high)} trials, {len(windows.trial)} windows"
-            + (f", {left_out} of them left out for their signal" if left_out else "")
+            + (f", {left_out} of them left out for poor signal" if left_out else "")
         )
     return people
 
@@ -90,7 +90,7 @@ def fit(
     refuse_unknown(settings.target, source)
     out.parent.mkdir(parents=True, exist_ok=True)
     index = index_of(people, source.labels.index(settings.target))
-    (fold,) = FOR_USE.folds(index, settings.training.seed)
+    (fold,) = FOR_USE.folds(index, settings.seed)
     parts = {"training": fold.training, "validation": fold.validation, "test": fold.test}
     for name, part in parts.items():
         _refuse_one_class(index.high[part], settings.target, name)
@@ -98,8 +98,8 @@ def fit(
     representation = settings.path.representation
     features = normalised(people, fold.training, representation, settings.normaliser)
     announce(
-        f"{settings.target}: {len(who['training'])} people train ({len(fold.training)} windows), "
-        f"{len(who['validation'])} choose the step, {len(who['test'])} are held out "
+        f"{settings.target}: people: {len(who['training'])} for training ({len(fold.training)} "
+        f"windows), {len(who['validation'])} for validation, {len(who['test'])} held out "
         f"({', '.join(who['test'])})"
     )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".unfinished-") as scratch:
@@ -110,15 +110,14 @@ def fit(
                 write(point)
                 announce(
                     f"step {point.step}: loss {point.training_loss:.4f}, accuracy "
-                    f"{point.training_accuracy:.3f}; validation people: loss "
-                    f"{point.validation_loss:.4f}"
+                    f"{point.training_accuracy:.3f}; validation loss {point.validation_loss:.4f}"
                 )
 
-            trained = train(features, index.high, fold, settings.training, follow)
+            trained = train(features, index.high, fold, settings.network, settings, follow)
         calibration = _calibrate(trained, index, fold, len(who["validation"]))
         run = Run(
             target=Target(name=settings.target, calibration=calibration),
-            network=settings.training.network,
+            network=settings.network,
             path=settings.path,
             normaliser=(
                 RestBaseline()
@@ -137,13 +136,10 @@ def fit(
             validation_people=who["validation"],
             test_people=who["test"],
             held_out=_test(trained, index, fold, settings.target, calibration),
-            units=settings.training.units,
-            batch_size=settings.training.batch_size,
-            steps=settings.training.steps,
             best_step=trained.best_step,
             curve=trained.curve,
-            seed=settings.training.seed,
             code_version=code_version(),
+            **settings.train_settings(),
         )
         save_run(out, run, trained.network, unfinished)
     return run
@@ -166,13 +162,13 @@ def _calibrate(trained: Trained, index: WindowIndex, fold: Fold, people: int) ->
 def _test(
     trained: Trained, index: WindowIndex, fold: Fold, target: str, calibration: Calibration
 ) -> HeldOut:
-    said = Predictions(
+    predictions = Predictions(
         index.person[fold.test],
         index.trial[fold.test].astype(np.int64),
         index.high[fold.test],
         scale(trained.test, calibration.temperature),
     )
-    windows, trials = summarise(said), summarise(by_trial(said))
+    windows, trials = summarise(predictions), summarise(by_trial(predictions))
     of_trials = trials.scores["balanced_accuracy"]
     return HeldOut(
         target=target,
@@ -187,7 +183,7 @@ def _test(
         ece=round(windows.scores["ece"].value, 4),
         trial_balanced_accuracy=round(of_trials.value, 4),
         trial_interval=(round(of_trials.low, 4), round(of_trials.high, 4)),
-        reliability=_bins(said.probability, said.high),
+        reliability=_bins(predictions.probability, predictions.high),
     )
 
 
@@ -213,5 +209,5 @@ def _refuse_one_class(high: NDArray[np.bool_], target: str, part: str) -> None:
     if len(np.unique(high)) < 2:
         raise DataError(
             f"found only {'high' if high[0] else 'low'} {target} among the {part} people, "
-            "expected both; add people or choose another seed"
+            "expected both classes; add people or choose another seed"
         )

@@ -16,14 +16,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import INPUT_NAME, TargetName
-from eeg_emotion_training.networks.keras_import import keras
+from eeg_emotion_training.networks.keras_import import load_keras
 
 _OPSET = 17
 _IR_VERSION = 8  # what opset 17 came with; older runtimes read it too
 
 
 class FusionError(EegEmotionError):
-    """A network has a layer that no fused node stands for."""
+    """A network has a layer for which there is no fused node."""
 
 
 def fused_graph(networks: Mapping[TargetName, Any], steps: int, features: int) -> onnx.ModelProto:
@@ -102,14 +102,15 @@ def _branch(target: str, network: Any) -> tuple[list[onnx.NodeProto], list[onnx.
 
 def _recurrent(layer: Any) -> tuple[str, dict[str, NDArray[np.float32]], dict[str, Any]]:
     """Return the node's kind, its tensors W, R and B with one direction, and its attributes."""
-    if isinstance(layer, keras.layers.GRU):
+    layers = load_keras().layers
+    if isinstance(layer, layers.GRU):
         if not layer.reset_after:
             raise FusionError("found a GRU with reset_after=False, expected reset_after=True")
         kernel, recurrent, bias = layer.get_weights()
         # Keras' gate order z, r, h is ONNX's own, and its two rows of bias are ONNX's two halves.
         tensors = {"W": kernel.T, "R": recurrent.T, "B": bias.reshape(-1)}
         kind, attributes = "GRU", {"linear_before_reset": 1}  # Keras' reset_after
-    elif isinstance(layer, keras.layers.LSTM):
+    elif isinstance(layer, layers.LSTM):
         kernel, recurrent, bias = layer.get_weights()
         input_gate, forget, cell, output = np.split(np.arange(4 * layer.units), 4)
         order = np.concatenate([input_gate, output, forget, cell])

@@ -1,11 +1,11 @@
-"""A run: one fitted network with all that must be known of it, as a folder."""
+"""A run: one fitted network with the record of how it was made, as a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from eeg_emotion.atomic_write import replace_folder
 from eeg_emotion.eeg.normaliser import Normaliser
@@ -19,20 +19,20 @@ from eeg_emotion.inference.contract import (
     TrainedOn,
 )
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
+from eeg_emotion_training.networks.settings import TrainSettings
 
 _NETWORK = "network.keras"
 _RECORD = "run.json"
 
 
 class RunError(EegEmotionError):
-    """A run's folder is not there, not whole, or in the way."""
+    """A run's folder is missing, incomplete, or in the way."""
 
 
-class Run(BaseModel):
-    """What a run was made of and what came out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Run(TrainSettings):
+    """What a run was trained on and with, and its result."""
 
     target: Target
     network: NetworkName
@@ -44,19 +44,15 @@ class Run(BaseModel):
     validation_people: tuple[str, ...]
     test_people: tuple[str, ...]
     held_out: HeldOut
-    units: int
-    batch_size: int
-    steps: int
     best_step: Annotated[int, Field(ge=1)]
     curve: tuple[Point, ...]
-    seed: int
     code_version: str
 
 
 def save_run(folder: Path, run: Run, network: Any, unfinished: Path) -> None:
-    """Complete the folder `unfinished`, which holds the logs, and return it its name.
+    """Complete the folder `unfinished`, which holds the logs, and rename it to `folder`.
 
-    It must lie on the file system of `folder`: a run is there whole or not at all.
+    Both must be on one file system: a run is complete or does not exist.
     """
     network.save(unfinished / _NETWORK)
     (unfinished / _RECORD).write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -67,8 +63,8 @@ def refuse_existing(folder: Path) -> None:
     """Refuse to write over an earlier run."""
     if folder.exists():
         raise RunError(
-            f"found {folder} already there, expected a new folder; name another with --out, or "
-            "remove it"
+            f"found {folder} already, expected a new folder; choose another with --out, or remove "
+            "this one"
         )
 
 
@@ -78,14 +74,13 @@ def load_run(folder: Path) -> tuple[Run, Any]:
     Raises
     ------
     RunError
-        If the folder is no whole run.
+        If the folder is not a complete run.
     """
-    # The record first: a folder that is none is refused without the seconds that Keras takes.
+    # The record first: a folder that is no run is refused before Keras is imported, for seconds.
     run = _load_record(folder)
     if not (folder / _NETWORK).exists():
         raise _no_run(folder, f"found no {_NETWORK}")
-    from eeg_emotion_training.networks.keras_import import keras
-
+    keras = load_keras()
     try:
         network = keras.models.load_model(folder / _NETWORK)
     except Exception as error:  # Keras and the formats below it share no error of their own
@@ -100,11 +95,9 @@ def _load_record(folder: Path) -> Run:
         raise _no_run(folder, f"found no {_RECORD}") from error
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        more = f", and {len(others)} more places" if others else ""
-        raise _no_run(
-            folder, f"{_RECORD} is of another form at {place}: {first['msg']}{more}"
-        ) from error
+        place = ".".join(str(part) for part in first["loc"]) or "the top level"
+        more = f", and {len(others)} more error{'s' * (len(others) > 1)}" if others else ""
+        raise _no_run(folder, f"{_RECORD} is not valid at {place}: {first['msg']}{more}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise _no_run(folder, str(error)) from error
 
@@ -113,6 +106,6 @@ def _no_run(folder: Path, why: str) -> RunError:
     if not folder.is_dir():
         why = "found no such folder"
     return RunError(
-        f"{folder} is no run of 'eeg-emotion-train fit', or not a whole one: {why}; name the "
-        "folder that its --out named, or fit again with this release"
+        f"{folder} is not a complete run of 'eeg-emotion-train fit': {why}; name the folder "
+        "passed to its --out, or fit again with this release"
     )

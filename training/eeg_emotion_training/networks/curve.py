@@ -9,7 +9,7 @@ class Point(BaseModel):
     """Training seen at one step.
 
     `test_accuracy` is there only under protocols without a validation part, where training runs
-    its full length whatever the test says; `validation_loss` only under the others.
+    its full length whatever the test shows; `validation_loss` only under the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,11 +1,14 @@
-"""Keras, imported without the lines that TensorFlow writes when it starts.
+"""Keras, imported at its first use, and without the lines that TensorFlow writes when it starts.
 
-How TensorFlow was compiled and that it found no GPU helps nobody here. ``TF_CPP_MIN_LOG_LEVEL``, if
+The import takes seconds. Whoever only names networks or reads their settings does not wait for it.
+
+How TensorFlow was compiled and that it found no GPU is of no use here. ``TF_CPP_MIN_LOG_LEVEL``, if
 the user sets it, decides instead what is shown.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -19,14 +22,16 @@ from eeg_emotion_training.networks.names import choose_backend
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def _import_keras() -> Any:
+@functools.cache
+def load_keras() -> Any:
+    """Return the module `keras`; the first call imports it on the chosen backend."""
     # Stated, so that results can say which backend made them.
     choose_backend()
-    # oneDNN's other order of operations would give other last digits on other processors.
+    # oneDNN's order of operations depends on the processor, and so would the last digits.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if _LOG_LEVEL in os.environ:
         return importlib.import_module("keras")
-    # For what is logged after the import, such as each look for a GPU. What fails raises besides.
+    # For what is logged after the import, such as each search for a GPU. Failures raise anyway.
     os.environ[_LOG_LEVEL] = "3"
     try:
         with _no_start_up_lines():
@@ -55,6 +60,3 @@ def _no_start_up_lines() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
-
-
-keras = _import_keras()

@@ -1,4 +1,4 @@
-"""The names of all models, apart from what fits them: a command line lists them without it."""
+"""The names of all models, separate from the code that fits them, so that listing them is quick."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NetworkName = Literal["gru", "bn-gru", "lstm", "bn-lstm"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 
 CONSTANT = ("majority", "person-majority")
-"""Guesses that look at no window."""
+"""Constant guesses, which see no window."""
 
 BASELINES = (*CONSTANT, "logistic")
 """What a network must beat."""
@@ -27,10 +27,10 @@ def backend() -> str:
 
 
 def choose_backend() -> str:
-    """Return the Keras backend; where ``KERAS_BACKEND`` says nothing, set it.
+    """Return the Keras backend, and set ``KERAS_BACKEND`` to it where it is unset.
 
-    That is TensorFlow, but where only JAX is installed JAX: the extra `training` brings one of the
-    two, since TensorFlow has no release for the newest Python.
+    The default is TensorFlow, or JAX where only JAX is installed: the extra `training` brings one
+    of the two, since TensorFlow has no release for the newest Python.
     """
     if not os.environ.get("KERAS_BACKEND"):
         only_jax = not find_spec("tensorflow") and find_spec("jax")

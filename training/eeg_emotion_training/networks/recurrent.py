@@ -15,46 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion_training.networks.keras_import import keras
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NETWORKS, NetworkName
 
 LEARNING_RATE = 0.001
-
-
-class ResidentWindows(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """All windows of a study, kept on the device; gives those whose numbers come in.
-
-    Its input is `(batch,)` int32, its output `(batch, steps, features)`.
-    """
-
-    def __init__(self, windows: int, steps: int, features: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.table = self.add_weight(
-            shape=(windows, steps, features), initializer="zeros", trainable=False, name="table"
-        )
-
-    def put(self, windows: NDArray[np.float32]) -> None:
-        """Keep `(windows, steps, features)`, numbered from 0; numbers above are windows of 0.
-
-        Raises
-        ------
-        ValueError
-            If there are more windows than places, or their shape is another.
-        """
-        places, *shape = self.table.shape
-        if list(windows.shape[1:]) != shape or len(windows) > places:
-            raise ValueError(
-                f"found windows of the shape {windows.shape}, expected at most {places} of "
-                f"{tuple(shape)}"
-            )
-        if len(windows) < places:
-            padding = np.zeros((places - len(windows), *shape), np.float32)
-            windows = np.concatenate([windows, padding])
-        self.table.assign(windows)
-
-    def call(self, numbers: Any) -> Any:
-        """Gather the windows of these numbers."""
-        return keras.ops.take(self.table, numbers, axis=0)
 
 
 def build_network(name: NetworkName, steps: int, features: int, units: int) -> Any:
@@ -69,6 +33,7 @@ def build_network(name: NetworkName, steps: int, features: int, units: int) -> A
     """
     if name not in NETWORKS:
         raise ValueError(f"found the network {name!r}, expected one of {', '.join(NETWORKS)}")
+    keras = load_keras()
     recurrent = keras.layers.LSTM if name.endswith("lstm") else keras.layers.GRU
     layers = [keras.Input((steps, features)), recurrent(units, name="recurrent")]
     if name.startswith("bn-"):
@@ -90,9 +55,13 @@ def resident(network: Any, windows: int) -> Any:
     Returns
     -------
     keras.Model
-        From window numbers `(batch,)` int32 to `(batch, 2)`. Its layer `resident` takes the data:
+        From window numbers `(batch,)` int32 to `(batch, 2)`. Its layer `resident` holds the data:
         `model.get_layer("resident").put(array)`.
     """
+    # Its base class is Keras', which is imported no sooner than a network is built.
+    from eeg_emotion_training.networks.resident_windows import ResidentWindows
+
+    keras = load_keras()
     table = ResidentWindows(windows, *network.input_shape[1:], name="resident")
     numbers = keras.Input((), dtype="int32", name="numbers")
     model = keras.Model(numbers, network(table(numbers)), name=f"resident-{network.name}")
@@ -118,7 +87,7 @@ def fresh_weights(network: Any, seed: int) -> list[NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     drawn = [_draw(weight.name, tuple(weight.shape), rng) for weight in network.weights]
     recurrent = network.get_layer("recurrent")
-    if isinstance(recurrent, keras.layers.LSTM):
+    if isinstance(recurrent, load_keras().layers.LSTM):
         forget = slice(recurrent.units, 2 * recurrent.units)
         drawn[2][forget] = 1.0  # after the kernel and the recurrent kernel of the first layer
     return drawn
@@ -127,13 +96,14 @@ def fresh_weights(network: Any, seed: int) -> list[NDArray[np.float32]]:
 def reset(model: Any, seed: int) -> None:
     """Put a model of `resident` back to the start: weights of `seed`, an optimizer of no steps.
 
-    What is compiled stays, and so does the table: training then gives bit for bit what a new
-    model of that seed would give.
+    The compiled functions and the table stay: training then returns bit for bit what a new model
+    of that seed would return.
     """
+    zeros = load_keras().ops.zeros
     network = model.layers[-1]
     network.set_weights(fresh_weights(network, seed))
     for variable in model.optimizer.variables:
-        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
+        variable.assign(zeros(variable.shape, variable.dtype))
     model.optimizer.learning_rate = LEARNING_RATE
 
 

@@ -15,47 +15,24 @@ from sklearn.metrics import log_loss
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
 from eeg_emotion_training.networks.curve import Point
-from eeg_emotion_training.networks.keras_import import keras
+from eeg_emotion_training.networks.early_stopping import EarlyStopping
+from eeg_emotion_training.networks.keras_import import load_keras
 from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network, reset, resident
+from eeg_emotion_training.networks.settings import TrainSettings
 
-_POINTS = 50  # how often a training is looked at
-_FEWEST_STEPS = 10  # between two looks
-_PATIENCE = 15  # looks without a lower validation loss, before training ends early
-_LOOKED_AT = 512  # training windows whose loss is followed: a look must not cost more than a step
+_POINTS = 50  # evaluations of a training
+_FEWEST_STEPS = 10  # between two evaluations
+_PATIENCE = 15  # evaluations without a lower validation loss, before training ends early
+_EVALUATED = 512  # training windows whose loss is followed: an evaluation must be cheap
 _BATCH = 256  # of windows that are only predicted
 # One compiled network serves all folds of about as many windows.
 _CAPACITY = 512
 
 
 @dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """What may be chosen about a training.
-
-    Attributes
-    ----------
-    network
-        One of the paper's four.
-    units
-        Of the recurrent layer.
-    steps
-        Optimiser steps; with a validation part at most so many.
-    batch_size
-        Windows in a step.
-    seed
-        Of the first weights and the order of the batches.
-    """
-
-    network: NetworkName
-    units: int = 64
-    steps: int = 10_000
-    batch_size: int = 64
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, and what it says.
+    """A trained network and its predictions.
 
     Attributes
     ----------
@@ -63,11 +40,11 @@ class Trained:
         The Keras network over `(batch, steps, features)`. It is the caller's until the next
         training in this process.
     validation, test
-        Its probabilities of high, one for each window of the part.
+        Probabilities of high, one for each window of the part.
     best_step
-        The step whose weights it has.
+        The step whose weights are kept.
     curve
-        How training went.
+        The course of the training.
     """
 
     network: Any
@@ -81,6 +58,7 @@ def train(
     features: NDArray[np.float32],
     high: NDArray[np.bool_],
     fold: Fold,
+    network_name: NetworkName,
     settings: TrainSettings,
     follow: Callable[[Point], None],
 ) -> Trained:
@@ -97,23 +75,30 @@ def train(
     high
         `(windows,)` labels.
     fold
-        Which windows are in which part.
+        The windows of each part.
+    network_name
+        Which of the paper's four to train.
     settings
-        What to train.
+        Its size, and how long and in what order it is trained.
     follow
-        Told of each point of the curve as it comes.
+        Called with each point of the curve as it comes.
+
+    Raises
+    ------
+    DataError
+        If training has diverged.
     """
     windows, steps, width = features.shape
     capacity = -(-windows // _CAPACITY) * _CAPACITY
-    network, model = _compiled(settings.network, steps, width, settings.units, capacity)
+    network, model = _compiled(network_name, steps, width, settings.units, capacity)
     reset(model, settings.seed)
     model.get_layer("resident").put(features)
     rng = np.random.default_rng(settings.seed)
-    looked_at = rng.permutation(fold.training)[:_LOOKED_AT]
+    evaluated = rng.permutation(fold.training)[:_EVALUATED]
     labels = high.astype(np.int32)
     every = max(_FEWEST_STEPS, settings.steps // _POINTS)
     curve: list[Point] = []
-    best_step, best_loss, best_weights = settings.steps, np.inf, None
+    stopping = EarlyStopping[list[NDArray[np.float32]]](_PATIENCE)
     started = time.perf_counter()
     batches = _batches(fold.training, settings.batch_size, rng)
     for step in range(1, settings.steps + 1):
@@ -121,23 +106,19 @@ def train(
         model.train_on_batch(batch, labels[batch])
         if step % every and step != settings.steps:
             continue
-        point = _look(model, step, time.perf_counter() - started, high, fold, looked_at)
+        point = _evaluate(model, step, time.perf_counter() - started, high, fold, evaluated)
         curve.append(point)
         follow(point)
-        if point.validation_loss is None:
-            continue
-        if point.validation_loss < best_loss:
-            best_step, best_loss = step, point.validation_loss
-            best_weights = network.get_weights()
-        elif len(curve) - 1 - _place(curve, best_step) >= _PATIENCE:
+        loss = point.validation_loss
+        if loss is not None and stopping.on_evaluation(step, loss, network.get_weights):
             break
-    if best_weights is not None:
-        network.set_weights(best_weights)
+    if stopping.best_weights is not None:
+        network.set_weights(stopping.best_weights)
     return Trained(
         network=network,
         validation=predict(model, fold.validation),
         test=predict(model, fold.test),
-        best_step=best_step,
+        best_step=stopping.best_step or settings.steps,
         curve=tuple(curve),
     )
 
@@ -153,8 +134,10 @@ def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
     if not len(windows):
         return np.empty(0)
     padded = np.resize(windows, -(-len(windows) // _BATCH) * _BATCH).astype(np.int32)
-    said = [np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)]
-    probability = np.concatenate(said)[: len(windows)].astype(np.float64)
+    outputs = [
+        np.asarray(model.predict_on_batch(batch))[:, 1] for batch in padded.reshape(-1, _BATCH)
+    ]
+    probability = np.concatenate(outputs)[: len(windows)].astype(np.float64)
     if not np.isfinite(probability).all():
         raise DataError(
             "training diverged: found probabilities that are not finite, expected finite ones; "
@@ -163,21 +146,21 @@ def predict(model: Any, windows: NDArray[np.intp]) -> NDArray[np.float64]:
     return probability
 
 
-def _look(
+def _evaluate(
     model: Any,
     step: int,
     seconds: float,
     high: NDArray[np.bool_],
     fold: Fold,
-    looked_at: NDArray[np.intp],
+    evaluated: NDArray[np.intp],
 ) -> Point:
-    training = predict(model, looked_at)
+    training = predict(model, evaluated)
     validated = len(fold.validation) > 0
     return Point(
         step=step,
         seconds=round(seconds, 3),
-        training_loss=_loss(high[looked_at], training),
-        training_accuracy=_accuracy(high[looked_at], training),
+        training_loss=_loss(high[evaluated], training),
+        training_accuracy=_accuracy(high[evaluated], training),
         validation_loss=(
             _loss(high[fold.validation], predict(model, fold.validation)) if validated else None
         ),
@@ -185,10 +168,6 @@ def _look(
             None if validated else _accuracy(high[fold.test], predict(model, fold.test))
         ),
     )
-
-
-def _place(curve: list[Point], step: int) -> int:
-    return next(place for place, point in enumerate(curve) if point.step == step)
 
 
 def _batches(
@@ -222,7 +201,7 @@ def _compiled(
     if key not in _newest:
         # The one before is let go of first: two tables of raw windows are gigabytes.
         _newest.clear()
-        keras.backend.clear_session()
+        load_keras().backend.clear_session()
         gc.collect()
         network = build_network(name, steps, width, units)
         _newest[key] = network, resident(network, capacity)

@@ -26,7 +26,7 @@ def label(key: Key, columns: Sequence[str]) -> str:
 
 def model_cells(key: Key, columns: Sequence[str]) -> list[str]:
     """Name a row's model and, in columns, how it sees the windows."""
-    # A constant guess sees no window, so nothing can be said of how it sees them.
+    # A constant guess sees no window, so it has no representation to name.
     variant = ["–" if key.constant else getattr(key, name) for name in columns]
     return [NAMES[key.network], *variant]
 

@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind eyes tell apart; each model has a mark of its own too.
+# Okabe and Ito's colours, which colour-blind people can distinguish; each model has a mark too.
 LOOKS = {
     "gru": ("#0072B2", "o"),
     "bn-gru": ("#D55E00", "s"),
@@ -60,7 +60,7 @@ class Plot:
 
 def panels(titles: Sequence[str], width: float, height: float) -> tuple[Figure, list[Axes]]:
     """Make one panel beside the other, inches each."""
-    # A legend has to fit beneath a single panel too.
+    # A legend has to fit below a single panel too.
     figure = Figure(figsize=(max(_LEAST_INCHES, width * len(titles)), height), layout="constrained")
     made = [figure.add_subplot(1, len(titles), place + 1) for place in range(len(titles))]
     for axes, title in zip(made, titles, strict=True):
@@ -69,7 +69,7 @@ def panels(titles: Sequence[str], width: float, height: float) -> tuple[Figure, 
 
 
 def legend(figure: Figure, axes_of: Sequence[Axes]) -> None:
-    """Name every mark once, beneath the panels."""
+    """Name every mark once, below the panels."""
     named: dict[str, Artist] = {}
     for axes in axes_of:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):

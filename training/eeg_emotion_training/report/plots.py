@@ -1,4 +1,4 @@
-"""The report's figures, as SVG text: the same results give the same bytes."""
+"""The report's figures, as SVG text: the same results make the same bytes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def side_by_side(rows: Sequence[Row]) -> Plot:
         for axes in made:
             axes.set_ylim(lowest - 0.02, 1.02)
         legend(figure, made)
-        said = "; ".join(
+        described = "; ".join(
             f"{row.key.target}, {row.key.protocol}{_leaky(row.key.protocol)}, "
             f"{NAMES[row.key.network]}: {interval(row.windows.scores['accuracy'])}"
             for row in shown
@@ -69,7 +69,7 @@ def side_by_side(rows: Sequence[Row]) -> Plot:
         return plot(
             figure,
             "protocols",
-            f"Accuracy over windows by protocol. {said}.",
+            f"Accuracy over windows by protocol. {described}.",
             "Accuracy over windows under every protocol, mean over people with the 95 % bootstrap "
             "over trials. Hatched: leaky. Dashed: the mean accuracy of always guessing the "
             "person's own larger class. The axis does not begin at 0." + _only_first(rows, shown),
@@ -85,11 +85,11 @@ def spread(rows: Sequence[Row], protocol: str) -> Plot | None:
         targets, columns = _names(shown, "target"), varying(shown)
         labels = list(dict.fromkeys(label(row.key, columns) for row in shown))
         figure, made = panels(targets, width=5.0, height=1.3 + 0.34 * len(labels))
-        said = []
+        described = []
         for target, axes in zip(targets, made, strict=True):
             axes.axvline(0.5, color="k", ls="--", lw=1)
             for row in _of(shown, protocol, target):
-                people = per_person(row.trial_said).values()
+                people = per_person(row.trial_scaled).values()
                 values = np.array([scores[BALANCED] for scores in people])
                 values = values[np.isfinite(values)]
                 if not len(values):
@@ -102,7 +102,7 @@ def spread(rows: Sequence[Row], protocol: str) -> Plot | None:
                 # People of equal values lie beside each other; the shift means nothing.
                 shift = 0.22 * np.sin(np.arange(len(values)) * 2.4)
                 axes.plot(values, y + shift, "o", color=colour, ms=3, mec="w", mew=0.3)
-                said.append(
+                described.append(
                     f"{target}, {label(row.key, columns)}: median {number(middle)}, lowest "
                     f"{number(values.min())}, highest {number(values.max())}"
                 )
@@ -114,7 +114,7 @@ def spread(rows: Sequence[Row], protocol: str) -> Plot | None:
             figure,
             f"people-{protocol}",
             f"Each person's balanced accuracy under {protocol}{_leaky(protocol)}. "
-            f"{'; '.join(said)}.",
+            f"{'; '.join(described)}.",
             f"Under {protocol}{_leaky(protocol)}: one dot a person, the bar from the first to the "
             "third quartile, the stroke at the median, the dashed line at chance.",
         )
@@ -135,13 +135,13 @@ def calibration(rows: Sequence[Row], protocol: str) -> Plot | None:
     with mpl.rc_context(STYLE):
         figure, made = panels(list(best), width=3.6, height=3.6)
         columns = varying(rows)
-        said = []
+        described = []
         for axes, (target, row) in zip(made, best.items(), strict=True):
             axes.plot([0, 1], [0, 1], color="k", ls="--", lw=1, label="as it should be")
             sets = [("before scaling" if row.calibrated else "not scaled", row.raw, "#D55E00", "s")]
             errors = f"calibration error {number(row.raw_ece)}"
             if row.calibrated:
-                sets.append(("after scaling", row.said, "#0072B2", "o"))
+                sets.append(("after scaling", row.scaled, "#0072B2", "o"))
                 errors += f" before and {number(row.windows.scores['ece'].value)} after scaling"
             for name, set_, colour, mark in sets:
                 probability, share, counts = reliability(set_.probability, set_.high)
@@ -162,12 +162,12 @@ def calibration(rows: Sequence[Row], protocol: str) -> Plot | None:
             axes.set_aspect("equal")
             axes.set_xlabel("mean probability of high (0 to 1)")
             axes.set_ylabel("share of windows that are high")
-            said.append(f"{target}, {name}: {errors}")
+            described.append(f"{target}, {name}: {errors}")
         legend(figure, made)
         return plot(
             figure,
             f"calibration-{protocol}",
-            f"Reliability diagram under {protocol}{_leaky(protocol)}. {'; '.join(said)}.",
+            f"Reliability diagram under {protocol}{_leaky(protocol)}. {'; '.join(described)}.",
             f"Under {protocol}{_leaky(protocol)}: windows of all people in ten bins; the larger "
             "the mark, the more windows. Of each target the recurrent network with the highest "
             "balanced accuracy over trials: chosen by the test, so it flatters."
@@ -193,7 +193,7 @@ def curves(rows: Sequence[Row], protocol: str) -> Plot | None:
     with mpl.rc_context(STYLE):
         targets = _names(shown, "target")
         figure, made = panels(targets, width=4.6, height=3.2)
-        said = []
+        described = []
         for target, axes in zip(targets, made, strict=True):
             for row in _of(shown, protocol, target):
                 colour, mark = LOOKS[row.key.network]
@@ -210,7 +210,9 @@ def curves(rows: Sequence[Row], protocol: str) -> Plot | None:
                         markevery=max(1, len(steps) // 8),
                         label=name,
                     )
-                    said.append(f"{target}, {name}: {unit} {number(values[-1])} at {steps[-1]}")
+                    described.append(
+                        f"{target}, {name}: {unit} {number(values[-1])} at {steps[-1]}"
+                    )
             axes.set_xlabel("optimiser step")
             axes.set_ylabel("accuracy (share of windows)" if follows_test else "log loss (nats)")
         legend(figure, made)
@@ -218,7 +220,7 @@ def curves(rows: Sequence[Row], protocol: str) -> Plot | None:
             figure,
             f"curves-{protocol}",
             f"Learning curves under {protocol}{_leaky(protocol)}, at the last step: "
-            f"{'; '.join(said)}.",
+            f"{'; '.join(described)}.",
             f"Under {protocol}{_leaky(protocol)}: mean over the folds that reached each step. "
             + (
                 "The test windows are followed and choose nothing. "

@@ -54,7 +54,7 @@ def write_report(root: Path) -> tuple[Path, Path]:
     if len(results) < len(found):
         raise ReportError(
             f"found {len(results)} of {len(found)} results, expected all; run the same command "
-            "again: what is finished is kept"
+            "again: finished results are kept"
         )
     rows = rows_of(record, results)
     figures = _figures(record, rows)
@@ -76,8 +76,8 @@ def _write_whole(root: Path, texts: Mapping[Path, str]) -> None:
                 file.flush()
     except OSError as error:
         raise ReportError(
-            f"cannot write the report into {root}: {error.strerror}; make room, and run the same "
-            "command again: the results are kept"
+            f"cannot write the report into {root}: {error.strerror}; free some disk space, or "
+            "make the folder writable, and run the same command again: the results are kept"
         ) from error
 
 

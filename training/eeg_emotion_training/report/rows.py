@@ -62,9 +62,9 @@ class Row:
     ----------
     folds
         Their results.
-    raw, said
+    raw, scaled
         The test windows with the probabilities before and after temperature scaling.
-    trial_said
+    trial_scaled
         One row for each trial, with the mean probability of its windows.
     windows, trials
         The metrics over windows and over trials.
@@ -75,8 +75,8 @@ class Row:
     key: Key
     folds: tuple[Result, ...]
     raw: Predictions
-    said: Predictions
-    trial_said: Predictions
+    scaled: Predictions
+    trial_scaled: Predictions
     windows: Summary
     trials: Summary
     raw_ece: float
@@ -116,7 +116,7 @@ def rows_of(record: StudyRecord, results: Iterable[Result]) -> list[Row]:
 
 
 def _join(key: Key, folds: list[Result]) -> Row:
-    raw, said = (
+    raw, scaled = (
         Predictions(
             person=np.concatenate([fold.person for fold in folds]),
             trial=np.concatenate([fold.trial for fold in folds]).astype(np.int64),
@@ -125,15 +125,15 @@ def _join(key: Key, folds: list[Result]) -> Row:
         )
         for name in ("raw", "probability")
     )
-    trial_said = by_trial(said)
+    trial_scaled = by_trial(scaled)
     return Row(
         key=key,
         folds=tuple(folds),
         raw=raw,
-        said=said,
-        trial_said=trial_said,
-        windows=summarise(said),
-        trials=summarise(trial_said),
+        scaled=scaled,
+        trial_scaled=trial_scaled,
+        windows=summarise(scaled),
+        trials=summarise(trial_scaled),
         raw_ece=_mean_ece(raw),
     )
 
@@ -164,7 +164,7 @@ class Significance:
 
 
 def significance_of(rows: Sequence[Row]) -> dict[Key, Significance]:
-    """Test every row but the constant guesses; Holm over all rows of a protocol, for each test.
+    """Test every row except the constant guesses; Holm over all rows of a protocol, for each test.
 
     The first test is of balanced accuracy against 0.5, over the people with both classes; the
     second of accuracy against the share of the person's own larger class.
@@ -176,8 +176,8 @@ def significance_of(rows: Sequence[Row]) -> dict[Key, Significance]:
         for row in rows:
             if row.key.protocol != protocol or row.key.constant:
                 continue
-            people = per_person(row.trial_said)
-            majority = majority_by_person(row.trial_said)
+            people = per_person(row.trial_scaled)
+            majority = majority_by_person(row.trial_scaled)
             balanced = [scores[BALANCED] for scores in people.values()]
             p[row.key] = above_chance(balanced, np.full(len(balanced), 0.5))
             p_majority[row.key] = above_chance(
@@ -241,5 +241,5 @@ def leaks(rows: Sequence[Row]) -> list[Leak]:
     for row in rows:
         honest = by_key.get(row.key._replace(protocol="trial"))
         if honest and not row.key.constant and PROTOCOLS[row.key.protocol].leaks:
-            found.append(Leak(row.key, paired(row.said, honest.said, "accuracy")))
+            found.append(Leak(row.key, paired(row.scaled, honest.scaled, "accuracy")))
     return found

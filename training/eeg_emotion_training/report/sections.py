@@ -29,7 +29,7 @@ def opening(record: StudyRecord) -> str:
     if record.simulated:
         lines.append(
             "**The people are simulated: these figures say nothing about emotion.** They measure "
-            "the effect that the simulator plants, and that the whole line works."
+            "the effect that the simulator plants, and show that the whole chain works."
         )
     if settings.labels == "shuffled":
         lines.append(
@@ -58,7 +58,9 @@ def beside_the_paper(record: StudyRecord, rows: Sequence[Row]) -> list[str]:
             table = paper_table([row for row in rows if row.key[:2] == (protocol, target)])
             if table is not None:
                 printed = {"arousal": "Table II", "valence": "Table III"}.get(target)
-                beside = f"beside {printed} of the paper" if printed else "not tabled in the paper"
+                beside = (
+                    f"beside {printed} of the paper" if printed else "not tabulated in the paper"
+                )
                 parts += [
                     f"### {protocol} (leaky), {plain(target)}: {beside}",
                     markdown_table(table),
@@ -76,7 +78,7 @@ def beside_the_paper(record: StudyRecord, rows: Sequence[Row]) -> list[str]:
         "in TensorBoard's columns: *Smoothed* is the debiased exponential moving average with "
         "weight 0.6, *Value* the last point, *Step* its step, *Relative* the time from the first "
         "point to the last of one training. The last column is the accuracy on 512 training "
-        "windows at the same step. The paper does not say which set its figures are of." + other,
+        "windows at the same step. The paper does not state which set its figures are for." + other,
         *parts,
     ]
 
@@ -84,7 +86,7 @@ def beside_the_paper(record: StudyRecord, rows: Sequence[Row]) -> list[str]:
 def protocol_section(
     record: StudyRecord, rows: Sequence[Row], tests: Mapping[Key, Significance], name: str
 ) -> list[str]:
-    """Return a protocol's tables, and what stands beneath them."""
+    """Return a protocol's tables, and the notes below them."""
     protocol = PROTOCOLS[name]
     parts = [f"## Protocol {name}{' (leaky)' if protocol.leaks else ''}", f"{protocol.text}."]
     for target in record.settings.targets:
@@ -115,10 +117,10 @@ def _beneath(record: StudyRecord, rows: Sequence[Row], name: str) -> list[str]:
     compared = sum(not row.key.constant for row in of)
     notes = [
         "Values are means over people of each person's own metric; in brackets the 95 % interval "
-        "of the bootstrap that draws trials within each person, so it is for these people and says "
-        "little of others. ECE has none: drawing trials only adds to it. Constant guesses have no "
-        "AUROC: within a fold they rank nothing. Classes that do not divide evenly into folds push "
-        "accuracy slightly below chance where nothing is learnt.",
+        "of the bootstrap that draws trials within each person, so it is for these people and "
+        "shows little about others. ECE has none: drawing trials only adds to it. Constant guesses "
+        "have no AUROC: within a fold they rank nothing. Classes that do not divide evenly into "
+        "folds push accuracy slightly below chance where nothing is learnt.",
         "A trial's prediction is the mean probability of its windows. Own majority is the share "
         "of the person's larger class, mean over people: the best constant guess, in hindsight.",
         f"p is one-sided, of Wilcoxon's signed-rank test over people at trial level; Holm over the "
@@ -130,7 +132,7 @@ def _beneath(record: StudyRecord, rows: Sequence[Row], name: str) -> list[str]:
         f"{listed(_all(s.code_version for s in specs))}; data {data[:16]}.",
     ]
     if PROTOCOLS[name].leaks:
-        notes.insert(0, "Leaky: these figures do not say how a new trial would be judged.")
+        notes.insert(0, "Leaky: these figures do not show how a new trial would be classified.")
     fixed = [
         f"{field} {listed(_all(getattr(row.key, field) for row in of if not row.key.constant))}"
         for field in VARIANT

@@ -135,7 +135,7 @@ def _score(row: Row, metric: str, summary: Summary) -> str:
         # Constant within a fold: joined folds would rank people or folds, not windows.
         return "–"
     if metric == "ece":
-        # Drawing trials anew only adds to it, so its interval would lie too high.
+        # Drawing trials again only adds to it, so its interval would lie too high.
         return number(summary.scores[metric].value)
     return interval(summary.scores[metric])
 
@@ -195,7 +195,7 @@ def comparison_table(rows: Sequence[Row], field: str, names: Sequence[str]) -> T
                 pair = (
                     shown
                     and first
-                    and paired(shown.trial_said, first.trial_said, BALANCED).difference
+                    and paired(shown.trial_scaled, first.trial_scaled, BALANCED).difference
                 )
                 line.append(interval(pair, sign="+") if pair else "–")
         lines.append(tuple(line))

@@ -65,12 +65,12 @@ def _which_leak(record: StudyRecord, rows: Sequence[Row]) -> str:
     shares: dict[bool, list[str]] = {True: [], False: []}
     for protocol in record.settings.protocols:
         of = [row for row in rows if row.key.protocol == protocol]
-        said = "nothing could be run"
+        shown = "nothing could be run"
         if of:
             weights = [row.windows.windows for row in of]
             share = np.average([row.leak_share for row in of], weights=weights)
-            said = f"{100 * share:.1f} %"
-        shares[PROTOCOLS[protocol].leaks].append(f"{protocol} ({said})")
+            shown = f"{100 * share:.1f} %"
+        shares[PROTOCOLS[protocol].leaks].append(f"{protocol} ({shown})")
     leaky, honest = shares[True], shares[False]
     first = f"Leaky: {listed(leaky)}. " if leaky else "No protocol of this study leaks. "
     second = f"Honest: {listed(honest)}. " if honest else "No honest protocol was run. "
@@ -132,7 +132,7 @@ def _above_chance(honest: Sequence[Row], tests: Mapping[Key, Significance]) -> s
         return f"{first} A test over people needs several of them: one person can show nothing."
     least = least_p(people)
     sentence = (
-        f"The smallest p that {people} people can give is {p_value(least)}, and after Holm over "
+        f"The smallest p that {people} people can reach is {p_value(least)}, and after Holm over "
         f"{rows} results {p_value(min(1.0, least * rows))}"
     )
     if least > _LEVEL:
@@ -175,7 +175,7 @@ def _beside_linear(honest: Sequence[Row]) -> Iterable[str]:
     by_key = {row.key: row for row in honest}
     networks = [name for name in _PREFERRED if any(key.network == name for key in by_key)]
     pairs = [
-        (key, paired(row.trial_said, by_key[linear].trial_said, BALANCED))
+        (key, paired(row.trial_scaled, by_key[linear].trial_scaled, BALANCED))
         for key, row in by_key.items()
         if key.network in networks[:1] and (linear := key._replace(network="logistic")) in by_key
     ]

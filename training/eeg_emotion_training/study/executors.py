@@ -1,4 +1,4 @@
-"""Hands tasks to any executor of `concurrent.futures`, and tells how it goes."""
+"""Hands tasks to any executor of `concurrent.futures`, and reports progress."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _leave_with_parent() -> None:
             parent.join()
             os._exit(1)
 
-    # A worker of a killed study would else train on, for hours, for nobody.
+    # Otherwise a worker of a killed study would train on for hours, for nobody.
     threading.Thread(target=watch, daemon=True).start()
 
 
@@ -68,7 +68,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
     from distributed import Client
 
     try:
-        # Asked first: a client that finds nobody goes on trying behind one's back.
+        # Tried first: a client that finds no scheduler goes on trying in the background.
         _, _, place = address.rpartition("//")
         host, _, port = place.rpartition(":")
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
@@ -95,7 +95,7 @@ def run_tasks(
     tasks
         In the order in which they are handed out.
     executor
-        Who runs them.
+        Runs them.
     progress
         Called after each with its record, how many are done, and how many there are.
 
@@ -152,4 +152,4 @@ def _died(futures: Iterable[Future[Record]], of: int) -> ExecutorError:
 
 def _kept(futures: Iterable[Future[Record]], of: int) -> str:
     finished = sum(f.done() and not f.cancelled() and f.exception() is None for f in futures)
-    return f"{finished} of {of} tasks are finished and kept: run the same command again to go on"
+    return f"{finished} of {of} tasks are finished and kept: run the same command again to continue"

@@ -1,4 +1,4 @@
-"""How long a study will go on, by what its finished tasks took."""
+"""Estimates how long a study will go on, from how long its finished tasks took."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _Kind = tuple[str, ...]
 class Pace:
     """The time that is left.
 
-    Tasks differ a thousandfold: a guess takes milliseconds, a network seconds, and each worker's
-    first network of a kind is compiled, which takes longer than training a small one. So each kind
+    Tasks differ a thousandfold: a guess needs milliseconds, a network seconds, and each worker's
+    first network of a kind is compiled, which is slower than training a small one. So each kind
     is timed apart, and in it the tasks that were compiled. Networks of which none has finished are
     taken to be like those that have; baselines are taken to be instant until one has finished.
 
@@ -45,7 +45,7 @@ class Pace:
         self._started = clock()
 
     def finished(self, record: Record) -> None:
-        """Take note of a task that has finished."""
+        """Record a task that has finished."""
         kind = _kind(record.spec)
         self._waiting[kind] -= 1
         self._took[kind].append(record.seconds)

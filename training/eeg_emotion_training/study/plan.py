@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,7 +21,8 @@ from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.sources import Source
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS, Protocol, SplitError
 from eeg_emotion_training.networks.names import CONSTANT, NETWORKS, backend
-from eeg_emotion_training.study.results import Spec, load_result
+from eeg_emotion_training.networks.settings import TrainSettings
+from eeg_emotion_training.study.results import Labels, Spec, load_result
 from eeg_emotion_training.study.task import Task, data_digest, labelled_index, load_people
 
 _RECORD = "study.json"
@@ -31,10 +32,8 @@ class StudyError(EegEmotionError):
     """A study cannot be planned or read."""
 
 
-class StudySettings(BaseModel):
-    """What may be chosen about a study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class StudySettings(TrainSettings):
+    """What may be chosen about a study; the training is the same for all of its networks."""
 
     protocols: tuple[str, ...]
     networks: tuple[str, ...]
@@ -43,11 +42,7 @@ class StudySettings(BaseModel):
     """For each montage's name its channels."""
     representations: tuple[str, ...] = ("bands",)
     normalisers: tuple[NormaliserKind, ...] = ("training",)
-    units: int = 64
-    steps: int = 10_000
-    batch_size: int = 64
-    seed: int = 1
-    labels: Literal["true", "shuffled"] = "true"
+    labels: Labels = "true"
 
 
 class LeftOut(BaseModel):
@@ -107,11 +102,11 @@ def plan_study(
     settings
         What to study.
     root
-        The study's folder; results that are there already are kept.
+        The study's folder; results in it are kept.
     cache
         Where windows are kept.
     announce
-        Told of what is being done.
+        Called with each step that is done.
 
     Raises
     ------
@@ -124,13 +119,13 @@ def plan_study(
         root.mkdir(parents=True, exist_ok=True)  # before minutes of conversion
     except OSError as error:
         raise StudyError(
-            f"cannot make the folder {root}: {error.strerror}; name another with --out"
+            f"cannot create the folder {root}: {error.strerror}; choose another with --out"
         ) from error
     tasks: list[Task] = []
     left_out: list[LeftOut] = []
     grid: list[tuple[_Variant, Protocol]] = []
     for protocol in (PROTOCOLS[name] for name in settings.protocols):
-        # They look at no window, so one way of showing the windows is enough.
+        # They see no window, so one way of showing the windows is enough.
         constant = tuple(name for name in settings.networks if name in CONSTANT)
         for variant in _variants(settings):
             models = (*variant.models, *constant)
@@ -163,7 +158,7 @@ def plan_study(
             left_out += missing
     if not tasks:
         reasons = "; ".join(dict.fromkeys(item.reason for item in left_out))
-        raise StudyError(f"found nothing that can be run as asked: {reasons}")
+        raise StudyError(f"found no fold that can be run with these options: {reasons}")
     # A worker keeps one compiled network, so all folds that can share it come together.
     tasks.sort(key=_compiled_alike)
     record = StudyRecord(
@@ -216,10 +211,8 @@ def _check(settings: StudySettings, source: Source) -> None:
     for what, (asked, there) in known.items():
         unknown = [name for name in asked if name not in there]
         if unknown or not asked:
-            raise StudyError(
-                f"found the {what} {', '.join(unknown) or 'of no name'}, expected some of "
-                f"{', '.join(there)}"
-            )
+            found = f"the {what} {', '.join(unknown)}" if unknown else f"no {what}"
+            raise StudyError(f"found {found}, expected some of {', '.join(there)}")
         if len(set(asked)) != len(asked):
             raise StudyError(
                 f"found a {what} named twice in {', '.join(asked)}, expected each once"
@@ -234,7 +227,7 @@ def _check(settings: StudySettings, source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """One way of showing the windows, and the models that see them so, but for the constant."""
+    """One way of showing the windows, and the models that see them so; no constant guesses."""
 
     montage: str
     representation: str
@@ -313,7 +306,7 @@ def _plan_group(
             protocol=protocol.name,
             target=target,
             who=person.person,
-            reason="none of the windows has a signal that the service would score",
+            reason="no window has a signal that the service would score",
         )
         for person in people
         for target in settings.targets
@@ -329,10 +322,7 @@ def _plan_group(
             "montage": variant.montage,
             "representation": variant.representation,
             "normaliser": variant.normaliser,
-            "units": settings.units,
-            "steps": settings.steps,
-            "batch_size": settings.batch_size,
-            "seed": settings.seed,
+            **settings.train_settings(),
             "labels": settings.labels,
             "backend": backend(),
             "data_sha256": data,
@@ -370,5 +360,5 @@ def _save(root: Path, record: StudyRecord) -> None:
             file.write(f"{record.model_dump_json(indent=1)}\n".encode())
     except OSError as error:
         raise StudyError(
-            f"cannot write {path}: {error.strerror}; name another folder with --out"
+            f"cannot write {path}: {error.strerror}; choose another folder with --out"
         ) from error

@@ -1,4 +1,4 @@
-"""A fold's result: one file, named by all that it depends on, there whole or not at all."""
+"""A fold's result: one file, named by all that it depends on, complete or absent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from eeg_emotion.atomic_write import atomic_write
+from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.settings import TrainSettings
+
+Labels = Literal["true", "shuffled"]
 
 
 class ResultError(EegEmotionError):
@@ -24,9 +28,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Spec(_Part):
-    """All that a result depends on. Two equal ones have one result."""
-
+class _Comparison(_Part):
     protocol: str
     fold: str
     target: str
@@ -34,12 +36,15 @@ class Spec(_Part):
     """One of the paper's, or a baseline."""
     montage: str
     representation: str
-    normaliser: Literal["training", "rest-baseline"]
-    units: int
-    steps: int
-    batch_size: int
-    seed: int
-    labels: Literal["true", "shuffled"]
+    normaliser: NormaliserKind
+
+
+# The bases come in this order because Pydantic takes the last one's fields first: the digest, and
+# so the name of every finished result, depends on the order of the fields.
+class Spec(TrainSettings, _Comparison):
+    """All that a result depends on. Two equal ones have one result."""
+
+    labels: Labels
     backend: str
     data_sha256: str
     split_sha256: str
@@ -52,7 +57,7 @@ class Spec(_Part):
 
 
 class Record(_Part):
-    """What is known of a result besides its predictions."""
+    """A result without its predictions."""
 
     spec: Spec
     status: Literal["done", "skipped"]
@@ -109,7 +114,7 @@ def result_path(folder: Path, spec: Spec) -> Path:
 
 
 def save_result(folder: Path, result: Result) -> None:
-    """Write a result under another name, and return it its own when it is whole.
+    """Write a result under a temporary name, and rename it once it is complete.
 
     Raises
     ------
@@ -131,13 +136,13 @@ def save_result(folder: Path, result: Result) -> None:
             )
     except OSError as error:
         raise ResultError(
-            f"cannot write the result {path}: {error.strerror}; make room, and run the same "
-            "command again: what is finished is kept"
+            f"cannot write the result {path}: {error.strerror}; free some disk space, or make the "
+            "folder writable, and run the same command again: finished results are kept"
         ) from error
 
 
 def load_result(folder: Path, spec: Spec) -> Result | None:
-    """Read a result; None if it is not there, not whole, or not this one's."""
+    """Read a result; None if it is missing, incomplete, or of another spec."""
     try:
         # Opened here: of a file that is no archive, NumPy forgets to close what it opened itself.
         with (

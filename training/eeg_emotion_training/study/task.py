@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from eeg_emotion.eeg.representation import Representation, Tangent
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.calibration import scale
+from eeg_emotion_training.choices import network_name
 from eeg_emotion_training.data.cache import Kept
 from eeg_emotion_training.data.code_version import code_version
 from eeg_emotion_training.data.normalising import normalised
@@ -38,9 +38,11 @@ from eeg_emotion_training.evaluation.protocols import (
     leak_share,
 )
 from eeg_emotion_training.networks import baselines
-from eeg_emotion_training.networks.names import CONSTANT, NetworkName, backend
+from eeg_emotion_training.networks.names import CONSTANT, backend
 from eeg_emotion_training.networks.scalars import scalars
+from eeg_emotion_training.networks.trainer import train
 from eeg_emotion_training.study.results import (
+    Labels,
     Record,
     Result,
     Spec,
@@ -51,7 +53,7 @@ from eeg_emotion_training.study.results import (
 
 
 class TaskError(EegEmotionError):
-    """A worker sees something else than the study was planned with."""
+    """A worker sees other data, code or splits than the study was planned with."""
 
 
 # A process has one compiled network and one table of windows. A Dask worker has several threads by
@@ -91,7 +93,7 @@ def data_digest(kept: Sequence[Kept]) -> str:
 
 
 def load_people(kept: Sequence[Kept], protocol: Protocol) -> list[PersonWindows]:
-    """Read people's windows, but for those that the service would refuse to score.
+    """Read people's windows, except those that the service would refuse to score.
 
     The paper's protocol keeps them all, as the paper did.
     """
@@ -100,7 +102,7 @@ def load_people(kept: Sequence[Kept], protocol: Protocol) -> list[PersonWindows]
 
 
 def labelled_index(
-    people: Sequence[PersonWindows], labels: str, seed: int, label: int
+    people: Sequence[PersonWindows], labels: Labels, seed: int, label: int
 ) -> WindowIndex:
     """List the windows with their labels, which the shuffled-label control permutes by trial."""
     if labels == "shuffled":
@@ -114,7 +116,7 @@ def run_task(task: Task) -> Record:
     Raises
     ------
     TaskError
-        If this process would give another result than the task's name says.
+        If this process would make another result than the task's name states.
     ResultError
         If the result cannot be written.
     """
@@ -141,7 +143,8 @@ def _run(task: Task) -> Result:
     fold = next(f for f in protocol.folds(index, spec.seed) if f.name == spec.fold)
     if fold.digest(index) != spec.split_sha256:
         raise TaskError(
-            "found another split than the study was planned with, expected the same; plan it again"
+            "found another split than the study was planned with, expected the same; restart the "
+            "workers and run the same command again"
         )
     _refuse_one_class(index, fold, spec.target)
     validation, test, details = _predict(task, people, index, fold)
@@ -196,18 +199,8 @@ def _predict(
         last = isinstance(task.representation, Tangent)
         validation, test = baselines.logistic(features, index, fold, last_step=last)
         return validation, test, nothing
-    # Keras takes seconds to import, and the process that hands out tasks never needs it.
-    from eeg_emotion_training.networks.trainer import TrainSettings, train
-
-    settings = TrainSettings(
-        network=TypeAdapter(NetworkName).validate_python(spec.network),
-        units=spec.units,
-        steps=spec.steps,
-        batch_size=spec.batch_size,
-        seed=spec.seed,
-    )
     with scalars(task.logs) as follow:
-        trained = train(features, index.high, fold, settings, follow)
+        trained = train(features, index.high, fold, network_name(spec.network), spec, follow)
     return (
         trained.validation,
         trained.test,
@@ -228,8 +221,8 @@ def _refuse_other(task: Task) -> None:
     for name, value in found.items():
         if value != getattr(planned, name):
             raise TaskError(
-                f"this worker found the {name} {value}, expected {getattr(planned, name)} as the "
-                "study was planned; restart the workers"
+                f"this worker found the {name} {value}, expected {getattr(planned, name)} as "
+                "when the study was planned; restart the workers"
             )
 
 
@@ -238,15 +231,15 @@ def _seen_from_rest(
     kept: tuple[Kept, ...], protocol: Protocol, data_sha256: str, representation: Representation
 ) -> NDArray[np.float32]:
     # What a person's rest makes of their windows is the same in every fold.
-    nobody = np.empty(0, dtype=np.intp)
-    return normalised(_people(kept, protocol, data_sha256), nobody, representation, "rest-baseline")
+    no_one = np.empty(0, dtype=np.intp)
+    return normalised(_people(kept, protocol, data_sha256), no_one, representation, "rest-baseline")
 
 
 @functools.lru_cache(maxsize=2)
 def _people(
     kept: tuple[Kept, ...], protocol: Protocol, data_sha256: str
 ) -> tuple[PersonWindows, ...]:
-    # The digest is not read: it keeps a long-lived worker from giving windows of an earlier study.
+    # The digest is not read: it keeps a long-lived worker from reusing an earlier study's windows.
     return tuple(load_people(kept, protocol))
 
 
@@ -263,8 +256,8 @@ def _refuse_one_class(index: WindowIndex, fold: Fold, target: str) -> None:
         if len(part) and len(np.unique(index.high[part])) < 2:
             word = "high" if index.high[part[0]] else "low"
             raise DataError(
-                f"{fold.name}: found only {word} {target} in the {name} part, expected both; the "
-                "fold is left out"
+                f"{fold.name}: found only {word} {target} in the {name} part, expected both "
+                "classes; the fold is skipped"
             )
 
 
