@@ -21,13 +21,13 @@ from eeg_emotion.access.origins import OriginError, Origins
 from eeg_emotion.alarms.delivery.mqtt import MqttSettings
 from eeg_emotion.alarms.delivery.webhook import WebhookSettings
 from eeg_emotion.cluster.subjects import EVERY_SITE, NAME_PATTERN
+from eeg_emotion.codes import Purpose
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.log_format import LogFormat
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.own_folders import config_folder, data_folder
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.stream.selection import HeadsetFilter
 
 _SECRET = {("webhook",), ("mqtt",), ("event_store",), ("bus",)}

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from eeg_emotion.codes import Purpose
 from eeg_emotion.log_format import LogFormat
 from eeg_emotion.lsl.configuration import Scope
-from eeg_emotion.publish.purpose import Purpose
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")]
 Port = Annotated[
