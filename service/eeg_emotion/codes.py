@@ -76,9 +76,9 @@ class Reason(Code):
     )
     STALE = (
         "stale",
-        "The headset has stopped sending samples.",
+        "The window is too old: the headset has stopped sending, or its samples came late.",
         "Check that the headset is on, in range and still sending.",
-        "headset not sending",
+        "samples late or none",
     )
     CHANNELS_MISSING = (
         "channels_missing",
@@ -100,8 +100,8 @@ class Reason(Code):
     )
     OUT_OF_RANGE = (
         "out_of_range",
-        "The signal is outside the range that the model can judge, as in strong movement.",
-        "Sit still with jaw and forehead relaxed. If this goes on, check the cables and the unit.",
+        "Some samples are no numbers, or are larger than an electrode can show.",
+        "Check the cables, the amplifier and the unit of the headset's stream.",
         "samples out of range",
     )
     NOT_WORN = (

@@ -65,7 +65,7 @@ class PathSettings:
     settle_seconds: float = 3.0
     bandpass_hz: tuple[float, float] = (4.0, 45.0)
     bandpass_order: int = 4
-    notch_hz: tuple[float, ...] = (50.0, 60.0)
+    notch_hz: tuple[float, ...] = filters.MAINS_HZ
     notch_q: float = 30.0
     reference: Literal["average"] = "average"
     max_interpolated: int = 13

@@ -275,7 +275,7 @@ async def test_what_keeps_seconds_from_counting_is_said_with_its_remedy(guide: P
     assert shown.startswith("Not counted just now: poor contact. Press the worst electrodes")
     refused = {"poor_contact": 1, "out_of_range": 1}
     await plant(guide, "collecting", clean_seconds=1, refused=refused)
-    assert "Sit still" in await guide.value(NOW)
+    assert "Check the cables" in await guide.value(NOW)
     await plant(guide, "collecting", clean_seconds=2, refused=refused)
     assert await guide.value(NOW) == "Good. Stay like this."
     assert "2 of 60 s clean, in 4 s so far." in await guide.value(SHOWN)
