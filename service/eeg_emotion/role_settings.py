@@ -16,10 +16,10 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
+from eeg_emotion.codes import Purpose
 from eeg_emotion.log_format import LogFormat
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.own_folders import data_folder
-from eeg_emotion.publish.purpose import Purpose
 
 MEMORY = "memory://"
 """The bus of one process."""

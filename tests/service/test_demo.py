@@ -17,8 +17,9 @@ import pytest
 from rich.text import Text
 from tests.support.command import assert_refused, command
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.demo import Summary, _line
-from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
+from eeg_emotion.publish.messages import Latency, Prediction, Score, WindowSpan
 
 
 @contextlib.contextmanager

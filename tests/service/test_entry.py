@@ -23,10 +23,10 @@ from typer.testing import CliRunner
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.cli.main import app
+from eeg_emotion.codes import Purpose
 from eeg_emotion.daemon import roles
 from eeg_emotion.daemon.preparation import access_for
 from eeg_emotion.demo import _apart_from_the_user
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import SettingsError, default_keys, load_settings
 
 pytestmark = pytest.mark.slow

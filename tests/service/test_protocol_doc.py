@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, server, sse, stream, subscribers
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session
 from eeg_emotion.publish.asyncapi import HEARD, SENT, SENT_AS_EVENTS
@@ -27,7 +27,6 @@ from eeg_emotion.publish.messages import (
     Baseline,
     Detail,
     Prediction,
-    Reason,
     Status,
     TypedMessage,
     Welcome,

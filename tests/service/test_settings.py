@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from eeg_emotion.alarms.delivery.mqtt import MqttSettings
 from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.codes import Purpose
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.log_format import LogFormat
 from eeg_emotion.lsl.configuration import Scope
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings, SettingsError, load_settings
 from eeg_emotion.stream.selection import HeadsetFilter
 

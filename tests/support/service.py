@@ -98,6 +98,14 @@ class WatchedBus(Bus):
         super().detach(outbox)
         self._tell()
 
+    def want_detail(self, outbox: Outbox, *headsets: str) -> None:
+        super().want_detail(outbox, *headsets)
+        self._tell()
+
+    def unsubscribe(self, outbox: Outbox, *headsets: str) -> None:
+        super().unsubscribe(outbox, *headsets)
+        self._tell()
+
     def _tell(self) -> None:
         async def notify() -> None:
             async with self._changed:
@@ -108,6 +116,11 @@ class WatchedBus(Bus):
     async def until_subscribers(self, count: int, *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.subscribers == count)
+
+    async def until_details(self, *headsets: str, seconds: float = 60.0) -> None:
+        """Wait until subscribers want the details of these headsets and of no others."""
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(lambda: self.details_wanted() == set(headsets))
 
 
 @pytest.fixture(scope="session")

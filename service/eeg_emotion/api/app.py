@@ -32,6 +32,7 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import sse_router
 from eeg_emotion.api.stream import stream_router
 from eeg_emotion.open_inference.routes import inference_v2_router
+from eeg_emotion.page import codes_module
 from eeg_emotion.publish.asyncapi import documents
 
 _STATIC = Path(eeg_emotion.page.__file__).parent / "static"
@@ -115,6 +116,10 @@ def create_app(
     @app.get("/static/plotly.min.js", include_in_schema=False)
     async def plotly() -> FileResponse:
         return FileResponse(_plotly_js(), media_type="text/javascript")
+
+    @app.get("/static/codes.js", include_in_schema=False)
+    async def codes() -> Response:
+        return Response(codes_module(), media_type="text/javascript")
 
     # On Windows the registry says what a file is, and often that JavaScript is plain text, of which
     # a browser runs nothing.

@@ -15,17 +15,11 @@ from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import grant_of, needs
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.service import Service
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
 from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
 from eeg_emotion.publish.message import Message
-from eeg_emotion.publish.messages import (
-    Headset,
-    Prediction,
-    Quality,
-    Reason,
-    Score,
-)
+from eeg_emotion.publish.messages import Headset, Prediction, Quality, Score
 from eeg_emotion.stream.scoring import NO_SCORE, reasons_of, score
 
 MOST_WINDOWS = 4

@@ -20,6 +20,7 @@ from eeg_emotion.api.fanout import Fanout
 from eeg_emotion.api.server import PING_SECONDS
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.baseline.profiles import ProfileStore
+from eeg_emotion.codes import Purpose
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model
 from eeg_emotion.metrics.loop_lag import LoopLag
@@ -29,11 +30,11 @@ from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import RESUME_SECONDS
 from eeg_emotion.publish.messages import (
     Baseline,
+    CalibrationFigures,
     ModelCard,
     Welcome,
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
 
 
@@ -126,6 +127,10 @@ class Service:
             ),
             held_out={result.target: result.describe() for result in contract.held_out},
             calibration={target.name: target.calibration.describe() for target in contract.targets},
+            calibration_figures={
+                target.name: CalibrationFigures(**target.calibration.model_dump())
+                for target in contract.targets
+            },
             label_rule=contract.label_policy.text,
             targets=tuple(target.name for target in contract.targets),
             channels=contract.path.channels,

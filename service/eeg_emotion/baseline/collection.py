@@ -7,12 +7,12 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
-from eeg_emotion.publish.messages import Reason
 
 
 class RestCollection:
@@ -89,7 +89,7 @@ class RestCollection:
             if not window.settled:
                 self._refused[self._unsettled] += 1
             elif window.quality.faults:
-                self._refused[Reason(window.quality.faults[0])] += 1
+                self._refused[window.quality.faults[0]] += 1
             else:
                 self._pieces.append(window.features)
 

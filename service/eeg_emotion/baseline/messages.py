@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from eeg_emotion.baseline.collection import RestCollection
 from eeg_emotion.baseline.profiles import Profile
-from eeg_emotion.publish.messages import Baseline, BaselineState, Prediction, Reason
-
-_WORDS: Mapping[Reason, str] = {
-    Reason.WARMING_UP: "filters settling",
-    Reason.GAP: "settling after a gap",
-    Reason.OUT_OF_RANGE: "samples out of range",
-    Reason.CHANNELS_MISSING: "too few good channels",
-    Reason.POOR_CONTACT: "poor contact",
-    Reason.NOT_WORN: "no signal, as if not worn",
-    Reason.UNIT_SUSPECT: "unit in doubt",
-}
+from eeg_emotion.publish.messages import Baseline, BaselineState, Prediction
 
 
 def none(headset: str) -> Baseline:
@@ -100,7 +88,7 @@ def progress(collection: RestCollection) -> str:
     refused = collection.refused.most_common()
     if not refused:
         return text
-    counted = ", ".join(f"{count} s {_WORDS[reason]}" for reason, count in refused)
+    counted = ", ".join(f"{count} s {reason.brief}" for reason, count in refused)
     return f"{text}; not counted: {counted}"
 
 

@@ -9,9 +9,9 @@ from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
+from eeg_emotion.codes import Purpose
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings, SettingsError, default_keys
 
 

@@ -29,6 +29,7 @@ from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.cluster.subjects import EVERY_SITE
+from eeg_emotion.codes import Purpose
 from eeg_emotion.daemon.preparation import access_for, live_path, load_for_service
 from eeg_emotion.daemon.process import (
     allow_many_files,
@@ -45,7 +46,7 @@ from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.outlets import Outlets
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.purpose import Purpose, settle_purpose
+from eeg_emotion.publish.purpose import settle_purpose
 from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError
 

@@ -17,6 +17,7 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.lib import fmt2string
 
+from eeg_emotion.codes import Check
 from eeg_emotion.doctor.findings import (
     ChannelFinding,
     Coverage,
@@ -30,7 +31,6 @@ from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.lsl.poller import Poller
-from eeg_emotion.publish.messages import Check
 from eeg_emotion.stream.admission import Admission, StreamRefused
 from eeg_emotion.stream.pipeline import StreamPipeline
 from eeg_emotion.stream.rate import JITTER_SECONDS

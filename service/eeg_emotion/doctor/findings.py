@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eeg_emotion.eeg.quality import Fault, Trouble
-from eeg_emotion.publish.messages import Check
+from eeg_emotion.codes import Check, Reason, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class QualityFinding:
     """
 
     overall: float
-    faults: tuple[Fault, ...]
+    faults: tuple[Reason, ...]
     settled: bool
     interpolated: tuple[str, ...]
     channels: tuple[ChannelFinding, ...]

@@ -6,19 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from eeg_emotion.doctor.doctor import Findings
 from eeg_emotion.doctor.findings import Coverage, QualityFinding, SignalFinding, StreamFinding
-from eeg_emotion.eeg.quality import Fault
 
 _WORST = 5
 _NAMES = 12
-_FAULTS = {
-    Fault.OUT_OF_RANGE: "values that no electrode shows, or none at all: look at the cables and "
-    "at the unit",
-    Fault.NOT_WORN: "every electrode is flat, cut off or full of mains hum: put the headset on",
-    Fault.UNIT_SUSPECT: "too large or too small for the stated unit: state the unit in which the "
-    "values are",
-    Fault.CHANNELS_MISSING: "too few usable electrodes: look at the worst ones",
-    Fault.POOR_CONTACT: "too many bad electrodes: moisten or press them, the worst ones first",
-}
 
 
 def to_text(findings: Findings) -> str:
@@ -119,6 +109,8 @@ def _signal(signal: SignalFinding) -> Iterator[str]:
         f"{signal.gaps} gaps; {rate}; stamps: {signal.stamps or 'regular'}"
     )
     if signal.quality is not None:
+        for fault in signal.quality.faults:
+            yield f"  NO SCORE  {fault}: {fault.sentence} {fault.remedy}"
         yield f"  quality   {_quality(signal.quality)}"
     else:
         yield "  quality   no whole window came in the look"
@@ -126,7 +118,6 @@ def _signal(signal: SignalFinding) -> Iterator[str]:
 
 def _quality(quality: QualityFinding) -> str:
     parts = [f"{quality.overall:.2f} overall"]
-    parts += [f"NO SCORE, {fault}: {_FAULTS[fault]}" for fault in quality.faults]
     if not quality.settled:
         parts.append("its filters had not settled yet, give more --seconds")
     bad = [channel for channel in quality.channels if channel.trouble is not None]

@@ -29,7 +29,6 @@ NEEDED_SECONDS = 4.0
 
 _BAND_HZ = (4.0, 45.0)  # the band that models are made for
 _ORDER = 4
-_MAINS_HZ = (50.0, 60.0)  # the band-pass alone takes only half of 50 Hz away
 _MAINS_Q = 30.0
 _SETTLE_SECONDS = 1.0  # four periods of the lower edge: the ringing is down to some per cent
 _PIECE_SECONDS = 0.5
@@ -69,7 +68,8 @@ class AmplitudeMeter:
     """
 
     def __init__(self, channels: int, sfreq: float) -> None:
-        lines = [line for line in _MAINS_HZ if line < 0.49 * sfreq]
+        # The band-pass alone takes only half of 50 Hz away.
+        lines = [line for line in filters.MAINS_HZ if line < 0.49 * sfreq]
         self._sos = np.concatenate(
             [
                 filters.notches(lines, q=_MAINS_Q, sfreq=sfreq),

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 import scipy  # loads scipy.signal, which takes a second, on first use
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.montage import REGIONS, region_of
-
-BANDS: Mapping[str, tuple[float, float]] = {
-    "theta": (4.0, 8.0),
-    "alpha": (8.0, 13.0),
-    "beta": (13.0, 30.0),
-    "gamma": (30.0, 45.0),
-}
-"""Hz, from and below. The outer edges are those of the path's band-pass, which takes off half the
-power there."""
+from eeg_emotion.eeg.representation import FOUR_BANDS
 
 _SEGMENT_SECONDS = 2.0  # resolves 0.5 Hz
 
@@ -52,6 +44,10 @@ def region_power(
         signal, sfreq, nperseg=min(round(_SEGMENT_SECONDS * sfreq), signal.shape[1])
     )
     width = frequencies[1] - frequencies[0]
+    # The outer edges are those of the path's band-pass, which takes off half the power there.
+    inside = {
+        band: (band.low_hz <= frequencies) & (frequencies < band.high_hz) for band in FOUR_BANDS
+    }
     found: dict[str, dict[str, float | None]] = {}
     for region in REGIONS:
         rows = [
@@ -60,10 +56,8 @@ def region_power(
             if region_of(channel) == region and channel not in left_out
         ]
         found[region] = {
-            name: _decibels(
-                density[rows][:, (low <= frequencies) & (frequencies < high)].sum(axis=1) * width
-            )
-            for name, (low, high) in BANDS.items()
+            band.name: _decibels(density[rows][:, inside[band]].sum(axis=1) * width)
+            for band in FOUR_BANDS
         }
     return found
 

@@ -9,6 +9,9 @@ import numpy as np
 import scipy  # loads scipy.signal, which takes a second, on first use
 from numpy.typing import NDArray
 
+MAINS_HZ = (50.0, 60.0)
+"""The mains' frequencies, one of which is in use wherever a headset is worn."""
+
 
 class CausalFilter:
     """Second-order sections run over `(channels, samples)`, continuing where they stopped.

@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-_MAINS_HZ = (50.0, 60.0)
+from eeg_emotion.eeg.filters import MAINS_HZ
+
 _HIGHEST_SHARE = 0.48  # of the rate: hum closer to half of it cannot be told from its image
 
 
@@ -111,7 +112,7 @@ def _waves(count: int, sfreq: float) -> NDArray[np.float64]:
     """
     time = np.arange(count) / sfreq
     window = np.hanning(count + 2)[1:-1]
-    angles = [2 * np.pi * hz * time for hz in _MAINS_HZ if hz < _HIGHEST_SHARE * sfreq]
+    angles = [2 * np.pi * hz * time for hz in MAINS_HZ if hz < _HIGHEST_SHARE * sfreq]
     rows = [wave(angle) for angle in angles for wave in (np.cos, np.sin)]
     waves = np.array(rows).reshape(len(rows), count).T * window[:, None] * (2.0 / window.sum())
     waves = np.ascontiguousarray(waves)

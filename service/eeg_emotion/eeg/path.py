@@ -18,11 +18,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import FAULTS, Reason, Trouble
 from eeg_emotion.eeg import filters, montage, resampling
 from eeg_emotion.eeg.inspection import Inspector, Measure
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.quality import Fault, QualityLimits, Trouble, WindowQuality
+from eeg_emotion.eeg.quality import QualityLimits, WindowQuality
 from eeg_emotion.eeg.repair import Repair, Verdict
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
 from eeg_emotion.eeg.sanitiser import Sanitiser
@@ -32,7 +33,7 @@ GRID_SECONDS = 0.25
 """Blocks of this length are filtered at once; hops are multiples of it."""
 
 _FAST_HZ = 30.0  # above this, muscles show more than brains
-_TROUBLES, _FAULTS = tuple(Trouble), tuple(Fault)
+_TROUBLES = tuple(Trouble)
 _TYPICAL_HZ = 13.0  # the filters' delay is stated for activity here, the middle of 4-45 Hz
 
 
@@ -64,7 +65,7 @@ class PathSettings:
     settle_seconds: float = 3.0
     bandpass_hz: tuple[float, float] = (4.0, 45.0)
     bandpass_order: int = 4
-    notch_hz: tuple[float, ...] = (50.0, 60.0)
+    notch_hz: tuple[float, ...] = filters.MAINS_HZ
     notch_q: float = 30.0
     reference: Literal["average"] = "average"
     max_interpolated: int = 13
@@ -236,7 +237,7 @@ class Segment:
         self._extractor = settings.representation.extractor(len(settings.channels), settings.sfreq)
         self._blocks = 0
         self._signal: deque[NDArray[np.float32]] = deque(maxlen=settings.window_samples // block)
-        self._last_fault = np.full(len(_FAULTS), -np.inf)
+        self._last_fault = np.full(len(FAULTS), -np.inf)
         steps, width = settings.measures_shape
         self._rows = WindowCutter(
             length=steps,
@@ -248,7 +249,7 @@ class Segment:
         self._verdicts = WindowCutter(
             length=settings.window_samples // block,
             hop=round(settings.hop_seconds * settings.sfreq) // block,
-            width=(len(_TROUBLES) + 1) * measured + len(_FAULTS),
+            width=(len(_TROUBLES) + 1) * measured + len(FAULTS),
         )
 
     @property
@@ -298,7 +299,7 @@ class Segment:
         own = np.vdot(referenced, referenced) / referenced.size
         if not verdict.faults and own < self._path.limits.quiet_uv[0] ** 2:
             # All channels show one signal, as when gel joins them: nothing is left of it.
-            verdict = replace(verdict, faults={Fault.POOR_CONTACT})
+            verdict = replace(verdict, faults={Reason.POOR_CONTACT})
         self._signal.append(referenced.astype(np.float32))
         rows = self._extractor.extract(referenced)
         windows = zip(self._rows.push(rows), self._verdicts.push(self._note(verdict)), strict=True)
@@ -309,7 +310,7 @@ class Segment:
     def _note(self, verdict: Verdict) -> NDArray[np.float64]:
         """Return `(1, width)` of `self._verdicts`."""
         for fault in verdict.faults:
-            self._last_fault[_FAULTS.index(fault)] = self._blocks
+            self._last_fault[FAULTS.index(fault)] = self._blocks
         return np.concatenate([verdict.scores.ravel(), verdict.replaced, self._last_fault])[None]
 
     def _window(
@@ -349,13 +350,13 @@ class Segment:
             signal=tuple(self._signal),
         )
 
-    def _faults(self, first_block: int, last_fault: NDArray[np.float64]) -> set[Fault]:
+    def _faults(self, first_block: int, last_fault: NDArray[np.float64]) -> set[Reason]:
         """Return the faults of a window: those in it, and shortly before it."""
         found = set()
-        for fault, last in zip(_FAULTS, last_fault, strict=True):
+        for fault, last in zip(FAULTS, last_fault, strict=True):
             # A held value rings in the filters for as long as they take to settle. The others are
             # told for a second longer than they last.
-            rings = self._settle_blocks if fault is Fault.OUT_OF_RANGE else 0
+            rings = self._settle_blocks if fault is Reason.OUT_OF_RANGE else 0
             if last >= first_block - rings:
                 found.add(fault)
         return found
@@ -365,7 +366,7 @@ def _judge_window(
     scores: NDArray[np.float64],
     replaced: NDArray[np.bool_],
     interpolated: int,
-    faults: set[Fault],
+    faults: set[Reason],
     limits: QualityLimits,
 ) -> WindowQuality:
     """Sum up `(blocks, troubles, measured)`: the mean over the blocks, in every respect."""
@@ -380,7 +381,7 @@ def _judge_window(
     # A second of movement is a fifth of the window: its mean would hide what swamps the features.
     worst_second = scores[:, :, ~replaced].min(axis=1).mean(axis=1).min() if len(kept) else 0.0
     if min(overall, worst_second) < limits.least_quality and not faults:
-        faults = {Fault.POOR_CONTACT}
+        faults = {Reason.POOR_CONTACT}
     return WindowQuality(
         scores=lowest,
         troubles=tuple(
@@ -388,5 +389,5 @@ def _judge_window(
             for index, low in zip(worst.tolist(), lowest.tolist(), strict=True)
         ),
         overall=overall,
-        faults=tuple(fault for fault in _FAULTS if fault in faults),
+        faults=tuple(fault for fault in FAULTS if fault in faults),
     )

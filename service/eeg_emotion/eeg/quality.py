@@ -7,40 +7,16 @@ was measured, before any interpolation. What is judged is the last second, at ev
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 
 BLOCKS_JUDGED = 4
 """A second in blocks of 0.25 s."""
-
-
-class Fault(StrEnum):
-    """Why a window's signal can bear no score."""
-
-    OUT_OF_RANGE = "out_of_range"
-    NOT_WORN = "not_worn"
-    UNIT_SUSPECT = "unit_suspect"
-    CHANNELS_MISSING = "channels_missing"
-    POOR_CONTACT = "poor_contact"
-
-
-class Trouble(StrEnum):
-    """What an electrode's signal suffers from."""
-
-    NOT_FINITE = "not_finite"
-    FLAT = "flat"
-    RAILED = "railed"
-    DUPLICATE = "duplicate"
-    LINE_NOISE = "line_noise"
-    MUSCLE = "muscle"
-    MOVEMENT = "movement"
-    DRIFT = "drift"
-    AMPLITUDE = "amplitude"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +100,7 @@ class WindowQuality:
     scores: NDArray[np.float64]
     troubles: tuple[Trouble | None, ...]
     overall: float
-    faults: tuple[Fault, ...]
+    faults: tuple[Reason, ...]
 
 
 def judge_second(

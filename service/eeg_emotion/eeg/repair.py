@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 from eeg_emotion.eeg.layout import ChannelsMissing, Layout
-from eeg_emotion.eeg.quality import BLOCKS_JUDGED, Fault, QualityLimits, Trouble, judge_second
+from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits, judge_second
 
 _TROUBLES = tuple(Trouble)
 _OFF = [_TROUBLES.index(each) for each in (Trouble.FLAT, Trouble.RAILED, Trouble.LINE_NOISE)]
@@ -44,7 +45,7 @@ class Verdict:
     scores: NDArray[np.float64]
     replaced: NDArray[np.bool_]
     matrix: NDArray[np.float64] | None
-    faults: Collection[Fault]
+    faults: Collection[Reason]
 
 
 class Repair:
@@ -81,7 +82,7 @@ class Repair:
         dead = (scores <= 0.0).any(axis=0)
         self._good_blocks = np.where(dead, 0, self._good_blocks + 1)
         wanted = dead | (self._replaced & (self._good_blocks < self._wait))
-        faults: set[Fault] = set()
+        faults: set[Reason] = set()
         matrix = self._layout.matrix
         if dead.all():
             wanted[:] = False
@@ -94,13 +95,13 @@ class Repair:
                     self._unclean_blocks = BLOCKS_JUDGED + 1
             except ChannelsMissing:
                 wanted[:] = False
-                faults |= {Fault.POOR_CONTACT, Fault.CHANNELS_MISSING}
+                faults |= {Reason.POOR_CONTACT, Reason.CHANNELS_MISSING}
         self._replaced = wanted
         if self._unclean_blocks:
             self._unclean_blocks -= 1
-            faults.add(Fault.POOR_CONTACT)
+            faults.add(Reason.POOR_CONTACT)
         if (bad & ~wanted).any():
-            faults.add(Fault.OUT_OF_RANGE)
+            faults.add(Reason.OUT_OF_RANGE)
         return Verdict(scores=scores, replaced=wanted, matrix=matrix, faults=faults)
 
     def _fill(self, wanted: NDArray[np.bool_]) -> NDArray[np.float64] | None:
@@ -112,15 +113,15 @@ class Repair:
             )
         return self._layout.without(wanted)
 
-    def _all_dead(self, scores: NDArray[np.float64]) -> Fault:
+    def _all_dead(self, scores: NDArray[np.float64]) -> Reason:
         # A wrong unit shrinks the signal but leaves it moving; an unworn headset may be still.
         last = self._second[-1]
         span = last[Measure.HIGHEST] - last[Measure.LOWEST]
         if (span < self._limits.flat_uv).all() and (span > 0).all():
-            return Fault.UNIT_SUSPECT
+            return Reason.UNIT_SUSPECT
         power = self._second[:, Measure.POWER].mean(axis=0)
         if (power > self._limits.suspect_uv**2).all():
-            return Fault.UNIT_SUSPECT
+            return Reason.UNIT_SUSPECT
         quiet = power <= self._limits.quiet_uv[0] ** 2
         off = ((scores[_OFF] <= 0.0).any(axis=0) | quiet).all()
-        return Fault.NOT_WORN if off else Fault.POOR_CONTACT
+        return Reason.NOT_WORN if off else Reason.POOR_CONTACT

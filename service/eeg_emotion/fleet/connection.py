@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pylsl
 
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Check, State
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.publish.alarms import RaisedAlarm
-from eeg_emotion.publish.messages import Check, Headset
+from eeg_emotion.publish.messages import Headset
 from eeg_emotion.stream.link import WARNED_SECONDS, Link
 from eeg_emotion.stream.pipeline import Counts, StreamPipeline
 from eeg_emotion.stream.scoring import PredictionSequence

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pylsl
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.headsets import Headsets
-from eeg_emotion.publish.messages import Headset, ModelCard, Prediction, Reason
+from eeg_emotion.publish.messages import Headset, ModelCard, Prediction
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.publish.requests import EVERY_HEADSET
 

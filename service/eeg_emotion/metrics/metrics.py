@@ -19,11 +19,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 import eeg_emotion
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.metrics.recent import RollingStats
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.close_codes import CloseCode
-from eeg_emotion.publish.messages import Prediction, Reason
+from eeg_emotion.publish.messages import Prediction
 
 if TYPE_CHECKING:
     from eeg_emotion.cluster.packets import Traffic

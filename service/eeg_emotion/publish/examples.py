@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from eeg_emotion.codes import State
-from eeg_emotion.eeg.quality import Trouble
+from eeg_emotion.codes import Check, Purpose, Reason, State, Trouble
+from eeg_emotion.inference.contract import Calibration
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Evidence, Severity
 from eeg_emotion.publish.history import RESUME_SECONDS
 from eeg_emotion.publish.messages import (
     Baseline,
     BaselineState,
+    CalibrationFigures,
     ChannelQuality,
-    Check,
     Detail,
     GoingAway,
     Headset,
@@ -21,7 +21,6 @@ from eeg_emotion.publish.messages import (
     ModelCard,
     Pong,
     Prediction,
-    Reason,
     Refused,
     Score,
     Status,
@@ -31,7 +30,6 @@ from eeg_emotion.publish.messages import (
     WindowSpan,
 )
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import (
     MAX_SUBSCRIPTIONS,
     Ack,
@@ -95,6 +93,25 @@ _UNSCORED = _PREDICTION.model_copy(
     }
 )
 
+_CALIBRATION = {
+    "arousal": Calibration(
+        temperature=1.44,
+        unsure=(0.39, 0.61),
+        windows=960,
+        people=2,
+        ece_before=0.074,
+        ece_after=0.077,
+    ),
+    "valence": Calibration(
+        temperature=1.3,
+        unsure=(0.38, 0.62),
+        windows=960,
+        people=2,
+        ece_before=0.089,
+        ece_after=0.088,
+    ),
+}
+
 _CARD = ModelCard(
     name="demo-simulated",
     version="1",
@@ -102,7 +119,10 @@ _CARD = ModelCard(
     simulated=True,
     trained_on="simulated people in DEAP's format, 10 people, 4800 windows",
     held_out={"arousal": "balanced accuracy 0.885", "valence": "balanced accuracy 0.832"},
-    calibration={"arousal": "temperature 1.44", "valence": "temperature 1.30"},
+    calibration={target: each.describe() for target, each in _CALIBRATION.items()},
+    calibration_figures={
+        target: CalibrationFigures(**each.model_dump()) for target, each in _CALIBRATION.items()
+    },
     label_rule="high = rating > 5.0, a tie is low",
     targets=("arousal", "valence"),
     channels=_CHANNELS,

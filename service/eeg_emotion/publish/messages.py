@@ -11,28 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Check, Purpose, Reason, State, Trouble
 from eeg_emotion.eeg.normaliser import NormaliserKind
-from eeg_emotion.eeg.quality import Fault, Trouble
 from eeg_emotion.publish.alarms import Alarm, RaisedAlarm
 from eeg_emotion.publish.message import Message
-from eeg_emotion.publish.purpose import Purpose
 
 PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
-
-
-class Reason(StrEnum):
-    """Why a window has no scores."""
-
-    WARMING_UP = "warming_up"
-    GAP = "gap"
-    STALE = "stale"
-    CHANNELS_MISSING = "channels_missing"
-    POOR_CONTACT = "poor_contact"
-    UNIT_SUSPECT = "unit_suspect"
-    OUT_OF_RANGE = "out_of_range"
-    NOT_WORN = "not_worn"
-    NO_BASELINE = "no_baseline"
 
 
 class WindowSpan(Message):
@@ -85,15 +69,6 @@ class Prediction(Message):
     interpolated: tuple[str, ...] = ()
     latency_ms: Latency
     model: str
-
-
-class Check(StrEnum):
-    """How a stream stood the check of its metadata against the model's needs."""
-
-    ACCEPTED = "accepted"
-    INTERPOLATED = "interpolated"
-    """Accepted with channels that are filled in from their neighbours."""
-    QUARANTINED = "quarantined"
 
 
 class Headset(Message):
@@ -157,7 +132,8 @@ class Quality(Message):
     epoch: str
     window: WindowSpan
     overall: Annotated[float, Field(ge=0, le=1)]
-    faults: tuple[Fault, ...]
+    faults: tuple[Reason, ...]
+    """What in the signal keeps the window from a score; empty where nothing does."""
     interpolated: tuple[str, ...]
     channels: tuple[ChannelQuality, ...]
     regions: tuple[RegionPower, ...] = ()
@@ -168,6 +144,23 @@ class Status(Message):
 
     type: Literal["status"] = "status"
     headset: Headset
+
+
+class CalibrationFigures(Message):
+    """How one target's probabilities were calibrated, on windows of people not trained on."""
+
+    temperature: float
+    """By which the log-odds were divided."""
+    unsure: tuple[Annotated[float, Field(ge=0, le=0.5)], Annotated[float, Field(ge=0.5, le=1)]]
+    """A probability from the first to the second is labelled `unsure`; nothing is where both are
+    equal."""
+    windows: Annotated[int, Field(gt=0)]
+    people: Annotated[int, Field(gt=0)]
+    """Whose windows these are: people set aside to choose the temperature by."""
+    ece_before: float
+    """The expected calibration error on these windows before the calibration."""
+    ece_after: float
+    """The same after it."""
 
 
 class ModelCard(Message):
@@ -182,6 +175,8 @@ class ModelCard(Message):
     """For each target its held-out result in words, with the protocol."""
     calibration: dict[str, str]
     """For each target how its probabilities were calibrated, and what is called unsure."""
+    calibration_figures: dict[str, CalibrationFigures] = Field(default_factory=dict)
+    """The same as numbers; empty from a service that is older than this field."""
     label_rule: str
     targets: tuple[str, ...]
     channels: tuple[str, ...]

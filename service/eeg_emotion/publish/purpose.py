@@ -7,21 +7,8 @@ program to judge, and nothing here is legal advice: it asks for the reason and s
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from eeg_emotion.codes import Purpose
 from eeg_emotion.errors import EegEmotionError
-
-
-class Purpose(StrEnum):
-    """What the service is run for, as its operator states."""
-
-    RESEARCH = "research"
-    MEDICAL = "medical"
-    SAFETY = "safety"
-    DEMO = "demo"
-    WORKPLACE = "workplace"
-    EDUCATION = "education"
-
 
 _TO_JUSTIFY = (Purpose.WORKPLACE, Purpose.EDUCATION)
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.baseline.collection import RestCollection
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg import resampling
 from eeg_emotion.eeg.amplitude import AmplitudeMeter
 from eeg_emotion.eeg.layout import Layout, LayoutError
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
-from eeg_emotion.publish.messages import Reason
 from eeg_emotion.stream.link import STALE_SECONDS
 from eeg_emotion.stream.rate import RateMeter
 from eeg_emotion.stream.scoring import AssessedWindow, reasons_of

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.path import Window
 from eeg_emotion.inference.calibration import is_unsure
 from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
+from eeg_emotion.publish.messages import Latency, Prediction, Score, WindowSpan
 
 NO_SCORE = Score(probability=None, label=None)
 
@@ -65,7 +66,7 @@ class PredictionSequence:
 
 def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
     """Return why a window can bear no scores; empty where it can."""
-    reasons = [Reason(fault) for fault in window.quality.faults]
+    reasons = list(window.quality.faults)
     if not window.settled:
         reasons.insert(0, Reason.WARMING_UP)
         if after_gap:

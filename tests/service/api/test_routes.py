@@ -20,19 +20,12 @@ from numpy.typing import NDArray
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
 from eeg_emotion.api.service import Service
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Check, Reason, State, Trouble
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.eeg.quality import Fault, QualityLimits, Trouble
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model
 from eeg_emotion.lsl.inlet import StreamDescription
-from eeg_emotion.publish.messages import (
-    ChannelQuality,
-    Check,
-    Prediction,
-    Quality,
-    Reason,
-    WindowSpan,
-)
+from eeg_emotion.publish.messages import ChannelQuality, Prediction, Quality, WindowSpan
 from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.stream.admission import Admission
 from eeg_emotion.stream.pipeline import StreamPipeline
@@ -175,7 +168,7 @@ async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
         epoch="e0",
         window=WindowSpan(start=1e9, end=1e9 + 5),
         overall=0.4,
-        faults=(Fault.POOR_CONTACT,),
+        faults=(Reason.POOR_CONTACT,),
         interpolated=("Cz",),
         channels=(
             ChannelQuality(label="Fp1", score=1.0, trouble=None),
@@ -295,6 +288,8 @@ async def test_the_model_says_that_it_is_simulated_and_how_far_to_trust_it(
         assert "people held out" in card["held_out"][target]
         calibration = stated[target].calibration
         assert card["calibration"][target] == calibration.describe()
+        figures = calibration.model_dump() | {"unsure": list(calibration.unsure)}
+        assert card["calibration_figures"][target] == figures
         assert f"temperature {calibration.temperature:.2f}" in card["calibration"][target]
         assert "validation people" in card["calibration"][target]
     assert card["normaliser"] == "training"

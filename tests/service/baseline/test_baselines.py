@@ -25,10 +25,9 @@ from eeg_emotion.baseline.profiles import (
     ProfileStore,
     UnknownProfile,
 )
-from eeg_emotion.codes import State
+from eeg_emotion.codes import FAULTS, Reason, State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.eeg.rest_baseline import RestError
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.bus import Bus
@@ -38,7 +37,6 @@ from eeg_emotion.publish.messages import (
     Headset,
     Latency,
     Prediction,
-    Reason,
     Score,
     WindowSpan,
 )
@@ -226,7 +224,7 @@ def test_without_news_nothing_is_told(desk: Desk) -> None:
     assert len(desk.bus.baselines) == 1
 
 
-@pytest.mark.parametrize("reason", [*map(Reason, Fault), Reason.WARMING_UP, Reason.GAP])
+@pytest.mark.parametrize("reason", [*FAULTS, Reason.WARMING_UP, Reason.GAP])
 def test_whatever_is_wrong_with_a_second_is_told_in_words(reason: Reason) -> None:
     collection = SimpleNamespace(clean_seconds=4, seconds=20, refused=Counter({reason: 7}))
     text = progress(collection)

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from eeg_emotion.baseline.collection import RestCollection
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.layout import Layout, identity_layout
 from eeg_emotion.eeg.path import PathSettings, SignalPath
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.eeg.rest_baseline import RestError, fit_rest, rest_path
 from eeg_emotion.inference.model import demo_model_path, load_model
-from eeg_emotion.publish.messages import Reason
 
 Array = NDArray[np.float64]
 SFREQ = 128

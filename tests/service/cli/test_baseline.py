@@ -28,7 +28,7 @@ from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.cli.main import app
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 from eeg_emotion.metrics.metrics import Metrics
@@ -39,7 +39,6 @@ from eeg_emotion.publish.messages import (
     Headset,
     Latency,
     Prediction,
-    Reason,
     Score,
     WindowSpan,
 )

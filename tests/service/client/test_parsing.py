@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from eeg_emotion.client.parsing import MessageError, parse
-from eeg_emotion.publish.messages import Detail, Prediction, Reason
+from eeg_emotion.codes import Reason
+from eeg_emotion.publish.messages import Detail, Prediction
 
 Predict = Callable[..., Prediction]
 

@@ -20,12 +20,12 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.command import Done, assert_refused, command
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.doctor.checkup import glance, look
 from eeg_emotion.doctor.doctor import Findings, OtherStream, examine
 from eeg_emotion.doctor.findings import StreamFinding
 from eeg_emotion.doctor.lines import to_text
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.inference.model import demo_model_path, load_model
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import Settings
@@ -297,10 +297,12 @@ def test_a_signal_that_bears_no_score_is_not_good_and_has_a_remedy(findings: Fin
     assert (found.good, found.check, found.reason) == (False, "accepted", None)
     assert found.signal is not None
     assert found.signal.quality is not None
-    assert found.signal.quality.faults == (Fault.NOT_WORN,)
-    assert "NO SCORE, not_worn: " in paragraph(findings, "unworn")[-1]
-    assert "put the headset on; worst: " in paragraph(findings, "unworn")[-1]
-    assert paragraph(findings, "unworn")[-1].endswith(" and 27 more")
+    assert found.signal.quality.faults == (Reason.NOT_WORN,)
+    *_, fault, quality_line = paragraph(findings, "unworn")
+    assert fault.startswith("  NO SCORE  not_worn: The headset does not seem to be worn")
+    assert "Put the headset on" in fault
+    assert "; worst: " in quality_line
+    assert quality_line.endswith(" and 27 more")
 
 
 def test_stamps_of_another_clock_are_told(findings: Findings) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.support.examples import examples
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.layout import identity_layout, plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
-from eeg_emotion.eeg.quality import Fault
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
 from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 from eeg_emotion.recordings.simulation import SimulatedPerson
@@ -385,7 +385,7 @@ def test_nothing_but_finite_features_leaves(sfreq: float, value: float, unit: st
         assert np.isfinite(stack(windows)).all()
         assert np.isfinite([window.quality.overall for window in windows]).all()
         assert np.isfinite(np.stack([window.quality.scores for window in windows])).all()
-        assert all(Fault.OUT_OF_RANGE in window.quality.faults for window in windows)
+        assert all(Reason.OUT_OF_RANGE in window.quality.faults for window in windows)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
@@ -401,7 +401,7 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(
         run(path(spec=spec), samples), run(path(spec=spec), eeg(128.0, 30.0)), strict=True
     ):
         assert window.interpolated == ()
-        marked = Fault.OUT_OF_RANGE in window.quality.faults
+        marked = Reason.OUT_OF_RANGE in window.quality.faults
         if window.last_sample < bad.start:
             assert not marked
             np.testing.assert_array_equal(window.features, clean.features)
@@ -428,8 +428,8 @@ def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(
         first = window.first_sample // block
         faults = set(window.quality.faults)
         # The block in which it begins is bridged. The next one is flat, and filled in.
-        assert (Fault.OUT_OF_RANGE in faults) == (window.last_sample >= 1500 and first <= 46 + 12)
-        assert (Fault.POOR_CONTACT in faults) == (
+        assert (Reason.OUT_OF_RANGE in faults) == (window.last_sample >= 1500 and first <= 46 + 12)
+        assert (Reason.POOR_CONTACT in faults) == (
             window.last_sample >= 47 * block and first <= 47 + 4
         )
         # The last second with a flat block in it ends with block 50; three more of good signal.
@@ -449,7 +449,7 @@ def test_a_bad_sample_is_marked_at_the_headsets_own_rate() -> None:
     for window in run(path(500.0), samples):
         seconds = window.first_sample / 500.0
         expected = seconds + 5.0 > 10.0 and seconds < 10.25 + 3.0
-        assert (Fault.OUT_OF_RANGE in window.quality.faults) == expected
+        assert (Reason.OUT_OF_RANGE in window.quality.faults) == expected
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
@@ -474,10 +474,10 @@ def test_a_large_but_possible_value_is_not_replaced() -> None:
     samples = eeg().copy()
     samples[6, 900] = 0.9e6
     windows = run(path(), samples)
-    assert not any(Fault.OUT_OF_RANGE in window.quality.faults for window in windows)
+    assert not any(Reason.OUT_OF_RANGE in window.quality.faults for window in windows)
     over_it = [window for window in windows if window.first_sample <= 900 <= window.last_sample]
     assert over_it
-    assert all(window.quality.faults == (Fault.POOR_CONTACT,) for window in over_it)
+    assert all(window.quality.faults == (Reason.POOR_CONTACT,) for window in over_it)
 
 
 def test_a_good_signal_has_no_fault_with_or_without_resampling() -> None:
@@ -490,9 +490,9 @@ def test_a_good_signal_has_no_fault_with_or_without_resampling() -> None:
 
 def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
     still = np.broadcast_to(eeg()[:, :1], eeg().shape)
-    assert {window.quality.faults for window in run(path(), still)} == {(Fault.NOT_WORN,)}
+    assert {window.quality.faults for window in run(path(), still)} == {(Reason.NOT_WORN,)}
     volts_called_microvolts = run(path(), eeg() * 1e-6)
-    assert {window.quality.faults for window in volts_called_microvolts} == {(Fault.UNIT_SUSPECT,)}
+    assert {window.quality.faults for window in volts_called_microvolts} == {(Reason.UNIT_SUSPECT,)}
     microvolts_called_millivolts = run(path(), eeg() * 1e3)
     assert all(window.quality.faults for window in microvolts_called_millivolts)
 
@@ -502,8 +502,8 @@ def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float
     noise = np.random.default_rng(0).normal(0.0, rms, eeg().shape)
     found = {fault for window in run(path(), noise) for fault in window.quality.faults}
     # So little may be EEG in a wrong unit as well.
-    assert Fault.NOT_WORN in found
-    assert found <= {Fault.NOT_WORN, Fault.UNIT_SUSPECT}
+    assert Reason.NOT_WORN in found
+    assert found <= {Reason.NOT_WORN, Reason.UNIT_SUSPECT}
     assert all(window.quality.faults for window in run(path(), noise))
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
-from eeg_emotion.eeg.quality import BLOCKS_JUDGED, Fault, QualityLimits, Trouble, judge_second
+from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits, judge_second
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
 Array = NDArray[np.float64]
@@ -172,7 +173,7 @@ def test_channels_that_are_all_one_signal_are_all_found() -> None:
     samples = np.broadcast_to(eeg()[3], eeg().shape) + 10.0 * np.arange(32)[:, None]
     quality = last_window(samples).quality
     assert set(quality.troubles) == {Trouble.DUPLICATE}
-    assert quality.faults == (Fault.POOR_CONTACT,)
+    assert quality.faults == (Reason.POOR_CONTACT,)
 
 
 def test_a_good_signal_is_good_in_every_respect() -> None:
@@ -201,7 +202,7 @@ def test_many_doubtful_channels_are_poor_contact_together() -> None:
     few, many = (eeg() + hum * (phases < count) for count in (12, 24))
     assert last_window(few).quality.faults == ()
     quality = last_window(many).quality
-    assert quality.faults == (Fault.POOR_CONTACT,)
+    assert quality.faults == (Reason.POOR_CONTACT,)
     assert quality.overall < LIMITS.least_quality
     lenient = QualityLimits(least_quality=0.1)
     assert last_window(many, limits=lenient).quality.faults == ()

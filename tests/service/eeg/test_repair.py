@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
-from eeg_emotion.eeg.quality import BLOCKS_JUDGED, Fault, QualityLimits, Trouble
+from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits
 from eeg_emotion.eeg.repair import Repair, Verdict
 from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
 from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
@@ -70,7 +71,7 @@ def filled(verdicts: list[Verdict]) -> list[tuple[int, ...]]:
     return [tuple(np.flatnonzero(verdict.replaced).tolist()) for verdict in verdicts]
 
 
-def with_fault(verdicts: list[Verdict], fault: Fault) -> list[int]:
+def with_fault(verdicts: list[Verdict], fault: Reason) -> list[int]:
     return [number for number, verdict in enumerate(verdicts) if fault in verdict.faults]
 
 
@@ -98,9 +99,9 @@ def test_a_channel_is_filled_in_from_the_block_that_shows_it_until_it_has_settle
 
 def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out() -> None:
     verdicts = judge([measures()] * 5 + [flat(2)] * 20)
-    assert with_fault(verdicts, Fault.POOR_CONTACT) == list(range(5, 5 + BLOCKS_JUDGED + 1))
+    assert with_fault(verdicts, Reason.POOR_CONTACT) == list(range(5, 5 + BLOCKS_JUDGED + 1))
     verdicts = judge([measures()] * 5 + [flat(2)] * 2 + [flat(2, 6)] * 20)
-    assert with_fault(verdicts, Fault.POOR_CONTACT) == list(range(5, 7 + BLOCKS_JUDGED + 1))
+    assert with_fault(verdicts, Reason.POOR_CONTACT) == list(range(5, 7 + BLOCKS_JUDGED + 1))
     assert filled(verdicts)[-1] == (2, 6)
 
 
@@ -119,7 +120,7 @@ def test_it_is_good_again_for_the_settling_time_and_at_least_a_second(settle: in
 def test_a_lone_bad_sample_is_bridged_and_told() -> None:
     verdicts = judge([measures()] * 5 + [lost(4)] + [measures()] * 5)
     assert filled(verdicts) == [()] * 11
-    assert with_fault(verdicts, Fault.OUT_OF_RANGE) == [5]
+    assert with_fault(verdicts, Reason.OUT_OF_RANGE) == [5]
 
 
 @pytest.mark.parametrize(("places", "given_up"), [((0, 9, 19), 19), ((0, 9, 20), None)])
@@ -129,12 +130,12 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
     verdicts = judge([lost(4) if number in places else measures() for number in range(60)])
     if given_up is None:
         assert set(filled(verdicts)) == {()}
-        assert with_fault(verdicts, Fault.OUT_OF_RANGE) == list(places)
+        assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places)
     else:
         assert next(number for number, each in enumerate(filled(verdicts)) if each) == given_up
         # What is filled in may hold anything. What was bridged before is told.
-        assert with_fault(verdicts, Fault.OUT_OF_RANGE) == list(places[:2])
-        assert with_fault(verdicts, Fault.POOR_CONTACT)[0] == given_up
+        assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places[:2])
+        assert with_fault(verdicts, Reason.POOR_CONTACT)[0] == given_up
         assert filled(verdicts)[-1] == ()
 
 
@@ -143,36 +144,36 @@ def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm() -> None:
     both[Measure.BAD, 4] = 1.0
     verdicts = judge([both] * 30)
     assert filled(verdicts) == [(4,)] * 30
-    assert with_fault(verdicts, Fault.OUT_OF_RANGE) == []
+    assert with_fault(verdicts, Reason.OUT_OF_RANGE) == []
 
 
 def test_more_than_may_be_filled_in_are_missing() -> None:
     blocks = [flat(1, 2)] * 10 + [flat(1, 2, 3)] * 10 + [flat(1, 2)] * 30
     verdicts = judge(blocks, max_interpolated=2)
-    missing = with_fault(verdicts, Fault.CHANNELS_MISSING)
+    missing = with_fault(verdicts, Reason.CHANNELS_MISSING)
     assert missing == list(range(10, 23))
-    assert set(missing) <= set(with_fault(verdicts, Fault.POOR_CONTACT))
-    assert not with_fault(verdicts[23 + BLOCKS_JUDGED + 1 :], Fault.POOR_CONTACT)
+    assert set(missing) <= set(with_fault(verdicts, Reason.POOR_CONTACT))
+    assert not with_fault(verdicts[23 + BLOCKS_JUDGED + 1 :], Reason.POOR_CONTACT)
     assert filled(verdicts)[10:23] == [()] * 13
     assert filled(verdicts)[-1] == (1, 2)
 
 
 def test_channels_that_the_stream_lacks_count_among_those_filled_in() -> None:
     verdicts = judge([measures()] * 5 + [flat(1)] * 5, max_interpolated=2, missing=1)
-    assert with_fault(verdicts, Fault.CHANNELS_MISSING) == []
+    assert with_fault(verdicts, Reason.CHANNELS_MISSING) == []
     matrix = verdicts[-1].matrix
     assert matrix is not None
     assert matrix.shape == (8, 7)
     assert (matrix[:, 1] == 0.0).all()
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
     verdicts = judge([measures()] * 5 + [flat(1)] * 5, max_interpolated=2, missing=2)
-    assert with_fault(verdicts, Fault.CHANNELS_MISSING) == list(range(5, 10))
+    assert with_fault(verdicts, Reason.CHANNELS_MISSING) == list(range(5, 10))
     assert verdicts[-1].matrix is not None  # the stream's own gaps are filled in all the same
 
 
 def test_without_interpolation_in_the_contract_one_dead_channel_is_too_many() -> None:
     verdicts = judge([flat(7)] * 5, max_interpolated=0)
-    assert with_fault(verdicts, Fault.CHANNELS_MISSING) == list(range(5))
+    assert with_fault(verdicts, Reason.CHANNELS_MISSING) == list(range(5))
     assert filled(verdicts) == [()] * 5
 
 
@@ -186,17 +187,17 @@ def all_with(**changes: float) -> Array:
 @pytest.mark.parametrize(
     ("block", "fault"),
     [
-        (flat(*range(8)), Fault.NOT_WORN),
-        (all_with(mains=200.0**2), Fault.NOT_WORN),
-        (all_with(at_highest=0.5), Fault.NOT_WORN),
-        (all_with(highest=3e-5, lowest=-3e-5, power=1e-10, fast_power=1e-12), Fault.UNIT_SUSPECT),
-        (all_with(highest=0.1, lowest=-0.1, power=1e-3, fast_power=1e-4), Fault.UNIT_SUSPECT),
-        (all_with(highest=4e3, lowest=-4e3, power=1501.0**2), Fault.UNIT_SUSPECT),
-        (all_with(highest=2e3, lowest=-2e3, power=900.0**2), Fault.POOR_CONTACT),
-        (all_with(fast_power=60.0**2), Fault.POOR_CONTACT),
+        (flat(*range(8)), Reason.NOT_WORN),
+        (all_with(mains=200.0**2), Reason.NOT_WORN),
+        (all_with(at_highest=0.5), Reason.NOT_WORN),
+        (all_with(highest=3e-5, lowest=-3e-5, power=1e-10, fast_power=1e-12), Reason.UNIT_SUSPECT),
+        (all_with(highest=0.1, lowest=-0.1, power=1e-3, fast_power=1e-4), Reason.UNIT_SUSPECT),
+        (all_with(highest=4e3, lowest=-4e3, power=1501.0**2), Reason.UNIT_SUSPECT),
+        (all_with(highest=2e3, lowest=-2e3, power=900.0**2), Reason.POOR_CONTACT),
+        (all_with(fast_power=60.0**2), Reason.POOR_CONTACT),
     ],
 )
-def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Fault) -> None:
+def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Reason) -> None:
     verdicts = judge([block] * 6, max_interpolated=7)
     assert {tuple(verdict.faults) for verdict in verdicts} == {(fault,)}
     assert filled(verdicts) == [()] * 6
@@ -206,18 +207,18 @@ def test_one_large_channel_is_a_contact_and_not_the_unit() -> None:
     block = measures()
     block[Measure.POWER, 3] = 1e10
     (verdict,) = judge([block])
-    assert set(verdict.faults) == {Fault.POOR_CONTACT}
+    assert set(verdict.faults) == {Reason.POOR_CONTACT}
     assert filled([verdict]) == [(3,)]
 
 
 def test_a_headset_that_is_put_on_is_judged_afresh() -> None:
     verdicts = judge([flat(*range(8))] * 10 + [measures()] * 10)
-    assert with_fault(verdicts, Fault.NOT_WORN) == list(range(13))
+    assert with_fault(verdicts, Reason.NOT_WORN) == list(range(13))
     assert not any(verdict.faults for verdict in verdicts[13:])
     # One electrode that stays off: the others served for none of what came before.
     verdicts = judge([flat(*range(8))] * 10 + [flat(3)] * 20)
-    assert with_fault(verdicts, Fault.NOT_WORN) == list(range(13))
-    assert with_fault(verdicts, Fault.POOR_CONTACT) == list(range(13, 13 + BLOCKS_JUDGED + 1))
+    assert with_fault(verdicts, Reason.NOT_WORN) == list(range(13))
+    assert with_fault(verdicts, Reason.POOR_CONTACT) == list(range(13, 13 + BLOCKS_JUDGED + 1))
     assert filled(verdicts)[-1] == (3,)
 
 
@@ -323,7 +324,7 @@ def test_a_channel_that_dies_is_filled_in_until_it_has_been_good_for_a_while(
             np.testing.assert_array_equal(window.features, other.features)
         if last > begin + 1.5 and first < begin:
             # It holds what was taken for good and was not, whatever it holds beside that.
-            assert Fault.POOR_CONTACT in faults
+            assert Reason.POOR_CONTACT in faults
         if last > begin + 1.5 and first < returned - 1.0:
             assert filled_in
             assert window.quality.overall < other.quality.overall
@@ -388,7 +389,7 @@ def test_a_torn_off_electrode_does_not_reach_into_the_others(
             # dB, µV, or standard units: what still rings of it, a second later.
             np.testing.assert_allclose(other.features, expected.features, rtol=0.0, atol=0.02)
         elif last > 10.5:
-            assert other.quality.faults == (Fault.POOR_CONTACT,)
+            assert other.quality.faults == (Reason.POOR_CONTACT,)
 
 
 def test_what_is_filled_in_resembles_what_would_have_been_measured() -> None:
@@ -418,7 +419,7 @@ def test_with_more_dead_channels_than_the_contract_allows_no_window_is_valid() -
     windows = {seconds(window, 128.0)[0]: window for window in run(samples, spec=spec)}
     assert windows[5.0].quality.faults == ()
     # Before the third one fails there is no whole window that holds the two only.
-    both = (Fault.CHANNELS_MISSING, Fault.POOR_CONTACT)
+    both = (Reason.CHANNELS_MISSING, Reason.POOR_CONTACT)
     assert all(windows[first].quality.faults == both for first in np.arange(11.5, 18.75, 0.25))
     assert all(windows[first].quality.faults == () for first in np.arange(20.25, 25.0, 0.25))
     assert windows[25.0].interpolated == (DEAP32[3], DEAP32[9])
@@ -435,7 +436,7 @@ def test_a_headset_that_is_taken_off_and_put_on_again(sfreq: float) -> None:
             assert window.quality.faults == ()
             assert window.interpolated == ()
         elif last > 10.5 and first < 15.75:
-            assert Fault.NOT_WORN in window.quality.faults
+            assert Reason.NOT_WORN in window.quality.faults
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e3])
@@ -443,7 +444,7 @@ def test_a_wrong_unit_is_suspected(factor: float) -> None:
     samples = eeg(seconds=12.0)
     samples = (samples - samples.mean(axis=1, keepdims=True)) * factor
     faults = {window.quality.faults for window in run(samples) if window.settled}
-    assert faults == {(Fault.UNIT_SUSPECT,)}
+    assert faults == {(Reason.UNIT_SUSPECT,)}
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
@@ -454,5 +455,5 @@ def test_bad_samples_now_and_then_are_bridged(sfreq: float) -> None:
     assert {window.interpolated for window in windows} == {()}
     for window in windows:
         first, last = seconds(window, sfreq)
-        marked = Fault.OUT_OF_RANGE in window.quality.faults
+        marked = Reason.OUT_OF_RANGE in window.quality.faults
         assert marked == (last > 9.0 + 0.25 / sfreq and first < 11.25 + 3.0)

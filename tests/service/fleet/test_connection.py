@@ -11,13 +11,12 @@ import pylsl
 import pytest
 from numpy.typing import NDArray
 
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Check, State
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.fleet.connection import Connection, Line, changes_between
 from eeg_emotion.lsl.inlet import StreamDescription
-from eeg_emotion.publish.messages import Check
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.stream.admission import Admission
 from eeg_emotion.stream.pipeline import StreamPipeline

@@ -39,7 +39,7 @@ from eeg_emotion.api.app import create_app
 from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
@@ -48,15 +48,7 @@ from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError, headset_id
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import (
-    Baseline,
-    Check,
-    Detail,
-    Headset,
-    Prediction,
-    Reason,
-    Status,
-)
+from eeg_emotion.publish.messages import Baseline, Detail, Headset, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording

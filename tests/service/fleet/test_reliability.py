@@ -24,7 +24,8 @@ from pathlib import Path
 import pytest
 import websockets
 
-from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
+from eeg_emotion.codes import Check, Reason, State
+from eeg_emotion.publish.messages import Headset, Prediction, Status
 from eeg_emotion.recordings.recording import Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 from eeg_emotion.replay.faults import parse_faults

@@ -15,9 +15,10 @@ import pylsl
 import pytest
 
 from eeg_emotion.api.service import Service
+from eeg_emotion.codes import Reason
 from eeg_emotion.lsl.discovery import Discovery
 from eeg_emotion.lsl.outlets import CHANNELS, REASON_BITS, Outlets
-from eeg_emotion.publish.messages import Prediction, Reason, Score, WindowSpan
+from eeg_emotion.publish.messages import Prediction, Score, WindowSpan
 
 LABELS = [label for label, _ in CHANNELS]
 NO_SCORE = Score(probability=None, label=None)

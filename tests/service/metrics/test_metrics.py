@@ -20,11 +20,11 @@ from tests.support.needs import the_program
 import eeg_emotion
 from eeg_emotion.api.service import Service
 from eeg_emotion.cluster.packets import Traffic
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.metrics.recent import Deficit, RollingStats
 from eeg_emotion.publish.close_codes import CloseCode
-from eeg_emotion.publish.messages import Prediction, Reason, Status
+from eeg_emotion.publish.messages import Prediction, Status
 
 # Names as the documentation has them, less `_total`, which the parser takes off.
 EXPECTED = {

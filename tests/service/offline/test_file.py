@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.extras import MissingExtraError
 from eeg_emotion.offline.file import COLUMNS, PredictionFile, PredictionFileError
-from eeg_emotion.publish.messages import Latency, Prediction, Reason, Score, WindowSpan
+from eeg_emotion.publish.messages import Latency, Prediction, Score, WindowSpan
 from eeg_emotion.stream.scoring import NO_SCORE
 
 SCORED = Prediction(

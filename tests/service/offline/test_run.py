@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from tests.service.fleet.test_fleet import paced, running
 from tests.support.needs import SHARED
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.caps import cap_named
 from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet
 from eeg_emotion.offline.run import OfflineRun, described
-from eeg_emotion.publish.messages import Headset, Prediction, Reason
+from eeg_emotion.publish.messages import Headset, Prediction
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 from eeg_emotion.replay.replayer import Replayer

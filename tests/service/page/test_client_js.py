@@ -138,6 +138,54 @@ async def test_it_says_who_it_is_and_what_it_follows(fake: Page) -> None:
     assert states == ["connecting", "connected"]
 
 
+async def test_detail_is_asked_for_of_the_headset_that_was_chosen_last(fake: Page) -> None:
+    hello, at_once, later, again = await evaluate(
+        fake,
+        """
+        follow({ detail: ["h1"] });
+        sockets[0].onopen();
+        stream.chooseDetail("h2"); // after the hello and before the welcome
+        sockets[0].onopen = () => {};
+        sockets[0].welcome();
+        const [hello, ...atOnce] = sockets[0].said;
+        stream.chooseDetail("h2");
+        stream.chooseDetail("h3");
+        stream.chooseDetail(null);
+        const later = sockets[0].said.slice(1 + atOnce.length);
+        stream.chooseDetail("h4");
+        stream.open();
+        newest().welcome();
+        return [hello, atOnce, later, newest().said];
+        """,
+    )
+    assert hello["detail"] == ["h1"]
+
+    def ask(headset: str) -> dict[str, Any]:
+        return {"type": "subscribe", "headsets": [], "detail": [headset]}
+
+    def end(headset: str) -> dict[str, Any]:
+        return {"type": "unsubscribe", "headsets": [headset]}
+
+    assert at_once == [end("h1"), ask("h2")]
+    assert later == [end("h2"), ask("h3"), end("h3")]
+    assert [message["detail"] for message in again] == [["h4"]]
+
+
+async def test_a_headset_that_is_followed_by_its_name_is_followed_on_without_its_detail(
+    fake: Page,
+) -> None:
+    said = await evaluate(
+        fake,
+        """
+        follow({ headsets: ["h1", "h2"], detail: ["h1"] });
+        newest().welcome();
+        stream.chooseDetail("h2");
+        return newest().said.slice(1);
+        """,
+    )
+    assert said == [{"type": "subscribe", "headsets": [], "detail": ["h2"]}]
+
+
 async def test_it_opens_as_the_python_client_does(fake: Page) -> None:
     everything = [["*"], ["ward 0", "*"], ["ward 0", "ward 1", "ward 299"]]
     for headsets, count in product(everything, [0, 3, 60, 300]):

@@ -24,9 +24,9 @@ from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.api.service import Service
+from eeg_emotion.codes import Purpose
 from eeg_emotion.publish.history import History
 from eeg_emotion.publish.messages import Prediction, Status, WindowSpan
-from eeg_emotion.publish.purpose import Purpose
 
 pytestmark = pytest.mark.slow
 

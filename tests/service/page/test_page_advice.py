@@ -11,13 +11,11 @@ import pytest
 from tests.support.browser import Page
 
 from eeg_emotion.api.service import Service
-from eeg_emotion.codes import State
-from eeg_emotion.eeg.quality import Trouble
+from eeg_emotion.codes import Reason, State, Trouble
 from eeg_emotion.publish.messages import (
     ChannelQuality,
+    Detail,
     Prediction,
-    Quality,
-    Reason,
     Score,
     Status,
     WindowSpan,
@@ -36,10 +34,11 @@ def span() -> WindowSpan:
     return WindowSpan(start=now - 5, end=now)
 
 
-def quality(score: float, trouble: Trouble | None) -> Quality:
-    return Quality(
+def detail(seq: int, score: float, trouble: Trouble | None) -> Detail:
+    return Detail(
         headset="h1",
         epoch="e0",
+        seq=seq,
         window=span(),
         overall=score,
         faults=(),
@@ -57,6 +56,7 @@ async def test_the_answers_follow_the_headset(
 ) -> None:
     """1. No headset. 2. A good signal. 3. An electrode fails. 4. The headset is lost."""
     headsets: Any = service.headsets
+    bus: Any = service.bus
     await page.open(f"http://{address}")
     await page.until('now.reason.includes("No headset")')
     assert await page.value(ANSWERS) == [
@@ -66,11 +66,12 @@ async def test_the_answers_follow_the_headset(
         "Switch a headset on. It appears here by itself.",
     ]
 
-    headsets.qualities["h1"] = quality(1.0, None)
     service.bus.publish(Status(headset=headsets.add("h1")))
+    await bus.until_details("h1")
     high, low = Score(probability=0.8, label="high"), Score(probability=0.1, label="low")
     good = {"epoch": "e0", "arousal": high, "valence": low}
     service.bus.publish(prediction("h1", 0, window=span(), **good))
+    service.bus.publish(detail(0, 1.0, None))
     await page.until("now.current")
     assert await page.value(ANSWERS) == [
         "tense · distressed",
@@ -79,17 +80,17 @@ async def test_the_answers_follow_the_headset(
         "Nothing.",
     ]
 
-    headsets.qualities["h1"] = quality(0.1, Trouble.FLAT)
     unscored = Score(probability=None, label=None)
     bad = {"valid": False, "reasons": (Reason.POOR_CONTACT,), "quality": 0.4}
     bad |= {"arousal": unscored, "valence": unscored}
     service.bus.publish(prediction("h1", 1, epoch="e0", window=span(), **bad))
+    service.bus.publish(detail(1, 0.1, Trouble.FLAT))
     await page.until('document.querySelectorAll("#fix-first li").length === 1')
     assert await page.value(ANSWERS) == [
         "no estimate",
         "No",
         "",
-        "Press the electrodes to the skin, add gel.",
+        "Press the worst electrodes to the skin, or add gel or water.",
     ]
     (electrode,) = await page.value(FIXES)
     assert electrode.startswith("Fp1 gives no signal")
@@ -180,7 +181,7 @@ async def test_of_many_things_to_fix_the_first_are_told_and_the_others_counted(
         f"{json.dumps({'channels': channels})}))"
     )
     assert len(found) == 4
-    assert found[0] == "Press the electrodes to the skin, add gel."
+    assert found[0] == "Press the worst electrodes to the skin, or add gel or water."
     assert found[1].startswith("E0 gives no signal")
     assert found[2].startswith("E1 gives no signal")
     assert found[3] == "And 4 more: see the electrodes."

@@ -11,17 +11,15 @@ import pytest
 from tests.support.browser import Page
 
 from eeg_emotion.api.service import Service
-from eeg_emotion.codes import State
-from eeg_emotion.eeg.quality import Trouble
+from eeg_emotion.codes import Reason, State, Trouble
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.alarms import RaisedAlarm, Severity
 from eeg_emotion.publish.messages import (
     Baseline,
     BaselineState,
     ChannelQuality,
+    Detail,
     Prediction,
-    Quality,
-    Reason,
     RegionPower,
     Score,
     WindowSpan,
@@ -67,9 +65,10 @@ def span() -> WindowSpan:
     return WindowSpan(start=now - 5, end=now)
 
 
-def judged() -> Quality:
+def judged() -> Detail:
     troubles = (Trouble.FLAT, Trouble.LINE_NOISE, None, None)
-    return Quality(
+    return Detail(
+        seq=0,
         headset="h1",
         epoch="e0",
         window=span(),
@@ -103,13 +102,15 @@ async def test_with_an_estimate_electrodes_to_fix_an_alarm_and_everything_unfold
     headsets.add("h1")
     headsets.known["h1"] = headsets.known["h1"].model_copy(update={"alarms": alarms})
     headsets.add("h2", State.LOST)
-    headsets.qualities["h1"] = judged()
     sure, unsure = Score(probability=0.9, label="high"), Score(probability=0.5, label="unsure")
     await page.open(f"http://{address}")
     await page.until('document.querySelectorAll(".tile").length === 2')
+    bus: Any = service.bus
+    await bus.until_details("h1")
     service.bus.publish(
         prediction("h1", 0, epoch="e0", window=span(), arousal=sure, valence=unsure)
     )
+    service.bus.publish(judged())
     await page.until("now.current")
     await page.until('document.querySelectorAll("#fix-list li").length === 2')
     await page.until('document.querySelector("#plane .main-svg") !== null')

@@ -13,7 +13,8 @@ from tests.support.browser import Page
 
 from eeg_emotion.alarms.store.store import StoreError
 from eeg_emotion.api.service import Service
-from eeg_emotion.publish.messages import Marker, Prediction, Reason, Score, Status, WindowSpan
+from eeg_emotion.codes import Reason
+from eeg_emotion.publish.messages import Marker, Prediction, Score, Status, WindowSpan
 
 pytestmark = pytest.mark.slow
 

@@ -15,6 +15,7 @@ import pytest
 from tests.service.page.test_page import assert_shown, assert_withheld, part
 from tests.support.browser import Page, first_line
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson
@@ -116,8 +117,7 @@ async def test_a_fault_is_told_with_what_to_fix_and_values_return(page: Page) ->
             off = await page.until('now.reason.includes("does not seem to be worn")')
             assert_withheld(off)
             assert await page.value(BELIEVE) == "No"
-            worn = "Put the headset on, and see the reference electrode."
-            assert await page.value(FIX) == worn
+            assert await page.value(FIX) == Reason.NOT_WORN.remedy
 
             assert_shown(await page.until("now.current"))
             await page.until(f'{FIX} === "Nothing."')
@@ -126,7 +126,7 @@ async def test_a_fault_is_told_with_what_to_fix_and_values_return(page: Page) ->
             filled_in = await page.until("now.current")
             assert_shown(filled_in)
             assert await page.value(BELIEVE) == "With care"
-            fp1 = "Fp1 gives no signal: see that it is plugged in and touches the skin."
+            fp1 = "Fp1 gives no signal: check that it is plugged in and touches the skin."
             assert await page.value(FIX) == fp1
         assert page.complaints == []
 

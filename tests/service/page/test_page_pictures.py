@@ -38,10 +38,7 @@ SETUP = """(async () => {
     return { data, shapes: layout.shapes, notes: layout.annotations, ariaLabel, words, key };
   };
 })()""".replace("NOW", str(NOW))
-CALIBRATION = {
-    "arousal": "temperature 1.44; unsure from 0.40 to 0.60",
-    "valence": "temperature 1.30; never unsure",
-}
+FIGURES = {"arousal": {"unsure": [0.4, 0.6]}, "valence": {"unsure": [0.5, 0.5]}}
 
 
 def point(age: float, arousal: float | None, valence: float | None, **more: Any) -> dict[str, Any]:
@@ -65,7 +62,7 @@ def verdict(arousal: float = 0.8, label: str = "high", **more: Any) -> dict[str,
         "newest": newest,
         "lastValid": newest,
         "ageSeconds": 0,
-        "model": {"calibration": CALIBRATION},
+        "model": {"calibration_figures": FIGURES},
     } | more
 
 

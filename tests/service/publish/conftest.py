@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from eeg_emotion.codes import State
-from eeg_emotion.eeg.quality import Fault
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -86,7 +85,7 @@ def detail(headset: str = "a", seq: int = 0) -> Detail:
         seq=seq,
         window=WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
         overall=0.3,
-        faults=(Fault.POOR_CONTACT,),
+        faults=(Reason.POOR_CONTACT,),
         interpolated=(),
         channels=(),
     )

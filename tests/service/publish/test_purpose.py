@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eeg_emotion.publish.purpose import Purpose, PurposeError, settle_purpose
+from eeg_emotion.codes import Purpose
+from eeg_emotion.publish.purpose import PurposeError, settle_purpose
 
 
 def test_a_simulated_model_is_a_demo_unless_it_is_said_otherwise() -> None:

@@ -332,6 +332,17 @@ def test_details_come_for_those_who_ask(bus: Bus, known: Talk) -> None:
     assert known.heard() == ["detail a 0"]
 
 
+def test_details_alone_end_where_all_are_followed(bus: Bus, known: Talk) -> None:
+    known.say("subscribe", headsets=["*"], detail=["a"])
+    known.say("unsubscribe", headsets=["a"])
+    known.say("subscribe", headsets=[], detail=["b"])
+    known.read()
+    for headset in ("a", "b"):
+        bus.publish(prediction(headset))
+        bus.publish(detail(headset))
+    assert known.heard() == ["prediction a 0", "prediction b 0", "detail b 0"]
+
+
 def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk) -> None:
     known.say("subscribe", headsets=["a", "b"]).read()
     known.say("unsubscribe", headsets=["a", "never"])

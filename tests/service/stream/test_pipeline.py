@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.layout import UnitSuspect, plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import Segment, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import StreamDescription
-from eeg_emotion.publish.messages import Prediction, Reason
+from eeg_emotion.publish.messages import Prediction
 from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.stream.admission import Admission
 from eeg_emotion.stream.link import STALE_SECONDS

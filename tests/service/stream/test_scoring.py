@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.path import Window
-from eeg_emotion.eeg.quality import Fault, WindowQuality
+from eeg_emotion.eeg.quality import WindowQuality
 from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.messages import Reason
 from eeg_emotion.stream.scoring import (
     NO_SCORE,
     AssessedWindow,
@@ -41,7 +41,7 @@ def window(
     arousal: float = 0.25,
     valence: float = 0.75,
     *,
-    faults: tuple[Fault, ...] = (),
+    faults: tuple[Reason, ...] = (),
     settled: bool = True,
     overall: float = 0.9,
     interpolated: tuple[str, ...] = (),
@@ -101,12 +101,12 @@ def reader(adapted: Callable[..., Model]) -> Reader:
         (False, False, True, (), (Reason.WARMING_UP,)),
         (False, True, True, (), (Reason.GAP, Reason.WARMING_UP)),
         (True, False, False, (), (Reason.NO_BASELINE,)),
-        (True, False, True, (Fault.NOT_WORN,), (Reason.NOT_WORN,)),
+        (True, False, True, (Reason.NOT_WORN,), (Reason.NOT_WORN,)),
         (
             False,
             True,
             False,
-            (Fault.OUT_OF_RANGE, Fault.POOR_CONTACT),
+            (Reason.OUT_OF_RANGE, Reason.POOR_CONTACT),
             (
                 Reason.GAP,
                 Reason.WARMING_UP,
@@ -121,7 +121,7 @@ def test_the_reasons_stand_in_the_order_of_their_causes(
     settled: bool,
     after_gap: bool,
     normalised: bool,
-    faults: tuple[Fault, ...],
+    faults: tuple[Reason, ...],
     reasons: tuple[Reason, ...],
 ) -> None:
     found = reasons_of(

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from eeg_emotion.codes import State
-from eeg_emotion.publish.messages import Prediction, Reason
+from eeg_emotion.codes import Reason, State
+from eeg_emotion.publish.messages import Prediction
 
 Number = Annotated[float, Field(strict=True, ge=0, le=1)]  # strict: `true` is no number
 

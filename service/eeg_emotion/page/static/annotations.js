@@ -2,7 +2,7 @@
 // score, markers, alarms and the rest baseline.
 
 import { onScale, ratingsOf } from "./ratings.js";
-import { reasonSentence } from "./sentences.js";
+import { reasonBrief, reasonSentence } from "./sentences.js";
 
 const NOTHING_CAME = "nothing_came";
 const LABEL_LENGTH = 24;
@@ -138,7 +138,10 @@ export function inWords(spans, happenings, clock) {
 const KINDS = { marker: "marker, ", alarm: "alarm, ", rest: "", applied: "", rated: "" };
 
 /** Short enough for the strip itself. */
-export const briefly = (reason) => (reason === "" ? "no score" : reason.replaceAll("_", " "));
+export function briefly(reason) {
+  if (reason === NOTHING_CAME) return "nothing came";
+  return reason === "" ? "no score" : reasonBrief(reason);
+}
 
 function sentenceOf(reason) {
   if (reason === NOTHING_CAME) return "No window came.";

@@ -3,7 +3,6 @@
 import { write as writeTo } from "./dom.js";
 import { troubleSentence } from "./sentences.js";
 
-const ASK_SECONDS = 1; // windows come about as often
 const SVG = "http://www.w3.org/2000/svg"; // a name, not an address: nothing is fetched from it
 const GOOD = 0.75;
 const SCALE = 140; // of the places, so that the ears' electrodes lie on the rim of the head
@@ -12,54 +11,69 @@ const BANDS = ["theta", "alpha", "beta", "gamma"];
 const LEAST_DB = -10;
 const MOST_DB = 30;
 
-/** Asks for a headset's channels once a second while it is shown. */
+/** The channels of the headset that is shown, which the stream is asked for, and the map's places. */
 export class Channels {
-  constructor(ask, changed) {
+  constructor(ask, stream, changed) {
     this.ask = ask;
+    this.stream = stream;
     this.changed = changed;
     this.montage = null;
-    this.found = null; // {headset, quality} or null
-    this.askedAt = -Infinity;
     this.asking = false;
+    this.chosenId = null;
+    this.newest = null; // the newest `detail` message
   }
 
-  /** Give what is known of this headset's newest window; null where nothing is current. */
-  of(headset, verdict, connected, steadySeconds) {
-    const current = connected && headset !== null && !verdict.silent;
-    if (current && !this.asking && steadySeconds - this.askedAt >= ASK_SECONDS) {
-      this.askedAt = steadySeconds;
-      this.fetch(headset.id);
-    }
+  accept(detail) {
+    this.newest = detail;
+    // With each, until it is there: the service may have answered no before.
+    if (this.montage === null && !this.asking) this.fetch();
+  }
+
+  /** Return what is known of this headset's newest window; null where nothing is current. */
+  of(headset, verdict, connected) {
+    this.choose(headset?.id ?? null);
+    if (!connected || headset === null || verdict.silent) return null;
+    const { newest } = verdict;
+    // A slow page may get a detail late. One whose window overlaps the newest still describes it.
     const fits =
-      current && this.found?.headset === headset.id && this.found.epoch === verdict.newest.epoch;
-    return fits ? this.found : null;
+      this.newest?.headset === headset.id &&
+      this.newest.epoch === newest.epoch &&
+      this.newest.window.end > newest.window.start;
+    return fits ? this.newest : null;
   }
 
-  async fetch(id) {
+  choose(id) {
+    if (id === this.chosenId) return;
+    this.chosenId = id;
+    this.stream.chooseDetail(id);
+  }
+
+  async fetch() {
     this.asking = true;
     try {
-      this.montage ??= (await this.ask("GET", "/v1/montage")).electrodes;
-      this.found = await this.ask("GET", `/v1/headsets/${encodeURIComponent(id)}/quality`);
+      this.montage = (await this.ask("GET", "/v1/montage")).electrodes;
     } catch {
-      this.found = null; // the panel says that nothing is known
+      // Without places the map stays empty; the list beside it says what to fix.
     }
     this.asking = false;
     this.changed();
   }
 }
 
-/** Draw all of it anew, if it differs. */
+/** Draws the map, the list and the table, where they differ from what is shown. */
 export class ChannelPanel {
   constructor() {
     this.shown = null;
+    this.places = null;
     this.map = document.getElementById("head-map");
     this.fix = document.getElementById("fix-list");
     this.bands = document.getElementById("band-rows");
   }
 
   show(quality, montage) {
-    if (quality === this.shown) return;
+    if (quality === this.shown && montage === this.places) return;
     this.shown = quality;
+    this.places = montage;
     const bad = quality === null ? [] : troubled(quality);
     write("fix-title", fixTitle(quality, bad));
     this.fix.replaceChildren(...bad.map(fixItem));

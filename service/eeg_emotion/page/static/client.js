@@ -81,6 +81,7 @@ export class EmotionStream {
   recovered = new Map();
 
   #options;
+  #detail = []; // ids whose channels' quality this connection was asked for
   #positions = new Map(); // of each headset its last prediction's {epoch, seq}
   #socket = null;
   #timer = null; // to the welcome, or to the next attempt
@@ -149,6 +150,17 @@ export class EmotionStream {
     this.#change("connecting");
   }
 
+  /**
+   * Have `detail` sent of one headset from now on, in place of those asked for before. One that is
+   * followed by its own name and not by `*` keeps its `detail` until the next connection.
+   *
+   * @param {string|null} headset its id; null for none
+   */
+  chooseDetail(headset) {
+    this.#options.detail = headset === null ? [] : [headset];
+    if (this.state === "connected") this.#askForDetail();
+  }
+
   /** Connect no more. */
   close() {
     this.#drop();
@@ -163,6 +175,7 @@ export class EmotionStream {
     const { token, headsets, detail } = this.#options;
     this.recovered = new Map([...this.#positions.keys()].map((headset) => [headset, false]));
     const positions = this.#positions;
+    this.#detail = detail;
     this.#unsaid = openingMessages({ token: token(), headsets, detail, positions });
     this.#speak();
   }
@@ -200,7 +213,22 @@ export class EmotionStream {
     this.#welcomedAt = steadySeconds();
     this.welcome = message;
     this.#change("connected");
+    this.#askForDetail(); // another may have been chosen since the hello
     this.#options.onMessage(message);
+  }
+
+  #askForDetail() {
+    const { headsets, detail } = this.#options;
+    // Of a headset that `*` follows, an unsubscription by name ends the detail alone.
+    const isFollowed = (name) => headsets.includes("*") && !headsets.includes(name);
+    const dropped = this.#detail.filter((name) => !detail.includes(name) && isFollowed(name));
+    const added = detail.filter((name) => !this.#detail.includes(name));
+    this.#detail = detail;
+    this.#unsaid.push(
+      ...dropped.map((name) => JSON.stringify({ type: "unsubscribe", headsets: [name] })),
+      ...added.map((name) => JSON.stringify({ type: "subscribe", headsets: [], detail: [name] })),
+    );
+    this.#speak();
   }
 
   #deal(message) {

@@ -54,6 +54,9 @@ function onMessage(message) {
       headsets.obtain(message.headset).alarm(message);
       alarmNews += 1;
       break;
+    case "detail":
+      channels.accept(message);
+      break;
     case "baseline":
       headsets.obtain(message.headset).baseline = message;
       break;
@@ -85,7 +88,6 @@ function choose() {
 const plane = new Plane(document.getElementById("plane"));
 const curves = new Curves(document.getElementById("curves"));
 const alarms = new AlarmPanel(ask);
-const channels = new Channels(ask, changed);
 const channelPanel = new ChannelPanel();
 const past = new Past(ask, changed);
 const restGuide = new RestGuide(document.getElementById("rest-guide"), ask);
@@ -140,7 +142,7 @@ function show() {
   panel.showHeadset(headset, verdict, connected);
   if (connected) past.follow(headset, stream, now.serviceSeconds);
   panel.showPast(past.troubleOf(headset));
-  const quality = channels.of(headset, verdict, connected, now.steadySeconds);
+  const quality = channels.of(headset, verdict, connected);
   channelPanel.show(quality, channels.montage);
   panel.showAnswers(beliefIn(verdict, headset), remedies(verdict, headset, connected, quality));
   const baseline = headset?.baseline ?? null;
@@ -165,6 +167,7 @@ function show() {
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const address = `${scheme}//${location.host}/v1/stream`;
 const stream = new EmotionStream(address, { token: key, onMessage, onState });
+const channels = new Channels(ask, stream, changed);
 const dialog = new KeyDialog(() => stream.open());
 
 document.getElementById("headset-picker").addEventListener("change", (event) => {

@@ -10,7 +10,6 @@ const POINT_SIZE = 20;
 const SPREAD_WINDOWS = 10;
 const LEAST_WINDOWS = 5; // fewer tell nothing of a spread
 const TARGETS = ["arousal", "valence"];
-const UNSURE = /unsure from (\d\.\d+) to (\d\.\d+)/; // in the model card's words
 
 export class Plane {
   constructor(element) {
@@ -45,8 +44,8 @@ export class Plane {
 function bandsOf(model) {
   return Object.fromEntries(
     TARGETS.map((target) => {
-      const found = UNSURE.exec(model?.calibration?.[target] ?? "");
-      return [target, found === null ? null : [Number(found[1]), Number(found[2])]];
+      const [low, high] = model?.calibration_figures?.[target]?.unsure ?? [0.5, 0.5];
+      return [target, low < high ? [low, high] : null];
     }),
   );
 }

@@ -1,36 +1,10 @@
 // The seconds of rest that did not count: why, and what to do, in words and as a list.
 
 import { part, write } from "./dom.js";
+import { reasonBrief, reasonRemedy } from "./sentences.js";
 
-const REFUSALS = {
-  warming_up: "the filters are settling",
-  gap: "samples were lost, and the filters settle again",
-  stale: "the headset stopped sending",
-  channels_missing: "too few electrodes are good",
-  poor_contact: "electrodes have poor contact",
-  unit_suspect: "the signal's size does not fit its unit",
-  out_of_range: "the signal is too strong, as in movement",
-  not_worn: "there is no signal, as if the headset were not worn",
-  no_baseline: "there is no baseline yet",
-};
-
-const REMEDIES = {
-  warming_up: "It passes by itself.",
-  gap: "Bring the headset nearer to its receiver, and see its battery.",
-  stale: "See that it is on and near.",
-  channels_missing: "Seat the electrodes that the map of the head marks.",
-  poor_contact: "Press down the electrodes that the map of the head marks, or add gel or water.",
-  unit_suspect: "Whoever runs the headset's stream should see which unit it states.",
-  out_of_range: "Sit still; let jaw, neck and forehead be loose.",
-  not_worn: "Put it on, and see that its reference touches.",
-  no_baseline: "It passes when this rest is over.",
-};
-
-/** {what, remedy} of a reason; a newer service may know one this page does not. */
-export const refusalWords = (reason) => ({
-  what: REFUSALS[reason] ?? reason,
-  remedy: REMEDIES[reason] ?? "",
-});
+/** Why seconds did not count, and what to do. */
+export const refusalWords = (reason) => `${reasonBrief(reason)}. ${reasonRemedy(reason)}`.trim();
 
 export const total = (refused) => Object.values(refused).reduce((sum, count) => sum + count, 0);
 
@@ -44,8 +18,7 @@ export function fillRefused(element, refused) {
   while (list.children.length > entries.length) list.lastChild.remove();
   entries.forEach(([reason, count], place) => {
     const item = list.children[place] ?? list.appendChild(part("li"));
-    const { what, remedy } = refusalWords(reason);
-    write(item, `${count} s: ${what}. ${remedy}`);
+    write(item, `${count} s: ${refusalWords(reason)}`);
   });
 }
 

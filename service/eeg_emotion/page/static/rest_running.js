@@ -65,16 +65,14 @@ export class Running extends View {
     if (!connected) return not("No connection: the service goes on counting.");
     if (verdict.silent) return not("Nothing comes from the headset. See that it is on and near.");
     if (this.reason === null) return { words: "Good. Stay like this.", counts: true };
-    const { what, remedy } = refusalWords(this.reason);
-    return not(`Not counted just now: ${what}. ${remedy}`);
+    return not(`Not counted just now: ${refusalWords(this.reason)}`);
   }
 
   tell(left) {
     const { seconds, clean_seconds: clean } = this.newest;
     if (this.reason !== null && !this.troubles.has(this.reason)) {
       this.troubles.add(this.reason);
-      const { what, remedy } = refusalWords(this.reason);
-      this.say(`Not counted: ${what}. ${remedy}`);
+      this.say(`Not counted: ${refusalWords(this.reason)}`);
     }
     const quarter = Math.floor((4 * clean) / seconds);
     if (quarter > this.quarter && left > 0) this.say(`${left} s are left.`);

@@ -1,83 +1,26 @@
-// What the wire's codes mean, in sentences for the person who looks at the page.
-// The keys are the values of State, Reason, Check and Purpose in publish/messages.py, and Trouble in
-// eeg/quality.py; a test compares them. A remedy is empty where there is nothing to do.
+// Sentences for the person who looks at the page. What the wire's codes mean comes from the service.
 
-const STATES = {
-  connecting: "Connecting to the headset.",
-  live: "Live.",
-  stale: "Stale: no samples for more than 2 seconds.",
-  lost: "Lost: the headset is gone. Its signal is awaited.",
-  quarantined: "Quarantined: the signal cannot be trusted and is not scored.",
-};
+import { CODES } from "./codes.js";
 
-const REASONS = {
-  warming_up: "Warming up: there is not yet enough settled signal to score.",
-  gap: "Samples are missing inside this window.",
-  stale: "The headset has stopped sending samples.",
-  channels_missing: "Too many of the channels the model needs are missing or unusable.",
-  poor_contact: "Too many electrodes have poor contact with the skin.",
-  unit_suspect: "The signal's size does not fit its unit; it may not be in microvolts.",
-  out_of_range: "The signal is outside the range the model can judge, as in strong movement.",
-  not_worn: "The headset does not seem to be worn.",
-  no_baseline: "This model needs this person's rest baseline before it can score.",
-};
+// A newer service may send codes that this page does not know: show the code rather than nothing.
+export const stateSentence = (state) => CODES.state[state]?.sentence ?? `State: ${state}.`;
+export const reasonSentence = (reason) => CODES.reason[reason]?.sentence ?? `Not scored: ${reason}.`;
+export const purposeSentence = (purpose) => CODES.purpose[purpose]?.sentence ?? `Run for: ${purpose}.`;
+export const checkSentence = (check) =>
+  CODES.check[check]?.sentence ?? (check ? `Check: ${check}.` : "–");
 
-const STATE_REMEDIES = {
-  connecting: "Wait: it is connecting.",
-  live: "",
-  stale: "See that the headset is on, near enough, and still sends.",
-  lost: "Switch the headset on again, or restart its program. It is found by itself.",
-  quarantined: "See what the headset's card says of it, and correct it there.",
-};
+/** What is wrong with an electrode, to stand behind its name. */
+export function troubleSentence(trouble) {
+  const known = CODES.trouble[trouble];
+  return known === undefined ? `has trouble: ${trouble}.` : `${known.sentence}: ${known.remedy}.`;
+}
 
-const REASON_REMEDIES = {
-  warming_up: "Wait: it takes some seconds of signal.",
-  gap: "Wait. If gaps recur, see the headset's radio or cable.",
-  stale: "See that the headset is on, near enough, and still sends.",
-  channels_missing: "See the electrodes that are named.",
-  poor_contact: "Press the electrodes to the skin, add gel.",
-  unit_suspect: "Have the headset's program state the right unit.",
-  out_of_range: "Have the person sit still, jaw and forehead loose.",
-  not_worn: "Put the headset on, and see the reference electrode.",
-  no_baseline: "Collect this person's rest baseline, below.",
-};
+// A code that this page does not know has no remedy here.
+export const stateRemedy = (state) => CODES.state[state]?.remedy ?? "";
+export const reasonRemedy = (reason) => CODES.reason[reason]?.remedy ?? "";
 
-const CHECKS = {
-  accepted: "Accepted.",
-  interpolated: "Accepted; missing channels are filled in from their neighbours.",
-  quarantined: "Refused: see the reason above.",
-};
-
-const PURPOSES = {
-  research: "Run for research.",
-  medical: "Run for medical reasons.",
-  safety: "Run for safety.",
-  demo: "Run as a demonstration.",
-  workplace: "Run at a place of work.",
-  education: "Run at a place of education.",
-};
-
-// A newer service may know codes this page does not: say the code rather than nothing.
-export const stateSentence = (state) => STATES[state] ?? `State: ${state}.`;
-export const checkSentence = (check) => CHECKS[check] ?? (check ? `Check: ${check}.` : "–");
-export const purposeSentence = (purpose) => PURPOSES[purpose] ?? `Run for: ${purpose}.`;
-export const troubleSentence = (trouble) => TROUBLES[trouble] ?? `has trouble: ${trouble}.`;
-// A code this page does not know has no remedy here.
-export const stateRemedy = (state) => STATE_REMEDIES[state] ?? "";
-export const reasonRemedy = (reason) => REASON_REMEDIES[reason] ?? "";
-export const reasonSentence = (reason) => REASONS[reason] ?? `Not scored: ${reason}.`;
-
-const TROUBLES = {
-  not_finite: "gives no numbers: see its amplifier and cable.",
-  flat: "gives no signal: see that it is plugged in and touches the skin.",
-  railed: "is cut off by the amplifier: re-seat it, and see the reference.",
-  duplicate: "shows the same as another: wipe off gel that joins them, and see the wiring.",
-  line_noise: "picks up the mains: improve its contact, move cables and chargers away.",
-  muscle: "shows muscle: have the jaw, neck and forehead relaxed.",
-  movement: "moves: fasten it and its cable.",
-  drift: "drifts: let it settle, wipe off sweat, add gel.",
-  amplitude: "is too large or too small: add gel, or re-seat it.",
-};
+/** A reason in a few words. */
+export const reasonBrief = (reason) => CODES.reason[reason]?.brief ?? reason.replaceAll("_", " ");
 
 // Russell's circumplex, by the halves of the plane.
 const REGIONS = {

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from eeg_emotion.alarms.rules.alarm import Phase
 from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
 from eeg_emotion.alarms.rules.rule import Rules
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.alarms import AlarmChange
-from eeg_emotion.publish.messages import Headset, Latency, Prediction, Reason, Score, Status
+from eeg_emotion.publish.messages import Headset, Latency, Prediction, Score, Status
 from eeg_emotion.publish.messages import WindowSpan as Span
 
 Moment = tuple[AlarmChange, float]

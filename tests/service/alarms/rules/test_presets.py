@@ -8,9 +8,9 @@ from tests.service.publish.conftest import prediction, status
 from eeg_emotion.alarms.rules.engine import RuleEngine
 from eeg_emotion.alarms.rules.presets import preset_names, read_all_rules, read_rules_named
 from eeg_emotion.alarms.rules.rule import RulesError
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.alarms import AlarmChange, Severity
-from eeg_emotion.publish.messages import Reason, Score, WindowSpan
+from eeg_emotion.publish.messages import Score, WindowSpan
 
 
 def told(preset: str, seconds: int, **window: object) -> list[tuple[str, float]]:
