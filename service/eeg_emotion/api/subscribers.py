@@ -49,6 +49,11 @@ class Subscribers:
         How many there may be.
     random
         Spreads their end.
+
+    Attributes
+    ----------
+    draining
+        Whether the service is stopping, so that nobody else is to be counted in.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Subscribers:
         self._most = most
         self._random = random or Random()  # noqa: S311 - it only spreads closes
         self._open: set[Subscriber] = set()
+        self.draining = False
         self._emptied = asyncio.Event()
 
     @property
@@ -94,6 +100,7 @@ class Subscribers:
         Each is told at once when to come again, which is after the last has gone; it gets its
         messages until its own close, and has a moment to answer that.
         """
+        self.draining = True
         self._emptied.clear()
         spread = min(_SPREAD_SECONDS, len(self._open) * _SPREAD_EACH_SECONDS)
         ends = []
