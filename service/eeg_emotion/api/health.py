@@ -128,7 +128,7 @@ class Vitals:
     utc: Callable[[], float] = time.time
 
     def lateness(self) -> str | None:
-        """Say that the event loop is late; None where it is not."""
+        """Return by how much the event loop is late, in words; None where it is in time."""
         lag = self.lag.seconds
         if lag < ALIVE_LAG_SECONDS:
             return None

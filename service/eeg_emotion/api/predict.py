@@ -15,8 +15,9 @@ from eeg_emotion.api.guard import needs
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
 from eeg_emotion.eeg.layout import LayoutError, plan_layout
-from eeg_emotion.eeg.path import GRID_SECONDS, SignalPath
+from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath
 from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Reason, Score
@@ -82,36 +83,8 @@ Given = Annotated[PredictPart, given(PredictPart)]
 def predict(part: Given, request: PredictRequest) -> PredictResponse:
     """Judge windows that the client sends, through the same signal path as live."""
     contract = part.model.contract
-    settings = contract.path
-    expected = settings.settle_samples + settings.window_samples
-    for number, window in enumerate(request.windows):
-        rows = {len(row) for row in window}
-        if len(window) != len(request.channels) or rows != {expected}:
-            raise HTTPException(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                f"window {number}: found {len(window)} channels of {sorted(rows)} samples, "
-                f"expected {len(request.channels)} channels of {expected} samples: "
-                f"{settings.settle_seconds:g} s for the filters to settle and "
-                f"{settings.window_seconds:g} s of window at {settings.sfreq:g} Hz",
-            )
-    try:
-        layout = plan_layout(
-            request.channels,
-            ["uV"] * len(request.channels),
-            channels=settings.channels,
-            max_interpolated=settings.max_interpolated,
-        )
-    except LayoutError as error:
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    # The finest hop, so that the last window ends with the last sample.
-    finest = replace(settings, hop_seconds=GRID_SECONDS)
-    path = SignalPath(
-        finest,
-        layout,
-        settings.sfreq,
-        normaliser=contract.training_normaliser,
-        limits=part.limits,
-    )
+    _check_shape(request, contract.path)
+    path = _path(request.channels, contract, part.limits)
     judged = []
     for window in request.windows:
         *_, settled = path.segment().feed(np.array(window, dtype=np.float64))
@@ -132,4 +105,38 @@ def predict(part: Given, request: PredictRequest) -> PredictResponse:
                 judged, score(part.model, judged), strict=True
             )
         ),
+    )
+
+
+def _check_shape(request: PredictRequest, settings: PathSettings) -> None:
+    """Raise the problem that says so where a window has too few or too many numbers."""
+    expected = settings.settle_samples + settings.window_samples
+    for number, window in enumerate(request.windows):
+        rows = {len(row) for row in window}
+        if len(window) != len(request.channels) or rows != {expected}:
+            raise HTTPException(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"window {number}: found {len(window)} channels of {sorted(rows)} samples, "
+                f"expected {len(request.channels)} channels of {expected} samples: "
+                f"{settings.settle_seconds:g} s for the filters to settle and "
+                f"{settings.window_seconds:g} s of window at {settings.sfreq:g} Hz",
+            )
+
+
+def _path(channels: list[str], contract: Contract, limits: QualityLimits) -> SignalPath:
+    """Make the signal path from a client's channels, in µV, to the model's."""
+    settings = contract.path
+    try:
+        layout = plan_layout(
+            channels,
+            ["uV"] * len(channels),
+            channels=settings.channels,
+            max_interpolated=settings.max_interpolated,
+        )
+    except LayoutError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    # The finest hop, so that the last window ends with the last sample.
+    finest = replace(settings, hop_seconds=GRID_SECONDS)
+    return SignalPath(
+        finest, layout, settings.sfreq, normaliser=contract.training_normaliser, limits=limits
     )

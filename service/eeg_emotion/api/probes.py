@@ -100,7 +100,7 @@ async def readyz(
     response_class=PlainTextResponse,
     dependencies=needs(Action.METRICS),
     responses=responses(404),
-    name="metrics_",
+    name="metrics_",  # as it has always been in the document
 )
 async def metrics(part: Given) -> Response:
     """Return the numbers for Prometheus."""

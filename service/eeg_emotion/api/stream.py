@@ -65,7 +65,7 @@ async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart
 
 @router.get("/v1/stream", include_in_schema=False)
 async def no_upgrade() -> None:
-    """Say what a request without an upgrade should have been."""
+    """Raise the problem that says what a request without an upgrade should have been."""
     raise HTTPException(
         HTTPStatus.UPGRADE_REQUIRED,
         "this is a WebSocket; connect with a WebSocket client, or follow one headset by "

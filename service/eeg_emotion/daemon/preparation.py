@@ -12,8 +12,6 @@ from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
-from eeg_emotion.alarms.rules.presets import read_all_rules
-from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.daemon.process import allow_many_files, listen, url_of
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
@@ -38,7 +36,6 @@ class Prepared:
     path: PathSettings
     purpose: Purpose
     access: Access
-    rules: Rules
     listener: socket.socket
     metrics_listener: socket.socket | None
 
@@ -64,7 +61,6 @@ def prepare(settings: Settings) -> Iterator[Prepared]:
         settings.purpose, settings.justification, simulated=model.contract.trained_on.simulated
     )
     access = access_for(settings, purpose)
-    rules = read_all_rules(settings.rules)
     with contextlib.ExitStack() as listeners:
         listener = listeners.enter_context(listen(settings.host, settings.port, "--port"))
         metrics_listener = None
@@ -73,7 +69,7 @@ def prepare(settings: Settings) -> Iterator[Prepared]:
                 listen(settings.metrics_host, settings.metrics_port, "--metrics-port")
             )
         allow_many_files()
-        yield Prepared(settings, model, path, purpose, access, rules, listener, metrics_listener)
+        yield Prepared(settings, model, path, purpose, access, listener, metrics_listener)
 
 
 def load_for_service(settings: Settings) -> Model:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import secrets
 import socket
@@ -18,9 +17,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.cluster.subjects import EVERY_SITE
-from eeg_emotion.daemon.alarming import Alarming
+from eeg_emotion.daemon.alarming import Alarming, AlarmSources, open_alarms
 from eeg_emotion.daemon.preparation import Prepared, prepare
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.server import Announce, DaemonServer
@@ -52,9 +50,9 @@ def serve(settings: Settings, announce: Announce) -> None:
     EegEmotionError
         If the model, the port or Lab Streaming Layer is not as it must be.
     """
-    with prepare(settings) as prepared, _events(settings) as events:
+    with prepare(settings) as prepared, open_alarms(settings) as sources:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        run_until_asked(partial(_serve, prepared, events, announce))
+        run_until_asked(partial(_serve, prepared, sources, announce))
 
 
 def ingest(settings: Settings, announce: Announce) -> None:
@@ -64,9 +62,9 @@ def ingest(settings: Settings, announce: Announce) -> None:
             "found the bus memory://, which ends with this process, expected a broker for an "
             "ingest: name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
-    with prepare(settings) as prepared, _events(settings) as events:
+    with prepare(settings) as prepared, open_alarms(settings) as sources:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        run_until_asked(partial(_ingest, prepared, events, announce))
+        run_until_asked(partial(_ingest, prepared, sources, announce))
 
 
 def gateway(settings: Settings, announce: Announce) -> None:
@@ -80,17 +78,13 @@ def gateway(settings: Settings, announce: Announce) -> None:
         run_until_asked(partial(_gateway, prepared, announce))
 
 
-def _events(settings: Settings) -> contextlib.closing[EventStore]:
-    return contextlib.closing(EventStore(settings.event_store.get_secret_value()))
-
-
 async def _serve(
-    prepared: Prepared, events: EventStore, announce: Announce, stop: asyncio.Event
+    prepared: Prepared, sources: AlarmSources, announce: Announce, stop: asyncio.Event
 ) -> None:
     settings, metrics = prepared.settings, Metrics()
     broker = None if settings.bus.get_secret_value() == MEMORY else _ingest_bus(prepared)
     bus = broker or Bus()
-    alarming = Alarming(prepared, events, bus, metrics)
+    alarming = _alarming(prepared, sources, bus, metrics)
     reader = Reader(prepared, bus, metrics, alarming.alarms)
     server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.alarms)
     app = server.app([*reader.parts, alarming.part])
@@ -105,11 +99,11 @@ async def _serve(
 
 
 async def _ingest(
-    prepared: Prepared, events: EventStore, announce: Announce, stop: asyncio.Event
+    prepared: Prepared, sources: AlarmSources, announce: Announce, stop: asyncio.Event
 ) -> None:
     bus, metrics = _ingest_bus(prepared), Metrics()
     metrics.watch_broker(bus.traffic)
-    alarming = Alarming(prepared, events, bus, metrics)
+    alarming = _alarming(prepared, sources, bus, metrics)
     reader = Reader(prepared, bus, metrics, alarming.alarms)
     server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.alarms)
     # The whole service answers callers of gateways; at the port there is its health alone.
@@ -136,6 +130,11 @@ async def _gateway(prepared: Prepared, announce: Announce, stop: asyncio.Event) 
     app = server.app([ForwardingPart(IngestProxy(bus.mirror, bus.call))])
     working = [bus.run(), _show_states(bus.mirror, metrics)]
     await server.run(app, working, announce, stop)
+
+
+def _alarming(prepared: Prepared, sources: AlarmSources, bus: Bus, metrics: Metrics) -> Alarming:
+    simulated = prepared.model.contract.trained_on.simulated
+    return Alarming(prepared.settings, sources, bus, metrics, model_simulated=simulated)
 
 
 async def _show_states(mirror: Mirror, metrics: Metrics) -> None:
