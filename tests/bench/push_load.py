@@ -187,36 +187,44 @@ def own_messages(bytes_each: int):
 async def _own(count: int, seconds: float) -> tuple[int, float]:
     """Deliver through the whole path: bus, credits, conflation, fan-out, our uvicorn."""
 
+    from eeg_emotion.access.access import Access
     from eeg_emotion.api.app import create_app
+    from eeg_emotion.api.fanout import Fanout
+    from eeg_emotion.api.push import Push
     from eeg_emotion.api.server import make_server
-    from eeg_emotion.api.service import Service
+    from eeg_emotion.api.stream import StreamPart
+    from eeg_emotion.api.subscribers import Subscribers
+    from eeg_emotion.api.welcome import Greeter
     from eeg_emotion.inference.model import demo_model_path, load_model
     from eeg_emotion.metrics.metrics import Metrics
     from eeg_emotion.publish.bus import Bus
+    from eeg_emotion.publish.model_card import model_card
 
-    nobody = _Nobody()
     model = load_model(demo_model_path())
-    service = Service(model, 1.0, nobody, Bus(), Metrics(), nobody, nobody, nobody)
-    server = make_server(create_app(service))
+    card = model_card(model.contract, sha256=model.sha256, hop_seconds=1.0)
+    bus, metrics = Bus(), Metrics()
+    push = Push(bus, Subscribers(), Fanout(metrics), metrics)
+    app = create_app([StreamPart(push, Greeter(card, _Nobody()))], Access(), metrics)
+    server = make_server(app)
     messages = own_messages(400)
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
-            carrying = tasks.create_task(service.run())
+            carrying = tasks.create_task(push.run())
             await server.answering.wait()
             print(f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/stream", flush=True)
-            while service.bus.subscribers < count:
+            while bus.subscribers < count:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
 
             def delivered() -> float:
-                return next(iter(service.metrics.delivered.collect())).samples[0].value
+                return next(iter(metrics.delivered.collect())).samples[0].value
 
             begun, cpu, end = delivered(), time.process_time(), time.monotonic() + seconds
             while time.monotonic() < end:
-                service.bus.publish(next(messages))
+                bus.publish(next(messages))
                 # Until all that can be written is: the next is not to take its place.
-                while service.fanout._ready:
+                while push.fanout._ready:
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)
             found = delivered() - begun, time.process_time() - cpu

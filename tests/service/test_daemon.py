@@ -20,7 +20,7 @@ import websockets
 from tests.service.fleet.test_fleet import playing
 from tests.support.command import assert_refused, command
 
-from eeg_emotion.daemon import roles
+from eeg_emotion.daemon import preparation, roles
 from eeg_emotion.daemon.process import allow_many_files, room_for
 from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.recordings.simulation import simulated_recording
@@ -213,7 +213,7 @@ async def test_a_port_in_use_is_named_with_the_remedy(start: Start) -> None:
 def test_what_cannot_be_is_refused_before_the_port_is_taken(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    monkeypatch.delattr(roles, "listen")
+    monkeypatch.delattr(preparation, "listen")
     assert_refused(command("serve", "--port", "0", *options), 1, *words)
 
 

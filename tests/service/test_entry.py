@@ -24,7 +24,7 @@ from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.cli.main import app
 from eeg_emotion.codes import Purpose
-from eeg_emotion.daemon import roles
+from eeg_emotion.daemon import preparation
 from eeg_emotion.daemon.preparation import access_for
 from eeg_emotion.demo import _apart_from_the_user
 from eeg_emotion.settings import SettingsError, default_keys, load_settings
@@ -75,7 +75,7 @@ async def start() -> AsyncIterator[Start]:
 def test_what_may_not_be_is_refused_before_the_port_is_taken(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    monkeypatch.delattr(roles, "listen")
+    monkeypatch.delattr(preparation, "listen")
     assert_refused(command("serve", "--port", "0", *options), 1, *words)
 
 

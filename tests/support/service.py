@@ -8,7 +8,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -16,24 +16,43 @@ from typing import Any, Literal
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.service.alarms.quiet import alarms_in
 from tests.service.publish import conftest as publish
 
-from eeg_emotion.api.app import create_app
+from eeg_emotion.access.access import Access
+from eeg_emotion.access.grants import Grant
+from eeg_emotion.alarms.alarms import Alarms
+from eeg_emotion.alarms.routes import AlarmsPart
+from eeg_emotion.alarms.store.store import EventStore
+from eeg_emotion.api.app import create_app, shared_parts
+from eeg_emotion.api.baselines import BaselinesPart
+from eeg_emotion.api.fanout import Fanout
+from eeg_emotion.api.health import Vitals
+from eeg_emotion.api.probes import HealthPart
+from eeg_emotion.api.push import Push
+from eeg_emotion.api.routes import QualityPart
 from eeg_emotion.api.server import make_server
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.api.welcome import Greeter
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Purpose, State
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.metrics.metrics import Metrics
+from eeg_emotion.open_inference.routes import OpenInferencePart
 from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.messages import (
     Headset,
+    ModelCard,
     Prediction,
     Quality,
+    Welcome,
 )
+from eeg_emotion.publish.model_card import model_card
 from eeg_emotion.publish.outbox import Outbox
 
 
@@ -123,6 +142,97 @@ class WatchedBus(Bus):
             await self._changed.wait_for(lambda: self.details_wanted() == set(headsets))
 
 
+@dataclass
+class Service:
+    """What endpoints need, where a test can reach and replace it, and the application of it all.
+
+    As an ASGI application it is made of what is here when a request comes.
+    """
+
+    model: Model
+    headsets: Headsets
+    bus: Bus
+    baselines: Baselines
+    alarms: Alarms
+    events: EventStore
+    metrics: Metrics = field(default_factory=Metrics)
+    limits: QualityLimits = field(default_factory=QualityLimits)
+    access: Access = field(default_factory=Access)
+    purpose: Purpose = Purpose.DEMO
+    justification: str | None = None
+    subscribers: Subscribers = field(default_factory=Subscribers)
+    clock: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
+    fanout: Fanout = field(init=False)
+    lag: LoopLag = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fanout = Fanout(self.metrics)
+        # How late this machine's event loop is decides nothing; tests of that set their own.
+        self.lag = LoopLag(self.metrics.observe_lag, clock=lambda: 0.0)
+        self._made_of: list[object] = []
+        self._app: FastAPI | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        held = [getattr(self, each.name) for each in fields(self)]
+        if self._app is None or any(a is not b for a, b in zip(held, self._made_of, strict=True)):
+            self._made_of, self._app = held, self.app()
+        await self._app(scope, receive, send)
+
+    def app(self, *, docs: bool = True, metrics: bool = True) -> FastAPI:
+        """Make the application of what is here now."""
+        health = HealthPart(self.vitals(), metrics)
+        return create_app(
+            [
+                *shared_parts(self.model, self.limits, self.push(), self.greeter(), health),
+                QualityPart(self.headsets, self.model.contract.path.window_seconds),
+                BaselinesPart(self.headsets, self.baselines, self.model),
+                AlarmsPart(self.alarms, self.events),
+                OpenInferencePart(self.model, self.subscribers),
+            ],
+            self.access,
+            self.metrics,
+            docs=docs,
+        )
+
+    def push(self) -> Push:
+        return Push(
+            self.bus,
+            self.subscribers,
+            self.fanout,
+            self.metrics,
+            clock=lambda: self.clock(),
+            utc=lambda: self.utc(),
+        )
+
+    def vitals(self) -> Vitals:
+        return Vitals(
+            self.model.contract,
+            self.headsets,
+            self.bus,
+            self.subscribers,
+            self.metrics,
+            self.lag,
+            self.alarms,
+            utc=lambda: self.utc(),
+        )
+
+    def greeter(self) -> Greeter:
+        return Greeter(self.model_card(), self.headsets, self.purpose, self.justification)
+
+    def welcome(self, grant: Grant) -> Welcome:
+        return self.greeter().welcome(grant)
+
+    def model_card(self) -> ModelCard:
+        return model_card(self.model.contract, sha256=self.model.sha256, hop_seconds=1.0)
+
+    async def run(self) -> None:
+        """Carry messages to the subscribers, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.lag.run())
+            tasks.create_task(self.push().run())
+
+
 @pytest.fixture(scope="session")
 def model() -> Model:
     return load_model(demo_model_path())
@@ -143,10 +253,8 @@ def a_service(model: Model, folder: Path) -> Iterator[Service]:
     alarms, events = alarms_in(folder, bus)
     service = Service(
         model=model,
-        hop_seconds=1.0,
         headsets=headsets,
         bus=bus,
-        metrics=Metrics(),
         baselines=baselines,
         alarms=alarms,
         events=events,
@@ -167,11 +275,11 @@ def service(model: Model, tmp_path: Path) -> Iterator[Service]:
 def standing(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """The application of a service without headsets, for tests that change nothing of it."""
     with a_service(model, tmp_path_factory.mktemp("standing")) as service:
-        yield create_app(service)
+        yield service.app()
 
 
 def asking(
-    app: FastAPI, check_answer: Callable[[httpx.Response], Awaitable[None]]
+    app: ASGIApp, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     hooks = {"response": [check_answer]}
@@ -192,7 +300,7 @@ async def own_client(
     service: Service, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Ask this test's own service."""
-    async with asking(create_app(service), check_answer) as client:
+    async with asking(service, check_answer) as client:
         yield client
 
 
@@ -202,7 +310,7 @@ def serving(service: Service) -> Callable[..., contextlib.AbstractAsyncContextMa
 
     @contextlib.asynccontextmanager
     async def serve(**settings: Any) -> AsyncIterator[str]:
-        server = make_server(create_app(service), **settings)
+        server = make_server(service, **settings)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
             async with asyncio.TaskGroup() as tasks:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -17,11 +18,13 @@ from eeg_emotion.alarms.alarms import AlarmRefused, Alarms, UnknownAlarm
 from eeg_emotion.alarms.rulebook import RuleRefused, Source
 from eeg_emotion.alarms.rules.rule import NAME_PATTERN, Rule
 from eeg_emotion.alarms.store.store import EventStore, StoreError
-from eeg_emotion.api.guard import entrance, grant_of, needs, require
+from eeg_emotion.api.guard import client_access, grant_of, needs, require
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.message import Message
+
+router = APIRouter(responses=responses(), tags=["alarms"])
 
 MOST = 1000
 """Events on a page; some 0.6 MB."""
@@ -65,110 +68,124 @@ class RulesInForce(Message):
     rules: tuple[RuleInForce, ...]
 
 
-def alarms_router(service: Service, alarms: Alarms, events: EventStore) -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(responses=responses(), tags=["alarms"])
+@dataclass(frozen=True, slots=True)
+class AlarmsPart:
+    """The alarms of now, and the store of those that were."""
 
-    @router.get(
-        "/v1/alarms",
-        response_model=AlarmsPage,
-        dependencies=needs(service, Action.READ),
-        responses=_LINKED | responses(422, 503),
-    )
-    async def changes(
-        request: Request,
-        response: Response,
-        headset: Annotated[str | None, Query(description="Of this headset alone.")] = None,
-        raised: Annotated[bool, Query(description="Of alarms alone that are raised now.")] = False,
-        limit: Annotated[int, Query(ge=1, le=MOST, description="How many at most.")] = 100,
-        before: Annotated[
-            int | None, Query(ge=0, lt=2**63, description="From 'next': only older ones.")
-        ] = None,
-    ) -> AlarmsPage:
-        """Return what became of alarms, from the event store, newest first.
+    router: ClassVar[APIRouter] = router
 
-        An alarm is there once for each change: raised, acknowledged, cleared.
-        """
-        grant = grant_of(request)
-        with _as_problems():
-            found = await asyncio.to_thread(
-                events.events,
-                may_read=lambda name: grant.allows(Action.READ, name),
-                headset=headset,
-                raised=raised,
-                before=before,
-                limit=limit + 1,
-            )
-        given = found[:limit]
-        following = None
-        if len(found) > limit:
-            query: dict[str, Any] = {"limit": limit, "before": given[-1].number}
-            query |= {"headset": headset} if headset is not None else {}
-            query |= {"raised": "true"} if raised else {}
-            following = f"{request.url.path}?{urlencode(query)}"
-            response.headers["Link"] = f'<{following}>; rel="next"'
-        return AlarmsPage(alarms=tuple(stored.event for stored in given), next=following)
+    alarms: Alarms
+    events: EventStore
 
-    @router.post(
-        "/v1/alarms/{alarm}/acknowledge",
-        dependencies=needs(service, Action.CONTROL),
-        responses=responses(404, 409, 422, 503),
-    )
-    async def acknowledge(alarm: AlarmId, said: Acknowledgement, request: Request) -> Alarm:
-        """Say that somebody has seen a raised alarm; it stays raised until its rule clears it.
 
-        Needs the scope `control` for the alarm's headset.
-        """
-        grant = grant_of(request)
-        with _as_problems():
-            headset = alarms.headset_of(alarm)
-            if not grant.allows(Action.READ, headset) and not grant.allows(Action.CONTROL, headset):
-                raise UnknownAlarm(alarm)
-            require(service, request, Action.CONTROL, headset)
-            return await alarms.acknowledge(alarm, grant.subject, said.note)
+Given = Annotated[AlarmsPart, given(AlarmsPart)]
 
-    @router.get("/v1/rules", dependencies=needs(service, Action.READ))
-    async def rules() -> RulesInForce:
-        """List the rules in force."""
-        return _in_force(alarms)
 
-    @router.put(
-        "/v1/rules/{name}",
-        dependencies=needs(service, Action.CONTROL),
-        responses=responses(409, 422, 503),
-    )
-    async def put_rule(name: RuleName, rule: Rule, request: Request) -> RulesInForce:
-        """Put a rule in force, in place of one of its name, whose alarms are cleared.
+@router.get(
+    "/v1/alarms",
+    response_model=AlarmsPage,
+    dependencies=needs(Action.READ),
+    responses=_LINKED | responses(422, 503),
+)
+async def changes(
+    part: Given,
+    request: Request,
+    response: Response,
+    headset: Annotated[str | None, Query(description="Of this headset alone.")] = None,
+    raised: Annotated[bool, Query(description="Of alarms alone that are raised now.")] = False,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="How many at most.")] = 100,
+    before: Annotated[
+        int | None, Query(ge=0, lt=2**63, description="From 'next': only older ones.")
+    ] = None,
+) -> AlarmsPage:
+    """Return what became of alarms, from the event store, newest first.
 
-        It is kept across restarts. Needs the scope `control` for all headsets. A rule of a file
-        that the service was started with is changed there alone.
-        """
-        _require_all(service, request)
-        if rule.name != name:
+    An alarm is there once for each change: raised, acknowledged, cleared.
+    """
+    grant = grant_of(request)
+    with _as_problems():
+        found = await asyncio.to_thread(
+            part.events.events,
+            may_read=lambda name: grant.allows(Action.READ, name),
+            headset=headset,
+            raised=raised,
+            before=before,
+            limit=limit + 1,
+        )
+    shown = found[:limit]
+    following = None
+    if len(found) > limit:
+        query: dict[str, Any] = {"limit": limit, "before": shown[-1].number}
+        query |= {"headset": headset} if headset is not None else {}
+        query |= {"raised": "true"} if raised else {}
+        following = f"{request.url.path}?{urlencode(query)}"
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return AlarmsPage(alarms=tuple(stored.event for stored in shown), next=following)
+
+
+@router.post(
+    "/v1/alarms/{alarm}/acknowledge",
+    dependencies=needs(Action.CONTROL),
+    responses=responses(404, 409, 422, 503),
+)
+async def acknowledge(
+    part: Given, alarm: AlarmId, said: Acknowledgement, request: Request
+) -> Alarm:
+    """Say that somebody has seen a raised alarm; it stays raised until its rule clears it.
+
+    Needs the scope `control` for the alarm's headset.
+    """
+    grant = grant_of(request)
+    with _as_problems():
+        headset = part.alarms.headset_of(alarm)
+        if not grant.allows(Action.READ, headset) and not grant.allows(Action.CONTROL, headset):
+            raise UnknownAlarm(alarm)
+        require(request, Action.CONTROL, headset)
+        return await part.alarms.acknowledge(alarm, grant.subject, said.note)
+
+
+@router.get("/v1/rules", dependencies=needs(Action.READ))
+async def rules(part: Given) -> RulesInForce:
+    """List the rules in force."""
+    return _in_force(part.alarms)
+
+
+@router.put(
+    "/v1/rules/{name}",
+    dependencies=needs(Action.CONTROL),
+    responses=responses(409, 422, 503),
+)
+async def put_rule(part: Given, name: RuleName, rule: Rule, request: Request) -> RulesInForce:
+    """Put a rule in force, in place of one of its name, whose alarms are cleared.
+
+    It is kept across restarts. Needs the scope `control` for all headsets. A rule of a file
+    that the service was started with is changed there alone.
+    """
+    _require_all(request)
+    if rule.name != name:
+        raise HTTPException(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"found the rule's name {rule.name!r}, expected {name!r}, as in the path",
+        )
+    with _as_problems():
+        await part.alarms.put_rule(rule)
+    return _in_force(part.alarms)
+
+
+@router.delete(
+    "/v1/rules/{name}",
+    dependencies=needs(Action.CONTROL),
+    responses=responses(404, 409, 422, 503),
+)
+async def delete_rule(part: Given, name: RuleName, request: Request) -> RulesInForce:
+    """Take a rule that was put by REST out of force, and clear its alarms."""
+    _require_all(request)
+    with _as_problems():
+        if not await part.alarms.delete_rule(name):
             raise HTTPException(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                f"found the rule's name {rule.name!r}, expected {name!r}, as in the path",
+                HTTPStatus.NOT_FOUND, f"found no rule {name!r}; /v1/rules lists them"
             )
-        with _as_problems():
-            await alarms.put_rule(rule)
-        return _in_force(alarms)
-
-    @router.delete(
-        "/v1/rules/{name}",
-        dependencies=needs(service, Action.CONTROL),
-        responses=responses(404, 409, 422, 503),
-    )
-    async def delete_rule(name: RuleName, request: Request) -> RulesInForce:
-        """Take a rule that was put by REST out of force, and clear its alarms."""
-        _require_all(service, request)
-        with _as_problems():
-            if not await alarms.delete_rule(name):
-                raise HTTPException(
-                    HTTPStatus.NOT_FOUND, f"found no rule {name!r}; /v1/rules lists them"
-                )
-        return _in_force(alarms)
-
-    return router
+    return _in_force(part.alarms)
 
 
 def _in_force(alarms: Alarms) -> RulesInForce:
@@ -182,7 +199,7 @@ def _in_force(alarms: Alarms) -> RulesInForce:
     )
 
 
-def _require_all(service: Service, request: Request) -> None:
+def _require_all(request: Request) -> None:
     """See that the caller may control every headset: a rule's patterns may match any."""
     grant = grant_of(request)
     everything = any(
@@ -191,7 +208,7 @@ def _require_all(service: Service, request: Request) -> None:
     if everything:
         return
     why = "found no scope for this, expected control:*; ask for a key or token that has it"
-    entrance(service, request.scope).audit("refused", grant, path=request.url.path, why=why)
+    client_access(request).audit("refused", grant, path=request.url.path, why=why)
     raise HTTPException(HTTPStatus.FORBIDDEN, why)
 
 

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, ClassVar, Protocol
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import needs, require
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.routes import find_headset
-from eeg_emotion.api.service import Baselines, Service
 from eeg_emotion.baseline.baselines import BaselineRefused, SecondsError
 from eeg_emotion.baseline.profiles import (
     NAME_PATTERN,
     Profile,
     ProfileError,
     ProfileNameError,
+    ProfileStore,
     UnknownProfile,
     fits,
 )
 from eeg_emotion.inference.model import Model
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Baseline
+
+router = APIRouter(responses=responses(), tags=["baselines"])
+
+_PLACE = "/v1/headsets/{identifier}/baseline"
 
 _NAMED = {"pattern": NAME_PATTERN}  # in the document alone; the refusal by `profiles` says more
 
@@ -74,81 +81,123 @@ class Profiles(Message):
     damaged: dict[str, str]
 
 
-def baselines_router(service: Service, baselines: Baselines) -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(responses=responses(), tags=["baselines"])
-    place = "/v1/headsets/{identifier}/baseline"
-    controlling = needs(service, Action.CONTROL)
-    of_people = needs(service, Action.PROFILES)
+class Baselines(Protocol):
+    """Whose rest baseline each headset uses; `baseline.baselines` says what is refused."""
 
-    @router.post(
-        place,
-        status_code=HTTPStatus.ACCEPTED,
-        dependencies=controlling,
-        responses=responses(404, 409, 422),
+    @property
+    def profiles(self) -> ProfileStore:
+        """Where the baselines are kept."""
+        ...
+
+    def begin(self, identifier: str, seconds: int, profile: str | None) -> Baseline:
+        """Begin to collect clean rest."""
+        ...
+
+    def baseline(self, identifier: str) -> Baseline:
+        """Return where a headset stands."""
+        ...
+
+    def use(self, identifier: str, profile: str) -> Baseline:
+        """Apply a stored profile."""
+        ...
+
+    def cancel(self, identifier: str) -> Baseline:
+        """End a collection, or stop using a profile."""
+        ...
+
+    def delete_profile(self, name: str) -> None:
+        """Delete a stored profile that no headset uses."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BaselinesPart:
+    """Which headsets there are, whose rest they use, and which model it must fit."""
+
+    router: ClassVar[APIRouter] = router
+
+    headsets: Headsets
+    baselines: Baselines
+    model: Model
+
+
+Given = Annotated[BaselinesPart, given(BaselinesPart)]
+
+
+@router.post(
+    _PLACE,
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=needs(Action.CONTROL),
+    responses=responses(404, 409, 422),
+)
+async def begin(part: Given, identifier: str, begun: BeginRequest, request: Request) -> Baseline:
+    """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
+
+    At its end it is stored under the pseudonym, and applied. To have it in place of a stored
+    one needs the scope `profiles` too.
+    """
+    find_headset(part.headsets, identifier)
+    with _as_problems():
+        if begun.profile in part.baselines.profiles.names():
+            require(request, Action.PROFILES)
+        return part.baselines.begin(identifier, begun.seconds, begun.profile)
+
+
+@router.get(_PLACE, dependencies=needs(Action.READ), responses=responses(404))
+async def baseline(part: Given, identifier: str) -> Baseline:
+    """Return whether rest is collected, and which profile is in use."""
+    find_headset(part.headsets, identifier)
+    return part.baselines.baseline(identifier)
+
+
+@router.put(_PLACE, dependencies=needs(Action.CONTROL), responses=responses(404, 409, 422))
+async def use(part: Given, identifier: str, used: UseRequest, request: Request) -> Baseline:
+    """Use a stored profile, from the next window on; needs the scope `profiles` too."""
+    find_headset(part.headsets, identifier)
+    # Whether there is one of this name is not said to who may not list them.
+    require(request, Action.PROFILES)
+    with _as_problems():
+        return part.baselines.use(identifier, used.profile)
+
+
+@router.delete(_PLACE, dependencies=needs(Action.CONTROL), responses=responses(404))
+async def cancel(part: Given, identifier: str) -> Baseline:
+    """Cancel the collection; where none is under way, stop using the profile."""
+    find_headset(part.headsets, identifier)
+    return part.baselines.cancel(identifier)
+
+
+@router.get("/v1/profiles", dependencies=needs(Action.PROFILES), responses=responses(409))
+async def profiles(part: Given) -> Profiles:
+    """List the stored profiles."""
+    with _as_problems():
+        found = part.baselines.profiles.list()
+    return Profiles(
+        profiles=tuple(_summary(item, part.model) for item in found.profiles),
+        damaged=found.damaged,
     )
-    async def begin(identifier: str, begun: BeginRequest, request: Request) -> Baseline:
-        """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
 
-        At its end it is stored under the pseudonym, and applied. To have it in place of a stored
-        one needs the scope `profiles` too.
-        """
-        find_headset(service, identifier)
-        with _as_problems():
-            if begun.profile in baselines.profiles.names():
-                require(service, request, Action.PROFILES)
-            return baselines.begin(identifier, begun.seconds, begun.profile)
 
-    @router.get(place, dependencies=needs(service, Action.READ), responses=responses(404))
-    async def baseline(identifier: str) -> Baseline:
-        """Return whether rest is collected, and which profile is in use."""
-        find_headset(service, identifier)
-        return baselines.baseline(identifier)
+@router.get(
+    "/v1/profiles/{name}", dependencies=needs(Action.PROFILES), responses=responses(404, 409, 422)
+)
+async def profile(part: Given, name: ProfileName) -> ProfileSummary:
+    """Describe one stored profile."""
+    with _as_problems():
+        return _summary(part.baselines.profiles.load(name), part.model)
 
-    @router.put(place, dependencies=controlling, responses=responses(404, 409, 422))
-    async def use(identifier: str, used: UseRequest, request: Request) -> Baseline:
-        """Use a stored profile, from the next window on; needs the scope `profiles` too."""
-        find_headset(service, identifier)
-        # Whether there is one of this name is not said to who may not list them.
-        require(service, request, Action.PROFILES)
-        with _as_problems():
-            return baselines.use(identifier, used.profile)
 
-    @router.delete(place, dependencies=controlling, responses=responses(404))
-    async def cancel(identifier: str) -> Baseline:
-        """Cancel the collection; where none is under way, stop using the profile."""
-        find_headset(service, identifier)
-        return baselines.cancel(identifier)
-
-    @router.get("/v1/profiles", dependencies=of_people, responses=responses(409))
-    async def profiles() -> Profiles:
-        """List the stored profiles."""
-        with _as_problems():
-            found = baselines.profiles.list()
-        return Profiles(
-            profiles=tuple(_summary(item, service.model) for item in found.profiles),
-            damaged=found.damaged,
-        )
-
-    @router.get("/v1/profiles/{name}", dependencies=of_people, responses=responses(404, 409, 422))
-    async def profile(name: ProfileName) -> ProfileSummary:
-        """Describe one stored profile."""
-        with _as_problems():
-            return _summary(baselines.profiles.load(name), service.model)
-
-    @router.delete(
-        "/v1/profiles/{name}",
-        status_code=HTTPStatus.NO_CONTENT,
-        response_class=Response,
-        dependencies=of_people,
-        responses=responses(404, 409, 422),
-    )
-    async def delete(name: ProfileName) -> None:
-        """Delete a stored profile for good; none that a headset uses."""
-        with _as_problems():
-            baselines.delete_profile(name)
-
-    return router
+@router.delete(
+    "/v1/profiles/{name}",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    dependencies=needs(Action.PROFILES),
+    responses=responses(404, 409, 422),
+)
+async def delete(part: Given, name: ProfileName) -> None:
+    """Delete a stored profile for good; none that a headset uses."""
+    with _as_problems():
+        part.baselines.delete_profile(name)
 
 
 @contextlib.contextmanager

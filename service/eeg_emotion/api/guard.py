@@ -1,26 +1,29 @@
 """The way in: what is refused before anything else is looked at, and what a caller may do.
 
 Nothing is open unless it is listed here, so that a new endpoint asks for credentials by itself.
-Which scope it needs on top of them its route says, by `needs`.
+Which scope it needs on top of them its route says, by `needs`; what the caller is judged and noted
+by is in the request's state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, HTTPException, Request, params
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eeg_emotion.access.access import ClientAccess, CredentialsError
+from eeg_emotion.access.access import Access, ClientAccess, CredentialsError
 from eeg_emotion.access.credentials import astray
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.problems import refusal
-from eeg_emotion.api.service import Service
+from eeg_emotion.metrics.metrics import Metrics
 
 OPEN_PATHS = frozenset(
     {
@@ -67,6 +70,9 @@ _BEARER = HTTPBearer(
     description="A key of 'eeg-emotion keys create', or a JWT that the service's issuer signed.",
 )
 
+DOCUMENTED: list[params.Depends] = [Depends(_BEARER)]
+"""A route's dependencies where credentials are needed, for OpenAPI alone; see `undocumented`."""
+
 
 class Guard:
     """ASGI middleware before everything, WebSockets included.
@@ -75,23 +81,29 @@ class Guard:
     is let through: its `hello` brings them. What is answered, pages of allowed origins may read.
     """
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
         self._app = app
-        self._service = service
+        self._access = access
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it before its body is read."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        client = scope.get("client")
+        state = scope.setdefault("state", {})
+        state["client_access"] = self._access.at(
+            "" if client is None else f"{client[0]}:{client[1]}"
+        )
         # Nothing that a network brings can put this there: a gateway has let the caller in.
-        if (vouched := scope.get("state", {}).get("vouched")) is not None:
-            scope["state"]["grant"] = vouched
+        if (vouched := state.get("vouched")) is not None:
+            state["grant"] = vouched
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if (why := self._foreign(headers)) is not None:
-            self._service.metrics.refused("origin")
+            self._metrics.refused("origin")
             await self._answer(scope, HTTPStatus.FORBIDDEN, why)(scope, receive, send)
             return
         respond = self._first_response(scope, headers) or self._app
@@ -99,13 +111,13 @@ class Guard:
 
     def _watched(self, scope: Scope, headers: Headers, send: Send) -> Send:
         """Count refusals as they are sent, and let pages of allowed origins read what is sent."""
-        origins = self._service.access.origins
+        origins = self._access.origins
         origin = headers.get("origin")
 
         async def watched(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 if (reason := _REFUSED_AS.get(message["status"])) is not None:
-                    self._service.metrics.refused(reason)
+                    self._metrics.refused(reason)
                 if scope["type"] == "http" and origins.allowed:
                     answer = MutableHeaders(scope=message)
                     answer.add_vary_header("Origin")
@@ -132,7 +144,7 @@ class Guard:
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
         is_open = _is_open(scope["path"], parameters)
         try:
-            grant = self._service.access.grant_of(headers.get("authorization"))
+            grant = self._access.grant_of(headers.get("authorization"))
         except CredentialsError as error:
             if not is_open:
                 return self._answer(scope, HTTPStatus.UNAUTHORIZED, str(error))
@@ -144,7 +156,7 @@ class Guard:
                 "found no credentials, expected 'Authorization: Bearer' and a key or a token; "
                 "'eeg-emotion keys create' makes a key",
             )
-        scope.setdefault("state", {})["grant"] = grant
+        scope["state"]["grant"] = grant
         return None
 
     def _is_preflight(self, scope: Scope, headers: Headers) -> bool:
@@ -154,7 +166,7 @@ class Guard:
             scope["method"] == "OPTIONS"
             and "access-control-request-method" in headers
             and origin is not None
-            and self._service.access.origins.lists(origin)
+            and self._access.origins.lists(origin)
         )
 
     def _foreign(self, headers: Headers) -> str | None:
@@ -163,7 +175,7 @@ class Guard:
         A browser sends `Origin` along with every WebSocket and every change. Programs that are no
         browsers send none.
         """
-        access = self._service.access
+        access = self._access
         host, origin = headers.get("host"), headers.get("origin")
         if origin is not None and not access.origins.allows(origin, host):
             return (
@@ -182,7 +194,8 @@ class Guard:
         return None
 
     def _answer(self, scope: Scope, status: HTTPStatus, why: str) -> Response:
-        entrance(self._service, scope).audit("refused", None, path=scope["path"], why=why)
+        client_access: ClientAccess = scope["state"]["client_access"]
+        client_access.audit("refused", None, path=scope["path"], why=why)
         response = refusal(scope["path"], status, why)
         if status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
@@ -195,26 +208,36 @@ def grant_of(request: Request) -> Grant:
     return grant
 
 
-def needs(service: Service, action: Action) -> list[params.Depends]:
+def undocumented(document: dict[str, Any]) -> dict[str, Any]:
+    """Take the credentials out of an OpenAPI document: an open service asks for none."""
+    document.get("components", {}).pop("securitySchemes", None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation.pop("security", None)
+    return document
+
+
+def client_access(connection: HTTPConnection) -> ClientAccess:
+    """Return what the caller is judged and noted by."""
+    found: ClientAccess = connection.state.client_access
+    return found
+
+
+def needs(action: Action) -> list[params.Depends]:
     """Return a route's dependencies, so that only who has the scope comes so far.
 
     An action for headsets is looked at for the headset that the path names as `identifier`;
     whether that one exists is not said to who may not know it.
     """
-    return [Depends(_check(service, action)), *documented(service)]
+    return [Depends(_check(action)), *DOCUMENTED]
 
 
-def documented(service: Service) -> list[params.Depends]:
-    """Return the dependency that documents credentials in OpenAPI, where they are needed."""
-    return [] if service.access.open else [Depends(_BEARER)]
-
-
-def _check(service: Service, action: Action) -> Callable[[Request], Awaitable[None]]:
+def _check(action: Action) -> Callable[[Request], Awaitable[None]]:
     async def check(request: Request) -> None:
         headset = request.path_params.get("identifier") if action in _FOR_HEADSETS else None
-        require(service, request, action, headset)
+        require(request, action, headset)
         if action in _NOTED:
-            entrance(service, request.scope).audit(
+            client_access(request).audit(
                 "allowed",
                 grant_of(request),
                 headset=headset,
@@ -225,23 +248,15 @@ def _check(service: Service, action: Action) -> Callable[[Request], Awaitable[No
     return check
 
 
-def require(service: Service, request: Request, action: Action, headset: str | None = None) -> None:
+def require(request: Request, action: Action, headset: str | None = None) -> None:
     """Raise the problem that says so where a caller may not do something."""
     grant = grant_of(request)
     if grant.allows(action, headset):
         return
     needed = action if action not in _FOR_HEADSETS else f"{action}:{headset or '*'}"
     why = f"found no scope for this, expected {needed}; ask for a key or token that has it"
-    entrance(service, request.scope).audit(
-        "refused", grant, headset=headset, path=request.url.path, why=why
-    )
+    client_access(request).audit("refused", grant, headset=headset, path=request.url.path, why=why)
     raise HTTPException(HTTPStatus.FORBIDDEN, why)
-
-
-def entrance(service: Service, scope: Scope) -> ClientAccess:
-    """Return what the caller is judged and noted by."""
-    client = scope.get("client")
-    return service.access.at("" if client is None else f"{client[0]}:{client[1]}")
 
 
 def _is_open(path: str, parameters: list[tuple[str, str]]) -> bool:

@@ -1,25 +1,21 @@
-"""Health for orchestrators, its details for people, and the numbers for Prometheus."""
+"""How the service is: whether its event loop is late, and what its readiness depends on."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from http import HTTPStatus
-from typing import Annotated
-
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import Headers
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from eeg_emotion.access.grants import Action, Grant
-from eeg_emotion.api import problems
-from eeg_emotion.api.guard import grant_of, needs, require
-from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
-from eeg_emotion.api.server import Server, make_server
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.codes import State
+from eeg_emotion.inference.contract import Contract
+from eeg_emotion.metrics.loop_lag import LoopLag
+from eeg_emotion.metrics.metrics import Metrics
+from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Headset
 
@@ -88,208 +84,127 @@ class Readiness(Health):
     end_to_end_latency_seconds: LatencyLately
 
 
-def health_router(
-    service: Service, *, metrics: bool, metrics_address: str | None = None
-) -> APIRouter:
-    """Make the routes.
+class EventStoreHealth(Protocol):
+    """How the store of events is."""
 
-    Parameters
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with it; None where nothing is."""
+        ...
+
+    @property
+    def unwritten(self) -> int:
+        """How many events it does not have yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What tells how the service is.
+
+    Attributes
     ----------
-    service
-        The running service.
-    metrics
-        Whether `/metrics` is served here; it has no credentials of its own in many places.
-    metrics_address
-        Where it is served instead, if anywhere.
+    contract
+        The model's.
+    headsets, bus
+        Who is here, and what was published of them.
+    subscribers
+        Who is connected, and whether they are being sent away.
+    metrics, lag
+        What is counted and measured.
+    event_store
+        None where there is none.
+    utc
+        Unix seconds.
     """
-    router = APIRouter(responses=responses(), tags=["health"])
 
-    @router.get("/livez", responses=responses(503))
-    async def livez() -> Health:
-        """Tell that the event loop runs in time; nothing else is asked."""
-        if (late := _lateness(service)) is not None:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, late)
-        return Health(status="ok")
+    contract: Contract
+    headsets: Headsets
+    bus: Bus
+    subscribers: Subscribers
+    metrics: Metrics
+    lag: LoopLag
+    event_store: EventStoreHealth | None = None
+    utc: Callable[[], float] = time.time
 
-    @router.get("/readyz", response_model=Readiness | Health, responses=responses(401, 503))
-    async def readyz(
-        request: Request, verbose: Annotated[str | None, Query()] = None
-    ) -> Readiness | Health | JSONResponse:
-        """Return whether to send work here. A missing headset does not make the service unready.
-
-        `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
-        ready, these are members of the problem.
-        """
-        if verbose is None:
-            if (wrong := _unreadiness(service)) is not None:
-                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
-            return Health(status="ok")
-        require(service, request, Action.READ)
-        readiness = _readiness(service, grant_of(request), _checks(service))
-        if (wrong := _unreadiness(service)) is None:
-            return readiness
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        members = readiness.model_dump(mode="json", exclude={"status"})
-        return JSONResponse(
-            {"title": status.phrase, "status": status, "detail": wrong, **members},
-            status_code=status,
-            media_type=MEDIA_TYPE,
+    def lateness(self) -> str | None:
+        """Return by how much the event loop is late, in words; None where it is in time."""
+        lag = self.lag.seconds
+        if lag < ALIVE_LAG_SECONDS:
+            return None
+        return (
+            f"found the event loop {lag:.1f} s late, expected less than {ALIVE_LAG_SECONDS:g} s; "
+            "if it stays so, start the service anew, with fewer subscribers or headsets"
         )
 
-    @router.get(
-        "/metrics",
-        response_class=PlainTextResponse,
-        dependencies=needs(service, Action.METRICS),
-        responses=responses(404),
-    )
-    async def metrics_() -> Response:
-        """Return the numbers for Prometheus."""
-        if not metrics:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND,
-                "found no numbers on this port, which others than this machine can reach; start "
-                "the service with --metrics-port, and they are on 127.0.0.1 at that port"
-                if metrics_address is None
-                else f"found no numbers on this port; on the service's own machine they are at "
-                f"{metrics_address}",
-            )
-        return _exposition(service)
+    def unreadiness(self) -> str | None:
+        """Return why no work is to be sent here; None where it is."""
+        return "; ".join(check.detail for check in self._checks().values() if not check.ok) or None
 
-    return router
-
-
-def metrics_server(service: Service, *, any_host: bool = False) -> Server:
-    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone.
-
-    On this machine's own address it answers to no foreign name; beyond it, under `any_host`, those
-    of its network know it by theirs.
-    """
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
-    problems.install(app)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        return _exposition(service)
-
-    @app.get("/livez")
-    async def livez() -> Response:
-        return _health(_lateness(service))
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        return _health(_unreadiness(service))
-
-    return make_server(app if any_host else _KnownHost(app, service))
-
-
-class _KnownHost:
-    """ASGI middleware: a page whose name was made to lead here is not to read the numbers."""
-
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app = app
-        self._origins = service.access.origins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        respond = self._app
-        host = Headers(scope=scope).get("host")
-        if host is not None and not self._origins.names(host):
-            why = f"found the Host {host!r}, expected localhost or an address; use 127.0.0.1"
-            respond = problem(HTTPStatus.FORBIDDEN, why)
-        await respond(scope, receive, send)
-
-
-def _health(wrong: str | None) -> Response:
-    if wrong is not None:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
-    return JSONResponse(Health(status="ok").model_dump())
-
-
-def _exposition(service: Service) -> Response:
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _lateness(service: Service) -> str | None:
-    """Say that the event loop is late; None where it is not."""
-    lag = service.lag.seconds
-    if lag < ALIVE_LAG_SECONDS:
-        return None
-    return (
-        f"found the event loop {lag:.1f} s late, expected less than {ALIVE_LAG_SECONDS:g} s; "
-        "if it stays so, start the service anew, with fewer subscribers or headsets"
-    )
-
-
-def _unreadiness(service: Service) -> str | None:
-    """Return why no work is to be sent here; None where it is."""
-    return "; ".join(check.detail for check in _checks(service).values() if not check.ok) or None
-
-
-def _checks(service: Service) -> dict[str, Check]:
-    contract = service.model.contract
-    following = service.headsets.following
-    return {
-        "model": Check(ok=True, detail=f"{contract.name} {contract.version} is loaded, verified"),
-        service.headsets.source: Check(
-            ok=following, detail=_FOLLOWED[service.headsets.source, following]
-        ),
-        "accepting": Check(
-            ok=not service.draining,
-            detail="the service is stopping" if service.draining else "it takes subscribers",
-        ),
-    }
-
-
-def _event_store(service: Service) -> Check | None:
-    if service.alarms is None:
-        return None
-    trouble, unwritten = service.alarms.trouble, service.alarms.unwritten
-    if trouble is None:
-        return Check(ok=True, detail="events are kept")
-    return Check(ok=False, detail=f"{unwritten} events are not kept yet: {trouble}")
-
-
-def _readiness(service: Service, grant: Grant, checks: dict[str, Check]) -> Readiness:
-    found = service.headsets.headsets()
-    counts = Counter(headset.state for headset in found)
-    lately = service.metrics.lately
-    deficit = lately.deficit
-    return Readiness(
-        status="ok",
-        checks=checks,
-        event_store=_event_store(service),
-        headsets={state: counts[state] for state in State},
-        troubled={
-            state: tuple(
-                headset.id
-                for headset in found
-                if headset.state is state and grant.allows(Action.READ, headset.id)
-            )
-            for state in _TROUBLED
-        },
-        samples=SampleDeficit(
-            received=deficit.received, missing=deficit.missing, share=round(deficit.share, 6)
-        ),
-        prediction_age_seconds=_ages(service, found),
-        subscribers=dict(service.metrics.subscribers),
-        event_loop_lag_seconds=round(service.lag.seconds, 4),
-        end_to_end_latency_seconds=LatencyLately(
-            p50=_rounded(lately.latency(50)), p99=_rounded(lately.latency(99))
-        ),
-    )
-
-
-def _ages(service: Service, found: tuple[Headset, ...]) -> dict[State, PredictionAges]:
-    now = service.utc()
-    ages: dict[State, list[float]] = {state: [] for state in State}
-    for headset in found:
-        if (newest := service.bus.last_prediction(headset.id)) is not None:
-            ages[headset.state].append(now - newest.window.end)
-    return {
-        state: PredictionAges(
-            least=_rounded(min(some, default=None)), most=_rounded(max(some, default=None))
+    def readiness(self, grant: Grant) -> Readiness:
+        """Return all that readiness depends on, with the ids that a grant may read."""
+        found = self.headsets.headsets()
+        counts = Counter(headset.state for headset in found)
+        lately = self.metrics.lately
+        deficit = lately.deficit
+        return Readiness(
+            status="ok",
+            checks=self._checks(),
+            event_store=self._event_store(),
+            headsets={state: counts[state] for state in State},
+            troubled={
+                state: tuple(
+                    headset.id
+                    for headset in found
+                    if headset.state is state and grant.allows(Action.READ, headset.id)
+                )
+                for state in _TROUBLED
+            },
+            samples=SampleDeficit(
+                received=deficit.received, missing=deficit.missing, share=round(deficit.share, 6)
+            ),
+            prediction_age_seconds=self._ages(found),
+            subscribers=dict(self.metrics.subscribers),
+            event_loop_lag_seconds=round(self.lag.seconds, 4),
+            end_to_end_latency_seconds=LatencyLately(
+                p50=_rounded(lately.latency(50)), p99=_rounded(lately.latency(99))
+            ),
         )
-        for state, some in ages.items()
-    }
+
+    def _checks(self) -> dict[str, Check]:
+        contract, source = self.contract, self.headsets.source
+        following, draining = self.headsets.following, self.subscribers.draining
+        return {
+            "model": Check(
+                ok=True, detail=f"{contract.name} {contract.version} is loaded, verified"
+            ),
+            source: Check(ok=following, detail=_FOLLOWED[source, following]),
+            "accepting": Check(
+                ok=not draining,
+                detail="the service is stopping" if draining else "it takes subscribers",
+            ),
+        }
+
+    def _event_store(self) -> Check | None:
+        if self.event_store is None:
+            return None
+        trouble, unwritten = self.event_store.trouble, self.event_store.unwritten
+        if trouble is None:
+            return Check(ok=True, detail="events are kept")
+        return Check(ok=False, detail=f"{unwritten} events are not kept yet: {trouble}")
+
+    def _ages(self, found: tuple[Headset, ...]) -> dict[State, PredictionAges]:
+        now = self.utc()
+        ages: dict[State, list[float]] = {state: [] for state in State}
+        for headset in found:
+            if (newest := self.bus.last_prediction(headset.id)) is not None:
+                ages[headset.state].append(now - newest.window.end)
+        return {
+            state: PredictionAges(
+                least=_rounded(min(some, default=None)), most=_rounded(max(some, default=None))
+            )
+            for state, some in ages.items()
+        }
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from eeg_emotion.access.grants import Action
+from eeg_emotion.api.guard import needs
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.routes import find_headset
-from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import EVENT_ID
+from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import KEPT_SECONDS
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Event, Prediction
+
+router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
 MOST = 1000
 """Items on a page; some 0.6 MB of predictions."""
@@ -58,80 +65,88 @@ _LINKED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def history_router(service: Service) -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(tags=["headsets"])
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """Which headsets there are, and what was published of them."""
 
-    @router.get(
-        "/v1/headsets/{identifier}/history",
-        response_model=HistoryPage,
-        responses=_LINKED | responses(404, 410, 422),
-    )
-    async def history(
-        request: Request,
-        identifier: str,
-        limit: Limit = 100,
-        before: Cursor = None,
-        after: Cursor = None,
-    ) -> Response:
-        """Return the predictions of the last ten minutes, newest first.
+    router: ClassVar[APIRouter] = router
 
-        They are as they were sent then, each with its window; what is true now is told by
-        `/v1/headsets/{identifier}/prediction`. `before` and `after` are a prediction's
-        `epoch:seq`: only older ones are given, only newer ones, or those between. Where the
-        prediction that is named is no longer kept, the answer is 410: it cannot be told what came
-        before or after it, and a page never hides a hole.
-        """
-        find_headset(service, identifier)
-        frames = service.bus.history.frames(identifier)
-        places = {_cursor(frame): at for at, frame in enumerate(frames)}
-        _check_form(before, after)
-        end = len(frames) if before is None else _place(places, before)
-        start = 0 if after is None else _place(places, after) + 1
-        given = frames[max(start, end - limit) : end][::-1]
-        more = end - limit > start
-        bounds = {"before": _cursor(given[-1])} if more else None
-        if bounds is not None and after is not None:
-            bounds["after"] = after
-        return _page(request, "predictions", [frame.data for frame in given], limit, bounds)
+    headsets: Headsets
+    bus: Bus
 
-    @router.get(
-        "/v1/headsets/{identifier}/events",
-        response_model=EventsPage,
-        responses=_LINKED | responses(404, 410, 422),
-    )
-    async def events(
-        request: Request,
-        identifier: str,
-        limit: Limit = 100,
-        after: Annotated[
-            int | None, Query(ge=0, lt=2**63, description="An event's `number`.")
-        ] = None,
-    ) -> Response:
-        """Return what happened to the headset, oldest first: its states and its baselines.
 
-        The newest thousand are kept, until the service ends. With `after` only later ones are
-        given. Where the event of that number is no longer kept, the answer is 410: others after it
-        may be gone too.
-        """
-        find_headset(service, identifier)
-        kept = service.bus.events.of(identifier)
-        start = 0
-        if after is not None:
-            numbers = {event.number: at for at, event in enumerate(kept)}
-            if after not in numbers:
-                raise HTTPException(
-                    HTTPStatus.GONE,
-                    f"found no event {after} of this headset, expected one that is kept; ask "
-                    "anew without 'after'",
-                )
-            start = numbers[after] + 1
-        given = kept[start : start + limit]
-        more = start + limit < len(kept)
-        bounds = {"after": str(given[-1].number)} if more else None
-        return _page(request, "events", [event.encode().encode() for event in given], limit, bounds)
+Given = Annotated[HistoryPart, given(HistoryPart)]
 
-    return router
+
+@router.get(
+    "/v1/headsets/{identifier}/history",
+    response_model=HistoryPage,
+    responses=_LINKED | responses(404, 410, 422),
+)
+async def history(
+    part: Given,
+    request: Request,
+    identifier: str,
+    limit: Limit = 100,
+    before: Cursor = None,
+    after: Cursor = None,
+) -> Response:
+    """Return the predictions of the last ten minutes, newest first.
+
+    They are as they were sent then, each with its window; what is true now is told by
+    `/v1/headsets/{identifier}/prediction`. `before` and `after` are a prediction's
+    `epoch:seq`: only older ones are given, only newer ones, or those between. Where the
+    prediction that is named is no longer kept, the answer is 410: it cannot be told what came
+    before or after it, and a page never hides a hole.
+    """
+    find_headset(part.headsets, identifier)
+    frames = part.bus.history.frames(identifier)
+    places = {_cursor(frame): at for at, frame in enumerate(frames)}
+    _check_form(before, after)
+    end = len(frames) if before is None else _place(places, before)
+    start = 0 if after is None else _place(places, after) + 1
+    shown = frames[max(start, end - limit) : end][::-1]
+    more = end - limit > start
+    bounds = {"before": _cursor(shown[-1])} if more else None
+    if bounds is not None and after is not None:
+        bounds["after"] = after
+    return _page(request, "predictions", [frame.data for frame in shown], limit, bounds)
+
+
+@router.get(
+    "/v1/headsets/{identifier}/events",
+    response_model=EventsPage,
+    responses=_LINKED | responses(404, 410, 422),
+)
+async def events(
+    part: Given,
+    request: Request,
+    identifier: str,
+    limit: Limit = 100,
+    after: Annotated[int | None, Query(ge=0, lt=2**63, description="An event's `number`.")] = None,
+) -> Response:
+    """Return what happened to the headset, oldest first: its states and its baselines.
+
+    The newest thousand are kept, until the service ends. With `after` only later ones are
+    given. Where the event of that number is no longer kept, the answer is 410: others after it
+    may be gone too.
+    """
+    find_headset(part.headsets, identifier)
+    kept = part.bus.events.of(identifier)
+    start = 0
+    if after is not None:
+        numbers = {event.number: at for at, event in enumerate(kept)}
+        if after not in numbers:
+            raise HTTPException(
+                HTTPStatus.GONE,
+                f"found no event {after} of this headset, expected one that is kept; ask "
+                "anew without 'after'",
+            )
+        start = numbers[after] + 1
+    shown = kept[start : start + limit]
+    more = start + limit < len(kept)
+    bounds = {"after": str(shown[-1].number)} if more else None
+    return _page(request, "events", [event.encode().encode() for event in shown], limit, bounds)
 
 
 def _cursor(frame: Frame) -> str:

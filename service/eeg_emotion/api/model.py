@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
 from fastapi import APIRouter
 
-from eeg_emotion.api.guard import documented
+from eeg_emotion.api.guard import DOCUMENTED
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
-from eeg_emotion.api.service import Service
+from eeg_emotion.inference.contract import Contract
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import ModelCard
+
+router = APIRouter(responses=responses(), tags=["model"], dependencies=DOCUMENTED)
 
 
 class CalibrationBin(Message):
@@ -38,28 +44,36 @@ class ModelCalibration(Message):
     targets: dict[str, TargetCalibration]
 
 
-def model_router(service: Service) -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(responses=responses(), tags=["model"], dependencies=documented(service))
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """The model's own account of itself, and what is told of it."""
 
-    @router.get("/v1/model")
-    async def model() -> ModelCard:
-        """Describe the model: where it comes from and how far to trust it."""
-        return service.model_card()
+    router: ClassVar[APIRouter] = router
 
-    @router.get("/v1/model/calibration")
-    async def calibration() -> ModelCalibration:
-        """Return the points of the model's calibration plot, from people that it never saw."""
-        return ModelCalibration(
-            targets={
-                result.target: TargetCalibration(
-                    protocol=result.protocol,
-                    people=result.people,
-                    windows=result.windows,
-                    bins=tuple(CalibrationBin(**each.model_dump()) for each in result.reliability),
-                )
-                for result in service.model.contract.held_out
-            }
-        )
+    contract: Contract
+    card: ModelCard
 
-    return router
+
+Given = Annotated[ModelPart, given(ModelPart)]
+
+
+@router.get("/v1/model")
+async def model(part: Given) -> ModelCard:
+    """Describe the model: where it comes from and how far to trust it."""
+    return part.card
+
+
+@router.get("/v1/model/calibration")
+async def calibration(part: Given) -> ModelCalibration:
+    """Return the points of the model's calibration plot, from people that it never saw."""
+    return ModelCalibration(
+        targets={
+            result.target: TargetCalibration(
+                protocol=result.protocol,
+                people=result.people,
+                windows=result.windows,
+                bins=tuple(CalibrationBin(**each.model_dump()) for each in result.reliability),
+            )
+            for result in part.contract.held_out
+        }
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from fastapi import APIRouter
 
 from eeg_emotion.access.grants import Action
 from eeg_emotion.api.guard import needs
 from eeg_emotion.api.problems import responses
-from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.montage import flat_position, places, region_of
 from eeg_emotion.publish.message import Message
+
+router = APIRouter(responses=responses(), tags=["model"])
 
 
 class Electrode(Message):
@@ -28,19 +32,20 @@ class Montage(Message):
     electrodes: dict[str, Electrode]
 
 
-def montage_router(service: Service) -> APIRouter:
-    """Make the route."""
-    router = APIRouter(responses=responses(), tags=["model"])
+@dataclass(frozen=True, slots=True)
+class MontagePart:
+    """Nothing is used but what is known of every head."""
 
-    @router.get("/v1/montage", dependencies=needs(service, Action.READ))
-    async def montage() -> Montage:
-        """Return the places of electrodes on the head, azimuthal equidistant."""
-        return Montage(
-            electrodes={
-                name: Electrode(x=x, y=y, region=region_of(name))
-                for name in places()
-                for x, y in [flat_position(name)]
-            }
-        )
+    router: ClassVar[APIRouter] = router
 
-    return router
+
+@router.get("/v1/montage", dependencies=needs(Action.READ))
+async def montage() -> Montage:
+    """Return the places of electrodes on the head, azimuthal equidistant."""
+    return Montage(
+        electrodes={
+            name: Electrode(x=x, y=y, region=region_of(name))
+            for name in places()
+            for x, y in [flat_position(name)]
+        }
+    )

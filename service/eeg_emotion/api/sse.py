@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import StreamingResponse
@@ -21,18 +22,22 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from eeg_emotion.access.access import ClientAccess
-from eeg_emotion.access.grants import Grant
-from eeg_emotion.api.guard import entrance, grant_of
+from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.api.guard import client_access, grant_of, needs
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
+from eeg_emotion.api.push import Push
+from eeg_emotion.api.routes import find_headset
 from eeg_emotion.api.server import narrow
-from eeg_emotion.api.service import Service
-from eeg_emotion.api.stream import refuse
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import GoingAway, Subscribed
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.publish.session import STALLED_SECONDS, STILL_SECONDS
+
+router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
 _COMMENT_SECONDS = 15.0  # proxies cut a connection that is silent for longer than 30 s or 60 s
 _RETRY_MS = 2000  # after which a browser connects again
@@ -62,43 +67,48 @@ class EventStream(StreamingResponse):
             self._follower.release()
 
 
-def sse_router(service: Service) -> APIRouter:
-    """Make the route `/v1/headsets/{identifier}/stream`."""
-    router = APIRouter(tags=["headsets"])
+@dataclass(frozen=True, slots=True)
+class EventStreamPart:
+    """Which headsets there are, and how their messages reach who follows one."""
 
-    @router.get(
-        "/v1/headsets/{identifier}/stream",
-        status_code=HTTPStatus.OK,  # for the document, which finds no default in EventStream
-        response_class=EventStream,
-        responses=responses(404, 422, 503),
-    )
-    async def stream(
-        request: Request,
-        identifier: str,
-        last_event_id: Annotated[str, Header(json_schema_extra=_EVENT_ID_FORM)] = "",
-    ) -> Response:
-        """Follow one headset by Server-Sent Events.
+    router: ClassVar[APIRouter] = router
 
-        Events are named after their message's `type`; a prediction's id is its `epoch:seq`. With
-        `Last-Event-ID` exactly the predictions after it come first, where it is not older than a
-        minute; the event `subscribed` says which it is.
-        """
-        if service.headsets.headset(identifier) is None:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND, f"found no headset {identifier!r}; /v1/headsets lists them"
-            )
-        position = _position(last_event_id)
-        if (refusal := refuse(service)) is not None:
-            return refusal
-        transport: asyncio.Transport = request.scope["state"]["transport"]
-        narrow(transport)
-        entry, grant = entrance(service, request.scope), grant_of(request)
-        entry.audit("subscribed", grant, headset=identifier, transport="sse")
-        # Counted in at once: what is awaited first lets others through the same gap. And last:
-        # nothing but the response counts it out again.
-        return EventStream(_Follower(service, entry, grant, identifier, position, transport))
+    headsets: Headsets
+    push: Push
 
-    return router
+
+Given = Annotated[EventStreamPart, given(EventStreamPart)]
+
+
+@router.get(
+    "/v1/headsets/{identifier}/stream",
+    status_code=HTTPStatus.OK,  # for the document, which finds no default in EventStream
+    response_class=EventStream,
+    responses=responses(404, 422, 503),
+)
+async def stream(
+    part: Given,
+    request: Request,
+    identifier: str,
+    last_event_id: Annotated[str, Header(json_schema_extra=_EVENT_ID_FORM)] = "",
+) -> Response:
+    """Follow one headset by Server-Sent Events.
+
+    Events are named after their message's `type`; a prediction's id is its `epoch:seq`. With
+    `Last-Event-ID` exactly the predictions after it come first, where it is not older than a
+    minute; the event `subscribed` says which it is.
+    """
+    find_headset(part.headsets, identifier)
+    position = _position(last_event_id)
+    if (refusal := part.push.refusal()) is not None:
+        return refusal
+    transport: asyncio.Transport = request.scope["state"]["transport"]
+    narrow(transport)
+    entry, grant = client_access(request), grant_of(request)
+    entry.audit("subscribed", grant, headset=identifier, transport="sse")
+    # Counted in at once: what is awaited first lets others through the same gap. And last:
+    # nothing but the response counts it out again.
+    return EventStream(_Follower(part.push, entry, grant, identifier, position, transport))
 
 
 def _position(event_id: str) -> Position | None:
@@ -118,14 +128,14 @@ class _Follower:
 
     def __init__(
         self,
-        service: Service,
+        push: Push,
         entry: ClientAccess,
         grant: Grant,
         headset: str,
         position: Position | None,
         transport: asyncio.Transport,
     ) -> None:
-        self._service = service
+        self._push = push
         self._entry = entry
         self._grant = grant
         self._headset = headset
@@ -134,29 +144,29 @@ class _Follower:
         self._ended: CloseCode | None = None
         self._progress = -1
         self._moved = 0.0
-        self._looked = service.clock()
+        self._looked = push.clock()
         self._return_ms = _RETRY_MS
         self._transport = transport
         self._abort: asyncio.TimerHandle | None = None
         self.outbox = Outbox(self._wake.set)
-        service.bus.attach(self.outbox, lambda headset: headset == self._headset)
-        service.subscribers.add(self)
+        push.bus.attach(self.outbox, lambda headset: headset == self._headset)
+        push.subscribers.add(self)
 
     async def events(self) -> AsyncIterator[bytes]:
         """Return the events as they come, until the service or the subscriber ends it."""
-        service, outbox = self._service, self.outbox
+        push, outbox = self._push, self.outbox
         yield format_sse_event(retry=_RETRY_MS)
         resume = {} if self._position is None else {self._headset: self._position}
-        for name, found in service.bus.subscribe(outbox, [self._headset], resume):
+        for name, found in push.bus.subscribe(outbox, [self._headset], resume):
             self._reply(Subscribed(headset=name, recovered=found.recovered, missed=found.missed))
         while self._ended is None or self._wake.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _COMMENT_SECONDS)
             self._wake.clear()
             frames = outbox.take()
-            service.metrics.delivered.inc(len(frames))
+            push.metrics.delivered.inc(len(frames))
             if frames and (end := frames[-1].window_end) is not None:
-                service.metrics.observe_delivery(service.utc() - end)
+                push.metrics.observe_delivery(push.utc() - end)
             # Until the socket has taken these, newer ones replace each other.
             outbox.hold()
             yield b"".join(map(self._event, frames)) or format_sse_event(comment="")
@@ -166,19 +176,19 @@ class _Follower:
         """Let go of everything, since the response is over."""
         if self._abort is not None:
             self._abort.cancel()
-        service = self._service
-        service.bus.detach(self.outbox)
-        service.subscribers.remove(self)
-        service.metrics.conflated.inc(self.outbox.newly_conflated())
-        service.metrics.closed("left" if self._ended is None else self._ended.name.lower())
+        push = self._push
+        push.bus.detach(self.outbox)
+        push.subscribers.remove(self)
+        push.metrics.conflated.inc(self.outbox.newly_conflated())
+        push.metrics.closed("left" if self._ended is None else self._ended.name.lower())
 
     def tick(self) -> None:
         """Return up on a subscriber that takes nothing, or whose credentials are over."""
-        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        self._push.metrics.conflated.inc(self.outbox.newly_conflated())
         if self._ended is not None:
             return
-        now, expires = self._service.clock(), self._grant.expires
-        if expires is not None and self._service.utc() >= expires:
+        now, expires = self._push.clock(), self._grant.expires
+        if expires is not None and self._push.utc() >= expires:
             self._entry.audit("credentials expired", self._grant, headset=self._headset)
             self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired")
             return

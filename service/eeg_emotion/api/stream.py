@@ -3,69 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated, ClassVar
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, HTTPException, WebSocket
 from starlette.responses import Response
 
-from eeg_emotion.access.access import CredentialsError
+from eeg_emotion.access.access import ClientAccess, CredentialsError
 from eeg_emotion.access.grants import Grant
+from eeg_emotion.api.guard import client_access
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import problem
+from eeg_emotion.api.push import Push
 from eeg_emotion.api.server import Wire
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.welcome import Greeter
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import PROTOCOL
 from eeg_emotion.publish.session import Session
 
-_RETRY_AFTER_SECONDS = 10  # for one whom a full or a stopping service refuses
+router = APIRouter()
 
 
-def stream_router(service: Service) -> APIRouter:
-    """Make the route `/v1/stream`."""
-    router = APIRouter()
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """How messages reach subscribers, and how they are greeted."""
 
-    @router.websocket("/v1/stream")
-    async def stream(socket: WebSocket) -> None:
-        if (refusal := refuse(service)) is not None:
-            await socket.send_denial_response(refusal)
-            return
-        client = "" if socket.client is None else f"{socket.client.host}:{socket.client.port}"
-        try:
-            grant = service.access.grant_of(socket.headers.get("authorization"))
-        except CredentialsError as error:
-            service.access.at(client).audit("refused", None, why=str(error))
-            await socket.send_denial_response(unauthorised(str(error)))
-            return
-        offered = socket.scope.get("subprotocols", [])
-        await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-        asked = socket.query_params.getlist("headset")
-        connection = _Connection(service, socket.scope["state"]["wire"], client, grant, asked)
-        service.subscribers.add(connection)
-        try:
-            # Until it ends; only what came before it was listened to is heard here.
-            while (message := await socket.receive())["type"] != "websocket.disconnect":
-                connection.hear(message.get("text"))
-        finally:
-            connection.detach()
-            service.subscribers.remove(connection)
+    router: ClassVar[APIRouter] = router
 
-    return router
+    push: Push
+    greeter: Greeter
 
 
-def refuse(service: Service) -> Response | None:
-    """Return the answer to one more connection where there can be none."""
-    if service.draining:
-        reason, why = "draining", "the service is stopping; try again in a moment"
-    elif service.subscribers.full:
-        reason = "connection_cap"
-        why = f"found {service.subscribers.most} connections, the most there may be; try later"
-    else:
-        return None
-    service.metrics.refused(reason)
-    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, why)
-    response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
-    return response
+@router.websocket("/v1/stream")
+async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart)]) -> None:
+    """Serve the protocol to one subscriber, until either side has enough."""
+    if (refusal := part.push.refusal()) is not None:
+        await socket.send_denial_response(refusal)
+        return
+    caller = client_access(socket)
+    try:
+        grant = caller.access.grant_of(socket.headers.get("authorization"))
+    except CredentialsError as error:
+        caller.audit("refused", None, why=str(error))
+        await socket.send_denial_response(unauthorised(str(error)))
+        return
+    offered = socket.scope.get("subprotocols", [])
+    await socket.accept(PROTOCOL if PROTOCOL in offered else None)
+    asked = socket.query_params.getlist("headset")
+    connection = _Connection(part, socket.scope["state"]["wire"], caller, grant, asked)
+    part.push.subscribers.add(connection)
+    try:
+        # Until it ends; only what came before it was listened to is heard here.
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            connection.hear(message.get("text"))
+    finally:
+        connection.detach()
+        part.push.subscribers.remove(connection)
+
+
+@router.get("/v1/stream", include_in_schema=False)
+async def no_upgrade() -> None:
+    """Raise the problem that says what a request without an upgrade should have been."""
+    raise HTTPException(
+        HTTPStatus.UPGRADE_REQUIRED,
+        "this is a WebSocket; connect with a WebSocket client, or follow one headset by "
+        "events at /v1/headsets/{identifier}/stream",
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
 
 
 def unauthorised(why: str) -> Response:
@@ -80,22 +86,23 @@ class _Connection:
 
     def __init__(
         self,
-        service: Service,
+        part: StreamPart,
         wire: Wire,
-        client: str,
+        caller: ClientAccess,
         grant: Grant | None,
         asked: Sequence[str],
     ) -> None:
-        self._service = service
+        push = part.push
+        self._metrics = push.metrics
         self._wire = wire
         self._session = Session(
-            service.bus,
-            service.access.at(client),
-            welcome=service.welcome,
+            push.bus,
+            caller,
+            welcome=part.greeter.welcome,
             close=self._close,
-            wake=lambda: service.fanout.mark(self),
-            clock=service.clock,
-            utc=service.utc,
+            wake=lambda: push.fanout.mark(self),
+            clock=push.clock,
+            utc=push.utc,
             grant=grant,
             asked=asked,
         )
@@ -113,7 +120,7 @@ class _Connection:
     def tick(self) -> None:
         """Look at the time."""
         self._session.tick()
-        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        self._metrics.conflated.inc(self.outbox.newly_conflated())
 
     def leave(self, reconnect_after_ms: int) -> None:
         """Tell that the service stops, and when to come again."""
@@ -126,9 +133,9 @@ class _Connection:
     def detach(self) -> None:
         """Let go of everything, since the connection is gone."""
         self._session.detach()
-        self._service.metrics.conflated.inc(self.outbox.newly_conflated())
+        self._metrics.conflated.inc(self.outbox.newly_conflated())
         ended = self._session.closed
-        self._service.metrics.closed("left" if ended is None else ended.name.lower())
+        self._metrics.closed("left" if ended is None else ended.name.lower())
 
     def hear(self, text: str | None) -> None:
         """Take what the subscriber said; None for what is no text."""

@@ -66,6 +66,7 @@ class Subscribers:
         self._clock = clock
         self._sleep = sleep
         self._open: set[Subscriber] = set()
+        self.draining = False
         self._emptied = asyncio.Event()
 
     @property
@@ -101,6 +102,7 @@ class Subscribers:
         Each is told at once when to come again, which is after the last has gone; it gets its
         messages until its own close, and has a moment to answer that.
         """
+        self.draining = True
         self._emptied.clear()
         spread = min(_SPREAD_SECONDS, len(self._open) * _SPREAD_EACH_SECONDS)
         ends = []

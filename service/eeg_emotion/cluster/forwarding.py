@@ -7,20 +7,24 @@ the answer is made, by the same routes that answer in one process.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import httpx
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from eeg_emotion.access.grants import Grant
+from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.access.grants import Scope as GrantScope
-from eeg_emotion.api.guard import grant_of
+from eeg_emotion.api.guard import grant_of, needs
+from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
+from eeg_emotion.api.routes import QUALITY_PATH, find_headset
 from eeg_emotion.cluster.mirror import Mirror, Place
 from eeg_emotion.cluster.packets import Call, IngestUnreachable, Reply
+from eeg_emotion.publish.messages import Quality
 
 _HEADERS = ("content-type", "link")
 _OF_HEADSET = "/v1/headsets/{identifier}/baseline"
@@ -33,6 +37,8 @@ _ROUTES = (
     ("/v1/profiles", ("GET",)),
     ("/v1/profiles/{name}", ("GET", "DELETE")),
 )
+
+router = APIRouter()
 
 
 class IngestProxy:
@@ -69,6 +75,10 @@ class IngestProxy:
         except IngestUnreachable as error:
             raise HTTPException(HTTPStatus.BAD_GATEWAY, str(error)) from error
         return Response(reply.body, status_code=reply.status, headers=reply.headers)
+
+    def check_known(self, identifier: str) -> None:
+        """Raise the problem that says so where there is no such headset."""
+        find_headset(self._mirror, identifier)
 
     def _place(self, request: Request) -> Place:
         """Find the ingest: the headset's, the alarm's, the one that is named, or the only one."""
@@ -109,20 +119,48 @@ class IngestProxy:
         )
 
 
-def elsewhere_router(answer: Callable[[Request], Awaitable[Response]]) -> APIRouter:
-    """Make the routes that an ingest answers."""
-    router = APIRouter(responses=responses(401, 403, 404, 409, 422, 502, 503), tags=["at ingests"])
-    for path, methods in _ROUTES:
-        for method in methods:
-            router.add_api_route(
-                path,
-                answer,
-                methods=[method],
-                response_class=Response,
-                name=f"{method.lower()}_{path}",
-                summary="Answered by the ingest that reads the headset, or is named.",
-            )
-    return router
+@dataclass(frozen=True, slots=True)
+class ForwardingPart:
+    """Which ingest answers what, in place of the parts that only an ingest has."""
+
+    router: ClassVar[APIRouter] = router
+
+    proxy: IngestProxy
+
+
+Given = Annotated[ForwardingPart, given(ForwardingPart)]
+
+
+@router.get(
+    QUALITY_PATH,
+    response_model=Quality,
+    dependencies=needs(Action.READ),
+    responses=responses(404),
+    tags=["headsets"],
+)
+async def quality(part: Given, identifier: str, request: Request) -> Response:
+    """Return how each channel of the headset's newest window was judged."""
+    part.proxy.check_known(identifier)
+    return await part.proxy.answer(request)
+
+
+async def forward(part: Given, request: Request) -> Response:
+    """Have the ingest answer that can."""
+    return await part.proxy.answer(request)
+
+
+for _path, _methods in _ROUTES:
+    for _method in _methods:
+        router.add_api_route(
+            _path,
+            forward,
+            methods=[_method],
+            response_class=Response,
+            name=f"{_method.lower()}_{_path}",
+            summary="Answered by the ingest that reads the headset, or is named.",
+            responses=responses(401, 403, 404, 409, 422, 502, 503),
+            tags=["at ingests"],
+        )
 
 
 class LocalResponder:

@@ -1,8 +1,11 @@
-"""What must be right before a process starts: the model, its path, and who may come in."""
+"""What must be right before a process starts: the model, its path, who may come in, and where."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
@@ -10,9 +13,64 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
 from eeg_emotion.codes import Purpose
+from eeg_emotion.daemon.process import allow_many_files, listen, url_of
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
+from eeg_emotion.publish.purpose import settle_purpose
 from eeg_emotion.settings import Settings, SettingsError, default_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was found to be right before the process starts.
+
+    Attributes
+    ----------
+    listener
+        Where it is to answer.
+    metrics_listener
+        Where the numbers are on a port of their own; None where they are not.
+    """
+
+    settings: Settings
+    model: Model
+    path: PathSettings
+    purpose: Purpose
+    access: Access
+    listener: socket.socket
+    metrics_listener: socket.socket | None
+
+    @property
+    def metrics_address(self) -> str | None:
+        """Where the numbers are on a port of their own, as a URL; None where they are not."""
+        listener = self.metrics_listener
+        return None if listener is None else f"{url_of(listener)}metrics"
+
+
+@contextlib.contextmanager
+def prepare(settings: Settings) -> Iterator[Prepared]:
+    """Load and check all that the settings name, and listen until the context is left.
+
+    Raises
+    ------
+    EegEmotionError
+        If something is not as it must be.
+    """
+    model = load_for_service(settings)
+    path = live_path(settings, model)
+    purpose = settle_purpose(
+        settings.purpose, settings.justification, simulated=model.contract.trained_on.simulated
+    )
+    access = access_for(settings, purpose)
+    with contextlib.ExitStack() as listeners:
+        listener = listeners.enter_context(listen(settings.host, settings.port, "--port"))
+        metrics_listener = None
+        if settings.metrics_port is not None:
+            metrics_listener = listeners.enter_context(
+                listen(settings.metrics_host, settings.metrics_port, "--metrics-port")
+            )
+        allow_many_files()
+        yield Prepared(settings, model, path, purpose, access, listener, metrics_listener)
 
 
 def load_for_service(settings: Settings) -> Model:

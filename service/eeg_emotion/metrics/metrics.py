@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,18 +14,14 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 import eeg_emotion
 from eeg_emotion.codes import Reason, State
+from eeg_emotion.metrics.broker import BrokerCollector, Traffic
 from eeg_emotion.metrics.recent import RollingStats
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import Prediction
-
-if TYPE_CHECKING:
-    from eeg_emotion.cluster.packets import Traffic
 
 TRANSPORTS = ("websocket", "sse")
 """How a subscriber may be connected."""
@@ -231,7 +226,7 @@ class Metrics:
 
     def watch_broker(self, read: Callable[[], Traffic]) -> None:
         """Tell of the broker too, as a function reads it."""
-        self.registry.register(_BrokerCollector(read))
+        self.registry.register(BrokerCollector(read))
 
     def show_model(self, *, name: str, version: str, sha256: str) -> None:
         """Show which model is served."""
@@ -249,34 +244,3 @@ class Metrics:
     def closed(self, reason: str) -> None:
         """Count a connection that ended."""
         self._closed.labels(reason).inc()
-
-
-class _BrokerCollector(Collector):
-    """What is read only when it is asked for."""
-
-    def __init__(self, read: Callable[[], Traffic]) -> None:
-        self._read = read
-
-    def collect(self) -> Iterator[Metric]:
-        traffic = self._read()
-        for name, text, value in (
-            ("connected", "Whether the broker is there: 1 or 0.", float(traffic.connected)),
-            ("ingests", "Ingests that are there, as a gateway sees it.", traffic.ingests),
-        ):
-            yield GaugeMetricFamily(f"emotion_broker_{name}", text, value)
-        for name, text, value in (
-            ("messages_sent", "Messages given to the broker.", traffic.sent),
-            ("messages_heard", "Messages taken from the broker.", traffic.heard),
-            ("messages_dropped", "Messages that it could not be given in time.", traffic.dropped),
-            (
-                "predictions_refetched",
-                "Predictions that were missed and asked for.",
-                traffic.refetched,
-            ),
-            (
-                "holes",
-                "How often missed predictions could not be had any more.",
-                traffic.holes,
-            ),
-        ):
-            yield CounterMetricFamily(f"emotion_broker_{name}", text, value)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from eeg_emotion.api.routes import MOST_WINDOWS
+from eeg_emotion.api.predict import MOST_WINDOWS
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 from eeg_emotion.open_inference.messages import (

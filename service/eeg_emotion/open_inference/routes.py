@@ -7,8 +7,9 @@ for `/v1/predict`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
@@ -17,9 +18,10 @@ from starlette.concurrency import run_in_threadpool
 
 import eeg_emotion
 from eeg_emotion.access.grants import Action
-from eeg_emotion.api.guard import documented, needs
-from eeg_emotion.api.service import Service
-from eeg_emotion.inference.model import Tensor
+from eeg_emotion.api.guard import DOCUMENTED, needs
+from eeg_emotion.api.parts import given
+from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.inference.model import Model, Tensor
 from eeg_emotion.open_inference.body import (
     HEADER_LENGTH,
     InferenceError,
@@ -78,111 +80,6 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-def inference_v2_router(service: Service) -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(tags=["inference"], responses=_failures())
-    contract = service.model.contract
-
-    asking = documented(service)
-
-    @router.get("/v2", dependencies=asking)
-    async def server() -> ServerMetadata:
-        """Describe the server."""
-        return ServerMetadata(
-            name="eeg-emotion",
-            version=eeg_emotion.__version__,
-            extensions=["binary_tensor_data"],
-        )
-
-    @router.get("/v2/health/live")
-    async def live() -> Live:
-        """Tell that the server runs."""
-        return Live()
-
-    @router.get("/v2/health/ready", responses=_failures(503))
-    async def ready() -> Ready:
-        """Return whether to send work here."""
-        _check_ready(service)
-        return Ready()
-
-    async def of_model(model: str) -> None:
-        if model != contract.name:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND,
-                f"found no model {model!r}, expected {contract.name!r}, the one that is served",
-            )
-
-    async def of_version(model: str, version: str) -> None:
-        await of_model(model)
-        if version != contract.version:
-            raise HTTPException(
-                HTTPStatus.NOT_FOUND,
-                f"found no version {version!r} of {model!r}, expected {contract.version!r}, the "
-                "one that is served",
-            )
-
-    for place, check in (
-        ("/v2/models/{model}", of_model),
-        ("/v2/models/{model}/versions/{version}", of_version),
-    ):
-        checks = [Depends(check)]
-
-        @router.get(place, dependencies=[*asking, *checks], responses=_failures(404))
-        async def metadata() -> ModelMetadata:
-            """Describe the graph: its inputs and outputs."""
-            return ModelMetadata(
-                name=contract.name,
-                versions=[contract.version],
-                platform="onnx_onnxv1",
-                inputs=[_described(service.model.input)],
-                outputs=[_described(tensor) for tensor in service.model.outputs],
-            )
-
-        @router.get(
-            f"{place}/ready",
-            dependencies=[*asking, *checks],
-            responses=_failures(404, 503),
-        )
-        async def model_ready() -> ModelReady:
-            """Return whether to send work here."""
-            _check_ready(service)
-            return ModelReady(name=contract.name)
-
-        @router.post(
-            f"{place}/infer",
-            dependencies=[*needs(service, Action.PREDICT), *checks],
-            response_model=InferResponse,
-            responses=_INFERRED | _failures(400, 404, 413, 415),
-            openapi_extra=_INFER_BODY,
-        )
-        async def infer_(request: Request) -> Response:
-            """Run the graph on one to four windows of features.
-
-            Outputs are the graph's own: probabilities of the classes before calibration.
-            """
-            encoding = request.headers.get("content-encoding", "identity")
-            if encoding != "identity":
-                raise HTTPException(
-                    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                    f"found Content-Encoding {encoding!r}, expected none; send the body as it is",
-                )
-            body = await request.body()
-            header_length = request.headers.get(HEADER_LENGTH)
-            try:
-                found, length = await run_in_threadpool(infer, service.model, body, header_length)
-            except InferenceError as error:
-                raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
-            if length is None:
-                return Response(found, media_type="application/json")
-            return Response(
-                found,
-                headers={HEADER_LENGTH: str(length)},
-                media_type="application/octet-stream",
-            )
-
-    return router
-
-
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document these statuses, and whatever else may go wrong, in the protocol's form."""
     documented: dict[int | str, dict[str, Any]] = {
@@ -238,9 +135,130 @@ _INFER_BODY: dict[str, Any] = {
 }
 
 
-def _check_ready(service: Service) -> None:
-    if service.draining:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+router = APIRouter(tags=["inference"], responses=_failures())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInferencePart:
+    """The model, and whether the service still takes work."""
+
+    router: ClassVar[APIRouter] = router
+
+    model: Model
+    subscribers: Subscribers
+
+    def check_ready(self) -> None:
+        """Raise the problem that says so where no work is to be sent here."""
+        if self.subscribers.draining:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+
+
+Given = Annotated[OpenInferencePart, given(OpenInferencePart)]
+
+
+@router.get("/v2", dependencies=DOCUMENTED)
+async def server() -> ServerMetadata:
+    """Describe the server."""
+    return ServerMetadata(
+        name="eeg-emotion",
+        version=eeg_emotion.__version__,
+        extensions=["binary_tensor_data"],
+    )
+
+
+@router.get("/v2/health/live")
+async def live() -> Live:
+    """Tell that the server runs."""
+    return Live()
+
+
+@router.get("/v2/health/ready", responses=_failures(503))
+async def ready(part: Given) -> Ready:
+    """Return whether to send work here."""
+    part.check_ready()
+    return Ready()
+
+
+async def of_model(part: Given, model: str) -> None:
+    """Raise the problem that says so where a path names another model."""
+    name = part.model.contract.name
+    if model != name:
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND,
+            f"found no model {model!r}, expected {name!r}, the one that is served",
+        )
+
+
+async def of_version(part: Given, model: str, version: str) -> None:
+    """Raise the problem that says so where a path names another model or version."""
+    await of_model(part, model)
+    expected = part.model.contract.version
+    if version != expected:
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND,
+            f"found no version {version!r} of {model!r}, expected {expected!r}, the "
+            "one that is served",
+        )
+
+
+async def metadata(part: Given) -> ModelMetadata:
+    """Describe the graph: its inputs and outputs."""
+    contract = part.model.contract
+    return ModelMetadata(
+        name=contract.name,
+        versions=[contract.version],
+        platform="onnx_onnxv1",
+        inputs=[_described(part.model.input)],
+        outputs=[_described(tensor) for tensor in part.model.outputs],
+    )
+
+
+async def model_ready(part: Given) -> ModelReady:
+    """Return whether to send work here."""
+    part.check_ready()
+    return ModelReady(name=part.model.contract.name)
+
+
+async def infer_(part: Given, request: Request) -> Response:
+    """Run the graph on one to four windows of features.
+
+    Outputs are the graph's own: probabilities of the classes before calibration.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"found Content-Encoding {encoding!r}, expected none; send the body as it is",
+        )
+    body = await request.body()
+    header_length = request.headers.get(HEADER_LENGTH)
+    try:
+        found, length = await run_in_threadpool(infer, part.model, body, header_length)
+    except InferenceError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+    if length is None:
+        return Response(found, media_type="application/json")
+    return Response(
+        found,
+        headers={HEADER_LENGTH: str(length)},
+        media_type="application/octet-stream",
+    )
+
+
+for _place, _check in (
+    ("/v2/models/{model}", of_model),
+    ("/v2/models/{model}/versions/{version}", of_version),
+):
+    _reading = [*DOCUMENTED, Depends(_check)]
+    router.get(_place, dependencies=_reading, responses=_failures(404))(metadata)
+    router.get(f"{_place}/ready", dependencies=_reading, responses=_failures(404, 503))(model_ready)
+    router.post(
+        f"{_place}/infer",
+        dependencies=[*needs(Action.PREDICT), Depends(_check)],
+        response_model=InferResponse,
+        responses=_INFERRED | _failures(400, 404, 413, 415),
+        openapi_extra=_INFER_BODY,
+    )(infer_)
 
 
 def _described(tensor: Tensor) -> TensorMetadata:

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.alarms.store.store import StoreError
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import connect
 from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange

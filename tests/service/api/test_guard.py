@@ -15,15 +15,14 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.grants import Action, Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
-from eeg_emotion.api.app import create_app
 from eeg_emotion.api.guard import OPEN_PATHS
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.session import STILL_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
@@ -86,7 +85,7 @@ def make_key(keys: KeyStore) -> Callable[..., str]:
 @contextlib.asynccontextmanager
 async def asking(service: Service, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(service, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1:8000", headers=headers
     ) as client:

@@ -16,12 +16,11 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.headset import headset_process
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access, CredentialsError
 from eeg_emotion.access.grants import Grant, Scope
-from eeg_emotion.api.app import create_app
-from eeg_emotion.api.health import metrics_server
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.probes import metrics_server
 from eeg_emotion.codes import State
 from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.publish.messages import Prediction
@@ -33,7 +32,7 @@ Ask = Callable[..., contextlib.AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @contextlib.asynccontextmanager
 async def asking(service: Service, **options: bool) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(service, **options))
+    transport = httpx.ASGITransport(service.app(**options) if options else service)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
@@ -136,7 +135,7 @@ async def test_it_is_ready_without_a_headset_and_with_lost_ones(
 async def test_while_it_drains_it_is_not_ready_but_alive(
     client: httpx.AsyncClient, service: Service
 ) -> None:
-    service.draining = True
+    service.subscribers.draining = True
     assert_problem(await client.get("/readyz"), 503, "the service is stopping")
     assert (await client.get("/livez")).status_code == 200
 
@@ -198,7 +197,7 @@ async def test_verbose_says_the_same_with_the_reason_while_it_is_not_ready(
     client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.add("h1", State.STALE)
-    service.draining = True
+    service.subscribers.draining = True
     response = await client.get("/readyz?verbose")
     assert_problem(response, 503, "the service is stopping")
     found = response.json()
@@ -253,9 +252,17 @@ async def test_numbers_that_are_elsewhere_say_so(service: Service) -> None:
 
 
 @pytest.fixture
-async def beside(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+async def clock(service: Service) -> Time:
+    """Tell the time by which the event loop's lag is measured, for which no sleep has ended."""
+    clock = Time(0.0)
+    service.lag = await lag_after(clock, [])
+    return clock
+
+
+@pytest.fixture
+async def beside(service: Service, clock: Time) -> AsyncIterator[httpx.AsyncClient]:
     """Ask the port that has the numbers alone."""
-    server = metrics_server(service)
+    server = metrics_server(service.vitals(), service.access.origins)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
@@ -267,16 +274,16 @@ async def beside(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_probes_may_ask_the_port_of_the_numbers(
-    beside: httpx.AsyncClient, service: Service
+    beside: httpx.AsyncClient, service: Service, clock: Time
 ) -> None:
     service.access = Guarded()  # which probes know nothing of
     for path in ("/livez", "/readyz", "/readyz?verbose"):
         response = await beside.get(path)
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
-    service.draining = True
+    service.subscribers.draining = True
     assert_problem(await beside.get("/readyz"), 503, "the service is stopping")
     assert (await beside.get("/livez")).status_code == 200
-    service.lag = await lag_after(Time(2.0), [])
+    clock.now += 0.25 + 2.0
     assert_problem(await beside.get("/livez"), 503, "found the event loop 2.0 s late")
 
 
@@ -301,7 +308,7 @@ async def test_the_port_of_the_numbers_answers_to_no_unknown_name(
 async def test_beyond_this_machine_the_port_of_the_numbers_answers_to_its_networks_names(
     service: Service,
 ) -> None:
-    server = metrics_server(service, any_host=True)
+    server = metrics_server(service.vitals(), service.access.origins, any_host=True)
     transport = httpx.ASGITransport(app=server.config.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway-1:9100") as client:
         assert (await client.get("/metrics")).status_code == 200

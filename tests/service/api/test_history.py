@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 
-from eeg_emotion.api.app import create_app
 from eeg_emotion.api.history import EventsPage, HistoryPage
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import KEPT_SECONDS
@@ -52,7 +51,7 @@ async def client(
         linked = response.links.get("next")
         assert (linked and linked["url"]) == page.next
 
-    transport = httpx.ASGITransport(create_app(service))
+    transport = httpx.ASGITransport(service)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://localhost", event_hooks={"response": [check]}
     ) as client:

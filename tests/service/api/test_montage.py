@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from tests.support.service import Service
 
-from eeg_emotion.api.app import create_app
-from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.montage import DEAP32
 
 
 async def test_electrodes_lie_on_the_head_as_seen_from_above(service: Service) -> None:
-    transport = httpx.ASGITransport(create_app(service))
+    transport = httpx.ASGITransport(service)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         found = (await client.get("/v1/montage")).json()["electrodes"]
     assert set(DEAP32) <= found.keys()

@@ -16,10 +16,9 @@ import pytest
 import websockets
 from fastapi import HTTPException
 from numpy.typing import NDArray
+from tests.support.service import Service
 
-from eeg_emotion.api.app import create_app
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import Check, Reason, State, Trouble
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.quality import QualityLimits
@@ -688,7 +687,7 @@ async def test_an_error_of_our_own_is_a_problem_that_tells_nothing_of_the_inside
 
 
 async def test_a_header_of_an_error_is_kept(service: Service) -> None:
-    app = create_app(service)
+    app = service.app()
 
     @app.get("/busy")
     async def busy() -> None:
@@ -809,7 +808,7 @@ async def test_a_system_that_calls_javascript_plain_text_does_not_break_the_page
 ) -> None:
     for suffix in (".js", ".css", ".svg"):
         mimetypes.add_type("text/plain", suffix)  # as Windows' registry often says
-    transport = httpx.ASGITransport(create_app(service))
+    transport = httpx.ASGITransport(service)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         kinds = {
             name: (await client.get(f"/static/{name}")).headers["content-type"].partition(";")[0]

@@ -12,13 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api import sse
-from eeg_emotion.api.app import create_app
-from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscriber, Subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.publish.close_codes import CloseCode
@@ -243,7 +242,7 @@ async def test_the_end_is_told_and_then_the_stream_ends(
     service.headsets.add("h1", State.LIVE)
     async with follow(address) as events:
         await subscribed(events)
-        service.draining = True
+        service.subscribers.draining = True
         draining = asyncio.create_task(service.subscribers.drain())
         event = await events.next()
         assert event.event == "going_away"
@@ -342,7 +341,7 @@ async def test_one_whose_response_never_begins_is_counted_until_then(service: Se
 
     with theirs:
         with pytest.raises(OSError, match="the peer is gone"):
-            await create_app(service)(scope, receive, send)
+            await service(scope, receive, send)
         writer.close()
         await writer.wait_closed()
     assert found[0] == (True, 1)

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.frames import CloseCode
 
 from eeg_emotion.api.server import _Request
-from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
@@ -484,7 +484,6 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     async with serving() as address, contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(subscriber(address)) for _ in range(50)]
         listening = [asyncio.create_task(listen(one, client)) for one, client in enumerate(clients)]
-        service.draining = True
         draining = asyncio.create_task(service.subscribers.drain())
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/v1/stream", proxy=None)

@@ -20,18 +20,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.service.alarms.quiet import alarms_in
+from tests.support.service import Service
 from typer.testing import CliRunner
 
-from eeg_emotion.api.app import create_app
 from eeg_emotion.api.server import make_server
-from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.cli.main import app
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
-from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -93,7 +91,7 @@ class Running:
         )  # fmt: skip
         self.baselines.attach(self)
         alarms = alarms_in(self.folder, self.bus)
-        self.service = Service(self.model, 1.0, self, self.bus, Metrics(), self.baselines, *alarms)
+        self.service = Service(self.model, self, self.bus, self.baselines, *alarms)
 
     def headsets(self) -> tuple[Headset, ...]:
         return tuple(
@@ -141,7 +139,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     service = Running(adapted(rest=True), tmp_path / "profiles", rest_signal)
     service.lines["h1"] = FakeLine(fake_monitor)
-    server = make_server(create_app(service.service))
+    server = make_server(service.service)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         service.url = "http://{}:{}".format(*listener.getsockname())
         async with asyncio.TaskGroup() as tasks:

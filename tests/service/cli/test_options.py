@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from eeg_emotion.cli import options
 from eeg_emotion.cli.main import app
 from eeg_emotion.cli.options import FIELDS, in_terminal, takes_settings
+from eeg_emotion.codes import Purpose
 from eeg_emotion.lsl.configuration import Scope
-from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.settings import Settings
 from eeg_emotion.settings_reference import COMMANDS, TABLES
 

@@ -9,12 +9,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.support.service import Service
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from eeg_emotion.access.grants import EVERYTHING
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import connection
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import PROTOCOL, Subscribed, Welcome

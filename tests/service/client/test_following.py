@@ -14,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.service.client.proxy import proxied
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.tokens import TokenVerifier
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import (
     Detail,
     Message,
@@ -197,7 +197,8 @@ async def test_a_service_that_goes_away_is_returned_to_when_it_says(
         await service.bus.until_subscribers(1)
         service.bus.publish(prediction(seq=0))
         assert await following(stream) == prediction(seq=0)
-        await service.subscribers.drain()
+        stopping, service.subscribers = service.subscribers, type(service.subscribers)()
+        await stopping.drain()  # what the client returns to is another process
         returned = await following(stream)
         assert isinstance(returned, Reconnected)
         assert returned == Reconnected({"h1": True}, "closed with 4001 shutdown")

@@ -74,7 +74,13 @@ async def test_local_subscribers_notice_nothing_of_a_broker_that_dies_and_gatewa
         broker.start()
         await until(lambda: state_of(gateway) is State.LIVE)
         await until(lambda: kept(gateway) == [("e0", seq) for seq in range(5)])
-        names = {frame.name for frame in take_all(far)}
+        names: set[str] = set()
+
+        def marker_came() -> bool:
+            names.update(frame.name for frame in take_all(far))
+            return "marker" in names
+
+        await until(marker_came)
         assert names == {"status", "prediction", "marker"}
         assert gateway.traffic().refetched == 4
         assert gateway.traffic().holes == 0

@@ -34,9 +34,8 @@ import pytest
 from numpy.typing import NDArray
 from tests.service.alarms.quiet import NoAlarms, alarms_in
 from tests.support.headset import headset_process
+from tests.support.service import Service
 
-from eeg_emotion.api.app import create_app
-from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.codes import Check, Reason, State
@@ -691,8 +690,8 @@ async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
     """Ask the REST interface in front of a fleet."""
     with tempfile.TemporaryDirectory() as folder:
         alarms, events = alarms_in(Path(folder), bus)
-    service = Service(model, 1.0, fleet, bus, Metrics(), baselines_of(model, bus), alarms, events)
-    transport = httpx.ASGITransport(create_app(service))
+    service = Service(model, fleet, bus, baselines_of(model, bus), alarms, events)
+    transport = httpx.ASGITransport(service)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(path)
     assert response.status_code == 200, response.text

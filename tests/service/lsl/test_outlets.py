@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pylsl
 import pytest
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import Reason
 from eeg_emotion.lsl.discovery import Discovery
 from eeg_emotion.lsl.outlets import CHANNELS, REASON_BITS, Outlets

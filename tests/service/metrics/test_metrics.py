@@ -16,11 +16,11 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.needs import the_program
+from tests.support.service import Service
 
 import eeg_emotion
-from eeg_emotion.api.service import Service
-from eeg_emotion.cluster.packets import Traffic
 from eeg_emotion.codes import Reason, State
+from eeg_emotion.metrics.broker import Traffic
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.metrics.recent import Deficit, RollingStats
 from eeg_emotion.publish.close_codes import CloseCode
@@ -240,7 +240,7 @@ async def test_open_connections_are_counted_by_transport(address: str, service: 
         while connected() != (0, 0):  # noqa: ASYNC110 - nobody is told of the end
             await asyncio.sleep(0.01)
         # An ordinary request is no subscriber, nor is one that was refused.
-        service.draining = True
+        service.subscribers.draining = True
         await http.get(f"http://{address}/livez")
         with pytest.raises(websockets.InvalidStatus):
             await websockets.connect(stream, proxy=None)

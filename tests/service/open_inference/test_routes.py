@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.support.examples import examples
+from tests.support.service import Service
 
 from eeg_emotion.api.body_limit import LARGEST_BODY_BYTES
-from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Model, demo_model_path
 from eeg_emotion.open_inference.body import HEADER_LENGTH, InferenceError, infer
 
@@ -107,7 +107,7 @@ async def test_a_triton_client_finds_the_server_and_what_the_graph_takes_and_giv
                     {"name": name, "datatype": "FP32", "shape": [-1, 2]} for name in TARGETS
                 ],
             }
-            service.draining = True
+            service.subscribers.draining = True
             assert client.is_server_live()
             assert not client.is_server_ready()
             assert not client.is_model_ready(NAME)

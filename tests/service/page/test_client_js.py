@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.service.api.proxy import Proxy
 from tests.support.browser import Page
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.tokens import TokenVerifier
-from eeg_emotion.api.service import Service
 from eeg_emotion.client.handshake import LARGEST_MESSAGE, make_opening
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import History, Position
@@ -782,7 +782,7 @@ async def test_a_connection_that_died_unnoticed_is_made_anew(
     prediction: Predict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("eeg_emotion.api.service.PING_SECONDS", 0.5)
+    monkeypatch.setattr("eeg_emotion.api.welcome.PING_SECONDS", 0.5)
     async with serving() as address, Proxy(address) as proxy:
         await through(page, proxy)
         before = proxy.connections

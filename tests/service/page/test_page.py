@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 import pytest
 from tests.service.api.proxy import Proxy
 from tests.support.browser import Page, first_line, program
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import Purpose
 from eeg_emotion.publish.history import History
 from eeg_emotion.publish.messages import Prediction, Status, WindowSpan

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 from tests.support.browser import Page
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import State, Trouble
 from eeg_emotion.publish.messages import (
     ChannelQuality,

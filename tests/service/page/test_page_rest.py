@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.browser import Page
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
-from eeg_emotion.api.service import Service
 from eeg_emotion.inference.model import Model
 from eeg_emotion.publish.messages import Baseline, BaselineState
 

@@ -1,0 +1,173 @@
+"""Health for orchestrators, its details for people, and the numbers for Prometheus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, ClassVar
+
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from eeg_emotion.access.grants import Action
+from eeg_emotion.access.origins import Origins
+from eeg_emotion.api import problems
+from eeg_emotion.api.guard import grant_of, needs, require
+from eeg_emotion.api.health import Health, Readiness, Vitals
+from eeg_emotion.api.parts import give, given, routes_of
+from eeg_emotion.api.problems import MEDIA_TYPE, problem, responses
+from eeg_emotion.api.server import Server, make_server
+
+router = APIRouter(responses=responses(), tags=["health"])
+numbers_router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPart:
+    """How the service is.
+
+    Attributes
+    ----------
+    vitals
+        What tells it.
+    metrics_here
+        Whether `/metrics` is served here; it has no credentials of its own in many places.
+    metrics_address
+        Where it is served instead, if anywhere.
+    """
+
+    router: ClassVar[APIRouter] = router
+
+    vitals: Vitals
+    metrics_here: bool = True
+    metrics_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersPart:
+    """How the service is, for a port of its own."""
+
+    router: ClassVar[APIRouter] = numbers_router
+
+    vitals: Vitals
+
+
+Given = Annotated[HealthPart, given(HealthPart)]
+NumbersGiven = Annotated[NumbersPart, given(NumbersPart)]
+
+
+@router.get("/livez", responses=responses(503))
+async def livez(part: Given) -> Health:
+    """Tell that the event loop runs in time; nothing else is asked."""
+    if (late := part.vitals.lateness()) is not None:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, late)
+    return Health(status="ok")
+
+
+@router.get("/readyz", response_model=Readiness | Health, responses=responses(401, 503))
+async def readyz(
+    part: Given, request: Request, verbose: Annotated[str | None, Query()] = None
+) -> Readiness | Health | JSONResponse:
+    """Return whether to send work here. A missing headset does not make the service unready.
+
+    `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
+    ready, these are members of the problem.
+    """
+    wrong = part.vitals.unreadiness()
+    if verbose is None:
+        if wrong is not None:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
+        return Health(status="ok")
+    require(request, Action.READ)
+    readiness = part.vitals.readiness(grant_of(request))
+    if wrong is None:
+        return readiness
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    members = readiness.model_dump(mode="json", exclude={"status"})
+    return JSONResponse(
+        {"title": status.phrase, "status": status, "detail": wrong, **members},
+        status_code=status,
+        media_type=MEDIA_TYPE,
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    dependencies=needs(Action.METRICS),
+    responses=responses(404),
+    name="metrics_",  # as it has always been in the document
+)
+async def metrics(part: Given) -> Response:
+    """Return the numbers for Prometheus."""
+    if not part.metrics_here:
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND,
+            "found no numbers on this port, which others than this machine can reach; start "
+            "the service with --metrics-port, and they are on 127.0.0.1 at that port"
+            if part.metrics_address is None
+            else f"found no numbers on this port; on the service's own machine they are at "
+            f"{part.metrics_address}",
+        )
+    return _exposition(part.vitals)
+
+
+def metrics_server(vitals: Vitals, origins: Origins, *, any_host: bool = False) -> Server:
+    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone.
+
+    On this machine's own address it answers to no foreign name; beyond it, under `any_host`, those
+    of its network know it by theirs.
+    """
+    parts = [NumbersPart(vitals)]
+    app = FastAPI(openapi_url=None, redirect_slashes=False, routes=routes_of(parts))
+    problems.install(app)
+    give(app, parts)
+    return make_server(app if any_host else _KnownHost(app, origins))
+
+
+@numbers_router.get("/metrics")
+async def numbers(part: NumbersGiven) -> Response:
+    """Return the numbers for Prometheus, whoever asks."""
+    return _exposition(part.vitals)
+
+
+@numbers_router.get("/livez")
+async def plain_livez(part: NumbersGiven) -> Response:
+    """Tell that the event loop runs in time."""
+    return _health(part.vitals.lateness())
+
+
+@numbers_router.get("/readyz")
+async def plain_readyz(part: NumbersGiven) -> Response:
+    """Return whether to send work here."""
+    return _health(part.vitals.unreadiness())
+
+
+class _KnownHost:
+    """ASGI middleware: a page whose name was made to lead here is not to read the numbers."""
+
+    def __init__(self, app: ASGIApp, origins: Origins) -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        respond = self._app
+        host = Headers(scope=scope).get("host")
+        if host is not None and not self._origins.names(host):
+            why = f"found the Host {host!r}, expected localhost or an address; use 127.0.0.1"
+            respond = problem(HTTPStatus.FORBIDDEN, why)
+        await respond(scope, receive, send)
+
+
+def _health(wrong: str | None) -> Response:
+    if wrong is not None:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, wrong)
+    return JSONResponse(Health(status="ok").model_dump())
+
+
+def _exposition(vitals: Vitals) -> Response:
+    return Response(generate_latest(vitals.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,66 @@
+"""What WebSockets and streams of events share: what is sent, to whom, and when there is no room."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from eeg_emotion.api.fanout import Fanout
+from eeg_emotion.api.problems import problem
+from eeg_emotion.api.subscribers import Subscribers
+from eeg_emotion.metrics.metrics import Metrics
+from eeg_emotion.publish.bus import Bus
+
+_RETRY_AFTER_SECONDS = 10  # for one whom a full or a stopping service refuses
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The way of messages to subscribers.
+
+    Attributes
+    ----------
+    bus
+        Where messages come from.
+    subscribers
+        Who is connected.
+    fanout
+        Writes to WebSockets.
+    metrics
+        What is counted.
+    clock, utc
+        Monotonic, and Unix time; seconds.
+    """
+
+    bus: Bus
+    subscribers: Subscribers
+    fanout: Fanout
+    metrics: Metrics
+    clock: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
+
+    def refusal(self) -> Response | None:
+        """Return the answer to one more connection where there can be none."""
+        if self.subscribers.draining:
+            reason, why = "draining", "the service is stopping; try again in a moment"
+        elif self.subscribers.full:
+            reason = "connection_cap"
+            most = self.subscribers.most
+            why = f"found {most} connections, the most there may be; try later"
+        else:
+            return None
+        self.metrics.refused(reason)
+        response = problem(HTTPStatus.SERVICE_UNAVAILABLE, why)
+        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        return response
+
+    async def run(self) -> None:
+        """Carry messages to the subscribers, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.fanout.run())
+            tasks.create_task(self.subscribers.run())

@@ -1,0 +1,56 @@
+"""The greeting of a WebSocket's subscriber."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import eeg_emotion
+from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.api.server import PING_SECONDS
+from eeg_emotion.codes import Purpose
+from eeg_emotion.publish.headsets import Headsets
+from eeg_emotion.publish.history import RESUME_SECONDS
+from eeg_emotion.publish.messages import ModelCard, Welcome
+from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
+from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Greeter:
+    """Makes the greeting for whoever subscribes.
+
+    Attributes
+    ----------
+    card
+        The model.
+    headsets
+        Who is here.
+    purpose, justification
+        What the service is run for, and why it may be.
+    """
+
+    card: ModelCard
+    headsets: Headsets
+    purpose: Purpose = Purpose.DEMO
+    justification: str | None = None
+
+    def welcome(self, grant: Grant) -> Welcome:
+        """Greet a subscriber, with the headsets that it may read."""
+        return Welcome(
+            service=f"eeg-emotion {eeg_emotion.__version__}",
+            purpose=self.purpose,
+            justification=self.justification,
+            subject=grant.subject,
+            scopes=tuple(map(str, grant.scopes)),
+            credits=CREDITS,
+            ack_every=ACK_EVERY,
+            heartbeat_seconds=PING_SECONDS,
+            resume_seconds=RESUME_SECONDS,
+            max_subscriptions=MAX_SUBSCRIPTIONS,
+            model=self.card,
+            headsets=tuple(
+                headset
+                for headset in self.headsets.headsets()
+                if grant.allows(Action.READ, headset.id)
+            ),
+        )
