@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from eeg_emotion.api.service import Service
 from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
@@ -23,6 +24,7 @@ from eeg_emotion.access.grants import Action, Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.api.guard import OPEN_PATHS
+from eeg_emotion.page import codes_module
 from eeg_emotion.publish.session import STILL_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
@@ -114,6 +116,10 @@ async def test_every_endpoint_asks_for_credentials_but_those_that_are_listed(
         assert (await client.get("/no/such/path")).status_code == 401
         assert (await client.get("/")).status_code == 200
         assert (await client.get("/static/page.js")).status_code == 200
+        # The page needs the codes' words before anyone has entered a key.
+        codes = await client.get("/static/codes.js")
+        assert (codes.status_code, codes.text) == (200, codes_module())
+        assert codes.headers["content-type"].startswith("text/javascript")
     asked = {place for place, answer in answers.items() if answer.status_code == 401}
     assert {path for path, _ in answers.keys() - asked} <= OPEN_PATHS
     assert len(asked) > 15
