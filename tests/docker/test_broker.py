@@ -10,10 +10,10 @@ from pathlib import Path
 import nats
 import pytest
 import yaml
-from tests.docker.dockerfile import DOCKER
-from tests.service.cluster.conftest import Broker, free_port, nats_server, until
-
-__all__ = ["nats_server"]
+from tests.support.broker import Broker
+from tests.support.dockerfile import DOCKER
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 REFUSED = "Permissions Violation"
 

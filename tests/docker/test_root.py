@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.docker.dockerfile import Stage, send_context, stages
+from tests.support.dockerfile import Stage, send_context, stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("debian root"), pytest.mark.timeout(600)]
 

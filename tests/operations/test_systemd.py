@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.operations import confined
+from tests.support import confined
 from typer.main import get_command
 
 from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_SECONDS

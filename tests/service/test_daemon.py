@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from tests.service.fleet.test_fleet import playing
 from tests.support.command import assert_refused, command
+from tests.support.replay import playing
 
 from eeg_emotion.daemon import roles
 from eeg_emotion.daemon.process import allow_many_files, room_for

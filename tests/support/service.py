@@ -16,8 +16,8 @@ from typing import Any, Literal
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.service.alarms.quiet import alarms_in
-from tests.service.publish import conftest as publish
+from tests.support import messages
+from tests.support.alarms import alarms_in
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.server import make_server
@@ -214,7 +214,7 @@ def prediction() -> Callable[..., Prediction]:
     """Make a prediction of a headset."""
 
     def make(headset: str = "h1", seq: int = 0, **changes: Any) -> Prediction:
-        return publish.prediction(headset, seq, **changes)
+        return messages.prediction(headset, seq, **changes)
 
     return make
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.training.study_people import made_people, plan
+from tests.support.study_people import made_people, plan
 
 from eeg_emotion_training import running
 from eeg_emotion_training.running import part_of, run_study

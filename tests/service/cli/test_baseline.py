@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import alarms_in
+from tests.support.alarms import alarms_in
 from typer.testing import CliRunner
 
 from eeg_emotion.api.app import create_app

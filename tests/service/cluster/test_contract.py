@@ -6,16 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from tests.service.cluster.conftest import Broker, gateway_bus, ingest_bus, running, until
-from tests.service.publish.conftest import (
-    Bell,
-    baseline,
-    brief,
-    detail,
-    prediction,
-    status,
-    take_all,
-)
+from tests.support.broker import Broker, gateway_bus, ingest_bus, running
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import baseline, detail, prediction, status
+from tests.support.waiting import until
 
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus, Published, Recovery

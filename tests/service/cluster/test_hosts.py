@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.service.cluster.conftest import until
-from tests.service.cluster.watch import Watch, is_whole
 from tests.support.browser import background, first_line, program
+from tests.support.waiting import until
+from tests.support.watch import Watch, is_whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -20,10 +20,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from tests.service.cluster.conftest import Broker, until
-from tests.service.cluster.watch import Watch, is_whole
+from tests.support.broker import Broker
 from tests.support.browser import background, first_line, program
 from tests.support.headset import headset_process
+from tests.support.waiting import until
+from tests.support.watch import Watch, is_whole
 
 from eeg_emotion.recordings.simulation import SimulatedPerson
 

@@ -11,20 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import re
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx
@@ -32,24 +28,36 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import NoAlarms, alarms_in
+from tests.support.alarms import alarms_in
+from tests.support.fleet import (
+    LONGEST_WAIT_SECONDS,
+    RecordingBus,
+    WatchedModel,
+    baselines_of,
+    running,
+)
 from tests.support.headset import headset_process
+from tests.support.replay import (
+    NotedClock,
+    paced,
+    person,
+    playing,
+    signal_of,
+    utc_less_local,
+)
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.service import Service
-from eeg_emotion.baseline.baselines import Baselines
-from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError, headset_id
+from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
-    Baseline,
     Check,
     Detail,
     Headset,
@@ -59,112 +67,13 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
-from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
-from eeg_emotion.replay.faults import parse_faults
-from eeg_emotion.replay.replayer import Replayer
+from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.stream.link import STALE_SECONDS
 from eeg_emotion.stream.scoring import NO_SCORE
 from eeg_emotion.stream.selection import HeadsetFilter
 
 # All scenarios are within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-LONGEST_WAIT_SECONDS = 200.0  # for what comes within seconds on a machine with nothing else to do
-CHUNK_SECONDS = 0.25
-
-
-class RecordingBus(Bus):
-    """A bus that also keeps its messages, and lets a test wait for one.
-
-    Attributes
-    ----------
-    taken
-        How many samples of each headset were taken, with all that came of them.
-    taking
-        Notified whenever some were.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: Counter[str] = Counter()
-        self.taking = threading.Condition()
-        self.messages: list[Prediction | Status | Baseline | Detail] = []
-        self._news = asyncio.Condition()
-
-    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
-        super().publish(message)
-        self.messages.append(message)
-        self._waking = asyncio.ensure_future(self._wake())
-
-    async def _wake(self) -> None:
-        async with self._news:
-            self._news.notify_all()
-
-    @property
-    def predictions(self) -> list[Prediction]:
-        return [message for message in self.messages if isinstance(message, Prediction)]
-
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with self._news, asyncio.timeout(LONGEST_WAIT_SECONDS):
-            await self._news.wait_for(wanted)
-
-    async def until_state(self, state: State, since: int = 0, of: str = "") -> Status:
-        """Wait for a headset in this state, of those whose id ends so."""
-
-        def found() -> list[Status]:
-            return [
-                message
-                for message in self.messages[since:]
-                if isinstance(message, Status)
-                and message.headset.state is state
-                and message.headset.id.endswith(of)
-            ]
-
-        await self.until(lambda: bool(found()))
-        return found()[0]
-
-    def valid(self, of: str = "") -> list[Prediction]:
-        """The valid predictions of the headsets whose id ends so."""
-        return [p for p in self.predictions if p.valid and p.headset.endswith(of)]
-
-
-class NotingMetrics(Metrics):
-    """What is counted, and how many samples came just now."""
-
-    newest = 0
-
-    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
-        super().heard(samples=samples, missing=missing, superseded=superseded)
-        self.newest = samples
-
-
-class NotingBaselines(Baselines):
-    """Baselines, which hear of all samples when everything else was done; it is noted of whom."""
-
-    bus: RecordingBus
-    metrics: NotingMetrics
-
-    def heard(self, identifier: str, prediction: Prediction | None) -> None:
-        super().heard(identifier, prediction)
-        with self.bus.taking:
-            self.bus.taken[identifier] += self.metrics.newest
-            self.bus.taking.notify_all()
-
-
-@dataclass(frozen=True)
-class WatchedModel:
-    """The demo model; it keeps the features that it was asked about."""
-
-    model: Model
-    seen: list[NDArray[np.float32]]
-
-    @property
-    def contract(self):
-        return self.model.contract
-
-    def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        self.seen.extend(features.copy())
-        return self.model.predict(features)
 
 
 @dataclass
@@ -198,171 +107,6 @@ class Stage:
         return running(
             model or self.model, clock, HeadsetFilter(match=(match or f"{self.name}-*",))
         )
-
-
-def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
-    # No test here keeps a profile, so that the folder need not be there.
-    profiles = ProfileStore(Path("no-such-folder"))
-    return NotingBaselines(
-        model, bus, profiles, clock=time.monotonic, utc=time.time, random=Random(5)
-    )
-
-
-@contextlib.asynccontextmanager
-async def running(
-    model: Model | WatchedModel, clock: Callable[[], float], reception: HeadsetFilter
-) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
-    bus, metrics = RecordingBus(), NotingMetrics()
-    baselines = baselines_of(model, bus)
-    baselines.bus, baselines.metrics = bus, metrics
-    fleet = Fleet(
-        model,
-        model.contract.path,
-        reception,
-        bus,
-        metrics,
-        baselines,
-        NoAlarms(),
-        clock,
-    )
-    baselines.attach(fleet)
-    task = asyncio.create_task(fleet.run())
-    try:
-        yield fleet, bus
-        assert not task.done(), "the fleet ended by itself"
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-@contextlib.asynccontextmanager
-async def playing(recording: Recording, *, faults: str = "", **options: Any) -> AsyncIterator[None]:
-    stop = threading.Event()
-    replayer = Replayer(recording, faults=parse_faults(faults), **options)
-    thread = threading.Thread(target=replayer.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.to_thread(thread.join, 60)
-        assert not thread.is_alive()
-
-
-class Pace:
-    """The clock of a replay, which goes on once all samples so far were taken.
-
-    It runs far ahead of the machine's, so that no window is ever an old one.
-    """
-
-    def __init__(self, bus: RecordingBus, recording: Recording, chunk_seconds: float) -> None:
-        self.first = self._now = pylsl.local_clock() + 1000.0
-        self._taken = bus.taken
-        self._taking = bus.taking
-        info = pylsl.StreamInfo(recording.name, source_id=recording.source_id)
-        self._identifier = headset_id(info)
-        self._chunk = round(chunk_seconds * recording.sfreq)
-        self._sent = bus.taken[self._identifier]  # by its connections before
-        self._limit: float = math.inf
-        self._over = False
-
-    def __call__(self) -> float:
-        return self._now
-
-    def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """Wait for the samples so far to be taken, and let these seconds pass in no time."""
-        with self._taking:
-            self._taking.wait_for(
-                lambda: self._over or (self._sent < self._limit and self._all_taken())
-            )
-            if self._over:
-                return stop.wait()
-            self._sent += self._chunk
-        self._now += seconds + 1e-6  # or what is left by rounding would be waited for again
-        return False
-
-    async def hold(self, chunks: int = 0) -> None:
-        """Send no more than this in all; this waits until it was taken."""
-
-        with self._taking:
-            self._limit = chunks * self._chunk
-
-        def wait() -> None:
-            with self._taking:
-                assert self._taking.wait_for(
-                    lambda: self._sent >= self._limit and self._all_taken(), LONGEST_WAIT_SECONDS
-                )
-
-        await asyncio.to_thread(wait)
-
-    def go_on(self) -> None:
-        """Send what is left."""
-        with self._taking:
-            self._limit = math.inf
-            self._taking.notify_all()
-
-    def end(self) -> None:
-        """Send nothing any more."""
-        with self._taking:
-            self._over = True
-            self._taking.notify_all()
-
-    def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
-        """Return predictions by the second of the replay with which their windows begin."""
-        utc = time.time() - pylsl.local_clock()
-        return {round(p.window.start - utc - self.first): p for p in predictions}
-
-    def _all_taken(self) -> bool:
-        return self._taken[self._identifier] >= self._sent
-
-
-@contextlib.asynccontextmanager
-async def paced(
-    recording: Recording, bus: RecordingBus, *, chunk_seconds: float = CHUNK_SECONDS
-) -> AsyncIterator[Pace]:
-    """Play a recording as fast as its samples are taken; its stretches must be whole chunks."""
-    pace = Pace(bus, recording, chunk_seconds)
-    # The speed says that its stamps run ahead.
-    options = {"speed": 2.0, "chunk_seconds": chunk_seconds, "clock": pace, "wait": pace.wait}
-    async with playing(recording, **options):
-        try:
-            yield pace
-        finally:
-            pace.end()
-
-
-@cache
-def person(sfreq: float) -> NDArray[np.float64]:
-    samples = SimulatedPerson(5, 1).run(0, sfreq).next(round(60 * sfreq), 0.5, -0.5)
-    samples.setflags(write=False)
-    return samples
-
-
-def signal_of(seconds: float, sfreq: float = 128.0) -> NDArray[np.float64]:
-    return person(sfreq)[:, : round(seconds * sfreq)]
-
-
-class NotedClock:
-    """A clock that keeps what it said first: of a replay that is sample 0's stamp."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.first: float | None = None
-
-    def __call__(self) -> float:
-        now = self._clock()
-        self.first = self.first or now
-        return now
-
-
-def utc_less_local() -> float:
-    """Unix time less LSL's clock, both read with nothing in between."""
-    readings = []
-    for _ in range(100):
-        before, utc, after = pylsl.local_clock(), time.time(), pylsl.local_clock()
-        readings.append((after - before, utc - (before + after) / 2))
-    return min(readings)[1]
 
 
 def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction]) -> None:

@@ -15,16 +15,8 @@ from pathlib import Path
 import numpy as np
 import pylsl
 import pytest
-from tests.service.fleet.test_fleet import (
-    LONGEST_WAIT_SECONDS,
-    RecordingBus,
-    paced,
-    playing,
-    running,
-    signal_of,
-    utc_less_local,
-)
-from tests.service.recordings.conftest import deap_arrays, deap_file
+from tests.support.fleet import LONGEST_WAIT_SECONDS, RecordingBus, running
+from tests.support.replay import paced, playing, signal_of, utc_less_local
 
 from eeg_emotion.codes import State
 from eeg_emotion.eeg.montage import DEAP32
@@ -36,8 +28,6 @@ from eeg_emotion.recordings.recording import Recording, Stretch
 from eeg_emotion.stream.selection import HeadsetFilter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-__all__ = ["deap_arrays", "deap_file"]
 
 CHUNK = 8
 

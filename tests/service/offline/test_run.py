@@ -12,8 +12,9 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.fleet.test_fleet import paced, running
+from tests.support.fleet import running
 from tests.support.needs import SHARED
+from tests.support.replay import paced
 
 from eeg_emotion.eeg.caps import cap_named
 from eeg_emotion.eeg.layout import ChannelsMissing, LayoutError

@@ -1,16 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.publish.conftest import (
-    Bell,
-    baseline,
-    brief,
-    detail,
-    frame,
-    reply_frame,
-    state_frame,
-    take_all,
-)
+from tests.support.frames import Bell, brief, frame, reply_frame, state_frame, take_all
+from tests.support.messages import baseline, detail
 
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.outbox import CREDITS, AcknowledgeError, Outbox

@@ -5,15 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.service.publish.conftest import (
-    Bell,
-    FakeClock,
-    brief,
-    detail,
-    prediction,
-    status,
-    take_all,
-)
+from tests.support.clock import FakeClock
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import detail, prediction, status
 
 from eeg_emotion.access.grants import EVERYTHING, Grant, Scope
 from eeg_emotion.errors import EegEmotionError

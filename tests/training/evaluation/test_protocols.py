@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.examples import examples
-from tests.training.study_people import made_people, plan
+from tests.support.study_people import made_people, plan
 
 from eeg_emotion_training.evaluation.protocols import (
     FOR_USE,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.training.report.made_results import made_curve, record, result, small_study, spec
+from tests.support.study_results import made_curve, record, result, small_study, spec
 
 from eeg_emotion_training.evaluation.scores import Score
 from eeg_emotion_training.networks.curve import Point

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training.study_people import CHANNELS, MadePeople, made_people, plan
+from tests.support.study_people import CHANNELS, MadePeople, made_people, plan
 
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (

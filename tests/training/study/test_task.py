@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.study_people import MadePeople, made_people, plan
+from tests.support.study_people import MadePeople, made_people, plan
 
 from eeg_emotion_training.data.windows import PersonWindows
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS

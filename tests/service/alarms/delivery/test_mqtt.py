@@ -13,8 +13,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
-from tests.service.alarms.delivery.conftest import alarm, free_port, running, until
-from tests.service.certificates import self_signed
+from tests.support.certificates import self_signed
+from tests.support.delivery import running
+from tests.support.messages import alarm
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery import mqtt
 from eeg_emotion.alarms.delivery.mqtt import Mqtt, MqttSettings

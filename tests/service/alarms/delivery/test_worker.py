@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from pydantic import SecretStr
-from tests.service.alarms.delivery.conftest import Receiver, alarm, running, until
+from tests.support.delivery import Receiver, running
+from tests.support.messages import alarm
+from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry
 from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.service.publish.conftest import prediction, status
+from tests.support.messages import prediction, status
 
 from eeg_emotion.alarms.rules.engine import RuleEngine
 from eeg_emotion.alarms.rules.presets import preset_names, read_all_rules, read_rules_named

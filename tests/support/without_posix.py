@@ -169,7 +169,7 @@ def keys_are_made_listed_and_revoked(folder: Path) -> None:
 
 def a_recording_is_scored(folder: Path) -> None:
     """`predict` and `what-if`."""
-    from tests.service.cli.test_predict import brainvision
+    from tests.support.brainvision import brainvision
 
     recording = str(brainvision(folder / "person.vhdr"))
     for name in ("out.csv", "out.parquet"):
