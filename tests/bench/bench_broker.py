@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 from bench_push import FARM, LOAD_CPU, SERVER_CPU, ask, line, live, process, stream, subscribers
+from tests.support.report import Report
 from websockets.asyncio.client import connect
 
 HEADSETS, EACH, SECONDS = 32, 500, 30
@@ -141,7 +142,7 @@ async def cpu(server: psutil.Process, seconds: float) -> float:
     return sum(server.cpu_times()[:2]) - before
 
 
-def test_broker_latency(report) -> None:
+def test_broker_latency(report: Report) -> None:
     async def alone() -> Figures:
         session = secrets.token_hex(8)
         async with (
@@ -174,7 +175,7 @@ def test_broker_latency(report) -> None:
     report("bytes of a message", f"{passed.bytes / passed.messages:.0f}")
 
 
-def test_time_to_full_service(report) -> None:
+def test_time_to_full_service(report: Report) -> None:
     """From a kill to the next valid prediction, with whatever is restarted at once."""
 
     async def next_valid(address: str, after: float) -> float:

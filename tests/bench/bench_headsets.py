@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 import pytest
 import websockets
+from tests.support.report import Report
 
 COUNTS = [int(n) for n in os.environ.get("EEG_EMOTION_BENCH_HEADSETS", "1,16,64,256").split(",")]
 PINNED = bool(os.environ.get("EEG_EMOTION_BENCH_PINNED"))
@@ -199,7 +200,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
     )
 
 
-def tell(report, count: int, found: Figures) -> list[str]:
+def tell(report: Report, count: int, found: Figures) -> list[str]:
     """Report the figures; return what speaks against so many headsets."""
     lost, share = found.lost + found.missing, found.core_share
 
@@ -236,7 +237,7 @@ def tell(report, count: int, found: Figures) -> list[str]:
 
 
 @pytest.mark.parametrize("aligned", [False, True], ids=["staggered", "aligned"])
-def test_headsets(report, aligned: bool) -> None:
+def test_headsets(report: Report, aligned: bool) -> None:
     troubles: list[str] = []
     with own_core():
         for count in COUNTS:

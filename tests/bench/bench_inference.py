@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.support.report import Report
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # Keras as users have it
 
@@ -44,7 +46,7 @@ def milliseconds(call: Callable[[], object], seconds: float = 0.6) -> float:
 
 
 @pytest.mark.parametrize(("name", "shape"), [("raw", (640, 32)), ("bands", (20, 128))])
-def test_inference(report, name: str, shape: tuple[int, int]) -> None:
+def test_inference(report: Report, name: str, shape: tuple[int, int]) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     network = build_network("bn-gru", *shape, UNITS)

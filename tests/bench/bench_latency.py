@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import websockets
+from tests.support.report import Report
 
 SECONDS = 60
 SUBSCRIBERS = 10
@@ -56,7 +57,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
     return np.array(latencies), np.array(json.loads(out))
 
 
-def test_latency(report) -> None:
+def test_latency(report: Report) -> None:
     service, lsl = asyncio.run(measure())
     (service50, service99), (lsl50, lsl99) = (np.percentile(x, [50, 99]) for x in (service, lsl))
     report("LSL alone, last sample's stamp to pull, p50 / p99", f"{lsl50:.2f} / {lsl99:.2f} ms")

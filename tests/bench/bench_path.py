@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
+from tests.support.report import Report
 
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.path import SignalPath, Window
@@ -67,7 +68,7 @@ def cpu_ms(call: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1e3
 
 
-def test_cost(report, model: Model) -> None:
+def test_cost(report: Report, model: Model) -> None:
     """The path's cost for each headset and second, one window in it, beside inference's."""
     signals = {sfreq: endless_signal(sfreq) for sfreq in (128, 256, 500, 2048)}
     segments = {sfreq: path_of(model, sfreq).segment() for sfreq in signals}
@@ -112,7 +113,7 @@ def test_cost(report, model: Model) -> None:
         )
 
 
-def test_an_hour(report, model: Model) -> None:
+def test_an_hour(report: Report, model: Model) -> None:
     """An hour at 500 Hz: nothing lost, nothing piled up."""
     path = path_of(model, HOUR_SFREQ)
     settings, samples = path.settings, HOUR_SECONDS * HOUR_SFREQ

@@ -23,6 +23,7 @@ from statistics import median
 import psutil
 import pytest
 from push_load import allow_many_files, connect
+from tests.support.report import Report
 
 LOAD = str(Path(__file__).with_name("push_load.py"))
 FARM = str(Path(__file__).with_name("headset_farm.py"))
@@ -113,7 +114,7 @@ async def deliver(kind: str, count: int, seconds: float = 5.0) -> float:
 
 
 @pytest.mark.parametrize("count", [500, 2000])
-def test_deliveries(report, count: int) -> None:
+def test_deliveries(report: Report, count: int) -> None:
     kinds = ("own", "broadcast", "starlette")
     rounds = [{kind: asyncio.run(deliver(kind, count)) for kind in kinds} for _ in range(3)]
     found = {kind: median(one[kind] for one in rounds) for kind in kinds}
@@ -127,7 +128,7 @@ def test_deliveries(report, count: int) -> None:
     )  # fmt: skip
 
 
-def test_latency(report) -> None:
+def test_latency(report: Report) -> None:
     async def measure() -> tuple[dict, float]:
         async with daemon(32) as (address, server), subscribers(stream(address), 1000) as load:
             await asyncio.sleep(5)
@@ -148,7 +149,7 @@ def test_latency(report) -> None:
     report("server's share of a core", f"{share:.0%}")
 
 
-def test_those_who_stand_still(report) -> None:
+def test_those_who_stand_still(report: Report) -> None:
     async def measure() -> tuple[dict, dict, float, dict, dict]:
         async with (
             daemon(8) as (address, server),
@@ -180,7 +181,7 @@ def test_those_who_stand_still(report) -> None:
     report("closed of the 50 after 35 s", f"{woken['closed']}", "aim: 50", woken["closed"] == 50)
 
 
-def test_memory(report) -> None:
+def test_memory(report: Report) -> None:
     async def measure() -> float:
         allow_many_files()
         async with daemon(0) as (address, server):
@@ -197,7 +198,7 @@ def test_memory(report) -> None:
     report("memory for each idle connection", f"{asyncio.run(measure()):.1f} KiB")
 
 
-def test_soak(report) -> None:
+def test_soak(report: Report) -> None:
     """Time 20 times as fast, and 5,000 connects and disconnects of all kinds, orderly and not."""
 
     async def measure() -> tuple[float, float, int, int]:

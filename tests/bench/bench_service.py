@@ -10,9 +10,10 @@ import time
 import urllib.request
 
 import psutil
+from tests.support.report import Report
 
 
-def test_service_process(report) -> None:
+def test_service_process(report: Report) -> None:
     ready = []
     for _ in range(5):
         started = time.perf_counter()
@@ -34,7 +35,7 @@ def test_service_process(report) -> None:
     )
 
 
-def test_memory_with_a_headset(report) -> None:
+def test_memory_with_a_headset(report: Report) -> None:
     session = secrets.token_hex(8)
     command = [sys.executable, "-m", "eeg_emotion"]
     with (

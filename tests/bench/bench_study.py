@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.report import Report
+
 AIM_SECONDS = 300.0
 
 
-def test_quick_study(report, tmp_path: Path) -> None:
+def test_quick_study(report: Report, tmp_path: Path) -> None:
     study = tmp_path / "study"
     command = [Path(sys.executable).with_name("eeg-emotion-train"), "study", "--quick"]
     started = time.perf_counter()

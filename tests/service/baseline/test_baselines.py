@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support.pipeline import FakePipeline
 
 from eeg_emotion.baseline.baselines import BaselineRefused, Baselines, SecondsError
 from eeg_emotion.baseline.collection import RestCollection
@@ -140,7 +141,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor) -> Desk:
+def desk(
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
+) -> Desk:
     desk = Desk(adapted(rest=True), tmp_path / "profiles", rest_signal)
     desk.put("h1", fake_monitor)
     return desk
@@ -167,7 +173,9 @@ def test_without_a_collection_there_is_none(desk: Desk) -> None:
     assert desk.baselines.normaliser_for("h1", desk.model) is None
 
 
-def test_a_persons_rest_is_collected_stored_and_applied(desk: Desk, fake_monitor) -> None:
+def test_a_persons_rest_is_collected_stored_and_applied(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     begun = desk.baselines.begin("h1", 20, "p07")
     assert (begun.state, begun.profile) == (BaselineState.COLLECTING, "p07")
     assert (begun.seconds, begun.clean_seconds) == (20, 0)
@@ -193,7 +201,9 @@ def test_the_profile_says_what_it_is_of(desk: Desk) -> None:
     assert stored.created.timestamp() == UTC + 20 + SETTLE
 
 
-def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_monitor) -> None:
+def test_channels_that_were_filled_in_during_rest_are_named(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     channels = fake_monitor.settings.channels
     kept = [row for row, name in enumerate(channels) if name not in ("Cz", "O1")]
     labels = [channels[row] for row in kept]
@@ -246,7 +256,7 @@ def test_a_pseudonym_that_is_taken_is_not_given_again(desk: Desk) -> None:
     assert restarted.baselines.begin("h1", 20, None).profile != taken
 
 
-def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor) -> None:
+def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor: FakePipeline) -> None:
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
     desk.baselines.begin("h1", 20, "a")
@@ -303,7 +313,10 @@ def test_a_prediction_of_another_connection_is_not_before(desk: Desk) -> None:
 
 
 def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> None:
     desk = Desk(adapted(), tmp_path, rest_signal)
     desk.put("h1", fake_monitor)
@@ -335,7 +348,9 @@ def test_a_headset_that_is_not_live_is_refused_with_its_state(desk: Desk, state:
         desk.baselines.begin("h1", 60, None)
 
 
-def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_monitor) -> None:
+def test_a_headset_without_a_line_or_a_known_layout_is_refused(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     fake_monitor.layout = None
     with pytest.raises(BaselineRefused, match="expected it live"):
         desk.baselines.begin("h1", 60, None)
@@ -344,7 +359,7 @@ def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_
         desk.baselines.begin("h1", 60, None)
 
 
-def test_one_collection_at_a_time(desk: Desk, fake_monitor) -> None:
+def test_one_collection_at_a_time(desk: Desk, fake_monitor: FakePipeline) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
@@ -359,7 +374,7 @@ def test_one_collection_at_a_time(desk: Desk, fake_monitor) -> None:
 
 
 def test_a_persons_own_name_is_refused_before_anything_is_collected(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     with pytest.raises(ProfileNameError, match="never the person's own name"):
         desk.baselines.begin("h1", 60, "Anna Müller")
@@ -367,7 +382,10 @@ def test_a_persons_own_name_is_refused_before_anything_is_collected(
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> None:
     (tmp_path / "file").write_text("")
     desk = Desk(adapted(rest=True), tmp_path / "file" / "profiles", rest_signal)
@@ -381,7 +399,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still
 
 
 def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(60):
@@ -404,7 +422,7 @@ def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk) -> None:
 
 
 def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
@@ -420,7 +438,7 @@ def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
 
 
 def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     fake_monitor.rest.feed(desk.signal[:, : 23 * SFREQ])
@@ -431,7 +449,7 @@ def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
 
 
 def test_a_headset_that_came_back_on_a_new_line_has_lost_its_collection(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.put("h1", type(fake_monitor)(fake_monitor.settings, fake_monitor.layout))
@@ -453,7 +471,7 @@ def test_a_signal_that_says_nothing_fails_with_why(
 
 
 def test_a_disk_that_fills_up_meanwhile_fails_with_why(
-    desk: Desk, fake_monitor, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, fake_monitor: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(old: str, new: str) -> None:
         raise OSError(28, "No space left on device")
@@ -475,7 +493,9 @@ def test_after_a_failure_one_may_begin_again(desk: Desk) -> None:
 # -- cancelling, using, forgetting -------------------------------------------------------------
 
 
-def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_monitor) -> None:
+def test_a_cancelled_collection_leaves_everything_as_it_was(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 10)
     cancelled = desk.baselines.cancel("h1")
@@ -487,7 +507,7 @@ def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_mon
 
 
 def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
@@ -497,7 +517,9 @@ def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
     assert len(fake_monitor.used) == 1
 
 
-def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monitor) -> None:
+def test_a_profile_is_used_no_more_when_that_is_asked_for(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
     assert fake_monitor.used[-1] is None
@@ -506,7 +528,9 @@ def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monit
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
 
 
-def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor) -> None:
+def test_a_stored_profile_is_used_on_another_headset(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
@@ -525,7 +549,9 @@ def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk) -> None
     assert desk.baselines.normaliser_for("h9", desk.model) == in_use
 
 
-def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(desk: Desk, fake_monitor) -> None:
+def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     stored = desk.store.load("p07")
     desk.store.save(stored.model_copy(update={"name": "p08", "model_sha256": "f" * 64}))
@@ -553,7 +579,7 @@ def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk) -
         desk.baselines.delete_profile("p07")
 
 
-def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor) -> None:
+def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor: FakePipeline) -> None:
     collect(desk)
     desk.baselines.begin("h1", 20, "p08")
     desk.baselines.forget("h1")

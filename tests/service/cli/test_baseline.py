@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.alarms import alarms_in
+from tests.support.pipeline import FakePipeline
 from typer.testing import CliRunner
 
 from eeg_emotion.api.app import create_app
@@ -138,7 +139,10 @@ class Running:
 
 @pytest.fixture
 async def running(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> AsyncIterator[Running]:
     service = Running(adapted(rest=True), tmp_path / "profiles", rest_signal)
     service.lines["h1"] = FakeLine(fake_monitor)

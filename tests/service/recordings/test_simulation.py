@@ -130,7 +130,7 @@ def test_people_differ() -> None:
 
 
 @pytest.mark.parametrize("sfreq", [100.0, float("nan")])
-def test_rate_below_gamma_and_hum_is_refused(sfreq) -> None:
+def test_rate_below_gamma_and_hum_is_refused(sfreq: float) -> None:
     with pytest.raises(RecordingError, match="more than 100 Hz"):
         SimulatedPerson(1, 1).run(0, sfreq)
     with pytest.raises(RecordingError, match="more than 100 Hz"):
