@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import confined
-from typer.main import get_command
+from tests.support.commands import commands_of
 
 from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_SECONDS
 from eeg_emotion.cli.main import app
@@ -88,14 +88,14 @@ def test_what_it_starts_is_a_command_of_ours(unit: Path) -> None:
     (line,) = confined.stated(unit, "ExecStart")
     program, name, *arguments = line.split()
     assert (program, name) == (INSTALLED, COMMANDS[unit.stem])
-    command = get_command(app).commands[name]
+    command = commands_of(app)[name]
     given = command.make_context(name, arguments).params
     settings = "service" if name == "serve" else name
     assert given["config"] == Path(f"/etc/eeg-emotion/{settings}.toml")
 
 
 def test_an_option_that_is_unknown_would_be_found() -> None:
-    command = get_command(app).commands["serve"]
+    command = commands_of(app)["serve"]
     with pytest.raises(Exception, match="No such option"):
         command.make_context("serve", ["--configuration", "a.toml"])
 

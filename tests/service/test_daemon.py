@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 import websockets
 from tests.support.command import assert_refused, command
+from tests.support.processes import line_of
 from tests.support.replay import playing
 
 from eeg_emotion.daemon import roles
@@ -31,7 +32,7 @@ resource = pytest.importorskip("resource", reason="it stops processes by POSIX s
 
 pytestmark = pytest.mark.slow
 
-Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+Start = Callable[..., Awaitable[tuple[Process, str]]]
 
 
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
@@ -48,7 +49,7 @@ async def start() -> AsyncIterator[Start]:
             *arguments, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         processes.append(process)
-        return process, (await process.stdout.readline()).decode().strip()
+        return process, await line_of(process)
 
     yield run
     for process in processes:

@@ -102,6 +102,7 @@ def test_a_promise_s_numbers_are_the_code_s(promise: str) -> None:
 def test_an_orderly_exit_takes_less_than_is_promised() -> None:
     (*_, promised) = NUMBERS["P11"]
     graceful = server.make_server(FastAPI()).config.timeout_graceful_shutdown
+    assert graceful is not None
     assert subscribers._SPREAD_SECONDS + subscribers._FAREWELL_SECONDS + graceful < promised
 
 

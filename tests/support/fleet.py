@@ -8,13 +8,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 from tests.support.alarms import NoAlarms
+from tests.support.model import FakeModel
 
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
@@ -22,10 +22,9 @@ from eeg_emotion.codes import State
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model
 from eeg_emotion.metrics.metrics import Metrics
-from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.bus import Bus, Published
+from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import (
-    Baseline,
-    Detail,
     Prediction,
     Status,
 )
@@ -49,13 +48,14 @@ class RecordingBus(Bus):
         super().__init__()
         self.taken: Counter[str] = Counter()
         self.taking = threading.Condition()
-        self.messages: list[Prediction | Status | Baseline | Detail] = []
+        self.messages: list[Published] = []
         self._news = asyncio.Condition()
 
-    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
-        super().publish(message)
+    def publish(self, message: Published) -> Frame:
+        frame = super().publish(message)
         self.messages.append(message)
         self._waking = asyncio.ensure_future(self._wake())
+        return frame
 
     async def _wake(self) -> None:
         async with self._news:
@@ -112,23 +112,19 @@ class NotingBaselines(Baselines):
             self.bus.taking.notify_all()
 
 
-@dataclass(frozen=True)
-class WatchedModel:
+class WatchedModel(FakeModel):
     """The demo model; it keeps the features that it was asked about."""
 
-    model: Model
-    seen: list[NDArray[np.float32]]
-
-    @property
-    def contract(self):
-        return self.model.contract
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.seen: list[NDArray[np.float32]] = []
 
     def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         self.seen.extend(features.copy())
-        return self.model.predict(features)
+        return super().predict(features)
 
 
-def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
+def baselines_of(model: Model, bus: Bus) -> NotingBaselines:
     # No test here keeps a profile, so that the folder need not be there.
     profiles = ProfileStore(Path("no-such-folder"))
     return NotingBaselines(
@@ -138,7 +134,7 @@ def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
 
 @contextlib.asynccontextmanager
 async def running(
-    model: Model | WatchedModel, clock: Callable[[], float], reception: HeadsetFilter
+    model: Model, clock: Callable[[], float], reception: HeadsetFilter
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
     bus, metrics = RecordingBus(), NotingMetrics()
     baselines = baselines_of(model, bus)

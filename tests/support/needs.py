@@ -188,7 +188,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    absent = config.stash[_ABSENT]
+    absent: list[str] = config.stash[_ABSENT]
     if not config.getoption("--all"):
         terminal.write_line(
             "Not run: tests that need a browser, a server, root, shared recordings or minutes. "

@@ -60,7 +60,7 @@ class Pace:
         self._over = False
 
     def __call__(self) -> float:
-        return self._now
+        return float(self._now)
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
         """Wait for the samples so far to be taken, and let these seconds pass in no time."""
@@ -116,7 +116,12 @@ async def paced(
     """Play a recording as fast as its samples are taken; its stretches must be whole chunks."""
     pace = Pace(bus, recording, chunk_seconds)
     # The speed says that its stamps run ahead.
-    options = {"speed": 2.0, "chunk_seconds": chunk_seconds, "clock": pace, "wait": pace.wait}
+    options: dict[str, Any] = {
+        "speed": 2.0,
+        "chunk_seconds": chunk_seconds,
+        "clock": pace,
+        "wait": pace.wait,
+    }
     async with playing(recording, **options):
         try:
             yield pace
@@ -154,4 +159,4 @@ def utc_less_local() -> float:
     for _ in range(100):
         before, utc, after = pylsl.local_clock(), time.time(), pylsl.local_clock()
         readings.append((after - before, utc - (before + after) / 2))
-    return min(readings)[1]
+    return float(min(readings)[1])

@@ -132,11 +132,19 @@ def test_an_interrupted_saving_leaves_the_old_one_and_no_trace(
 def test_it_is_on_the_disk_before_it_takes_the_old_ones_place(
     store: ProfileStore, profile: MakeProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, (fsync, replace) = [], (os.fsync, os.replace)
-    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle)))
-    monkeypatch.setattr(
-        os, "replace", lambda old, new: (steps.append("replace"), replace(old, new))
-    )
+    steps: list[str] = []
+
+    def noting(name: str) -> Callable[..., None]:
+        real = getattr(os, name)
+
+        def step(*arguments: object) -> None:
+            steps.append(name)
+            real(*arguments)
+
+        return step
+
+    monkeypatch.setattr(os, "fsync", noting("fsync"))
+    monkeypatch.setattr(os, "replace", noting("replace"))
     store.save(profile())
     assert steps == ["fsync", "replace", "fsync"]  # the last is the folder's
 
@@ -272,7 +280,7 @@ def test_a_profile_fits_the_model_that_it_was_made_for(model: Model, profile: Ma
 def test_a_profile_of_another_model_does_not_fit_and_both_are_named(
     model: Model, profile: MakeProfile
 ) -> None:
-    why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model)
+    why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model) or ""
     assert "for the model mine 3 (aaaaaaaa)" in why
     assert f"expected demo-simulated {model.contract.version} ({model.sha256[:8]})" in why
     assert "collect the person's rest anew" in why
@@ -289,7 +297,7 @@ def test_a_profile_of_another_model_does_not_fit_and_both_are_named(
 def test_a_profile_that_was_tampered_with_does_not_fit(
     model: Model, profile: MakeProfile, changes: dict[str, Any], said: str
 ) -> None:
-    assert said in fits(profile(**changes), model)
+    assert said in (fits(profile(**changes), model) or "")
 
 
 def test_its_errors_are_errors_of_this_project() -> None:

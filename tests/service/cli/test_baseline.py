@@ -173,6 +173,7 @@ async def end(process: Process) -> tuple[int, str, str]:
             process.kill()
             await process.communicate()
     assert b"Traceback" not in errors
+    assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
 
 
@@ -223,6 +224,8 @@ async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) 
     assert (status, errors) == (0, "")
     done = Baseline.model_validate_json(output)
     assert (done.headset, done.state, done.clean_seconds) == ("h2", BaselineState.APPLIED, 20)
+    assert done.before is not None
+    assert done.after is not None
     assert (done.before.seq, done.after.seq) == (0, 1)
     assert running.store.names() == (done.profile,)
 

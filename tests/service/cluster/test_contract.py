@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from tests.support.broker import Broker, gateway_bus, ingest_bus, running
@@ -36,7 +37,7 @@ class Ends:
         for message in messages:
             take_all(probe)
             data = self.publisher.publish(message).data
-            await until(lambda data=data: data in [frame.data for frame in take_all(probe)])
+            await until(partial(_has_come, probe, data))
         self.subscriber.detach(probe)
 
     def join(self, *names: str, resume: dict[str, Position] | None = None) -> Outbox:
@@ -44,6 +45,10 @@ class Ends:
         self.subscriber.attach(outbox, lambda headset: True)
         self.recoveries = self.subscriber.subscribe(outbox, names, resume)
         return outbox
+
+
+def _has_come(outbox: Outbox, data: str) -> bool:
+    return data in [frame.data for frame in take_all(outbox)]
 
 
 def predictions(outbox: Outbox) -> list[Frame]:

@@ -37,7 +37,7 @@ def logarithms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     matrices = to_matrices(vectors) / np.sqrt(2.0)
     diagonal = np.arange(matrices.shape[-1])
     matrices[..., diagonal, diagonal] *= np.sqrt(2.0)
-    return matrices
+    return np.asarray(matrices)
 
 
 def test_a_row_holds_the_upper_triangle_line_by_line() -> None:
@@ -128,7 +128,7 @@ def test_the_average_reference_leaves_a_direction_that_contributes_nothing() -> 
 
 @pytest.mark.parametrize("kept", [to_rows, single], ids=["double", "single"])
 def test_channels_that_were_filled_in_add_nothing_of_their_own(
-    peer: SimpleNamespace, kept: Callable[[NDArray[np.float64]], NDArray[np.floating]]
+    peer: SimpleNamespace, kept: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> None:
     inner, about = covariances(20, 6), covariances(1, 6)[0]
     mixing = interpolation()

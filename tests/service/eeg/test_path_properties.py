@@ -179,7 +179,10 @@ def layout() -> Layout:
     )
 
 
-def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[NDArray, NDArray]]:
+Array = NDArray[np.float64]
+
+
+def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[Array, Array]]:
     samples, (stamps, _) = sent.samples(), sent.stamps()
     for first, last in pairwise(borders):
         yield samples[:, first:last], stamps[first:last]

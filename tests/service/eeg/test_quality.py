@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -60,7 +60,7 @@ def sine(hz: float, rms: float = np.sqrt(0.5)) -> Plant:
 def cut_off(row: Array, time: Array, share: float) -> Array:
     """A sine that stands at its highest value for this share of the time."""
     wave = 30.0 * np.sin(2 * np.pi * 9.7 * time)
-    return np.minimum(wave, 30.0 * np.cos(np.pi * share))
+    return np.asarray(np.minimum(wave, 30.0 * np.cos(np.pi * share)))
 
 
 def losing(row: Array, time: Array, every: float) -> Array:
@@ -103,7 +103,7 @@ def test_a_channel_in_trouble_is_found_and_what_it_suffers_from_is_named(
     case: Case, sfreq: float
 ) -> None:
     time = np.arange(eeg(sfreq).shape[1]) / sfreq
-    expected = [None] * 32
+    expected: list[Trouble | None] = [None] * 32
     for strength in (case.harmless, case.deadly):
         row = case.plant(eeg(sfreq)[CHANNEL], time, strength)
         quality = last_window(with_channel(row, sfreq), sfreq).quality
@@ -332,7 +332,7 @@ def test_limits_that_do_not_rise_are_refused_by_name(
     field: str, value: tuple[float, float]
 ) -> None:
     with pytest.raises(ValueError, match=rf"found {field} = .*, expected two rising numbers"):
-        QualityLimits(**{field: value})
+        replace(QualityLimits(), **{field: value})
 
 
 @pytest.mark.parametrize(

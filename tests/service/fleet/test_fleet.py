@@ -37,6 +37,7 @@ from tests.support.fleet import (
     running,
 )
 from tests.support.headset import headset_process
+from tests.support.log_records import event_of
 from tests.support.replay import (
     NotedClock,
     paced,
@@ -52,6 +53,7 @@ from eeg_emotion.codes import State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.fleet.connection import Line
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError
@@ -85,7 +87,7 @@ class Stage:
     model: Model
     adapted: Callable[..., Model]
 
-    def recording(self, identifier: str, samples: NDArray, **changes: object) -> Recording:
+    def recording(self, identifier: str, samples: NDArray[np.float64], **changes: Any) -> Recording:
         recording = Recording(
             name="Test headset",
             source_id=f"{self.name}-{identifier}",
@@ -100,7 +102,7 @@ class Stage:
 
     def fleet(
         self,
-        model: Model | WatchedModel | None = None,
+        model: Model | None = None,
         clock: Callable[[], float] = pylsl.local_clock,
         match: str | None = None,
     ) -> contextlib.AbstractAsyncContextManager[tuple[Fleet, RecordingBus]]:
@@ -116,6 +118,23 @@ def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction])
         for target in ("arousal", "valence"):
             expected = getattr(other[second], target).probability
             assert getattr(one[second], target).probability == pytest.approx(expected, abs=1e-4)
+
+
+class Noting(logging.Handler):
+    """Keeps the records that it is given."""
+
+    def __init__(self, kept: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record)
+
+
+def line_of(fleet: Fleet, identifier: str) -> Line:
+    line = fleet.line(identifier)
+    assert line is not None
+    return line
 
 
 def only(fleet: Fleet) -> Headset:
@@ -188,7 +207,7 @@ async def live_equals_offline(stage: Stage, sfreq: float, channels: tuple[str, .
     layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
     path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
-    watched = WatchedModel(model, [])
+    watched = WatchedModel(model)
     async with stage.fleet(watched) as (fleet, bus), paced(recording, bus):
         await bus.until(lambda: len(bus.valid()) >= len(offline))
         headset = only(fleet)
@@ -253,8 +272,7 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     stage: Stage,
 ) -> None:
     warnings: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: warnings.append(record)
+    handler = Noting(warnings)
     logger = logging.getLogger("eeg_emotion.fleet.status")
     logger.addHandler(handler)
     now = 1000.0
@@ -290,7 +308,9 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     finally:
         logger.removeHandler(handler)
     warned = [
-        record.msg["headset"] for record in warnings if record.msg["event"] == "headset silent"
+        event_of(record)["headset"]
+        for record in warnings
+        if event_of(record)["event"] == "headset silent"
     ]
     assert warned.count(recording.source_id) == 1
     ends = [prediction.window.end for prediction in bus.predictions]
@@ -382,7 +402,8 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
             while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
-        assert fleet.headset(identifier) is fleet.quality(identifier) is None
+        assert fleet.headset(identifier) is None
+        assert fleet.quality(identifier) is None
 
 
 @together
@@ -397,7 +418,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
         playing(stage.recording("a", signal_of(30.0)), loop=True),
     ):
         await bus.until_state(State.LIVE)
-        fleet.line(only(fleet).id).inlet.pull = broken
+        pytest.MonkeyPatch().setattr(line_of(fleet, only(fleet).id).inlet, "pull", broken)
         await bus.until_state(State.LOST)
         marked = len(bus.messages)
         again = await bus.until_state(State.LIVE, since=marked)
@@ -532,7 +553,7 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert fleet.line(weighing.headset.id).monitor.weighing
+        assert line_of(fleet, weighing.headset.id).monitor.weighing
         await bus.until(
             lambda: any(
                 isinstance(message, Status) and "judging the unit" in message.headset.detail
@@ -542,7 +563,9 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         pace.go_on()
         live = await bus.until_state(State.LIVE, of="-volts")
         refused = await bus.until_state(State.QUARANTINED, of="-counts")
-        assert fleet.headset(live.headset.id).state is State.LIVE
+        known = fleet.headset(live.headset.id)
+        assert known is not None
+        assert known.state is State.LIVE
     assert (weighing.headset.check, weighing.headset.unit) == (None, None)
     assert live.headset.unit is not None
     assert live.headset.unit.startswith("V, judged by its amplitude of ")
@@ -591,6 +614,8 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
         await bus.until(lambda: bool(bus.valid("-own") and bus.valid("-unix")))
         details = {h.id.split("-")[-1]: h.detail for h in fleet.headsets()}
     utc = utc_less_local()
+    assert own.first is not None
+    assert unix.first is not None
     for prediction in bus.predictions:
         if prediction.headset.endswith("-own"):
             begin, within = own.first + utc, 1 / 128.0
@@ -716,8 +741,8 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stag
         for name in names:
             live = await bus.until_state(State.LIVE, of=f"-{name}")
             if name == "b":
-                failing = fleet.line(live.headset.id)
-        failing.monitor.feed = fail
+                failing = line_of(fleet, live.headset.id)
+        pytest.MonkeyPatch().setattr(failing.monitor, "feed", fail)
         status = await bus.until_state(State.QUARANTINED)
         await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2)
         states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
@@ -757,7 +782,7 @@ async def test_whether_streams_are_looked_for_and_read_shows(
     passed = 0.0
 
     def clock() -> float:
-        return pylsl.local_clock() + passed
+        return float(pylsl.local_clock() + passed)
 
     async with running(model, clock, HeadsetFilter(match=("nobody",))) as (fleet, _):
         assert not fleet.following

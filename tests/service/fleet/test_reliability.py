@@ -23,8 +23,10 @@ from pathlib import Path
 
 import pytest
 import websockets
+from tests.support.processes import next_line
 
-from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, State, Status
+from eeg_emotion.codes import State
+from eeg_emotion.publish.messages import Check, Headset, Prediction, Reason, Status
 from eeg_emotion.recordings.recording import Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 from eeg_emotion.replay.faults import parse_faults
@@ -125,7 +127,7 @@ def courses(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> dict[
         stdout=subprocess.PIPE, text=True,
     ) as daemon:  # fmt: skip
         try:
-            address = daemon.stdout.readline().split()[1].replace("http", "ws")
+            address = next_line(daemon).split()[1].replace("http", "ws")
             with headsets():
                 heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
         finally:

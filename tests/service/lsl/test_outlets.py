@@ -26,7 +26,7 @@ Predicted = Callable[..., Prediction]
 
 
 def utc_offset() -> float:
-    return time.time() - pylsl.local_clock()
+    return float(time.time() - pylsl.local_clock())
 
 
 @pytest.fixture

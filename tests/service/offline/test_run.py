@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -48,7 +49,7 @@ def brain(seconds: float = 14.0, sfreq: float = 128.0) -> Array:
     return samples
 
 
-def recording_of(*parts: Array, **changes: object) -> Recording:
+def recording_of(*parts: Array, **changes: Any) -> Recording:
     """A recording with a gap between its parts."""
     recording = Recording(
         name="Test recording",

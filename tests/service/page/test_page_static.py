@@ -10,9 +10,10 @@ from typing import get_args
 
 import pytest
 
+from eeg_emotion.codes import State
 from eeg_emotion.eeg.normaliser import NormaliserKind
 from eeg_emotion.eeg.quality import Trouble
-from eeg_emotion.publish.messages import PROTOCOL, Check, Reason, State
+from eeg_emotion.publish.messages import PROTOCOL, Check, Reason
 from eeg_emotion.publish.purpose import Purpose
 
 STATIC = Path(str(files("eeg_emotion.page"))) / "static"

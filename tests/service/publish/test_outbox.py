@@ -300,7 +300,7 @@ def test_progress_changes_with_what_is_taken_and_with_what_is_acknowledged(box: 
 
 def test_the_message_is_there_when_the_reader_wakes() -> None:
     seen: list[list[str]] = []
-    box = Outbox(lambda: seen.append(brief(box.take())))
+    box: Outbox = Outbox(lambda: seen.append(brief(box.take())))
     box.put(state_frame("a"))
     box.reply(reply_frame())
     box.recover([frame("a", 3)])
@@ -370,7 +370,7 @@ def test_much_is_taken_in_parts_and_whoever_carries_it_is_woken_for_the_next(
     else:
         for number in range(150):
             box.put(frame(f"h{number}"))
-    sizes = []
+    sizes: list[int] = []
     while bell.rung > len(sizes):
         sizes.append(len(box.take()))
     assert sum(sizes) == 150

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,11 +48,13 @@ class FakeEntry:
         event: str,
         grant: Grant | None,
         *,
-        headsets: Sequence[str] = (),
+        headset: str | None = None,
         **facts: object,
     ) -> None:
         subject = None if grant is None else grant.subject
-        self.noted.append((event, subject, " ".join(headsets) or None))
+        headsets = facts.pop("headsets", ())
+        assert isinstance(headsets, list | tuple)
+        self.noted.append((event, subject, " ".join(headsets) or headset))
         self.facts.append(facts)
 
 

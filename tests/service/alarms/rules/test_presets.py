@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.messages import prediction, status
@@ -13,7 +14,7 @@ from eeg_emotion.publish.alarms import AlarmChange, Severity
 from eeg_emotion.publish.messages import Reason, Score, WindowSpan
 
 
-def told(preset: str, seconds: int, **window: object) -> list[tuple[str, float]]:
+def told(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
     """Return which rules are raised and when, with one window like this each second."""
     engine = RuleEngine(read_rules_named(preset))
     engine.heard(status("a", State.LIVE), 0.0)

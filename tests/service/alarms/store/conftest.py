@@ -32,9 +32,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     secret.write_text(PASSWORD)
     if user:
         os.chown(secret, user["user"], user["group"])
-    made = [initdb, "-D", data, "-U", "owner", "--auth=scram-sha-256", "--pwfile", secret, "-N"]
+    made: list[str | Path] = [initdb, "-D", data, "-U", "owner", "--pwfile", secret, "-N"]
+    made += ["--auth=scram-sha-256", "-E", "UTF8", "--locale=C"]
     subprocess.run(
-        [*made, "-E", "UTF8", "--locale=C"], check=True, cwd=folder, capture_output=True, **user
+        made,
+        check=True,
+        cwd=folder,
+        capture_output=True,
+        **user,
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
