@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import websockets
+from tests.support.processes import line_of
 from tests.support.report import Report
 
 SECONDS = 60
@@ -40,7 +41,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
         "-m", "eeg_emotion", "serve", "--port", "0", "--hop-seconds", "0.25", "--quiet",
         "--session-id", session,
     )  # fmt: skip
-    address = (await daemon.stdout.readline()).decode().split()[1]
+    address = (await line_of(daemon)).split()[1]
     headset = await start("-m", "eeg_emotion", "replay", "--simulate", "1", "--session-id", session)
     reference = await start(str(REFERENCE), session, str(SECONDS), str(CHUNK))
     latencies: list[float] = []

@@ -197,7 +197,16 @@ class OneKey:
     """Knows the token of the page's examples, which may read what its `welcome` says."""
 
     def __init__(self, welcome: Welcome) -> None:
+        self.welcome = welcome
+        self.closed: list[tuple[CloseCode, str]] = []
         self.grant = Grant(welcome.subject, tuple(map(Scope.parse, welcome.scopes)))
+
+    def greet(self, grant: Grant) -> Welcome:
+        assert grant == self.grant
+        return self.welcome
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        self.closed.append((code, reason))
 
     def authenticate(self, token: str) -> Grant:
         assert token == "eeg_wallboard_…"  # noqa: S105 - an example
@@ -248,13 +257,12 @@ def test_the_conversations_are_what_a_session_says() -> None:
     bus, clock = Bus(Clock(), Clock()), Clock()
     for script in SCRIPTS:
         welcome = _spoken(script, "welcome")
-        closed: list[tuple[CloseCode, str]] = []
         entry = OneKey(welcome)
         talk = Session(
             bus,
             entry,
-            welcome=lambda grant, welcome=welcome: welcome,
-            close=lambda code, reason, closed=closed: closed.append((code, reason)),
+            welcome=entry.greet,
+            close=entry.close,
             wake=lambda: None,
             clock=clock,
             utc=clock,
@@ -270,14 +278,14 @@ def test_the_conversations_are_what_a_session_says() -> None:
             if arrow == "→":
                 assert not waiting, "the service says more than the page tells"
                 talk.receive(said)
-                assert not closed
+                assert not entry.closed
                 if json.loads(said)["type"] == "ack":
                     assert json.loads(said)["received"] == counted
                 continue
             if said.startswith("close "):
                 _, code, reason = said.split()
                 talk.end(CloseCode.SHUTDOWN, "shutdown")
-                assert closed == [(CloseCode(int(code)), reason)]
+                assert entry.closed == [(CloseCode(int(code)), reason)]
                 continue
             expected = _MESSAGES.validate_json(said)
             if not waiting:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
-Report = Callable[[str, str, str, bool | None], None]
+
+class Report(Protocol):
+    """Prints a figure beside its aim; `met` is None where there is no aim."""
+
+    def __call__(self, what: str, figure: str, aim: str = "", met: bool | None = None) -> None: ...

@@ -19,9 +19,11 @@ from fastapi import FastAPI
 from tests.support import messages
 from tests.support.alarms import alarms_in
 
+from eeg_emotion.alarms.alarms import Alarms
+from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.server import make_server
-from eeg_emotion.api.service import Service
+from eeg_emotion.api.service import Service as ServedService
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.codes import State
@@ -85,8 +87,10 @@ class FakeHeadsets:
 class WatchedBus(Bus):
     """The bus, with its comings and goings to be waited for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, utc: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(clock, utc)
         self._changed = asyncio.Condition()
 
     def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
@@ -107,6 +111,17 @@ class WatchedBus(Bus):
     async def until_subscribers(self, count: int, *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.subscribers == count)
+
+
+@dataclass
+class Service(ServedService):
+    """What endpoints need, where a test can reach and replace it."""
+
+    headsets: FakeHeadsets
+    bus: WatchedBus
+    baselines: Baselines
+    alarms: Alarms
+    events: EventStore
 
 
 @pytest.fixture(scope="session")

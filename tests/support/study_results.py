@@ -149,6 +149,8 @@ def small_study() -> list[Result]:
             nearer = [0.5 + (p - 0.5) / 2 for p in honest]
             made.append(result(high, honest, scaled=nearer, protocol="trial", **shown))
         for protocol in ("segment", "trial"):
-            shown: dict[str, Any] = {"person": person, "network": "majority", "curve": ()}
-            made.append(result(high, [0.5] * 4, protocol=protocol, **shown))
+            majority = result(
+                high, [0.5] * 4, protocol=protocol, person=person, network="majority", curve=()
+            )
+            made.append(majority)
     return made

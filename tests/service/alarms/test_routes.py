@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.alarms.store.store import StoreError
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import connect
 from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange
@@ -107,7 +107,7 @@ async def until_alarm(stream: Any) -> Alarm:
 
 async def test_server_sent_events_have_alarms(board: Board, prediction: Callable[..., Any]) -> None:
     await put(board, EXCITED)
-    board.service.headsets.add("h1")  # type: ignore[attr-defined]
+    board.service.headsets.add("h1")
     async with (
         asyncio.timeout(60),
         board.client.stream("GET", "/v1/headsets/h1/stream") as answer,

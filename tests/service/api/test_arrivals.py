@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Hashable
 
 import httpx
 import pytest
+from tests.support.service import Service
 
 from eeg_emotion.api.arrivals import Arrivals
-from eeg_emotion.api.service import Service
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 WHOLE = "GET /livez HTTP/1.1\r\nHost: {address}\r\n\r\n"

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
@@ -23,7 +24,6 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.guard import OPEN_PATHS
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.session import STILL_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
@@ -340,7 +340,7 @@ async def test_what_looks_like_a_key_in_a_path_is_not_noted(
     def fail(*arguments: object) -> None:
         raise ValueError("broken")
 
-    guarded.headsets.headset = fail
+    pytest.MonkeyPatch().setattr(guarded.headsets, "headset", fail)
     async with asking(guarded, make_key("read:*")) as client:
         assert (await client.get(f"/v1/headsets/{secret}")).status_code == 500
     assert [line["event"] for line in audited()] == ["refused"] * 2

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from tests.support.service import Service
 
 from eeg_emotion.api.app import create_app
-from eeg_emotion.api.service import Service
 from eeg_emotion.eeg.montage import DEAP32
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Action, Scope
 from eeg_emotion.access.keys import KeyStore
-from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.profiles import Profile, ProfileStore
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.publish.messages import (
@@ -103,7 +103,7 @@ async def schemathesis(
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
-    command = [
+    command: list[str | Path] = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIGURATION),
         *("run", f"http://{address}/openapi.json", *options, "--seed", "7"),
         *("--continue-on-failure", "--no-color", "--generation-database", "none"),

@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api import sse
 from eeg_emotion.api.app import create_app
-from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscriber, Subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.publish.close_codes import CloseCode

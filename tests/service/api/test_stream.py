@@ -12,14 +12,15 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.service import Service
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.frames import CloseCode
 
 from eeg_emotion.api.server import _Request
-from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
 from eeg_emotion.codes import State
+from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
 from eeg_emotion.publish.outbox import CREDITS
 
@@ -151,7 +152,7 @@ async def test_a_subscriber_that_does_not_read_gets_the_newest_and_harms_nobody(
 ) -> None:
     async with sleeper(address) as slow, subscriber(address) as quick:
         for seq in range(MANY):
-            messages = [prediction("h1", seq), prediction("h2", seq)]
+            messages: list[Published] = [prediction("h1", seq), prediction("h2", seq)]
             if seq == MANY // 2:
                 messages.append(Status(headset=service.headsets.add("h3", State.LOST)))
             for message in messages:
@@ -268,7 +269,7 @@ async def test_predictions_and_states_follow_in_order(
     live = Status(headset=service.headsets.add("h1"))
     lost = Status(headset=service.headsets.add("h1", State.LOST))
     # Of each kind and headset one at a time: nothing here may be replaced.
-    rounds = [
+    rounds: list[list[Published]] = [
         [live, prediction(seq=0), prediction("h2", seq=7)],
         [prediction(seq=1, valid=False, arousal={"probability": None, "label": None}), lost],
     ]

@@ -10,12 +10,12 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from tests.support.service import Service
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Frame, Opcode
 
 from eeg_emotion.api.server import Wire
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.messages import Prediction
 
 # More than the buffers between a server and a client that does not read can hold.

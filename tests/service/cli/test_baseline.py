@@ -11,7 +11,6 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,11 +20,11 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.alarms import alarms_in
 from tests.support.pipeline import FakePipeline
+from tests.support.service import FakeHeadsets, FakeLine, Service, WatchedBus
 from typer.testing import CliRunner
 
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.server import make_server
-from eeg_emotion.api.service import Service
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.cli.main import app
@@ -33,7 +32,6 @@ from eeg_emotion.codes import State
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 from eeg_emotion.metrics.metrics import Metrics
-from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
     BaselineState,
@@ -47,11 +45,6 @@ from eeg_emotion.publish.messages import (
 
 SFREQ = 128
 SETTLE = 3
-
-
-@dataclass(frozen=True)
-class FakeLine:
-    monitor: Any
 
 
 class WatchedBaselines(Baselines):
@@ -75,27 +68,23 @@ async def until(event: asyncio.Event) -> None:
         await event.wait()
 
 
-@dataclass
-class Running:
+class Running(FakeHeadsets):
     """A service whose headsets are where a test puts them, and whose samples a test brings."""
 
-    model: Model
-    folder: Path
-    signal: NDArray[np.float64]
-    url: str = ""
-    lines: dict[str, FakeLine] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.bus = Bus()
-        self.store = ProfileStore(self.folder)
+    def __init__(self, model: Model, folder: Path, signal: NDArray[np.float64]) -> None:
+        super().__init__()
+        self.signal = signal
+        self.url = ""
+        self.bus = WatchedBus()
+        self.store = ProfileStore(folder)
         self.baselines = WatchedBaselines(
-            self.model, self.bus, self.store,
+            model, self.bus, self.store,
             # However slow this machine is, no collection takes too long.
             clock=lambda: 0.0, utc=time.time, random=Random(5),
         )  # fmt: skip
         self.baselines.attach(self)
-        alarms = alarms_in(self.folder, self.bus)
-        self.service = Service(self.model, 1.0, self, self.bus, Metrics(), self.baselines, *alarms)
+        alarms = alarms_in(folder, self.bus)
+        self.service = Service(model, 1.0, self, self.bus, Metrics(), self.baselines, *alarms)
 
     def headsets(self) -> tuple[Headset, ...]:
         return tuple(
@@ -106,9 +95,6 @@ class Running:
 
     def headset(self, identifier: str) -> Headset | None:
         return next((item for item in self.headsets() if item.id == identifier), None)
-
-    def line(self, identifier: str) -> FakeLine | None:
-        return self.lines.get(identifier)
 
     async def rest(self, identifier: str = "h1", *, bad: bool = False) -> None:
         """Bring seconds of rest once they are asked for, until the collection has ended."""

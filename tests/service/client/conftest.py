@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 from tests.support.script import Naps, Script, Soon
+from tests.support.service import Service
 from websockets.asyncio.server import serve
 from websockets.typing import Subprotocol
 
 from eeg_emotion.access.grants import EVERYTHING
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import connection
 from eeg_emotion.publish.messages import PROTOCOL
 

@@ -14,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.support.proxy import Proxy
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.tokens import TokenVerifier
-from eeg_emotion.api.service import Service
 from eeg_emotion.client import (
     Detail,
     Message,
@@ -30,6 +30,7 @@ from eeg_emotion.client import (
     Stream,
     connect,
 )
+from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.outbox import CREDITS
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def test_predictions_states_and_details_come_in_order(
         assert stream.welcome.headsets == (live.headset,)
         service.bus.publish(live)
         assert await following(stream) == live
-        messages = [live, made, detail, prediction("h2", 7)]
+        messages: list[Published] = [live, made, detail, prediction("h2", 7)]
         for message in messages:
             service.bus.publish(message)
         assert [await following(stream) for _ in messages] == messages

@@ -47,7 +47,7 @@ class Ends:
         return outbox
 
 
-def _has_come(outbox: Outbox, data: str) -> bool:
+def _has_come(outbox: Outbox, data: bytes) -> bool:
     return data in [frame.data for frame in take_all(outbox)]
 
 

@@ -352,7 +352,7 @@ def test_single_precision_samples_serve_as_well() -> None:
 
 
 def test_whole_number_samples_serve_as_well() -> None:
-    whole = np.round(eeg()).astype(np.int32)
+    whole: Any = np.round(eeg()).astype(np.int32)  # as some outlets send
     assert_same(run(path(), whole), run(path(), whole.astype(np.float64)))
 
 

@@ -183,7 +183,7 @@ Array = NDArray[np.float64]
 
 
 def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[Array, Array]]:
-    samples, (stamps, _) = sent.samples(), sent.stamps()
+    samples, (stamps, _) = sent.samples().astype(np.float64), sent.stamps()
     for first, last in pairwise(borders):
         yield samples[:, first:last], stamps[first:last]
 

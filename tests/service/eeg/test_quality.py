@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -322,6 +322,10 @@ def test_flat_channels_are_not_duplicates_of_each_other() -> None:
 # Limits
 
 
+def limits_of(**changes: Any) -> QualityLimits:
+    return QualityLimits(**changes)
+
+
 @pytest.mark.parametrize(
     "field", ["rms_uv", "line_noise_uv", "muscle_uv", "movement_uv", "drift_uv"]
 )
@@ -332,7 +336,7 @@ def test_limits_that_do_not_rise_are_refused_by_name(
     field: str, value: tuple[float, float]
 ) -> None:
     with pytest.raises(ValueError, match=rf"found {field} = .*, expected two rising numbers"):
-        replace(QualityLimits(), **{field: value})
+        limits_of(**{field: value})
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ class Stage:
     model: Model
     adapted: Callable[..., Model]
 
-    def recording(self, identifier: str, samples: NDArray[np.float64], **changes: Any) -> Recording:
+    def recording(
+        self, identifier: str, samples: NDArray[np.floating], **changes: Any
+    ) -> Recording:
         recording = Recording(
             name="Test headset",
             source_id=f"{self.name}-{identifier}",
@@ -765,7 +767,7 @@ async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one
                 raise RuntimeError("a defect")
             return super().predict(features)
 
-    async with stage.fleet(Failing(stage.model, [])) as (fleet, bus):
+    async with stage.fleet(Failing(stage.model)) as (fleet, bus):
         async with paced(stage.recording("a", signal_of(30.0)), bus):
             status = await bus.until_state(State.QUARANTINED)
         async with paced(stage.recording("b", signal_of(30.0)), bus):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pylsl
 import pytest
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.lsl.discovery import Discovery
 from eeg_emotion.lsl.outlets import CHANNELS, REASON_BITS, Outlets
 from eeg_emotion.publish.messages import Prediction, Reason, Score, WindowSpan
@@ -279,11 +279,10 @@ async def test_the_event_loop_never_waits_for_liblsl_to_open_or_close(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten are opened, and closed at the end two by two: of which each waits for another."""
-    real = pylsl.StreamOutlet
     threads: set[int] = set()
     closing = threading.Barrier(2)
 
-    class Watched(real):
+    class Watched(pylsl.StreamOutlet):  # type: ignore[misc]  # pylsl ships no types
         def __init__(self, info: pylsl.StreamInfo) -> None:
             threads.add(threading.get_ident())
             super().__init__(info)

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.support.browser import Page
 from tests.support.proxy import Proxy
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.tokens import TokenVerifier
-from eeg_emotion.api.service import Service
 from eeg_emotion.client.handshake import LARGEST_MESSAGE, make_opening
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import History, Position

@@ -19,11 +19,11 @@ import pytest
 from tests.support.browser import Page, first_line
 from tests.support.page import assert_shown, assert_withheld, part
 from tests.support.proxy import Proxy
+from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.history import History
 from eeg_emotion.publish.messages import Prediction, Status, WindowSpan
 from eeg_emotion.publish.purpose import Purpose

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tests.support.browser import Page
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import State
 from eeg_emotion.eeg.quality import Trouble
 from eeg_emotion.publish.messages import (

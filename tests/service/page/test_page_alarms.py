@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from tests.support.browser import Page, first_line, program
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.codes import State
 from eeg_emotion.publish.alarms import RaisedAlarm, Severity
 from eeg_emotion.publish.messages import Status

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.support.alarms import alarms_in
 from tests.support.browser import Page
+from tests.support.service import Service
 
 from eeg_emotion.alarms.store.store import StoreError
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.messages import Marker, Prediction, Reason, Score, Status, WindowSpan
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from tests.support.browser import Page
+from tests.support.service import Service
 
-from eeg_emotion.api.service import Service
 from eeg_emotion.publish.messages import ModelCard
 
 pytestmark = pytest.mark.slow

@@ -300,11 +300,15 @@ def test_progress_changes_with_what_is_taken_and_with_what_is_acknowledged(box: 
 
 def test_the_message_is_there_when_the_reader_wakes() -> None:
     seen: list[list[str]] = []
-    box: Outbox = Outbox(lambda: seen.append(brief(box.take())))
-    box.put(state_frame("a"))
-    box.reply(reply_frame())
-    box.recover([frame("a", 3)])
-    box.greet(reply_frame())
+
+    def wake() -> None:
+        seen.append(brief(own.take()))
+
+    own = Outbox(wake)
+    own.put(state_frame("a"))
+    own.reply(reply_frame())
+    own.recover([frame("a", 3)])
+    own.greet(reply_frame())
     assert seen == [["status a"], ["pong"], ["prediction a 3"], ["pong"]]
 
 

@@ -54,13 +54,14 @@ def network_with_random_weights(
 def plain_graph(network: Any) -> onnx.ModelProto:
     """What tf2onnx makes of the network by itself."""
 
-    def infer(features: tf.Tensor) -> tf.Tensor:
+    def infer(features: Any) -> Any:
         return network(features, training=False)
 
     signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.float32, name="features")]
     converted, _ = tf2onnx.convert.from_function(
         tf.function(infer, input_signature=signature), input_signature=signature, opset=17
     )
+    assert isinstance(converted, onnx.ModelProto)
     return converted
 
 
@@ -208,9 +209,13 @@ def test_fused_graph_takes_any_batch(case: Case) -> None:
 
 
 def test_each_target_of_a_joined_graph_is_its_own_networks() -> None:
+    chosen: list[tuple[str, int, int, NetworkName]] = [
+        ("arousal", 8, 1, "bn-gru"),
+        ("valence", 12, 2, "lstm"),
+    ]
     networks = {
         target: network_with_random_weights(20, 128, units, seed, name)
-        for target, units, seed, name in (("arousal", 8, 1, "bn-gru"), ("valence", 12, 2, "lstm"))
+        for target, units, seed, name in chosen
     }
     windows = np.random.default_rng(3).normal(size=(16, 20, 128)).astype(np.float32)
     joined = fused_graph(networks, 20, 128)

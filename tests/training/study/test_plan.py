@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.study_people import CHANNELS, MadePeople, made_people, plan
 
+from eeg_emotion_training.evaluation.protocols import PROTOCOLS
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (
     LeftOut,
@@ -300,7 +301,7 @@ def test_windows_that_the_service_would_not_score_are_left_to_the_paper_alone(
     windows = {
         task.spec.protocol: {
             trial
-            for person in load_people(task.people, study_module.PROTOCOLS[task.spec.protocol])
+            for person in load_people(task.people, PROTOCOLS[task.spec.protocol])
             for trial in person.trial.tolist()
         }
         for task in study.tasks

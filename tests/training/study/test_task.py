@@ -179,7 +179,7 @@ def test_a_long_lived_worker_reads_changed_windows_anew(tmp_path: Path) -> None:
     def said(seed: int, folder: Path) -> list[float]:
         people = MadePeople({"p1": seed})
         task = plan(people, folder, cache=folder / "cache", networks=("logistic",)).tasks[0]
-        return run(task).raw.tolist()
+        return [float(value) for value in run(task).raw]
 
     first = said(1, tmp_path / "a")
     changed = said(2, tmp_path / "a")
