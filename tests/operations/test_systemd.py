@@ -12,7 +12,7 @@ import pytest
 from tests.support import confined
 from tests.support.commands import commands_of
 
-from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_SECONDS
+from eeg_emotion.api.subscribers import FAREWELL_SECONDS, SPREAD_SECONDS
 from eeg_emotion.cli.main import app
 from eeg_emotion.daemon.process import _OPEN_FILES
 from eeg_emotion.settings import default_keys, load_settings
@@ -131,7 +131,7 @@ def test_what_is_kept_is_where_the_unit_may_write(
 @each_unit
 def test_an_end_in_order_is_waited_for(unit: Path) -> None:
     (seconds,) = confined.stated(unit, "TimeoutStopSec")
-    assert int(seconds) > _SPREAD_SECONDS + _FAREWELL_SECONDS
+    assert int(seconds) > SPREAD_SECONDS + FAREWELL_SECONDS
     assert confined.stated(unit, "KillSignal") == ["SIGTERM"]
 
 

@@ -69,23 +69,23 @@ PROMISES = {row[0]: row for row in _table("## What is promised")}
 NUMBERS: dict[str, list[float]] = {
     "P3": [history.RESUME_SECONDS],
     "P5": [STALE_SECONDS, LOST_SECONDS],
-    "P6": [outbox.CREDITS, outbox.ACK_EVERY, outbox._REPLAY_ALLOWANCE],
+    "P6": [outbox.CREDITS, outbox.ACK_EVERY, outbox.REPLAY_ALLOWANCE],
     "P8": [session.STALLED_SECONDS],
     # Gone within both, and what a look each few seconds adds.
-    "P9": [server.PING_SECONDS, server.PING_SECONDS, 45, sse._COMMENT_SECONDS],
+    "P9": [server.PING_SECONDS, server.PING_SECONDS, 45, sse.COMMENT_SECONDS],
     "P10": [
         Settings.model_fields["max_connections"].default,
         MAX_SUBSCRIPTIONS,
         server.LARGEST_CLIENT_MESSAGE,
-        session._MESSAGES_PER_SECOND,
-        session._MESSAGES_AT_ONCE,
+        session.MESSAGES_PER_SECOND,
+        session.MESSAGES_AT_ONCE,
         arrivals.MOST,
         arrivals.PATIENCE_SECONDS,
     ],
-    "P11": [subscribers._SPREAD_SECONDS, *subscribers._RETURN_SECONDS, 10],
+    "P11": [subscribers.SPREAD_SECONDS, *subscribers.RETURN_SECONDS, 10],
     "P12": [session.HELLO_SECONDS],
     "P13": [history.KEPT_SECONDS],
-    "P16": [alarms._UNWRITTEN_SECONDS],
+    "P16": [alarms.UNWRITTEN_SECONDS],
 }
 
 
@@ -103,25 +103,25 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
     (*_, promised) = NUMBERS["P11"]
     graceful = server.make_server(FastAPI()).config.timeout_graceful_shutdown
     assert graceful is not None
-    assert subscribers._SPREAD_SECONDS + subscribers._FAREWELL_SECONDS + graceful < promised
+    assert subscribers.SPREAD_SECONDS + subscribers.FAREWELL_SECONDS + graceful < promised
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", telling._COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", telling.COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
-        (r"more than (\S+) messages a second", session._MESSAGES_PER_SECOND),
+        (r"more than (\S+) messages a second", session.MESSAGES_PER_SECOND),
         (r"a message of more than (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
         (r"would exceed (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
-        (r"`Retry-After: (\S+)`", stream._RETRY_AFTER_SECONDS),
-        (r"(\S+) KiB in the kernel", server._SEND_BUFFER_BYTES / 1024),
-        (r"(\S+) KiB before it", server._WRITE_BUFFER_BYTES / 1024),
-        (r"up to (\S+) predictions beside the credits", outbox._REPLAY_ALLOWANCE),
+        (r"`Retry-After: (\S+)`", stream.RETRY_AFTER_SECONDS),
+        (r"(\S+) KiB in the kernel", server.SEND_BUFFER_BYTES / 1024),
+        (r"(\S+) KiB before it", server.WRITE_BUFFER_BYTES / 1024),
+        (r"up to (\S+) predictions beside the credits", outbox.REPLAY_ALLOWANCE),
         (r"cut off after (\S+) s", session.STALLED_SECONDS),
-        (r"\nretry: (\S+)\n", sse._RETRY_MS),
+        (r"\nretry: (\S+)\n", sse.RETRY_MS),
     ],
 )
 def test_a_number_in_the_text_is_the_code_s(found: str, expected: float) -> None:

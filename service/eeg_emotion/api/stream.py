@@ -18,7 +18,8 @@ from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import PROTOCOL
 from eeg_emotion.publish.session import Session
 
-_RETRY_AFTER_SECONDS = 10  # for one whom a full or a stopping service refuses
+RETRY_AFTER_SECONDS = 10
+"""For one whom a full or a stopping service refuses."""
 
 
 def stream_router(service: Service) -> APIRouter:
@@ -64,7 +65,7 @@ def refuse(service: Service) -> Response | None:
         return None
     service.metrics.refused(reason)
     response = problem(HTTPStatus.SERVICE_UNAVAILABLE, why)
-    response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 

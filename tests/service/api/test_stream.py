@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.frames import CloseCode
 
 from eeg_emotion.api.server import _Request
-from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
+from eeg_emotion.api.subscribers import FAREWELL_SECONDS, SPREAD_EACH_SECONDS, Subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
@@ -491,7 +491,7 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     assert len({len(seqs) for _, seqs, *_ in told}) > 5
     agains = [again for *_, again, _ in told]
     assert len(set(agains)) > 40
-    assert min(agains) >= 1e3 * (50 * _SPREAD_EACH_SECONDS + _FAREWELL_SECONDS), "when all are gone"
+    assert min(agains) >= 1e3 * (50 * SPREAD_EACH_SECONDS + FAREWELL_SECONDS), "when all are gone"
 
 
 async def test_what_a_subscriber_missed_comes_first_when_it_returns(
