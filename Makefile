@@ -30,8 +30,8 @@ demo: $(VENV)/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --j
 test: $(VENV)/dev.stamp ## what anyone can run in 3 minutes; ARGS are pytest's
 	@$(PYTEST) -n 4 $(ARGS)
 
-test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; names what is missing here
-	@$(PYTEST) -n 4 --all $(ARGS)
+test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; branch coverage; names what is missing here
+	@$(PYTEST) -n 4 --all --cov $(if $(ARGS),--cov-fail-under=0) $(ARGS)
 
 soak: $(VENV)/dev.stamp ## make test 4 times on a quiet machine, 4 times beside busy loops; minutes to hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python tests/soak/under_load.py $(ARGS)
