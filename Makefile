@@ -30,8 +30,8 @@ demo: $(VENV)/service.stamp ## the main job until Ctrl-C; ARGS="--seconds 30 --j
 test: $(VENV)/dev.stamp ## what anyone can run in 3 minutes; ARGS are pytest's
 	@$(PYTEST) -n 4 $(ARGS)
 
-test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; names what is missing here
-	@$(PYTEST) -n 4 --all $(ARGS)
+test-all: $(VENV)/dev.stamp ## all tests: browser, servers, root, recordings; branch coverage; names what is missing here
+	@$(PYTEST) -n 4 --all --cov $(if $(ARGS),--cov-fail-under=0) $(ARGS)
 
 soak: $(VENV)/dev.stamp ## make test 4 times on a quiet machine, 4 times beside busy loops; minutes to hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python tests/soak/under_load.py $(ARGS)
@@ -44,16 +44,16 @@ test-environment: $(VENV)/test.stamp
 test-pythons: $(VENV)/service.stamp ## demo and those tests on each further Python of this machine
 	@bash .ci/pythons $(BIN)/python
 
-lint: $(VENV)/dev.stamp ## ruff, mypy --strict for each platform, import-linter
+lint: $(VENV)/dev.stamp ## ruff, mypy --strict for each platform and of the tests, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
-	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 -p eeg_emotion -p eeg_emotion_training
+	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin -p eeg_emotion -p eeg_emotion_training
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/dev.stamp ## measures all, or the file that ARGS names; each figure beside its aim
-	@$(BIN)/python -m pytest $(if $(findstring tests/bench,$(ARGS)),,tests/bench) -o python_files='bench_*.py' -o pythonpath=tests/bench -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly -rs $(ARGS)
+	@$(BIN)/python -m pytest $(if $(findstring tests/bench,$(ARGS)),,tests/bench) -o python_files='bench_*.py' -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly -rs $(ARGS)
 
 # The same commit gives the same bytes: all bears its date, or hatchling's own where there is no git.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)

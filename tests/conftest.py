@@ -12,6 +12,9 @@ import pytest
 from eeg_emotion.lsl.configuration import configure
 from eeg_emotion.own_folders import moved_to
 
+# Their assertions report values, as those of the tests do.
+pytest.register_assert_rewrite("tests.support")
+
 pytest_plugins = ["tests.support.needs", "tests.support.service", "tests.support.browser"]
 
 # The service does this itself; some tests import onnxruntime before it.

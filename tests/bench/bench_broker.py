@@ -21,7 +21,19 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
-from bench_push import FARM, LOAD_CPU, SERVER_CPU, ask, line, live, process, stream, subscribers
+from tests.bench.bench_push import (
+    FARM,
+    LOAD_CPU,
+    SERVER_CPU,
+    ask,
+    live,
+    process,
+    stream,
+    subscribers,
+)
+from tests.support.needs import the_program
+from tests.support.processes import line_of
+from tests.support.report import Report
 from websockets.asyncio.client import connect
 
 HEADSETS, EACH, SECONDS = 32, 500, 30
@@ -63,7 +75,7 @@ class Broker:
     def start(self) -> None:
         ports = ("-p", str(self.port), "-m", str(self.monitor))
         self.process = subprocess.Popen(
-            [NATS, "-a", "127.0.0.1", *ports], stderr=subprocess.DEVNULL
+            [the_program("nats-server"), "-a", "127.0.0.1", *ports], stderr=subprocess.DEVNULL
         )
         os.sched_setaffinity(self.process.pid, {LOAD_CPU})
         while True:
@@ -93,14 +105,14 @@ async def role(name: str, *options: str, cpu: int) -> AsyncIterator[tuple[str, p
     async with process(
         "-m", "eeg_emotion", name, "--port", "0", "--quiet", *options, cpu=cpu
     ) as started:
-        address = (await line(started)).split()[1]
+        address = (await line_of(started)).split()[1]
         yield address, psutil.Process(started.pid)
 
 
 @contextlib.asynccontextmanager
 async def farm(session: str, count: int) -> AsyncIterator[None]:
     async with process(FARM, session, str(count), cpu=LOAD_CPU) as headsets:
-        assert await line(headsets) == "ready"
+        assert await line_of(headsets) == "ready"
         yield
 
 
@@ -138,10 +150,10 @@ async def measure(server: psutil.Process, addresses: list[str]) -> Figures:
 async def cpu(server: psutil.Process, seconds: float) -> float:
     before = sum(server.cpu_times()[:2])
     await asyncio.sleep(seconds)
-    return sum(server.cpu_times()[:2]) - before
+    return float(sum(server.cpu_times()[:2]) - before)
 
 
-def test_broker_latency(report) -> None:
+def test_broker_latency(report: Report) -> None:
     async def alone() -> Figures:
         session = secrets.token_hex(8)
         async with (
@@ -174,7 +186,7 @@ def test_broker_latency(report) -> None:
     report("bytes of a message", f"{passed.bytes / passed.messages:.0f}")
 
 
-def test_time_to_full_service(report) -> None:
+def test_time_to_full_service(report: Report) -> None:
     """From a kill to the next valid prediction, with whatever is restarted at once."""
 
     async def next_valid(address: str, after: float) -> float:

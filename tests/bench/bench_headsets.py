@@ -19,11 +19,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 import websockets
+from tests.support.processes import line_of
+from tests.support.report import Report
 
 COUNTS = [int(n) for n in os.environ.get("EEG_EMOTION_BENCH_HEADSETS", "1,16,64,256").split(",")]
 PINNED = bool(os.environ.get("EEG_EMOTION_BENCH_PINNED"))
@@ -36,14 +39,14 @@ class Subscriber:
     """Keeps messages with their time of receipt; reading them would delay the next one's."""
 
     def __init__(self) -> None:
-        self._received: list[tuple[float, str]] = []
+        self._received: list[tuple[float, str | bytes]] = []
 
     async def run(self, url: str) -> None:
         async with websockets.connect(url) as socket:
             async for text in socket:
                 self._received.append((time.time(), text))
 
-    def take(self, kind: str) -> Iterator[tuple[float, dict]]:
+    def take(self, kind: str) -> Iterator[tuple[float, dict[str, Any]]]:
         """Return the messages of a kind since the last call; the others are dropped."""
         received, self._received = self._received, []
         for at, text in received:
@@ -96,10 +99,10 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-async def headsets_of(address: str) -> list[dict]:
-    def get() -> list[dict]:
+async def headsets_of(address: str) -> list[dict[str, Any]]:
+    def get() -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{address}v1/headsets") as response:
-            return json.load(response)
+            return list(json.load(response))
 
     return await asyncio.to_thread(get)
 
@@ -131,7 +134,7 @@ async def until_all_predict(
     return live_seconds
 
 
-async def until_drained(address: str, sent: int) -> list[dict]:
+async def until_drained(address: str, sent: int) -> list[dict[str, Any]]:
     """Wait until all that was sent has been received, or nothing more comes."""
     received = -1
     while True:
@@ -150,13 +153,13 @@ async def measure(count: int, *, aligned: bool) -> Figures:
     )
     if PINNED:
         os.sched_setaffinity(daemon.pid, {1})  # before it starts threads, which inherit it
-    address = (await daemon.stdout.readline()).decode().split()[1]
+    address = (await line_of(daemon)).split()[1]
     subscriber = Subscriber()
     stream = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
     listening = asyncio.create_task(subscriber.run(stream))
     farm = await start(str(FARM), session, str(count), *(["--aligned"] if aligned else []))
     try:
-        if not await farm.stdout.readline():
+        if not await line_of(farm):
             raise NotAllPredictError("the headsets' process did not open its outlets")
         opening_seconds = await until_all_predict(subscriber, address, count, time.time())
 
@@ -173,7 +176,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
             raise NotAllPredictError(f"no prediction in {STEADY_SECONDS} s")
 
         farm.terminate()
-        told = json.loads(await farm.stdout.readline())
+        told = json.loads(await line_of(farm))
         sent = sum(told["sent"].values())
         headsets = await until_drained(address, sent)
     finally:
@@ -199,7 +202,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
     )
 
 
-def tell(report, count: int, found: Figures) -> list[str]:
+def tell(report: Report, count: int, found: Figures) -> list[str]:
     """Report the figures; return what speaks against so many headsets."""
     lost, share = found.lost + found.missing, found.core_share
 
@@ -236,7 +239,7 @@ def tell(report, count: int, found: Figures) -> list[str]:
 
 
 @pytest.mark.parametrize("aligned", [False, True], ids=["staggered", "aligned"])
-def test_headsets(report, aligned: bool) -> None:
+def test_headsets(report: Report, aligned: bool) -> None:
     troubles: list[str] = []
     with own_core():
         for count in COUNTS:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.support.report import Report
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # Keras as users have it
 
@@ -35,7 +37,8 @@ def session_of(data: bytes) -> onnxruntime.InferenceSession:
 def milliseconds(call: Callable[[], object], seconds: float = 0.6) -> float:
     """Time one call: the median over as many as fit."""
     call()
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
         started = time.perf_counter()
         call()
@@ -44,7 +47,7 @@ def milliseconds(call: Callable[[], object], seconds: float = 0.6) -> float:
 
 
 @pytest.mark.parametrize(("name", "shape"), [("raw", (640, 32)), ("bands", (20, 128))])
-def test_inference(report, name: str, shape: tuple[int, int]) -> None:
+def test_inference(report: Report, name: str, shape: tuple[int, int]) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     network = build_network("bn-gru", *shape, UNITS)
@@ -69,7 +72,7 @@ def test_inference(report, name: str, shape: tuple[int, int]) -> None:
             "Keras model.predict": lambda w=windows: network.predict(w, verbose=0),
         }
         # Round after round, so that a slow moment of the machine falls on all of them.
-        times = {call: [] for call in calls}
+        times: dict[str, list[float]] = {call: [] for call in calls}
         for _ in range(ROUNDS if batch == 1 else 3):
             for call, run in calls.items():
                 times[call].append(milliseconds(run))

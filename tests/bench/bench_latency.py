@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import websockets
+from tests.support.processes import line_of
+from tests.support.report import Report
 
 SECONDS = 60
 SUBSCRIBERS = 10
@@ -39,7 +41,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
         "-m", "eeg_emotion", "serve", "--port", "0", "--hop-seconds", "0.25", "--quiet",
         "--session-id", session,
     )  # fmt: skip
-    address = (await daemon.stdout.readline()).decode().split()[1]
+    address = (await line_of(daemon)).split()[1]
     headset = await start("-m", "eeg_emotion", "replay", "--simulate", "1", "--session-id", session)
     reference = await start(str(REFERENCE), session, str(SECONDS), str(CHUNK))
     latencies: list[float] = []
@@ -56,7 +58,7 @@ async def measure() -> tuple[np.ndarray, np.ndarray]:
     return np.array(latencies), np.array(json.loads(out))
 
 
-def test_latency(report) -> None:
+def test_latency(report: Report) -> None:
     service, lsl = asyncio.run(measure())
     (service50, service99), (lsl50, lsl99) = (np.percentile(x, [50, 99]) for x in (service, lsl))
     report("LSL alone, last sample's stamp to pull, p50 / p99", f"{lsl50:.2f} / {lsl99:.2f} ms")

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.support.browser import Page, chromium, first_line, page, program
+from tests.support.report import Report
 
 __all__ = ["chromium", "page"]
 
@@ -78,7 +79,7 @@ async def memory(page: Page) -> dict[str, float]:
     return {"heap": found["JSHeapUsedSize"] / 2**20, "nodes": found["Nodes"]}
 
 
-async def test_page(report, page: Page) -> None:
+async def test_page(report: Report, page: Page) -> None:
     session = secrets.token_hex(8)
     serve = ("serve", "--port", "0", "--quiet", "--session-id", session)
     pipe = asyncio.subprocess.PIPE

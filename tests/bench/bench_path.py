@@ -7,11 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
+from tests.support.report import Report
 
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.path import SignalPath, Window
@@ -67,7 +69,7 @@ def cpu_ms(call: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1e3
 
 
-def test_cost(report, model: Model) -> None:
+def test_cost(report: Report, model: Model) -> None:
     """The path's cost for each headset and second, one window in it, beside inference's."""
     signals = {sfreq: endless_signal(sfreq) for sfreq in (128, 256, 500, 2048)}
     segments = {sfreq: path_of(model, sfreq).segment() for sfreq in signals}
@@ -95,9 +97,9 @@ def test_cost(report, model: Model) -> None:
     model_ms: dict[int, list[float]] = {batch: [] for batch in batches}
     for number in range(1, ROUNDS + 1):
         for sfreq, times in path_ms.items():
-            times.append(cpu_ms(lambda at=sfreq, n=number: feed(at, n)) / ROUND_SECONDS)
+            times.append(cpu_ms(partial(feed, sfreq, number)) / ROUND_SECONDS)
         for batch, times in model_ms.items():
-            times.append(cpu_ms(lambda size=batch: infer(size)) / (100 * batch))
+            times.append(cpu_ms(partial(infer, batch)) / (100 * batch))
     assert len(windows) >= len(signals) * (ROUNDS + 1) * (ROUND_SECONDS - 6)
 
     inference = {batch: statistics.median(times) for batch, times in model_ms.items()}
@@ -112,7 +114,7 @@ def test_cost(report, model: Model) -> None:
         )
 
 
-def test_an_hour(report, model: Model) -> None:
+def test_an_hour(report: Report, model: Model) -> None:
     """An hour at 500 Hz: nothing lost, nothing piled up."""
     path = path_of(model, HOUR_SFREQ)
     settings, samples = path.settings, HOUR_SECONDS * HOUR_SFREQ
@@ -120,7 +122,8 @@ def test_an_hour(report, model: Model) -> None:
 
     resampler = Resampler(1, HOUR_SFREQ, settings.sfreq)
     given = sum(
-        resampler.process(chunk[:1]).shape[1] for chunk in chunks_of(signal, HOUR_SFREQ, 0, samples)
+        resampler.process(chunk[:1].astype(np.float64)).shape[1]
+        for chunk in chunks_of(signal, HOUR_SFREQ, 0, samples)
     )
     due = (HOUR_SECONDS - path.resampler_delay_seconds) * settings.sfreq
     report(

@@ -16,22 +16,27 @@ import signal
 import sys
 import time
 import urllib.request
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 import pytest
-from push_load import allow_many_files, connect
+from tests.bench.push_load import allow_many_files, connect
+from tests.support.processes import line_of
+from tests.support.report import Report
 
 LOAD = str(Path(__file__).with_name("push_load.py"))
 FARM = str(Path(__file__).with_name("headset_farm.py"))
 SERVER_CPU, LOAD_CPU = 1, 0
+Figures = dict[str, Any]
 SOAK_SECONDS = float(os.environ.get("EEG_EMOTION_BENCH_SOAK", "240"))
 
 
 @contextlib.asynccontextmanager
-async def process(*arguments: str, cpu: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(*arguments: str, cpu: int) -> AsyncIterator[Process]:
     """Run Python on one core, and end it with the context."""
     started = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -46,15 +51,12 @@ async def process(*arguments: str, cpu: int) -> AsyncIterator[asyncio.subprocess
         await started.communicate(b"")
 
 
-async def line(of: asyncio.subprocess.Process) -> str:
-    return (await of.stdout.readline()).decode().strip()
-
-
-async def ask(load: asyncio.subprocess.Process) -> dict:
+async def ask(load: asyncio.subprocess.Process) -> dict[str, Any]:
     """Have the subscribers tell their figures since the last time."""
+    assert load.stdin is not None
     load.stdin.write(b"\n")
     await load.stdin.drain()
-    return json.loads(await line(load))
+    return dict(json.loads(await line_of(load)))
 
 
 @contextlib.asynccontextmanager
@@ -66,12 +68,12 @@ async def daemon(headsets: int) -> AsyncIterator[tuple[str, psutil.Process]]:
             process("-m", "eeg_emotion", "serve", "--port", "0", "--quiet", "--session-id", session,
                     cpu=SERVER_CPU)
         )  # fmt: skip
-        address = (await line(serve)).split()[1]
+        address = (await line_of(serve)).split()[1]
         if headsets:
             farm = await stack.enter_async_context(
                 process(FARM, session, str(headsets), cpu=LOAD_CPU)
             )
-            assert await line(farm) == "ready"
+            assert await line_of(farm) == "ready"
             async with asyncio.timeout(90):
                 while await live(address) < headsets:
                     await asyncio.sleep(0.5)
@@ -92,28 +94,28 @@ def stream(address: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def subscribers(url: str, count: int, kind: str = "own") -> AsyncIterator:
+async def subscribers(url: str, count: int, kind: str = "own") -> AsyncIterator[Process]:
     async with process(LOAD, "subscribe", url, str(count), kind, cpu=LOAD_CPU) as load:
         async with asyncio.timeout(60):
-            assert await line(load) == "connected"
+            assert await line_of(load) == "connected"
         yield load
 
 
 async def deliver(kind: str, count: int, seconds: float = 5.0) -> float:
     """Return deliveries per CPU-second of one server."""
     async with process(LOAD, "serve", kind, str(count), str(seconds), cpu=SERVER_CPU) as server:
-        url = await line(server)
+        url = await line_of(server)
         own = "own" if kind == "own" else "plain"
         async with subscribers(url, count, own) as load:
-            delivered, cpu = json.loads(await line(server))
+            delivered, cpu = json.loads(await line_of(server))
             await asyncio.sleep(0.5)
             received = (await ask(load))["frames"]
             assert received >= 0.99 * delivered, (kind, received, delivered)
-    return delivered / cpu
+    return float(delivered / cpu)
 
 
 @pytest.mark.parametrize("count", [500, 2000])
-def test_deliveries(report, count: int) -> None:
+def test_deliveries(report: Report, count: int) -> None:
     kinds = ("own", "broadcast", "starlette")
     rounds = [{kind: asyncio.run(deliver(kind, count)) for kind in kinds} for _ in range(3)]
     found = {kind: median(one[kind] for one in rounds) for kind in kinds}
@@ -127,8 +129,8 @@ def test_deliveries(report, count: int) -> None:
     )  # fmt: skip
 
 
-def test_latency(report) -> None:
-    async def measure() -> tuple[dict, float]:
+def test_latency(report: Report) -> None:
+    async def measure() -> tuple[Figures, float]:
         async with daemon(32) as (address, server), subscribers(stream(address), 1000) as load:
             await asyncio.sleep(5)
             await ask(load)
@@ -148,8 +150,8 @@ def test_latency(report) -> None:
     report("server's share of a core", f"{share:.0%}")
 
 
-def test_those_who_stand_still(report) -> None:
-    async def measure() -> tuple[dict, dict, float, dict, dict]:
+def test_those_who_stand_still(report: Report) -> None:
+    async def measure() -> tuple[Figures, Figures, float, Figures, Figures]:
         async with (
             daemon(8) as (address, server),
             subscribers(stream(address), 450) as moving,
@@ -180,7 +182,7 @@ def test_those_who_stand_still(report) -> None:
     report("closed of the 50 after 35 s", f"{woken['closed']}", "aim: 50", woken["closed"] == 50)
 
 
-def test_memory(report) -> None:
+def test_memory(report: Report) -> None:
     async def measure() -> float:
         allow_many_files()
         async with daemon(0) as (address, server):
@@ -192,12 +194,12 @@ def test_memory(report) -> None:
             grown = server.memory_info().rss - before
             for subscriber in warm + idle:
                 subscriber.transport.abort()
-        return grown / 1000 / 1024
+        return float(grown / 1000 / 1024)
 
     report("memory for each idle connection", f"{asyncio.run(measure()):.1f} KiB")
 
 
-def test_soak(report) -> None:
+def test_soak(report: Report) -> None:
     """Time 20 times as fast, and 5,000 connects and disconnects of all kinds, orderly and not."""
 
     async def measure() -> tuple[float, float, int, int]:
@@ -209,7 +211,7 @@ def test_soak(report) -> None:
             process(*command, "replay", "--simulate", "1", "--loop", "--speed", "20",
                     "--session-id", session, cpu=LOAD_CPU),
         ):  # fmt: skip
-            address = (await line(serve)).split()[1]
+            address = (await line_of(serve)).split()[1]
             server = psutil.Process(serve.pid)
 
             async def churn(count: int, seconds: float) -> None:

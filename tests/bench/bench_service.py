@@ -10,9 +10,11 @@ import time
 import urllib.request
 
 import psutil
+from tests.support.processes import next_line
+from tests.support.report import Report
 
 
-def test_service_process(report) -> None:
+def test_service_process(report: Report) -> None:
     ready = []
     for _ in range(5):
         started = time.perf_counter()
@@ -21,7 +23,7 @@ def test_service_process(report) -> None:
              "--session-id", secrets.token_hex(8)],
             stdout=subprocess.PIPE, text=True,
         ) as daemon:  # fmt: skip
-            address = daemon.stdout.readline().split()[1]
+            address = next_line(daemon).split()[1]
             with urllib.request.urlopen(f"{address}readyz") as response:
                 assert response.status == 200
             ready.append(time.perf_counter() - started)
@@ -34,7 +36,7 @@ def test_service_process(report) -> None:
     )
 
 
-def test_memory_with_a_headset(report) -> None:
+def test_memory_with_a_headset(report: Report) -> None:
     session = secrets.token_hex(8)
     command = [sys.executable, "-m", "eeg_emotion"]
     with (
@@ -45,7 +47,7 @@ def test_memory_with_a_headset(report) -> None:
         subprocess.Popen([*command, "replay", "--simulate", "1", "--session-id", session],
                          stdout=subprocess.DEVNULL) as headset,
     ):  # fmt: skip
-        address = daemon.stdout.readline().split()[1]
+        address = next_line(daemon).split()[1]
         deadline, predicted = time.monotonic() + 30, False
         while not predicted and time.monotonic() < deadline:
             time.sleep(0.5)

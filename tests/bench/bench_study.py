@@ -8,14 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.report import Report
+
 AIM_SECONDS = 300.0
 
 
-def test_quick_study(report, tmp_path: Path) -> None:
+def test_quick_study(report: Report, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    command = [Path(sys.executable).with_name("eeg-emotion-train"), "study", "--quick"]
+    program = Path(sys.executable).with_name("eeg-emotion-train")
     started = time.perf_counter()
-    subprocess.run([*command, "--out", study], check=True, capture_output=True)
+    subprocess.run([program, "study", "--quick", "--out", study], check=True, capture_output=True)
     seconds = time.perf_counter() - started
     assert (study / "report.html").exists()
     folds = len(list((study / "results").iterdir()))

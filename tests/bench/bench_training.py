@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.report import Report
 
 TORCH_PYTHON = "EEG_EMOTION_BENCH_TORCH_PYTHON"
 ROUNDS = 5
@@ -103,7 +104,7 @@ def windows_per_second(python: str, program: str, batch: int) -> float:
 
 
 @pytest.mark.parametrize("batch", [64, 256])
-def test_training_step(report, batch: int) -> None:
+def test_training_step(report: Report, batch: int) -> None:
     peer = torch_python()
     rates: dict[str, list[float]] = {"ours": [], "PyTorch": []}
     # Round after round, so that a slow moment of the machine falls on both.

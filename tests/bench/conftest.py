@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-
-Report = Callable[[str, str, str, bool | None], None]
+from tests.support.report import Report
 
 
 @pytest.fixture

@@ -20,9 +20,17 @@ import socket
 import sys
 import time
 from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+    from websockets.asyncio.server import ServerConnection
+
+    from eeg_emotion.publish.messages import Prediction
 
 ACK_EVERY = 16
 
@@ -53,9 +61,10 @@ class Subscriber(asyncio.Protocol):
         self._acked = 0
         self.ready = asyncio.get_running_loop().create_future()
         self.closed = asyncio.get_running_loop().create_future()
-        self.on_frame = None
+        self.on_frame: Callable[[bytes], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         transport.write(
@@ -106,11 +115,12 @@ class Subscriber(asyncio.Protocol):
 async def connect(url: str, *, acknowledge: bool = True, hello: bool = True) -> Subscriber:
     """Open one subscription."""
     parts = urlsplit(url)
+    assert parts.hostname is not None
     said = json.dumps({"type": "hello", "acknowledges": acknowledge, "subscribe": ["*"]})
     _, subscriber = await asyncio.get_running_loop().create_connection(
         lambda: Subscriber(parts.netloc, parts.path, said if hello else None, acknowledge),
         parts.hostname,
-        parts.port,
+        parts.port or 80,
     )
     await subscriber.ready
     return subscriber
@@ -157,8 +167,8 @@ async def subscribe(url: str, count: int, own: bool) -> None:
 # -- servers of three kinds, each delivering the same bytes -------------------------------------
 
 
-def own_messages(bytes_each: int):
-    """Return predictions of some headset whose JSON has about so many bytes."""
+def own_messages() -> Iterator[Prediction]:
+    """Return predictions of some headset, whose JSON has about 400 bytes."""
     from eeg_emotion.publish.messages import Latency, Prediction, Score, WindowSpan
 
     score = Score(probability=0.123456, label="high")
@@ -184,7 +194,7 @@ def own_messages(bytes_each: int):
         seq += 1
 
 
-async def _own(count: int, seconds: float) -> tuple[int, float]:
+async def _own(count: int, seconds: float) -> None:
     """Deliver through the whole path: bus, credits, conflation, fan-out, our uvicorn."""
 
     from eeg_emotion.access.access import Access
@@ -218,7 +228,7 @@ async def _own(count: int, seconds: float) -> tuple[int, float]:
             await asyncio.sleep(0.5)
 
             def delivered() -> float:
-                return next(iter(metrics.delivered.collect())).samples[0].value
+                return float(next(iter(metrics.delivered.collect())).samples[0].value)
 
             begun, cpu, end = delivered(), time.process_time(), time.monotonic() + seconds
             while time.monotonic() < end:
@@ -231,20 +241,19 @@ async def _own(count: int, seconds: float) -> tuple[int, float]:
             print(json.dumps(found), flush=True)
             carrying.cancel()
             server.should_exit = True
-    return found
 
 
 async def _broadcast(count: int, seconds: float) -> None:
     """Deliver by `websockets.broadcast`, which knows neither credits nor conflation."""
     from websockets.asyncio.server import broadcast, serve
 
-    connections = set()
+    connections: set[ServerConnection] = set()
 
-    async def handler(connection) -> None:
+    async def handler(connection: ServerConnection) -> None:
         connections.add(connection)
         await connection.wait_closed()
 
-    messages = own_messages(400)
+    messages = own_messages()
     async with serve(handler, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         port = server.sockets[0].getsockname()[1]
         print(f"ws://127.0.0.1:{port}/", flush=True)
@@ -266,9 +275,9 @@ async def _starlette(count: int, seconds: float) -> None:
     from starlette.applications import Starlette
     from starlette.routing import WebSocketRoute
 
-    sockets = []
+    sockets: list[WebSocket] = []
 
-    async def endpoint(websocket) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         sockets.append(websocket)
         await websocket.receive()
@@ -279,7 +288,7 @@ async def _starlette(count: int, seconds: float) -> None:
             ws="websockets-sansio", ws_per_message_deflate=False,
         )
     )  # fmt: skip
-    messages = own_messages(400)
+    messages = own_messages()
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         print(f"ws://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
@@ -299,10 +308,19 @@ async def _starlette(count: int, seconds: float) -> None:
 
 
 class _Nobody:
-    """No headset is here, and no baseline."""
+    """No headset is here."""
+
+    source: Literal["lsl"] = "lsl"
+    following = True
 
     def headsets(self) -> tuple[()]:
         return ()
+
+    def headset(self, identifier: str) -> None:
+        return None
+
+    def quality(self, identifier: str) -> None:
+        return None
 
 
 def main() -> None:

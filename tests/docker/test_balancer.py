@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.docker.dockerfile import DOCKER
-from tests.service.cluster.conftest import free_port
+from tests.support.dockerfile import DOCKER
 from tests.support.needs import the_program
+from tests.support.ports import free_port
 
 CONFIGURATION = DOCKER / "balancer/haproxy.cfg"
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import nats
 import pytest
 import yaml
-from tests.docker.dockerfile import DOCKER
-from tests.service.cluster.conftest import Broker, free_port, nats_server, until
-
-__all__ = ["nats_server"]
+from nats.aio.client import Client
+from tests.support.broker import Broker
+from tests.support.dockerfile import DOCKER
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 REFUSED = "Permissions Violation"
 
@@ -35,7 +36,7 @@ def broker(
     server.kill()
 
 
-async def connected(broker: Broker, user: str, refused: list[str]) -> nats.NATS:
+async def connected(broker: Broker, user: str, refused: list[str]) -> Client:
     async def note(error: Exception) -> None:
         refused.append(str(error))
 

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 import typer
 import yaml
-from tests.docker.dockerfile import DOCKER, stages
+from tests.support.dockerfile import DOCKER, stages
 
 from eeg_emotion.cli.main import app
 from eeg_emotion.settings import Settings

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docker.dockerfile import DOCKER, stages
+from tests.support.dockerfile import DOCKER, stages
 
 HADOLINT = Path(sys.executable).with_name("hadolint")
 BUILD = "sh docker/build.sh {}"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.docker.dockerfile import DOCKER
+from tests.support.dockerfile import DOCKER
 from tests.support.needs import the_program
 
 from eeg_emotion.metrics.broker import Traffic

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.docker.dockerfile import Stage, send_context, stages
+from tests.support.dockerfile import Stage, send_context, stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("debian root"), pytest.mark.timeout(600)]
 
@@ -141,8 +141,8 @@ class Container:
     def __init__(self, root: Root, stage: Stage, keys: Path) -> None:
         self._env = [f"{name}={value}" for name, value in stage.env.items()]
         uid, gid = stage.said["USER"].split(":")
-        self._drop = ("setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--no-new-privs")
-        self._drop += ("--bounding-set=-all", "--inh-caps=-all")
+        self._drop = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"]
+        self._drop += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
         self._cwd = stage.said["WORKDIR"]
         place = root.path
         mounts = f"""

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.operations import confined
-from typer.main import get_command
+from tests.support import confined
+from tests.support.commands import commands_of
 
-from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_SECONDS
+from eeg_emotion.api.subscribers import FAREWELL_SECONDS, SPREAD_SECONDS
 from eeg_emotion.cli.main import app
 from eeg_emotion.daemon.process import _OPEN_FILES
 from eeg_emotion.settings import default_keys, load_settings
@@ -88,14 +88,14 @@ def test_what_it_starts_is_a_command_of_ours(unit: Path) -> None:
     (line,) = confined.stated(unit, "ExecStart")
     program, name, *arguments = line.split()
     assert (program, name) == (INSTALLED, COMMANDS[unit.stem])
-    command = get_command(app).commands[name]
+    command = commands_of(app)[name]
     given = command.make_context(name, arguments).params
     settings = "service" if name == "serve" else name
     assert given["config"] == Path(f"/etc/eeg-emotion/{settings}.toml")
 
 
 def test_an_option_that_is_unknown_would_be_found() -> None:
-    command = get_command(app).commands["serve"]
+    command = commands_of(app)["serve"]
     with pytest.raises(Exception, match="No such option"):
         command.make_context("serve", ["--configuration", "a.toml"])
 
@@ -131,7 +131,7 @@ def test_what_is_kept_is_where_the_unit_may_write(
 @each_unit
 def test_an_end_in_order_is_waited_for(unit: Path) -> None:
     (seconds,) = confined.stated(unit, "TimeoutStopSec")
-    assert int(seconds) > _SPREAD_SECONDS + _FAREWELL_SECONDS
+    assert int(seconds) > SPREAD_SECONDS + FAREWELL_SECONDS
     assert confined.stated(unit, "KillSignal") == ["SIGTERM"]
 
 

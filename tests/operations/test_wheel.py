@@ -139,9 +139,16 @@ def normal(name: str) -> str:
 def install(python: Path, wheel: Path, environment: Path) -> Path:
     """Install the pinned packages and the wheel into an empty environment; return its programs."""
     subprocess.run([python, "-m", "venv", environment], check=True)
-    pins = ["sh", "requirements/install.sh", environment, PINS]
+    pins: list[str | Path] = ["sh", "requirements/install.sh", environment, PINS]
     subprocess.run(pins, cwd=REPOSITORY, env=without("PYTHONPATH"), check=True)
-    pip = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    pip: list[str | Path] = [
+        environment / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+    ]
     subprocess.run([*pip, "--no-deps", wheel], env=without("PYTHONPATH"), check=True)
     return environment / "bin"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
+from tests.support.pipeline import FakePipeline
 
-from eeg_emotion.baseline.collection import RestCollection
-from eeg_emotion.eeg.layout import Layout, identity_layout
-from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.inference.contract import METADATA_KEY, RestBaseline
 from eeg_emotion.inference.model import SUMS_NAME, Model, demo_model_path, load_model
 from eeg_emotion.recordings.simulation import SimulatedPerson
@@ -70,21 +67,6 @@ def model_file(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]],
         return path
 
     return write
-
-
-@dataclass
-class FakePipeline:
-    """What a headset's line lends to a collection; `used` keeps what it was told to judge by."""
-
-    settings: PathSettings
-    layout: Layout | None
-    sfreq: float = 128.0
-    limits: QualityLimits = field(default_factory=QualityLimits)
-    rest: RestCollection | None = None
-    used: list[Normaliser | None] = field(default_factory=list)
-
-    def use(self, normaliser: Normaliser | None) -> None:
-        self.used.append(normaliser)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import IO
 
 import pytest
 
-from eeg_emotion import atomic_write as module
 from eeg_emotion.atomic_write import atomic_write, replace_folder, sync_folder
 
 
@@ -23,7 +22,7 @@ def umask() -> Iterator[None]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", waits.append)
+    monkeypatch.setattr("eeg_emotion.atomic_write.time.sleep", waits.append)
     return waits
 
 

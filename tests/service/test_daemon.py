@@ -10,15 +10,16 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import websockets
-from tests.service.fleet.test_fleet import playing
 from tests.support.command import assert_refused, command
+from tests.support.processes import line_of
+from tests.support.replay import playing
 
 from eeg_emotion.daemon import preparation, roles
 from eeg_emotion.daemon.process import allow_many_files, room_for
@@ -31,7 +32,7 @@ resource = pytest.importorskip("resource", reason="it stops processes by POSIX s
 
 pytestmark = pytest.mark.slow
 
-Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+Start = Callable[..., Awaitable[tuple[Process, str]]]
 
 
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
@@ -48,7 +49,7 @@ async def start() -> AsyncIterator[Start]:
             *arguments, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         processes.append(process)
-        return process, (await process.stdout.readline()).decode().strip()
+        return process, await line_of(process)
 
     yield run
     for process in processes:

@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 import websockets
 from tests.support.command import assert_refused, command
+from tests.support.processes import line_of
 from typer.testing import CliRunner
 
 from eeg_emotion.access.grants import Scope
@@ -31,7 +32,7 @@ from eeg_emotion.settings import SettingsError, default_keys, load_settings
 
 pytestmark = pytest.mark.slow
 
-Start = Callable[..., "asyncio.Future[tuple[Process, str]]"]
+Start = Callable[..., Awaitable[tuple[Process, str]]]
 READ = (Scope.parse("read:*"),)
 
 
@@ -51,7 +52,7 @@ async def start() -> AsyncIterator[Start]:
             "--session-id", secrets.token_hex(8), *arguments, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         processes.append(process)
-        return process, (await process.stdout.readline()).decode().strip()
+        return process, await line_of(process)
 
     yield run
     for process in processes:
@@ -180,7 +181,7 @@ async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
         async with websockets.connect(stream, proxy=None) as socket:
             await socket.send(json.dumps({"type": "hello", "token": wrong}))
             await socket.wait_closed()
-            assert (socket.close_code, wrong in socket.close_reason) == (4500, False)
+            assert (socket.close_code, wrong in (socket.close_reason or "")) == (4500, False)
         async with websockets.connect(stream, proxy=None) as socket:
             await socket.send(json.dumps({"type": "hello", "token": good, "subscribe": ["*"]}))
             welcome = json.loads(await socket.recv())

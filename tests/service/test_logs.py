@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.log_records import event_of
 
 from eeg_emotion.log_format import LogFormat
 from eeg_emotion.logs import NEVER_LOGGED, configure_logging, formatter, get_logger
@@ -140,8 +141,8 @@ def test_without_any_setting_up_events_reach_the_logging_of_who_embeds_it(
 ) -> None:
     get_logger("eeg_emotion.somewhere").warning("headset silent", headset="h1", data="planted")
     (record,) = caplog.records
-    assert record.msg["event"] == "headset silent"
-    assert record.msg["headset"] == "h1"
+    assert event_of(record)["event"] == "headset silent"
+    assert event_of(record)["headset"] == "h1"
     assert "planted" not in caplog.text
 
 

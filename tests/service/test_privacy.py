@@ -53,7 +53,7 @@ def planted_samples(seconds: int) -> NDArray[np.float64]:
     """Return a simulated person's signal, `(32, samples)` µV, moved to where `SAMPLES` tells it."""
     eeg = SimulatedPerson(2026, 7).run(0, SFREQ).next(int(seconds * SFREQ), 0.0, 0.0)
     eeg -= eeg.mean(axis=1, keepdims=True)  # electrodes' offsets would cost float32 its digits
-    return np.sign(eeg) * (np.floor(np.abs(eeg) * 4) / 4 + 0.123456)
+    return np.asarray(np.sign(eeg) * (np.floor(np.abs(eeg) * 4) / 4 + 0.123456))
 
 
 def planted_recording() -> Recording:
@@ -110,7 +110,9 @@ def files_open_for_writing(pid: int) -> list[str]:
     for link in Path(f"/proc/{pid}/fd").iterdir():
         info = Path(f"/proc/{pid}/fdinfo/{link.name}")
         try:
-            flags = int(re.search(r"^flags:\s*(\d+)", info.read_text(), re.MULTILINE)[1], 8)
+            stated = re.search(r"^flags:\s*(\d+)", info.read_text(), re.MULTILINE)
+            assert stated is not None
+            flags = int(stated[1], 8)
             if stat.S_ISREG(link.stat().st_mode) and flags & os.O_ACCMODE != os.O_RDONLY:
                 found.append(str(link.readlink()))
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
-from eeg_emotion.api import arrivals, server, sse, stream, subscribers
+from eeg_emotion.api import arrivals, server, sse, subscribers
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session
@@ -68,23 +68,23 @@ PROMISES = {row[0]: row for row in _table("## What is promised")}
 NUMBERS: dict[str, list[float]] = {
     "P3": [history.RESUME_SECONDS],
     "P5": [STALE_SECONDS, LOST_SECONDS],
-    "P6": [outbox.CREDITS, outbox.ACK_EVERY, outbox._REPLAY_ALLOWANCE],
+    "P6": [outbox.CREDITS, outbox.ACK_EVERY, outbox.REPLAY_ALLOWANCE],
     "P8": [session.STALLED_SECONDS],
     # Gone within both, and what a look each few seconds adds.
-    "P9": [server.PING_SECONDS, server.PING_SECONDS, 45, sse._COMMENT_SECONDS],
+    "P9": [server.PING_SECONDS, server.PING_SECONDS, 45, sse.COMMENT_SECONDS],
     "P10": [
         Settings.model_fields["max_connections"].default,
         MAX_SUBSCRIPTIONS,
         server.LARGEST_CLIENT_MESSAGE,
-        session._MESSAGES_PER_SECOND,
-        session._MESSAGES_AT_ONCE,
+        session.MESSAGES_PER_SECOND,
+        session.MESSAGES_AT_ONCE,
         arrivals.MOST,
         arrivals.PATIENCE_SECONDS,
     ],
-    "P11": [subscribers._SPREAD_SECONDS, *subscribers._RETURN_SECONDS, 10],
+    "P11": [subscribers.SPREAD_SECONDS, *subscribers.RETURN_SECONDS, 10],
     "P12": [session.HELLO_SECONDS],
     "P13": [history.KEPT_SECONDS],
-    "P16": [alarms._UNWRITTEN_SECONDS],
+    "P16": [alarms.UNWRITTEN_SECONDS],
 }
 
 
@@ -101,25 +101,26 @@ def test_a_promise_s_numbers_are_the_code_s(promise: str) -> None:
 def test_an_orderly_exit_takes_less_than_is_promised() -> None:
     (*_, promised) = NUMBERS["P11"]
     graceful = server.make_server(FastAPI()).config.timeout_graceful_shutdown
-    assert subscribers._SPREAD_SECONDS + subscribers._FAREWELL_SECONDS + graceful < promised
+    assert graceful is not None
+    assert subscribers.SPREAD_SECONDS + subscribers.FAREWELL_SECONDS + graceful < promised
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", telling._COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", telling.COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
-        (r"more than (\S+) messages a second", session._MESSAGES_PER_SECOND),
+        (r"more than (\S+) messages a second", session.MESSAGES_PER_SECOND),
         (r"a message of more than (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
         (r"would exceed (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
-        (r"`Retry-After: (\S+)`", stream._RETRY_AFTER_SECONDS),
-        (r"(\S+) KiB in the kernel", server._SEND_BUFFER_BYTES / 1024),
-        (r"(\S+) KiB before it", server._WRITE_BUFFER_BYTES / 1024),
-        (r"up to (\S+) predictions beside the credits", outbox._REPLAY_ALLOWANCE),
+        (r"`Retry-After: (\S+)`", push.RETRY_AFTER_SECONDS),
+        (r"(\S+) KiB in the kernel", server.SEND_BUFFER_BYTES / 1024),
+        (r"(\S+) KiB before it", server.WRITE_BUFFER_BYTES / 1024),
+        (r"up to (\S+) predictions beside the credits", outbox.REPLAY_ALLOWANCE),
         (r"cut off after (\S+) s", session.STALLED_SECONDS),
-        (r"\nretry: (\S+)\n", sse._RETRY_MS),
+        (r"\nretry: (\S+)\n", sse.RETRY_MS),
     ],
 )
 def test_a_number_in_the_text_is_the_code_s(found: str, expected: float) -> None:
@@ -195,7 +196,16 @@ class OneKey:
     """Knows the token of the page's examples, which may read what its `welcome` says."""
 
     def __init__(self, welcome: Welcome) -> None:
+        self.welcome = welcome
+        self.closed: list[tuple[CloseCode, str]] = []
         self.grant = Grant(welcome.subject, tuple(map(Scope.parse, welcome.scopes)))
+
+    def greet(self, grant: Grant) -> Welcome:
+        assert grant == self.grant
+        return self.welcome
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        self.closed.append((code, reason))
 
     def authenticate(self, token: str) -> Grant:
         assert token == "eeg_wallboard_…"  # noqa: S105 - an example
@@ -246,13 +256,12 @@ def test_the_conversations_are_what_a_session_says() -> None:
     bus, clock = Bus(Clock(), Clock()), Clock()
     for script in SCRIPTS:
         welcome = _spoken(script, "welcome")
-        closed: list[tuple[CloseCode, str]] = []
         entry = OneKey(welcome)
         talk = Session(
             bus,
             entry,
-            welcome=lambda grant, welcome=welcome: welcome,
-            close=lambda code, reason, closed=closed: closed.append((code, reason)),
+            welcome=entry.greet,
+            close=entry.close,
             wake=lambda: None,
             clock=clock,
             utc=clock,
@@ -268,14 +277,14 @@ def test_the_conversations_are_what_a_session_says() -> None:
             if arrow == "→":
                 assert not waiting, "the service says more than the page tells"
                 talk.receive(said)
-                assert not closed
+                assert not entry.closed
                 if json.loads(said)["type"] == "ack":
                     assert json.loads(said)["received"] == counted
                 continue
             if said.startswith("close "):
                 _, code, reason = said.split()
                 talk.end(CloseCode.SHUTDOWN, "shutdown")
-                assert closed == [(CloseCode(int(code)), reason)]
+                assert entry.closed == [(CloseCode(int(code)), reason)]
                 continue
             expected = _MESSAGES.validate_json(said)
             if not waiting:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -107,9 +108,9 @@ def test_an_option_that_was_not_given_hides_nothing(toml: Path) -> None:
     ],
 )
 def test_every_setting_can_come_from_every_source(
-    name: str, text: str, value: object, toml: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, text: str, value: Any, toml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert getattr(load_settings(**{name: value}), name) == value
+    assert getattr(load_by_name(name, value), name) == value
     literal = (
         f'"{text}"' if isinstance(value, str | Path | SecretStr) else text.replace('":', '" =')
     )
@@ -119,15 +120,18 @@ def test_every_setting_can_come_from_every_source(
     assert getattr(load_settings(), name) == value
 
 
+def load_by_name(name: str, value: Any) -> Settings:
+    named: dict[str, Any] = {name: value}
+    return load_settings(**named)
+
+
 @pytest.fixture
 def every_limit() -> dict[str, float | list[float]]:
     """Each limit of the quality, a little off its default."""
-    limits = {}
-    for field in fields(QualityLimits):
-        if isinstance(field.default, tuple):
-            limits[field.name] = [edge * 1.5 for edge in field.default]
-        else:
-            limits[field.name] = field.default * 1.5
+    limits: dict[str, float | list[float]] = {}
+    for name, default in asdict(QualityLimits()).items():
+        several = isinstance(default, tuple)
+        limits[name] = [edge * 1.5 for edge in default] if several else default * 1.5
     return limits
 
 
@@ -136,9 +140,10 @@ def test_every_limit_of_the_quality_can_come_from_the_file_and_the_environment(
 ) -> None:
     lines = [f"{name} = {value}" for name, value in every_limit.items()]
     toml.write_text("\n".join(["[quality]", *lines]), encoding="utf-8")
-    expected = QualityLimits(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in every_limit.items()}
-    )
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in every_limit.items()
+    }
+    expected = QualityLimits(**values)
     assert load_settings(toml).quality == expected
     for name, value in every_limit.items():
         monkeypatch.setenv(f"EEG_EMOTION_QUALITY__{name.upper()}", str(value))
@@ -185,7 +190,7 @@ def test_a_bus_that_is_none_is_refused_without_its_password() -> None:
 @pytest.mark.parametrize(("name", "value"), [("site", ("Ward 7",)), ("ingest", "a.b")])
 def test_a_name_that_is_no_part_of_a_subject_is_refused(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match="expected small letters, digits and '-'"):
-        load_settings(**{name: value})
+        load_by_name(name, value)
 
 
 def test_a_proxy_that_is_no_address_is_refused() -> None:
@@ -219,7 +224,7 @@ def test_the_reception_is_what_the_settings_say() -> None:
 
 
 def test_every_setting_is_known_to_the_test_of_all_sources() -> None:
-    (mark,) = test_every_setting_can_come_from_every_source.pytestmark
+    (mark,) = vars(test_every_setting_can_come_from_every_source)["pytestmark"]
     assert {name for name, *_ in mark.args[1]} == set(Settings.model_fields)
 
 
@@ -270,7 +275,7 @@ def test_a_wrong_value_is_refused_with_its_name_and_what_was_found(
     name: str, value: object
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings(**{name: value})
+        load_by_name(name, value)
     assert f"{name}: " in str(caught.value)
     assert f"found {value!r}" in str(caught.value)
 
@@ -310,7 +315,7 @@ def test_a_broken_file_is_refused_by_name(toml: Path, content: bytes) -> None:
 
 def test_settings_do_not_change_while_the_service_runs() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_settings().port = 1
+        load_settings().port = 1  # type: ignore[misc]  # that it is refused is the test
 
 
 def test_a_file_that_another_call_named_is_forgotten(toml: Path) -> None:

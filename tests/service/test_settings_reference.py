@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
+from tests.support.commands import commands_of
 
 from eeg_emotion import settings_reference
 from eeg_emotion.alarms.delivery.mqtt import MqttSettings
@@ -33,7 +33,7 @@ def rows(text: str) -> dict[str, list[str]]:
 def options(command: str) -> dict[str, list[str]]:
     return {
         parameter.name: [*parameter.opts, *parameter.secondary_opts]
-        for parameter in get_command(app).commands[command].params
+        for parameter in commands_of(app)[command].params
     }
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.service.without_posix import CHECKS
+from tests.support.without_posix import CHECKS
 
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 pytestmark = [

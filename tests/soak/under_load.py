@@ -88,7 +88,7 @@ def run_once(command: Sequence[str], loops: int, output: Path) -> Run:
     begun = time.monotonic()
     with output.open("wb") as file, busy_loops(loops):
         streams = [(os.POSIX_SPAWN_DUP2, file.fileno(), number) for number in (1, 2)]
-        child = os.posix_spawnp(command[0], command, os.environ, file_actions=streams)
+        child = os.posix_spawnp(command[0], list(command), os.environ, file_actions=streams)
         try:
             _, waited, usage = os.wait4(child, 0)
         except KeyboardInterrupt:

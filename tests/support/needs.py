@@ -176,11 +176,11 @@ def _needs(item: pytest.Item) -> set[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs more than there is."""
-    absent = set(config.stash[_ABSENT])
-    left_out = [item for item in items if _needs(item) & absent]
+    absent = config.stash[_ABSENT]
+    left_out = [item for item in items if _needs(item).intersection(absent)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not _needs(item) & absent]
+        items[:] = [item for item in items if not _needs(item).intersection(absent)]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -17,8 +17,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.service.alarms.quiet import alarms_in
-from tests.service.publish import conftest as publish
+from tests.support import messages
+from tests.support.alarms import alarms_in
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Grant
@@ -44,7 +44,6 @@ from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.open_inference.routes import OpenInferencePart
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.messages import (
     Headset,
     ModelCard,
@@ -105,8 +104,10 @@ class FakeHeadsets:
 class WatchedBus(Bus):
     """The bus, with its comings and goings to be waited for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, utc: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(clock, utc)
         self._changed = asyncio.Condition()
 
     def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
@@ -150,8 +151,8 @@ class Service:
     """
 
     model: Model
-    headsets: Headsets
-    bus: Bus
+    headsets: FakeHeadsets
+    bus: WatchedBus
     baselines: Baselines
     alarms: Alarms
     events: EventStore
@@ -259,8 +260,6 @@ def a_service(model: Model, folder: Path) -> Iterator[Service]:
         alarms=alarms,
         events=events,
     )
-    # How late this machine's event loop is decides nothing; tests of that set a clock of their own.
-    service.lag = LoopLag(service.metrics.observe_lag, clock=lambda: 0.0)
     yield service
     events.close()
 
@@ -339,7 +338,7 @@ def prediction() -> Callable[..., Prediction]:
     """Make a prediction of a headset."""
 
     def make(headset: str = "h1", seq: int = 0, **changes: Any) -> Prediction:
-        return publish.prediction(headset, seq, **changes)
+        return messages.prediction(headset, seq, **changes)
 
     return make
 

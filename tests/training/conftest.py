@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.training import study_people
+from tests.support import study_people
 
 from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.training.study_people import CHANNELS, made_people, plan
+from tests.support.study_people import CHANNELS, made_people, plan
 
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.recordings.simulation import SimulatedPerson

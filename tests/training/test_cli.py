@@ -189,7 +189,9 @@ def test_check_of_an_empty_folder_fails_with_the_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["check", "fit"])
 def test_a_missing_folder_is_reported_as_missing(tmp_path: Path, verb: str) -> None:
-    more = ["--target", "valence", "--out", tmp_path / "run"] if verb == "fit" else []
+    more: list[str | Path] = (
+        ["--target", "valence", "--out", tmp_path / "run"] if verb == "fit" else []
+    )
     said = refused(verb, tmp_path / "deep", *more)
     assert said.startswith(f"found nothing at {tmp_path / 'deep'}, expected a folder of DEAP's")
     assert "correct the path, or write simulated people with" in said

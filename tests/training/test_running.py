@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.training.study_people import made_people, plan
+from tests.support.study_people import made_people, plan
 
 from eeg_emotion_training import running
 from eeg_emotion_training.running import part_of, run_study
@@ -146,7 +146,7 @@ def test_workers_are_no_more_than_tasks(
     tmp_path: Path, ran: list[Task], reports: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    one_thread = running.processes
+    one_thread = vars(running)["processes"]
 
     def counting(workers: int) -> object:
         asked.append(workers)

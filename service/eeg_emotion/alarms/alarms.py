@@ -28,7 +28,9 @@ from eeg_emotion.publish.messages import Prediction, Status
 logger = get_logger(__name__)
 
 _TICK_SECONDS = 0.5  # a dwell on a state ends this late at most
-_UNWRITTEN_SECONDS = 1.0  # then it is told unwritten: an alarm must not wait for a disk
+
+UNWRITTEN_SECONDS = 1.0
+"""After which a change is sent although it is not written: an alarm must not wait for a disk."""
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # until a store that failed is tried again
 _MOST_UNWRITTEN = 10_000  # some 10 MB, should the store fail for hours; the oldest give way
 
@@ -317,7 +319,7 @@ class Alarms:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._decide(self._engine.tick(self._utc()))
-            late = self._clock() - _UNWRITTEN_SECONDS
+            late = self._clock() - UNWRITTEN_SECONDS
             for item in self._unwritten:
                 if item.since <= late:
                     self._tell_once(item)

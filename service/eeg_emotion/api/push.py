@@ -16,7 +16,8 @@ from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 
-_RETRY_AFTER_SECONDS = 10  # for one whom a full or a stopping service refuses
+RETRY_AFTER_SECONDS = 10
+"""For one whom a full or a stopping service refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Push:
             return None
         self.metrics.refused(reason)
         response = problem(HTTPStatus.SERVICE_UNAVAILABLE, why)
-        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
 
     async def run(self) -> None:

@@ -32,8 +32,11 @@ cut a connection that is silent for 60 s, see it alive."""
 # What a subscriber does not read waits first in these buffers, then in its outbox. Only there is
 # it replaced by what is newer, so the buffers are small: with the system's own sizes, a reader
 # that sleeps would wake up to hours of stale predictions.
-_SEND_BUFFER_BYTES = 16 * 1024
-_WRITE_BUFFER_BYTES = 4096
+SEND_BUFFER_BYTES = 16 * 1024
+"""Of the kernel, for each connection."""
+
+WRITE_BUFFER_BYTES = 4096
+"""Of this process, for each connection, above which an outbox waits."""
 
 _CLOSE_SECONDS = 1.0  # for a peer to answer that it closes too; one that is stuck never does
 _UNACKNOWLEDGED_MS = 45_000  # what is sent may be, by the peer's system, before it counts as dead
@@ -116,9 +119,9 @@ def make_server(
 
 def narrow(transport: asyncio.Transport) -> None:
     """Leave little room between an outbox and the network."""
-    transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+    transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
     connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 class _Request(H11Protocol):

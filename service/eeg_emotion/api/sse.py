@@ -39,8 +39,12 @@ from eeg_emotion.publish.session import STALLED_SECONDS, STILL_SECONDS
 
 router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
-_COMMENT_SECONDS = 15.0  # proxies cut a connection that is silent for longer than 30 s or 60 s
-_RETRY_MS = 2000  # after which a browser connects again
+COMMENT_SECONDS = 15.0
+"""Of silence before a comment: proxies cut a connection that is silent for 30 s or 60 s."""
+
+RETRY_MS = 2000
+"""After which a browser connects again."""
+
 _END_SECONDS = 1.0  # for a reader to take what waits at its end
 
 EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9]{1,18})")
@@ -145,7 +149,7 @@ class _Follower:
         self._progress = -1
         self._moved = 0.0
         self._looked = push.clock()
-        self._return_ms = _RETRY_MS
+        self._return_ms = RETRY_MS
         self._transport = transport
         self._abort: asyncio.TimerHandle | None = None
         self.outbox = Outbox(self._wake.set)
@@ -155,13 +159,13 @@ class _Follower:
     async def events(self) -> AsyncIterator[bytes]:
         """Return the events as they come, until the service or the subscriber ends it."""
         push, outbox = self._push, self.outbox
-        yield format_sse_event(retry=_RETRY_MS)
+        yield format_sse_event(retry=RETRY_MS)
         resume = {} if self._position is None else {self._headset: self._position}
         for name, found in push.bus.subscribe(outbox, [self._headset], resume):
             self._reply(Subscribed(headset=name, recovered=found.recovered, missed=found.missed))
         while self._ended is None or self._wake.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _COMMENT_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), COMMENT_SECONDS)
             self._wake.clear()
             frames = outbox.take()
             push.metrics.delivered.inc(len(frames))

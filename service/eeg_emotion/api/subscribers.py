@@ -15,10 +15,18 @@ from eeg_emotion.publish.close_codes import CloseCode
 logger = get_logger(__name__)
 
 _TICK_SECONDS = 1.0
-_SPREAD_SECONDS = 5.0  # over which closes are spread, so that 500 clients do not return as one
-_SPREAD_EACH_SECONDS = 0.01  # one subscriber alone need not be waited for
-_RETURN_SECONDS = (0.5, 3.0)  # after the last has gone, when a client should come again
-_FAREWELL_SECONDS = 2.0  # for the last to take what waits and answer their close
+
+SPREAD_SECONDS = 5.0
+"""Over which closes are spread at most, so that 500 clients do not return as one."""
+
+SPREAD_EACH_SECONDS = 0.01
+"""Over which closes are spread for each subscriber: one alone need not be waited for."""
+
+RETURN_SECONDS = (0.5, 3.0)
+"""After the last has gone, the earliest and the latest that a client should come again."""
+
+FAREWELL_SECONDS = 2.0
+"""For the last to take what waits and answer their close."""
 
 
 class Subscriber(Protocol):
@@ -104,11 +112,11 @@ class Subscribers:
         """
         self.draining = True
         self._emptied.clear()
-        spread = min(_SPREAD_SECONDS, len(self._open) * _SPREAD_EACH_SECONDS)
+        spread = min(SPREAD_SECONDS, len(self._open) * SPREAD_EACH_SECONDS)
         ends = []
         for subscriber in list(self._open):
             ends.append((self._random.uniform(0, spread), subscriber))
-            again = spread + _FAREWELL_SECONDS + self._random.uniform(*_RETURN_SECONDS)
+            again = spread + FAREWELL_SECONDS + self._random.uniform(*RETURN_SECONDS)
             self._guard(subscriber, partial(subscriber.leave, round(again * 1e3)))
         ends.sort(key=lambda item: item[0])
         begin = self._clock()
@@ -118,7 +126,7 @@ class Subscribers:
             self._guard(subscriber, partial(subscriber.end, CloseCode.SHUTDOWN, "shutdown"))
         if self._open:
             try:
-                await asyncio.wait_for(self._emptied.wait(), _FAREWELL_SECONDS)
+                await asyncio.wait_for(self._emptied.wait(), FAREWELL_SECONDS)
             except TimeoutError:
                 return  # the server's own shutdown aborts whoever is still here
 

@@ -18,7 +18,8 @@ from eeg_emotion.stream.link import WARNED_SECONDS
 
 logger = get_logger(__name__)
 
-_COUNTS_SECONDS = 5.0  # how old the counts of samples and gaps may be on a page
+COUNTS_SECONDS = 5.0
+"""How old the counts of samples and gaps may be on a page."""
 
 
 class RaisedAlarms(Protocol):
@@ -65,7 +66,7 @@ class StatusPublisher:
 
     def tell(self, connections: Mapping[str, Connection], now: float) -> None:
         """Tell new states and alarms, and of live headsets their counts when they are due."""
-        counts_due = now - self._counts_told >= _COUNTS_SECONDS
+        counts_due = now - self._counts_told >= COUNTS_SECONDS
         if counts_due:
             self._counts_told = now
         states: Counter[State] = Counter()

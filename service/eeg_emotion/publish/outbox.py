@@ -26,7 +26,8 @@ ACK_EVERY = 16
 a tenth of a delivery, every one as much as two."""
 
 _TAKEN_AT_ONCE = 64  # some 25 KB, beyond which the socket is asked whether it takes more
-_REPLAY_ALLOWANCE = 60  # of missed predictions sent at once: a minute of one headset
+REPLAY_ALLOWANCE = 60
+"""Missed predictions sent at once beside the credits: a minute of one headset."""
 
 
 class AcknowledgeError(EegEmotionError):
@@ -92,7 +93,7 @@ class Outbox:
             if (older := self._waiting.pop(place, None)) is not None:
                 self._missed.append(older)
         self._missed.extend(frames)
-        most = max(self._begun, self._acknowledged) + CREDITS + _REPLAY_ALLOWANCE
+        most = max(self._begun, self._acknowledged) + CREDITS + REPLAY_ALLOWANCE
         self._limit = max(self._limit, min(self._limit + len(frames), most))
         self._ring()
 

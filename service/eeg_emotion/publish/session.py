@@ -49,7 +49,12 @@ phone's, shorter than anyone would look at a still picture."""
 STILL_SECONDS = 5.0
 """Between looks whether credentials stand: soon enough for a key that is revoked."""
 
-_MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE = 5.0, 20  # acknowledgements apart
+MESSAGES_PER_SECOND = 5.0
+"""That a client may send for long, acknowledgements apart."""
+
+MESSAGES_AT_ONCE = 20
+"""That a client may send in one burst, acknowledgements apart."""
+
 _MOST_ANSWERS = 1024  # that wait to be sent: four times what a client with all subscriptions asks
 _LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shorter than any token
 
@@ -130,7 +135,7 @@ class Session:
         self._begun = clock()
         self._moved = self._looked = self._begun
         self._progress = 0
-        self._rate = TokenBucket(_MESSAGES_PER_SECOND, _MESSAGES_AT_ONCE, clock)
+        self._rate = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, clock)
         self.outbox = Outbox(wake)
         self.closed: CloseCode | None = None
         if grant is not None:
@@ -315,7 +320,7 @@ class Session:
             return True
         self.end(
             CloseCode.TOO_MANY_MESSAGES,
-            f"more than {_MESSAGES_PER_SECOND:g} messages a second, acknowledgements apart",
+            f"more than {MESSAGES_PER_SECOND:g} messages a second, acknowledgements apart",
         )
         return False
 

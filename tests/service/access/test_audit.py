@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.log_records import event_of
 
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit, AuditError
@@ -54,8 +55,8 @@ def test_each_is_in_the_log_too(caplog: pytest.LogCaptureFixture) -> None:
         Access(audit=Audit("safety")).at("::1").audit("connected", GRANT)
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("eeg_emotion.audit", logging.INFO)
-    assert record.msg["event"] == "connected"
-    assert (record.msg["subject"], record.msg["purpose"]) == ("wallboard", "safety")
+    assert event_of(record)["event"] == "connected"
+    assert (event_of(record)["subject"], event_of(record)["purpose"]) == ("wallboard", "safety")
 
 
 def test_the_file_is_its_owners_and_is_appended_to(tmp_path: Path) -> None:
@@ -106,7 +107,10 @@ def test_a_file_that_fails_later_is_told_in_the_log_and_stops_nothing(
     with caplog.at_level(logging.ERROR, logger="eeg_emotion.audit"):
         audit.note("connected", GRANT)
     (record,) = caplog.records
-    assert (record.msg["event"], record.msg["lost"]) == ("audit not written", "connected")
+    assert (event_of(record)["event"], event_of(record)["lost"]) == (
+        "audit not written",
+        "connected",
+    )
 
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"  # noqa: S105 - of nobody

@@ -206,7 +206,7 @@ def test_a_set_of_keys_may_turn_over(verifier: Any, claims: Any) -> None:
 
 
 def private(key: Any) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.service.alarms.conftest import EXCITED, LOST, Start, TroubledStore
+from tests.support.alarms import EXCITED, LOST, Start, TroubledStore
 
 from eeg_emotion.alarms.alarms import AlarmRefused, UnknownAlarm
 from eeg_emotion.alarms.rulebook import RuleRefused

@@ -107,7 +107,7 @@ async def until_alarm(stream: Any) -> Alarm:
 
 async def test_server_sent_events_have_alarms(board: Board, prediction: Callable[..., Any]) -> None:
     await put(board, EXCITED)
-    board.service.headsets.add("h1")  # type: ignore[attr-defined]
+    board.service.headsets.add("h1")
     async with (
         asyncio.timeout(60),
         board.client.stream("GET", "/v1/headsets/h1/stream") as answer,

@@ -84,6 +84,8 @@ async def test_from_nothing_to_a_baseline_in_use(
     service.baselines.heard("h1", prediction(seq=4, window={"start": 2e9, "end": 2e9 + 5}))
     done = Baseline.model_validate((await client.get(PLACE)).json())
     assert (done.state, done.profile, done.clean_seconds) == (BaselineState.APPLIED, "p07", 20)
+    assert done.before is not None
+    assert done.after is not None
     assert (done.before.seq, done.before.valid) == (3, False)
     assert (done.after.seq, done.after.valid) == (4, True)
 
@@ -93,6 +95,7 @@ async def test_without_a_name_and_seconds_it_is_a_minute_under_a_pseudonym(
 ) -> None:
     begun = Baseline.model_validate((await client.post(PLACE, json={})).json())
     assert begun.seconds == 60
+    assert begun.profile is not None
     assert begun.profile.startswith("person-")
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from eeg_emotion.api.service import Service
 from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
@@ -345,7 +344,7 @@ async def test_what_looks_like_a_key_in_a_path_is_not_noted(
     def fail(*arguments: object) -> None:
         raise ValueError("broken")
 
-    guarded.headsets.headset = fail
+    pytest.MonkeyPatch().setattr(guarded.headsets, "headset", fail)
     async with asking(guarded, make_key("read:*")) as client:
         assert (await client.get(f"/v1/headsets/{secret}")).status_code == 500
     assert [line["event"] for line in audited()] == ["refused"] * 2

@@ -117,6 +117,7 @@ async def test_a_blocked_loop_is_measured_by_the_running_service(
         time.sleep(0.6)  # noqa: ASYNC251 - this is what is measured
         await http.get(f"http://{address}/livez")
     summed = service.metrics.registry.get_sample_value("emotion_event_loop_lag_seconds_sum")
+    assert summed is not None
     assert summed > 0.3
 
 
@@ -309,7 +310,8 @@ async def test_beyond_this_machine_the_port_of_the_numbers_answers_to_its_networ
     service: Service,
 ) -> None:
     server = metrics_server(service.vitals(), service.access.origins, any_host=True)
-    transport = httpx.ASGITransport(app=server.config.app)
+    app: Any = server.config.app
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway-1:9100") as client:
         assert (await client.get("/metrics")).status_code == 200
 
@@ -352,7 +354,14 @@ async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -
             stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         stack.push_async_callback(daemon.wait)
-        stack.callback(lambda: daemon.returncode is None and daemon.kill())
+
+        def kill() -> None:
+            if daemon.returncode is None:
+                daemon.kill()
+
+        stack.callback(kill)
+        assert daemon.stdout is not None
+        assert daemon.stderr is not None
         person = SimulatedPerson(5, 1).run(0, 128.0).next(120 * 128, 0.5, -0.5)
         headset = stack.enter_context(headset_process(session, "h1", person, "drop 0.5s @1"))
         address = (await read_until(daemon.stdout, "ready")).split()[1]

@@ -7,11 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.service import Service
+from tests.support.service import Service, WatchedBus
 
 from eeg_emotion.api.history import EventsPage, HistoryPage
 from eeg_emotion.codes import State
-from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import KEPT_SECONDS
 from eeg_emotion.publish.messages import Prediction, Score, Status
 
@@ -36,7 +35,7 @@ async def client(
     service: Service, clock: Clock, strict_json: Callable[[bytes], Any]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Ask about `h1`; every page must have its model's form, and its link be that of its field."""
-    service.bus = Bus(clock, clock)
+    service.bus = WatchedBus(clock, clock)
     service.headsets.add("h1")
 
     async def check(response: httpx.Response) -> None:

@@ -103,7 +103,7 @@ async def schemathesis(
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
-    command = [
+    command: list[str | Path] = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIGURATION),
         *("run", f"http://{address}/openapi.json", *options, "--seed", "7"),
         *("--continue-on-failure", "--no-color", "--generation-database", "none"),

@@ -354,7 +354,7 @@ async def test_within_its_band_an_estimate_is_unsure_and_valid_and_at_its_ends_t
         response = await own_client.post("/v1/predict", json=body(windows(signal, 0)))
         (found,) = response.json()["predictions"]
         assert (found["valid"], found["reasons"]) == (True, [])
-        return found
+        return dict(found)
 
     sure = await ask({})
     for target in ("arousal", "valence"):
@@ -674,12 +674,15 @@ async def test_an_allowed_method_is_named(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_error_of_our_own_is_a_problem_that_tells_nothing_of_the_inside(
-    own_client: httpx.AsyncClient, service: Service, caplog: pytest.LogCaptureFixture
+    own_client: httpx.AsyncClient,
+    service: Service,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail() -> None:
         raise ValueError("secret detail")
 
-    service.headsets.headsets = fail
+    monkeypatch.setattr(service.headsets, "headsets", fail)
     response = await own_client.get("/v1/headsets")
     assert response.status_code == 500
     assert "secret" not in response.text

@@ -147,7 +147,7 @@ async def test_a_silent_stream_is_kept_alive_by_comments(
     address: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.headsets.add("h1")
-    monkeypatch.setattr(sse, "_COMMENT_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "COMMENT_SECONDS", 0.05)
     async with (
         httpx.AsyncClient(trust_env=False) as client,
         client.stream("GET", f"http://{address}/v1/headsets/h1/stream") as response,
@@ -161,7 +161,7 @@ async def test_a_silent_stream_is_kept_alive_by_comments(
 async def test_one_who_leaves_is_gone_at_once(
     address: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "_COMMENT_SECONDS", 600.0)  # a comment would find it out as well
+    monkeypatch.setattr(sse, "COMMENT_SECONDS", 600.0)  # a comment would find it out as well
     service.headsets.add("h1")
     async with follow(address):
         await service.bus.until_subscribers(1)

@@ -18,8 +18,13 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.frames import CloseCode
 
 from eeg_emotion.api.server import _Request
-from eeg_emotion.api.subscribers import _FAREWELL_SECONDS, _SPREAD_EACH_SECONDS, Subscribers
+from eeg_emotion.api.subscribers import (
+    FAREWELL_SECONDS,
+    SPREAD_EACH_SECONDS,
+    Subscribers,
+)
 from eeg_emotion.codes import State
+from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
 from eeg_emotion.publish.outbox import CREDITS
 
@@ -151,7 +156,7 @@ async def test_a_subscriber_that_does_not_read_gets_the_newest_and_harms_nobody(
 ) -> None:
     async with sleeper(address) as slow, subscriber(address) as quick:
         for seq in range(MANY):
-            messages = [prediction("h1", seq), prediction("h2", seq)]
+            messages: list[Published] = [prediction("h1", seq), prediction("h2", seq)]
             if seq == MANY // 2:
                 messages.append(Status(headset=service.headsets.add("h3", State.LOST)))
             for message in messages:
@@ -268,7 +273,7 @@ async def test_predictions_and_states_follow_in_order(
     live = Status(headset=service.headsets.add("h1"))
     lost = Status(headset=service.headsets.add("h1", State.LOST))
     # Of each kind and headset one at a time: nothing here may be replaced.
-    rounds = [
+    rounds: list[list[Published]] = [
         [live, prediction(seq=0), prediction("h2", seq=7)],
         [prediction(seq=1, valid=False, arousal={"probability": None, "label": None}), lost],
     ]
@@ -498,7 +503,7 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     assert len({len(seqs) for seqs in received}) > 25
     agains = [again for _, again, _ in told]
     assert len(set(agains)) > 40
-    assert min(agains) >= 1e3 * (50 * _SPREAD_EACH_SECONDS + _FAREWELL_SECONDS), "when all are gone"
+    assert min(agains) >= 1e3 * (50 * SPREAD_EACH_SECONDS + FAREWELL_SECONDS), "when all are gone"
 
 
 async def test_what_a_subscriber_missed_comes_first_when_it_returns(

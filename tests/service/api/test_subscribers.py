@@ -79,9 +79,9 @@ async def test_one_that_cannot_look_at_the_time_keeps_nobody_else(
 async def test_nobody_is_asked_to_come_again_before_the_last_has_gone(
     everyone: Subscribers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscribers_, "_FAREWELL_SECONDS", 0.5)
+    monkeypatch.setattr(subscribers_, "FAREWELL_SECONDS", 0.5)
     leaving = [FakeSubscriber(everyone, stays=True) for _ in range(30)]
     await everyone.drain()
-    longest = 30 * subscribers_._SPREAD_EACH_SECONDS + 0.5
+    longest = 30 * subscribers_.SPREAD_EACH_SECONDS + 0.5
     assert min(one.again for one in leaving) > longest
     assert len({one.again for one in leaving}) > 20

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support.pipeline import FakePipeline
 
 from eeg_emotion.baseline.baselines import BaselineRefused, Baselines, SecondsError
 from eeg_emotion.baseline.collection import RestCollection
@@ -30,7 +30,8 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.rest_baseline import RestError
 from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.bus import Bus, Published
+from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import (
     Baseline,
     BaselineState,
@@ -51,10 +52,11 @@ class RecordingBus(Bus):
         super().__init__()
         self.baselines: list[Baseline] = []
 
-    def publish(self, message: Any) -> None:
-        super().publish(message)
+    def publish(self, message: Published) -> Frame:
+        frame = super().publish(message)
         if isinstance(message, Baseline):
             self.baselines.append(message)
+        return frame
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor) -> Desk:
+def desk(
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
+) -> Desk:
     desk = Desk(adapted(rest=True), tmp_path / "profiles", rest_signal)
     desk.put("h1", fake_monitor)
     return desk
@@ -148,6 +155,10 @@ def collect(desk: Desk, name: str | None = "p07", seconds: int = 20) -> Baseline
     desk.baselines.begin("h1", seconds, name)
     desk.seconds(0, seconds + SETTLE)
     return desk.baselines.baseline("h1")
+
+
+def seq_of(prediction: Prediction | None) -> int | None:
+    return None if prediction is None else prediction.seq
 
 
 def states(desk: Desk) -> list[BaselineState]:
@@ -165,7 +176,9 @@ def test_without_a_collection_there_is_none(desk: Desk) -> None:
     assert desk.baselines.normaliser_for("h1", desk.model) is None
 
 
-def test_a_persons_rest_is_collected_stored_and_applied(desk: Desk, fake_monitor) -> None:
+def test_a_persons_rest_is_collected_stored_and_applied(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     begun = desk.baselines.begin("h1", 20, "p07")
     assert (begun.state, begun.profile) == (BaselineState.COLLECTING, "p07")
     assert (begun.seconds, begun.clean_seconds) == (20, 0)
@@ -191,7 +204,9 @@ def test_the_profile_says_what_it_is_of(desk: Desk) -> None:
     assert stored.created.timestamp() == UTC + 20 + SETTLE
 
 
-def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_monitor) -> None:
+def test_channels_that_were_filled_in_during_rest_are_named(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     channels = fake_monitor.settings.channels
     kept = [row for row, name in enumerate(channels) if name not in ("Cz", "O1")]
     labels = [channels[row] for row in kept]
@@ -226,15 +241,26 @@ def test_without_news_nothing_is_told(desk: Desk) -> None:
 
 @pytest.mark.parametrize("reason", [*FAULTS, Reason.WARMING_UP, Reason.GAP])
 def test_whatever_is_wrong_with_a_second_is_told_in_words(reason: Reason) -> None:
-    collection = SimpleNamespace(clean_seconds=4, seconds=20, refused=Counter({reason: 7}))
-    text = progress(collection)
+    class Begun(RestCollection):
+        """Four seconds are clean, and seven were not."""
+
+        clean_seconds = 4
+
+        def __init__(self) -> None:
+            self.seconds = 20
+
+        @property
+        def refused(self) -> Counter[Reason]:
+            return Counter({reason: 7})
+
+    text = progress(Begun())
     assert re.fullmatch(r"4 of 20 s of clean rest; not counted: 7 s [a-z ,]+", text)
 
 
 def test_a_person_without_a_name_gets_a_new_pseudonym(desk: Desk) -> None:
     first = collect(desk, None).profile
     second = collect(desk, None).profile
-    assert desk.store.names() == tuple(sorted((first, second)))
+    assert desk.store.names() == tuple(sorted(map(str, (first, second))))
     assert first != second
 
 
@@ -244,7 +270,7 @@ def test_a_pseudonym_that_is_taken_is_not_given_again(desk: Desk) -> None:
     assert restarted.baselines.begin("h1", 20, None).profile != taken
 
 
-def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor) -> None:
+def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor: FakePipeline) -> None:
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
     desk.baselines.begin("h1", 20, "a")
@@ -264,11 +290,11 @@ def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk) -> 
     for number in range(20 + SETTLE):
         desk.second(number=number, seq=number)
     done = desk.baselines.baseline("h1")
-    assert (done.state, done.before.seq, done.after) == (BaselineState.APPLIED, 22, None)
+    assert (done.state, seq_of(done.before), done.after) == (BaselineState.APPLIED, 22, None)
     desk.second(number=30, seq=23)
     desk.second(number=31, seq=24)
     done = desk.bus.baselines[-1]
-    assert (done.before.seq, done.after.seq) == (22, 23)
+    assert (seq_of(done.before), seq_of(done.after)) == (22, 23)
     assert desk.baselines.baseline("h1") == done
 
 
@@ -277,10 +303,10 @@ def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk) -> No
     desk.now += 0.05
     desk.baselines.heard("h1", desk.prediction(seq=7, late=0.06))
     assert desk.baselines.baseline("h1").after is None
-    assert desk.baselines.baseline("h1").before.seq == 7
+    assert seq_of(desk.baselines.baseline("h1").before) == 7
     desk.baselines.heard("h1", desk.prediction(seq=8, late=0.04))
     done = desk.baselines.baseline("h1")
-    assert (done.before.seq, done.after.seq) == (7, 8)
+    assert (seq_of(done.before), seq_of(done.after)) == (7, 8)
 
 
 def test_one_that_was_being_made_when_it_was_applied_is_neither(desk: Desk) -> None:
@@ -301,14 +327,18 @@ def test_a_prediction_of_another_connection_is_not_before(desk: Desk) -> None:
 
 
 def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> None:
     desk = Desk(adapted(), tmp_path, rest_signal)
     desk.put("h1", fake_monitor)
-    for refused in (
+    refusals: tuple[Callable[[], object], ...] = (
         lambda: desk.baselines.begin("h1", 60, None),
         lambda: desk.baselines.use("h1", "p07"),
-    ):
+    )
+    for refused in refusals:
         with pytest.raises(BaselineRefused, match=r"of its training people, .* trained with rest"):
             refused()
     training = desk.model.contract.training_normaliser
@@ -333,7 +363,9 @@ def test_a_headset_that_is_not_live_is_refused_with_its_state(desk: Desk, state:
         desk.baselines.begin("h1", 60, None)
 
 
-def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_monitor) -> None:
+def test_a_headset_without_a_line_or_a_known_layout_is_refused(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     fake_monitor.layout = None
     with pytest.raises(BaselineRefused, match="expected it live"):
         desk.baselines.begin("h1", 60, None)
@@ -342,22 +374,23 @@ def test_a_headset_without_a_line_or_a_known_layout_is_refused(desk: Desk, fake_
         desk.baselines.begin("h1", 60, None)
 
 
-def test_one_collection_at_a_time(desk: Desk, fake_monitor) -> None:
+def test_one_collection_at_a_time(desk: Desk, fake_monitor: FakePipeline) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
     under_way = fake_monitor.rest
-    for refused in (
+    refusals: tuple[Callable[[], object], ...] = (
         lambda: desk.baselines.begin("h1", 20, "p08"),
         lambda: desk.baselines.use("h1", "old"),
-    ):
+    )
+    for refused in refusals:
         with pytest.raises(BaselineRefused, match=r"under way, with 2 of 20 s .* DELETE"):
             refused()
     assert fake_monitor.rest is under_way
 
 
 def test_a_persons_own_name_is_refused_before_anything_is_collected(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     with pytest.raises(ProfileNameError, match="never the person's own name"):
         desk.baselines.begin("h1", 60, "Anna Müller")
@@ -365,7 +398,10 @@ def test_a_persons_own_name_is_refused_before_anything_is_collected(
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> None:
     (tmp_path / "file").write_text("")
     desk = Desk(adapted(rest=True), tmp_path / "file" / "profiles", rest_signal)
@@ -379,7 +415,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still
 
 
 def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(60):
@@ -402,7 +438,7 @@ def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk) -> None:
 
 
 def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
@@ -418,9 +454,10 @@ def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
 
 
 def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
+    assert fake_monitor.rest is not None
     fake_monitor.rest.feed(desk.signal[:, : 23 * SFREQ])
     del desk.lines["h1"]
     desk.baselines.lost("h1")
@@ -429,7 +466,7 @@ def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
 
 
 def test_a_headset_that_came_back_on_a_new_line_has_lost_its_collection(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.put("h1", type(fake_monitor)(fake_monitor.settings, fake_monitor.layout))
@@ -451,7 +488,7 @@ def test_a_signal_that_says_nothing_fails_with_why(
 
 
 def test_a_disk_that_fills_up_meanwhile_fails_with_why(
-    desk: Desk, fake_monitor, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, fake_monitor: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(old: str, new: str) -> None:
         raise OSError(28, "No space left on device")
@@ -473,7 +510,9 @@ def test_after_a_failure_one_may_begin_again(desk: Desk) -> None:
 # -- cancelling, using, forgetting -------------------------------------------------------------
 
 
-def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_monitor) -> None:
+def test_a_cancelled_collection_leaves_everything_as_it_was(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 10)
     cancelled = desk.baselines.cancel("h1")
@@ -485,7 +524,7 @@ def test_a_cancelled_collection_leaves_everything_as_it_was(desk: Desk, fake_mon
 
 
 def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
-    desk: Desk, fake_monitor
+    desk: Desk, fake_monitor: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
@@ -495,7 +534,9 @@ def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
     assert len(fake_monitor.used) == 1
 
 
-def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monitor) -> None:
+def test_a_profile_is_used_no_more_when_that_is_asked_for(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
     assert fake_monitor.used[-1] is None
@@ -504,7 +545,9 @@ def test_a_profile_is_used_no_more_when_that_is_asked_for(desk: Desk, fake_monit
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
 
 
-def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor) -> None:
+def test_a_stored_profile_is_used_on_another_headset(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
     desk.put("h2", other)
@@ -513,7 +556,7 @@ def test_a_stored_profile_is_used_on_another_headset(desk: Desk, fake_monitor) -
     assert other.used == [desk.store.load("p07").normaliser]
     desk.now += 1
     desk.baselines.heard("h2", desk.prediction("h2", seq=4))
-    assert desk.baselines.baseline("h2").after.seq == 4
+    assert seq_of(desk.baselines.baseline("h2").after) == 4
 
 
 def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk) -> None:
@@ -523,7 +566,9 @@ def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk) -> None
     assert desk.baselines.normaliser_for("h9", desk.model) == in_use
 
 
-def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(desk: Desk, fake_monitor) -> None:
+def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(
+    desk: Desk, fake_monitor: FakePipeline
+) -> None:
     collect(desk)
     stored = desk.store.load("p07")
     desk.store.save(stored.model_copy(update={"name": "p08", "model_sha256": "f" * 64}))
@@ -551,7 +596,7 @@ def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk) -
         desk.baselines.delete_profile("p07")
 
 
-def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor) -> None:
+def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor: FakePipeline) -> None:
     collect(desk)
     desk.baselines.begin("h1", 20, "p08")
     desk.baselines.forget("h1")

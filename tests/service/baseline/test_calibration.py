@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.fleet.test_fleet import playing
 from tests.support.command import command
+from tests.support.replay import playing
 
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.recordings.simulation import simulated_recording

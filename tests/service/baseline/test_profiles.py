@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -29,6 +30,8 @@ from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
 
+MakeProfile = Callable[..., Profile]
+
 
 @pytest.fixture
 def model(adapted: Callable[..., Model]) -> Model:
@@ -36,7 +39,7 @@ def model(adapted: Callable[..., Model]) -> Model:
 
 
 @pytest.fixture
-def profile(model: Model) -> Callable[..., Profile]:
+def profile(model: Model) -> MakeProfile:
     """Make a profile for the model."""
     contract = model.contract
     width = contract.path.window_shape[1]
@@ -64,20 +67,22 @@ def store(tmp_path: Path) -> ProfileStore:
     return ProfileStore(tmp_path / "data" / "profiles")
 
 
-def test_a_profile_is_read_as_it_was_saved_to_the_last_digit(store: ProfileStore, profile) -> None:
+def test_a_profile_is_read_as_it_was_saved_to_the_last_digit(
+    store: ProfileStore, profile: MakeProfile
+) -> None:
     store.save(profile())
     assert store.load("p07") == profile()
     assert json.loads((store.folder / "p07.json").read_text())["created"] == "2026-03-04T05:06:00Z"
 
 
-def test_a_reference_of_covariances_is_kept_too(store: ProfileStore, profile) -> None:
+def test_a_reference_of_covariances_is_kept_too(store: ProfileStore, profile: MakeProfile) -> None:
     width = len(profile().normaliser.mean)
     seen = Normaliser((0.0,) * width, (1.0,) * width, "rest-baseline", ((1.0, 0.5), (2.0, 0.1)))
     store.save(profile(normaliser=seen))
     assert store.load("p07").normaliser == seen
 
 
-def test_only_its_own_user_may_read_it(store: ProfileStore, profile) -> None:
+def test_only_its_own_user_may_read_it(store: ProfileStore, profile: MakeProfile) -> None:
     previous = os.umask(0)
     try:
         store.save(profile())
@@ -88,7 +93,7 @@ def test_only_its_own_user_may_read_it(store: ProfileStore, profile) -> None:
 
 
 def test_a_process_that_dies_before_the_end_leaves_the_old_one(
-    store: ProfileStore, profile
+    store: ProfileStore, profile: MakeProfile
 ) -> None:
     store.save(profile())
     dying = (
@@ -107,7 +112,7 @@ def test_a_process_that_dies_before_the_end_leaves_the_old_one(
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_an_interrupted_saving_leaves_the_old_one_and_no_trace(
-    store: ProfileStore, profile, monkeypatch: pytest.MonkeyPatch, step: str
+    store: ProfileStore, profile: MakeProfile, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     store.save(profile())
 
@@ -125,18 +130,26 @@ def test_an_interrupted_saving_leaves_the_old_one_and_no_trace(
 
 
 def test_it_is_on_the_disk_before_it_takes_the_old_ones_place(
-    store: ProfileStore, profile, monkeypatch: pytest.MonkeyPatch
+    store: ProfileStore, profile: MakeProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, (fsync, replace) = [], (os.fsync, os.replace)
-    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("fsync"), fsync(handle)))
-    monkeypatch.setattr(
-        os, "replace", lambda old, new: (steps.append("replace"), replace(old, new))
-    )
+    steps: list[str] = []
+
+    def noting(name: str) -> Callable[..., None]:
+        real = getattr(os, name)
+
+        def step(*arguments: object) -> None:
+            steps.append(name)
+            real(*arguments)
+
+        return step
+
+    monkeypatch.setattr(os, "fsync", noting("fsync"))
+    monkeypatch.setattr(os, "replace", noting("replace"))
     store.save(profile())
     assert steps == ["fsync", "replace", "fsync"]  # the last is the folder's
 
 
-def test_all_are_listed_by_name(store: ProfileStore, profile) -> None:
+def test_all_are_listed_by_name(store: ProfileStore, profile: MakeProfile) -> None:
     assert store.names() == ()
     assert store.list().profiles == ()
     for name in ("b", "a", "person-7f3a2c"):
@@ -145,7 +158,7 @@ def test_all_are_listed_by_name(store: ProfileStore, profile) -> None:
     assert [item.name for item in store.list().profiles] == ["a", "b", "person-7f3a2c"]
 
 
-def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile) -> None:
+def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile: MakeProfile) -> None:
     store.save(profile())
     for foreign in (".p08.x.tmp", "notes.txt", "Anna.json", ".hidden.json"):
         (store.folder / foreign).write_text("{}")
@@ -184,7 +197,7 @@ def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile) -> None:
     ],
 )
 def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
-    store: ProfileStore, profile, damage, said: str
+    store: ProfileStore, profile: MakeProfile, damage: Callable[[dict[str, Any]], object], said: str
 ) -> None:
     for name in ("a", "p07", "z"):
         store.save(profile(name))
@@ -202,7 +215,9 @@ def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
     assert store.list().damaged == {}
 
 
-def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(store: ProfileStore, profile) -> None:
+def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(
+    store: ProfileStore, profile: MakeProfile
+) -> None:
     for name in ("p07", "p07x"):
         store.save(profile(name))
         (store.folder / f".{name}.abc.tmp").write_text("half a profile")
@@ -218,7 +233,7 @@ def test_a_deleted_one_is_gone_with_what_a_crash_left_of_it(store: ProfileStore,
     "name", ["", "Anna", "p 7", "../p07", "-p", "_p", "p.json", "ä", "p07\n", "p" * 65]
 )
 def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
-    store: ProfileStore, profile, name: str
+    store: ProfileStore, profile: MakeProfile, name: str
 ) -> None:
     for refused in (check_name, store.load, store.delete):
         with pytest.raises(ProfileNameError, match=r"pseudonym .* such as person-7f3a2c; never"):
@@ -241,7 +256,7 @@ def test_a_pseudonym_is_made_that_may_be_a_name() -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(
-    tmp_path: Path, profile
+    tmp_path: Path, profile: MakeProfile
 ) -> None:
     (tmp_path / "file").write_text("")
     store = ProfileStore(tmp_path / "file" / "profiles")
@@ -258,12 +273,14 @@ def test_a_folder_is_found_to_be_writable_without_a_trace(store: ProfileStore) -
     assert os.listdir(store.folder) == []
 
 
-def test_a_profile_fits_the_model_that_it_was_made_for(model: Model, profile) -> None:
+def test_a_profile_fits_the_model_that_it_was_made_for(model: Model, profile: MakeProfile) -> None:
     assert fits(profile(), model) is None
 
 
-def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model, profile) -> None:
-    why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model)
+def test_a_profile_of_another_model_does_not_fit_and_both_are_named(
+    model: Model, profile: MakeProfile
+) -> None:
+    why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model) or ""
     assert "for the model mine 3 (aaaaaaaa)" in why
     assert f"expected demo-simulated {model.contract.version} ({model.sha256[:8]})" in why
     assert "collect the person's rest anew" in why
@@ -278,9 +295,9 @@ def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model
     ],
 )
 def test_a_profile_that_was_tampered_with_does_not_fit(
-    model: Model, profile, changes, said: str
+    model: Model, profile: MakeProfile, changes: dict[str, Any], said: str
 ) -> None:
-    assert said in fits(profile(**changes), model)
+    assert said in (fits(profile(**changes), model) or "")
 
 
 def test_its_errors_are_errors_of_this_project() -> None:

@@ -11,7 +11,6 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,8 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import alarms_in
-from tests.support.service import Service
+from tests.support.alarms import alarms_in
+from tests.support.pipeline import FakePipeline
+from tests.support.service import FakeHeadsets, FakeLine, Service, WatchedBus
 from typer.testing import CliRunner
 
 from eeg_emotion.api.server import make_server
@@ -30,7 +30,6 @@ from eeg_emotion.cli.main import app
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import Model
-from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
     Baseline,
     BaselineState,
@@ -43,11 +42,6 @@ from eeg_emotion.publish.messages import (
 
 SFREQ = 128
 SETTLE = 3
-
-
-@dataclass(frozen=True)
-class FakeLine:
-    monitor: Any
 
 
 class WatchedBaselines(Baselines):
@@ -71,27 +65,23 @@ async def until(event: asyncio.Event) -> None:
         await event.wait()
 
 
-@dataclass
-class Running:
+class Running(FakeHeadsets):
     """A service whose headsets are where a test puts them, and whose samples a test brings."""
 
-    model: Model
-    folder: Path
-    signal: NDArray[np.float64]
-    url: str = ""
-    lines: dict[str, FakeLine] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.bus = Bus()
-        self.store = ProfileStore(self.folder)
+    def __init__(self, model: Model, folder: Path, signal: NDArray[np.float64]) -> None:
+        super().__init__()
+        self.signal = signal
+        self.url = ""
+        self.bus = WatchedBus()
+        self.store = ProfileStore(folder)
         self.baselines = WatchedBaselines(
-            self.model, self.bus, self.store,
+            model, self.bus, self.store,
             # However slow this machine is, no collection takes too long.
             clock=lambda: 0.0, utc=time.time, random=Random(5),
         )  # fmt: skip
         self.baselines.attach(self)
-        alarms = alarms_in(self.folder, self.bus)
-        self.service = Service(self.model, self, self.bus, self.baselines, *alarms)
+        alarms = alarms_in(folder, self.bus)
+        self.service = Service(model, self, self.bus, self.baselines, *alarms)
 
     def headsets(self) -> tuple[Headset, ...]:
         return tuple(
@@ -102,9 +92,6 @@ class Running:
 
     def headset(self, identifier: str) -> Headset | None:
         return next((item for item in self.headsets() if item.id == identifier), None)
-
-    def line(self, identifier: str) -> FakeLine | None:
-        return self.lines.get(identifier)
 
     async def rest(self, identifier: str = "h1", *, bad: bool = False) -> None:
         """Bring seconds of rest once they are asked for, until the collection has ended."""
@@ -135,7 +122,10 @@ class Running:
 
 @pytest.fixture
 async def running(
-    adapted: Callable[..., Model], tmp_path: Path, rest_signal, fake_monitor
+    adapted: Callable[..., Model],
+    tmp_path: Path,
+    rest_signal: NDArray[np.float64],
+    fake_monitor: FakePipeline,
 ) -> AsyncIterator[Running]:
     service = Running(adapted(rest=True), tmp_path / "profiles", rest_signal)
     service.lines["h1"] = FakeLine(fake_monitor)
@@ -166,6 +156,7 @@ async def end(process: Process) -> tuple[int, str, str]:
             process.kill()
             await process.communicate()
     assert b"Traceback" not in errors
+    assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
 
 
@@ -216,6 +207,8 @@ async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) 
     assert (status, errors) == (0, "")
     done = Baseline.model_validate_json(output)
     assert (done.headset, done.state, done.clean_seconds) == ("h2", BaselineState.APPLIED, 20)
+    assert done.before is not None
+    assert done.after is not None
     assert (done.before.seq, done.after.seq) == (0, 1)
     assert running.store.names() == (done.profile,)
 

@@ -4,7 +4,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from tests.service.alarms.store.conftest import alarm
+from tests.support.messages import alarm
 from typer.testing import CliRunner, Result
 
 from eeg_emotion.alarms.store.store import EventStore

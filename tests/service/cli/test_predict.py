@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from tests.support.brainvision import brainvision
 from tests.support.command import command
+from tests.support.prediction_command import predict, rows
 from typer.testing import CliRunner
 
 from eeg_emotion.baseline.profiles import Profile, ProfileStore, UnknownProfile
@@ -24,55 +24,12 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.model import demo_model_path, load_model
 from eeg_emotion.offline.file import PredictionFileError
 from eeg_emotion.recordings.recording import RecordingError
-from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.settings import SettingsError
 
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
 REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
-
-
-def brainvision(
-    path: Path, *, seconds: float = 12.0, channels: tuple[str, ...] = DEAP32, gap_at: int = 0
-) -> Path:
-    """Write a simulated person at 250 Hz; where `gap_at` is not 0, a new segment begins there."""
-    samples = SimulatedPerson(5, 1).run(0, 250.0).next(round(seconds * 250), 0.5, -0.5)
-    samples[:, 0:2] = np.nan
-    path.with_suffix(".eeg").write_bytes(samples[: len(channels)].T.astype("<f4").tobytes())
-    listed = "".join(f"Ch{number}={name},,1,µV\n" for number, name in enumerate(channels, 1))
-    path.write_text(
-        "Brain Vision Data Exchange Header File Version 1.0\n"
-        f"[Common Infos]\nCodepage=UTF-8\nDataFile={path.stem}.eeg\n"
-        f"MarkerFile={path.stem}.vmrk\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
-        f"NumberOfChannels={len(channels)}\nSamplingInterval=4000\n"
-        f"[Binary Infos]\nBinaryFormat=IEEE_FLOAT_32\n[Channel Infos]\n{listed}",
-        encoding="utf-8",
-    )
-    segments = [1, gap_at + 1] if gap_at else [1]
-    path.with_suffix(".vmrk").write_text(
-        "Brain Vision Data Exchange Marker File, Version 1.0\n"
-        f"[Common Infos]\nDataFile={path.stem}.eeg\n[Marker Infos]\n"
-        + "".join(
-            f"Mk{number}=New Segment,,{at},1,0,20260101000000000000\n"
-            for number, at in enumerate(segments, 1)
-        )
-    )
-    return path
-
-
-def predict(*arguments: object) -> str:
-    """Run the command in this process; an error of ours comes as it is."""
-    done = CliRunner().invoke(app, ["predict", *map(str, arguments)])
-    if isinstance(done.exception, EegEmotionError):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

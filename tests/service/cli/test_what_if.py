@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.service.cli.test_predict import brainvision, predict, rows
+from tests.support.brainvision import brainvision
+from tests.support.prediction_command import predict, rows
 from typer.testing import CliRunner
 
 from eeg_emotion.alarms.rules.rule import RulesError

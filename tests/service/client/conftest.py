@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
 
 import pytest
+from tests.support.script import Naps, Script, Soon
 from tests.support.service import Service
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
+from websockets.asyncio.server import serve
 from websockets.typing import Subprotocol
 
 from eeg_emotion.access.grants import EVERYTHING
 from eeg_emotion.client import connection
-from eeg_emotion.publish.message import Message
-from eeg_emotion.publish.messages import PROTOCOL, Subscribed, Welcome
-
-
-class Soon(Random):
-    """Draws no delay."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return 0.0
+from eeg_emotion.publish.messages import PROTOCOL
 
 
 @pytest.fixture
 def soon() -> Random:
     return Soon()
-
-
-class Naps:
-    """Sleeps that are asked for: they are over at once, and are kept."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -55,57 +33,6 @@ HASTE = 20
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what counts as quiet pass that much faster."""
     monkeypatch.setattr(connection, "_QUIET_SECONDS", connection._QUIET_SECONDS / HASTE)
-
-
-class Peer:
-    """The service's end of one connection, in a test's hands."""
-
-    def __init__(self, socket: ServerConnection) -> None:
-        self.socket = socket
-
-    async def heard(self) -> dict[str, Any]:
-        """Receive what the client says next."""
-        return dict(json.loads(await asyncio.wait_for(self.socket.recv(), 60)))
-
-    async def say(self, *messages: Message | str) -> None:
-        for message in messages:
-            await self.socket.send(message if isinstance(message, str) else message.encode())
-
-    async def close(self, code: int, reason: str = "") -> None:
-        await self.socket.close(code, reason)
-
-
-class Script:
-    """A service whose every connection is a test's to answer."""
-
-    def __init__(self, welcome: Welcome) -> None:
-        self.address = ""
-        self.welcome = welcome
-        self.answer: Callable[[ServerConnection, Request], Response | None] | None = None
-        """Answers a request before it becomes a connection."""
-        self.peers: asyncio.Queue[Peer] = asyncio.Queue()
-
-    async def connected(self) -> Peer:
-        """Wait for the next connection."""
-        return await asyncio.wait_for(self.peers.get(), 60)
-
-    async def greeted(self) -> tuple[Peer, dict[str, Any]]:
-        """Wait for the next connection and its hello; welcome it and answer its subscriptions."""
-        peer = await self.connected()
-        hello = await peer.heard()
-        answers = [
-            Subscribed(headset=name, recovered=None, missed=0) for name in hello["subscribe"]
-        ]
-        await peer.say(self.welcome, *answers)
-        return peer, hello
-
-    async def take(self, socket: ServerConnection) -> None:
-        """Hand a connection to the test, and let it live until it is closed."""
-        await self.peers.put(Peer(socket))
-        await socket.wait_closed()
-
-    def judge(self, socket: ServerConnection, request: Request) -> Response | None:
-        return self.answer(socket, request) if self.answer else None
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.service.client.proxy import proxied
+from tests.support.proxy import Proxy
 from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
@@ -30,10 +30,11 @@ from eeg_emotion.client import (
     Stream,
     connect,
 )
+from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.outbox import CREDITS
 
 if TYPE_CHECKING:
-    from tests.service.client.conftest import Naps
+    from tests.support.script import Naps
 
 Predict = Callable[..., Prediction]
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
@@ -64,7 +65,7 @@ async def test_predictions_states_and_details_come_in_order(
         assert stream.welcome.headsets == (live.headset,)
         service.bus.publish(live)
         assert await following(stream) == live
-        messages = [live, made, detail, prediction("h2", 7)]
+        messages: list[Published] = [live, made, detail, prediction("h2", 7)]
         for message in messages:
             service.bus.publish(message)
         assert [await following(stream) for _ in messages] == messages
@@ -94,8 +95,8 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
                     returns.append(message)
 
     async with (
-        proxied(address.removeprefix("http://")) as proxy,
-        connect(proxy.address, random=soon) as stream,
+        Proxy(address.removeprefix("http://")) as proxy,
+        connect(f"http://{proxy.address}", random=soon) as stream,
     ):
         await service.bus.until_subscribers(1)
         consuming = asyncio.create_task(consume(stream))
@@ -127,8 +128,8 @@ async def test_after_a_restart_it_is_told_that_something_may_be_missing(
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
         address = await first.enter_async_context(serving())
-        proxy = await stack.enter_async_context(proxied(address))
-        stream = await stack.enter_async_context(connect(proxy.address, random=soon))
+        proxy = await stack.enter_async_context(Proxy(address))
+        stream = await stack.enter_async_context(connect(f"http://{proxy.address}", random=soon))
         await service.bus.until_subscribers(1)
         service.bus.publish(prediction(seq=40))
         assert await following(stream) == prediction(seq=40)

@@ -29,7 +29,7 @@ from eeg_emotion.publish.messages import PROTOCOL, GoingAway, Pong, Refused, Sub
 from eeg_emotion.publish.session import STALLED_SECONDS
 
 if TYPE_CHECKING:
-    from tests.service.client.conftest import Naps, Script
+    from tests.support.script import Naps, Script
 
 Predict = Callable[..., Prediction]
 KEY = "one-of-a-test"

@@ -5,18 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.service.certificates import self_signed
-from tests.service.cluster.conftest import (
-    HOP,
-    MODEL,
-    Broker,
-    connecting,
-    gateway_bus,
-    ingest_bus,
-    running,
-    until,
-)
-from tests.service.publish.conftest import Bell, brief, prediction, status, take_all
+from tests.support.broker import HOP, MODEL, Broker, connecting, gateway_bus, ingest_bus, running
+from tests.support.certificates import self_signed
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import prediction, status
+from tests.support.waiting import until
 
 from eeg_emotion.cluster.gateway import GatewayBus
 from eeg_emotion.cluster.ingest import Identity, IngestBus

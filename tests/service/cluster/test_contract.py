@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
-from tests.service.cluster.conftest import Broker, gateway_bus, ingest_bus, running, until
-from tests.service.publish.conftest import (
-    Bell,
-    baseline,
-    brief,
-    detail,
-    prediction,
-    status,
-    take_all,
-)
+from tests.support.broker import Broker, gateway_bus, ingest_bus, running
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import baseline, detail, prediction, status
+from tests.support.waiting import until
 
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus, Published, Recovery
@@ -42,7 +37,7 @@ class Ends:
         for message in messages:
             take_all(probe)
             data = self.publisher.publish(message).data
-            await until(lambda data=data: data in [frame.data for frame in take_all(probe)])
+            await until(partial(_has_come, probe, data))
         self.subscriber.detach(probe)
 
     def join(self, *names: str, resume: dict[str, Position] | None = None) -> Outbox:
@@ -50,6 +45,10 @@ class Ends:
         self.subscriber.attach(outbox, lambda headset: True)
         self.recoveries = self.subscriber.subscribe(outbox, names, resume)
         return outbox
+
+
+def _has_come(outbox: Outbox, data: bytes) -> bool:
+    return data in [frame.data for frame in take_all(outbox)]
 
 
 def predictions(outbox: Outbox) -> list[Frame]:

@@ -13,14 +13,15 @@ import uuid
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.service.cluster.conftest import until
-from tests.service.cluster.watch import Watch, is_whole
 from tests.support.browser import background, first_line, program
+from tests.support.waiting import until
+from tests.support.watch import Watch, has_more, is_lost, is_whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -150,17 +151,16 @@ async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_h
             )
         async with lan.watch(first) as one, lan.watch(second) as two:
             for watch in (one, two):
-                await until(lambda w=watch: len(w.of(ONE)) > 2 and len(w.of(TWO)) > 2, 100)
+                await until(partial(has_more, watch, {ONE: 2, TWO: 2}), 100)
             stood = one.newest()
 
             lan.cut("i1")
             for watch in (one, two):
-                await until(lambda w=watch: (ONE, "lost") in [told[:2] for told in w.states])
+                await until(partial(is_lost, watch, ONE))
             before = len(two.of(TWO))
             lan.mend("i1")
             for watch in (one, two):
-                seen = len(watch.of(ONE))
-                await until(lambda w=watch, seen=seen: len(w.of(ONE)) > seen, 100)
+                await until(partial(has_more, watch, {ONE: len(watch.of(ONE))}), 100)
             assert len(two.of(TWO)) > before
             for watch in (one, two):
                 assert is_whole(watch.of(TWO))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.service.publish.conftest import Bell, FakeClock, brief, prediction, status, take_all
+from tests.support.clock import FakeClock
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import prediction, status
 
 from eeg_emotion.cluster.mirror import AWAY_SECONDS, Mirror, Place
 from eeg_emotion.cluster.packets import (

@@ -14,16 +14,18 @@ import uuid
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from tests.service.cluster.conftest import Broker, until
-from tests.service.cluster.watch import Watch, is_whole
+from tests.support.broker import Broker
 from tests.support.browser import background, first_line, program
 from tests.support.headset import headset_process
+from tests.support.waiting import until
+from tests.support.watch import Watch, has_more, is_whole
 
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
@@ -189,7 +191,7 @@ async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
         # What was made meanwhile is there for who asks, without a hole.
         async with site.watch("g1", stood) as again, site.watch("g2", stood) as moved:
             for resumed in (again, moved):
-                await until(lambda resumed=resumed: resumed.of(ONE) and resumed.of(TWO))
+                await until(partial(has_more, resumed, {ONE: 0, TWO: 0}))
                 told = {each["headset"]: each["recovered"] for each in resumed.subscribed}
                 assert told == {ONE: True, TWO: True, "*": None}
                 for headset in (ONE, TWO):

@@ -121,7 +121,7 @@ class Sender:
         with self._changed:
             self._asked += 1
             self._changed.notify_all()
-            return self._begun + self._sent / SFREQ
+            return float(self._begun + self._sent / SFREQ)
 
     def utc(self) -> float:
         """Return Unix seconds that go on as this clock does."""
@@ -144,7 +144,10 @@ class Sender:
             with self._changed:
                 self._sent += CHUNK
                 enough = self._asked + often
-                self._changed.wait_for(lambda least=enough: self._over or self._asked >= least)
+                self._changed.wait_for(partial(self._is_asked, enough))
+
+    def _is_asked(self, times: int) -> bool:
+        return self._over or self._asked >= times
 
     def end(self) -> None:
         with self._changed:

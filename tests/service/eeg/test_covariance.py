@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,7 +37,7 @@ def logarithms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     matrices = to_matrices(vectors) / np.sqrt(2.0)
     diagonal = np.arange(matrices.shape[-1])
     matrices[..., diagonal, diagonal] *= np.sqrt(2.0)
-    return matrices
+    return np.asarray(matrices)
 
 
 def test_a_row_holds_the_upper_triangle_line_by_line() -> None:
@@ -126,7 +127,9 @@ def test_the_average_reference_leaves_a_direction_that_contributes_nothing() -> 
 
 
 @pytest.mark.parametrize("kept", [to_rows, single], ids=["double", "single"])
-def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNamespace, kept) -> None:
+def test_channels_that_were_filled_in_add_nothing_of_their_own(
+    peer: SimpleNamespace, kept: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> None:
     inner, about = covariances(20, 6), covariances(1, 6)[0]
     mixing = interpolation()
     # Five directions are left of six electrodes without their mean: choose them as coordinates.

@@ -23,7 +23,7 @@ BAND = bandpass(4.0, 45.0, order=4, sfreq=SFREQ)
 
 def gain_db(sos: NDArray[np.float64], *at_hz: float) -> NDArray[np.float64]:
     _, response = signal.sosfreqz(sos, worN=np.array(at_hz), fs=SFREQ)
-    return 20.0 * np.log10(np.maximum(np.abs(response), 1e-12))
+    return np.asarray(20.0 * np.log10(np.maximum(np.abs(response), 1e-12)))
 
 
 @given(cuts=st.sets(st.integers(1, 399), max_size=8), seed=st.integers(0, 99))

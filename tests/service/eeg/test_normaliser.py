@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.normaliser import Normaliser, fit_normaliser
-from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.representation import BandPower, RawSignal, Representation, Tangent
 
 RAW = RawSignal()
 TANGENT = Tangent(bands=BandPower().bands[:2])
@@ -30,7 +30,7 @@ def covariances(gain: float = 1.0) -> NDArray[np.float64]:
     ids=["raw", "bands", "tangent"],
 )
 def test_the_fitted_windows_come_out_with_zero_mean_and_unit_spread(
-    measures, representation
+    measures: NDArray[np.float64], representation: Representation
 ) -> None:
     normaliser = fit_normaliser([measures], representation)
     normalised = normaliser.apply(measures, representation)
@@ -67,7 +67,9 @@ def test_other_windows_are_seen_about_the_fitted_ones_reference() -> None:
     [(windows(), RAW), (covariances(), TANGENT)],
     ids=["raw", "tangent"],
 )
-def test_how_the_windows_are_divided_into_parts_does_not_matter(measures, representation) -> None:
+def test_how_the_windows_are_divided_into_parts_does_not_matter(
+    measures: NDArray[np.float64], representation: Representation
+) -> None:
     whole = fit_normaliser([measures], representation)
     for cuts in ([1], [7, 30], range(1, len(measures))):
         parted = fit_normaliser(np.split(measures, cuts), representation)
@@ -102,7 +104,9 @@ def test_single_precision_windows_are_summed_in_double() -> None:
 
 @pytest.mark.parametrize("values", [(np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf)])
 @pytest.mark.parametrize("representation", [RAW, TANGENT], ids=["raw", "tangent"])
-def test_windows_that_are_not_finite_are_refused(values: tuple[float, ...], representation) -> None:
+def test_windows_that_are_not_finite_are_refused(
+    values: tuple[float, ...], representation: Representation
+) -> None:
     bad = covariances()
     for number, value in enumerate(values):
         bad[7, number, 1] = value

@@ -179,8 +179,11 @@ def layout() -> Layout:
     )
 
 
-def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[NDArray, NDArray]]:
-    samples, (stamps, _) = sent.samples(), sent.stamps()
+Array = NDArray[np.float64]
+
+
+def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[Array, Array]]:
+    samples, (stamps, _) = sent.samples().astype(np.float64), sent.stamps()
     for first, last in pairwise(borders):
         yield samples[:, first:last], stamps[first:last]
 

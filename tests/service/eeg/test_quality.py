@@ -61,7 +61,7 @@ def sine(hz: float, rms: float = np.sqrt(0.5)) -> Plant:
 def cut_off(row: Array, time: Array, share: float) -> Array:
     """A sine that stands at its highest value for this share of the time."""
     wave = 30.0 * np.sin(2 * np.pi * 9.7 * time)
-    return np.minimum(wave, 30.0 * np.cos(np.pi * share))
+    return np.asarray(np.minimum(wave, 30.0 * np.cos(np.pi * share)))
 
 
 def losing(row: Array, time: Array, every: float) -> Array:
@@ -104,7 +104,7 @@ def test_a_channel_in_trouble_is_found_and_what_it_suffers_from_is_named(
     case: Case, sfreq: float
 ) -> None:
     time = np.arange(eeg(sfreq).shape[1]) / sfreq
-    expected = [None] * 32
+    expected: list[Trouble | None] = [None] * 32
     for strength in (case.harmless, case.deadly):
         row = case.plant(eeg(sfreq)[CHANNEL], time, strength)
         quality = last_window(with_channel(row, sfreq), sfreq).quality
@@ -323,6 +323,10 @@ def test_flat_channels_are_not_duplicates_of_each_other() -> None:
 # Limits
 
 
+def limits_of(**changes: Any) -> QualityLimits:
+    return QualityLimits(**changes)
+
+
 @pytest.mark.parametrize(
     "field", ["rms_uv", "line_noise_uv", "muscle_uv", "movement_uv", "drift_uv"]
 )
@@ -333,7 +337,7 @@ def test_limits_that_do_not_rise_are_refused_by_name(
     field: str, value: tuple[float, float]
 ) -> None:
     with pytest.raises(ValueError, match=rf"found {field} = .*, expected two rising numbers"):
-        QualityLimits(**{field: value})
+        limits_of(**{field: value})
 
 
 @pytest.mark.parametrize(

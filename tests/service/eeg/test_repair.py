@@ -277,11 +277,12 @@ def torn_off(part: Array, sfreq: float) -> Array:
 
 
 def humming(part: Array, sfreq: float) -> Array:
-    return part + 400.0 * np.sin(2 * np.pi * 50.0 * np.arange(len(part)) / sfreq)
+    return np.asarray(part + 400.0 * np.sin(2 * np.pi * 50.0 * np.arange(len(part)) / sfreq))
 
 
 def at_the_rail(part: Array, sfreq: float) -> Array:
-    return part[0] + np.clip(300.0 * np.random.default_rng(1).standard_normal(len(part)), -50, 50)
+    noise = 300.0 * np.random.default_rng(1).standard_normal(len(part))
+    return np.asarray(part[0] + np.clip(noise, -50, 50))
 
 
 def not_finite(part: Array, sfreq: float) -> Array:
@@ -351,16 +352,15 @@ def test_a_channel_that_never_lived_is_filled_in_from_the_first_valid_window_on(
     assert {window.interpolated for window in windows} == {(NAME,)}
     for window in windows:
         assert window.quality.overall == pytest.approx(31.5 / 32, abs=1e-3)  # it blinks
-    assert {window.quality.troubles[CHANNEL] for window in windows} == {
-        {
-            silent: Trouble.FLAT,
-            torn_off: Trouble.LINE_NOISE,  # noise holds that too
-            humming: Trouble.LINE_NOISE,
-            at_the_rail: Trouble.RAILED,
-            not_finite: Trouble.NOT_FINITE,
-            beyond_all: Trouble.NOT_FINITE,
-        }[death]
+    named: dict[Death, Trouble] = {
+        silent: Trouble.FLAT,
+        torn_off: Trouble.LINE_NOISE,  # noise holds that too
+        humming: Trouble.LINE_NOISE,
+        at_the_rail: Trouble.RAILED,
+        not_finite: Trouble.NOT_FINITE,
+        beyond_all: Trouble.NOT_FINITE,
     }
+    assert {window.quality.troubles[CHANNEL] for window in windows} == {named[death]}
 
 
 REPRESENTATIONS = {"bands": BandPower(), "raw": RawSignal(), "tangent": Tangent()}

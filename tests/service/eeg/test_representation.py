@@ -17,6 +17,7 @@ from eeg_emotion.eeg.representation import (
     Band,
     BandPower,
     RawSignal,
+    Reference,
     Tangent,
 )
 
@@ -25,7 +26,8 @@ CHANNELS = ("Fz", "Cz", "Pz")
 
 
 def sine(at_hz: float, amplitude_uv: float, seconds: float = 8.0) -> NDArray[np.float64]:
-    return amplitude_uv * np.sin(2 * np.pi * at_hz * np.arange(round(seconds * SFREQ)) / SFREQ)
+    time = np.arange(round(seconds * SFREQ)) / SFREQ
+    return np.asarray(amplitude_uv * np.sin(2 * np.pi * at_hz * time))
 
 
 def powers(samples: NDArray[np.float64], spec: BandPower | None = None) -> dict[str, float]:
@@ -154,7 +156,7 @@ def measured(spec: Tangent | None = None) -> NDArray[np.float64]:
     return rows.reshape(12, 20, -1)
 
 
-def about(windows: NDArray[np.float64], spec: Tangent | None = None):
+def about(windows: NDArray[np.floating], spec: Tangent | None = None) -> Reference:
     return (spec or Tangent()).reference(windows.reshape(-1, windows.shape[-1]))
 
 

@@ -16,7 +16,8 @@ RATES = [100.0, 110.0, 120.0, 125.0, 250.0, 256.0, 300.0, 500.0, 512.0, 1000.0, 
 def sine(
     at_hz: float, sfreq: float, seconds: float, amplitude: float = 20.0
 ) -> NDArray[np.float64]:
-    return amplitude * np.sin(2 * np.pi * at_hz * np.arange(round(seconds * sfreq)) / sfreq)
+    time = np.arange(round(seconds * sfreq)) / sfreq
+    return np.asarray(amplitude * np.sin(2 * np.pi * at_hz * time))
 
 
 @given(

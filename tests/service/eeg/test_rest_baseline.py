@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath
-from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.representation import BandPower, RawSignal, Representation, Tangent
 from eeg_emotion.eeg.rest_baseline import (
     LEAST_REST_SECONDS,
     MOST_REST_SECONDS,
@@ -22,7 +22,7 @@ CHANNELS = ("Fz", "Cz", "Pz", "Oz")
 REPRESENTATIONS = [pytest.param(kind, id=kind().kind) for kind in (RawSignal, BandPower, Tangent)]
 
 
-def settings(kind=BandPower) -> PathSettings:
+def settings(kind: type[Representation] = BandPower) -> PathSettings:
     return PathSettings(channels=CHANNELS, representation=kind())
 
 
@@ -69,7 +69,9 @@ def test_rest_is_otherwise_read_as_the_model_reads_everything() -> None:
 
 
 @pytest.mark.parametrize("kind", REPRESENTATIONS)
-def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(kind) -> None:
+def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(
+    kind: type[Representation],
+) -> None:
     spec = settings(kind)
     rest = windows(rest_path(spec), signal())
     normaliser = fit_rest(rest, spec)
@@ -80,7 +82,7 @@ def test_a_persons_own_rest_comes_out_with_zero_mean_and_unit_spread(kind) -> No
 
 
 @pytest.mark.parametrize("kind", REPRESENTATIONS)
-def test_a_person_with_a_stronger_signal_is_seen_as_any_other(kind) -> None:
+def test_a_person_with_a_stronger_signal_is_seen_as_any_other(kind: type[Representation]) -> None:
     spec = settings(kind)
     usual, strong = (
         np.stack(

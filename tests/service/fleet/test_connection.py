@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from types import SimpleNamespace
 
 import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
+from tests.support.inlet import FakeInlet
 
 from eeg_emotion.codes import Check, State
+from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.quality import QualityLimits
@@ -61,16 +62,20 @@ def opened(description: StreamDescription) -> Connection:
         utc_offset=lambda: 1e9,
         ahead=True,
     )
-    connection.line = Line(
-        SimpleNamespace(description=description), monitor, PredictionSequence("cap-1", "e")
-    )
+    connection.line = Line(FakeInlet(description), monitor, PredictionSequence("cap-1", "e"))
     return connection
+
+
+def layout_of(connection: Connection) -> Layout:
+    assert connection.layout is not None
+    return connection.layout
 
 
 def feed(connection: Connection, start: int, stop: int, factor: float = 1.0) -> None:
     """Let these seconds of signal come."""
     assert connection.line is not None
     part = slice(start * 128, stop * 128)
+    assert connection.stream is not None
     rows = slice(0, connection.stream.channel_count)
     stamps = np.arange(part.start, part.stop) / 128.0
     for at in range(0, len(stamps), 16):
@@ -106,7 +111,7 @@ def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
     assert told.channels_used == tuple(name for name in DEAP32 if name not in missing)
     assert told.dropped == (("EXG1",) if missing else ())
     assert told.unit == "µV, as stated"
-    assert told.detail == connection.layout.describe()
+    assert told.detail == layout_of(connection).describe()
     assert told.epoch == "e"
     assert (told.samples_received, told.samples_missing, told.gaps) == (12 * 128, 0, 0)
     assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
@@ -132,7 +137,7 @@ def test_what_is_unusual_is_added_to_the_detail() -> None:
     connection = opened(stream())
     connection.changes = ("unit uV, now V", "channels new: EXG1")
     feed(connection, 0, 1)
-    plain = connection.layout.describe()
+    plain = layout_of(connection).describe()
     assert connection.describe(OPENED + 0.9, ()).detail == (
         f"{plain}; changed since its last connection: unit uV, now V; channels new: EXG1"
     )

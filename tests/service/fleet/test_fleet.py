@@ -11,20 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import re
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx
@@ -32,130 +28,45 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import NoAlarms, alarms_in
+from tests.support.alarms import alarms_in
+from tests.support.fleet import (
+    LONGEST_WAIT_SECONDS,
+    RecordingBus,
+    WatchedModel,
+    baselines_of,
+    running,
+)
 from tests.support.headset import headset_process
+from tests.support.log_records import event_of
+from tests.support.replay import (
+    NotedClock,
+    paced,
+    person,
+    playing,
+    signal_of,
+    utc_less_local,
+)
 from tests.support.service import Service
 
-from eeg_emotion.baseline.baselines import Baselines
-from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
+from eeg_emotion.fleet.connection import Line
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
-from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError, headset_id
-from eeg_emotion.metrics.metrics import Metrics
+from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError
 from eeg_emotion.publish.bus import Bus
-from eeg_emotion.publish.messages import Baseline, Detail, Headset, Prediction, Status
+from eeg_emotion.publish.messages import Detail, Headset, Prediction, Status
 from eeg_emotion.publish.outbox import Outbox
 from eeg_emotion.recordings.recording import Recording, Stretch
-from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
-from eeg_emotion.replay.faults import parse_faults
-from eeg_emotion.replay.replayer import Replayer
+from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.stream.link import STALE_SECONDS
 from eeg_emotion.stream.scoring import NO_SCORE
 from eeg_emotion.stream.selection import HeadsetFilter
 
 # All scenarios are within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-LONGEST_WAIT_SECONDS = 200.0  # for what comes within seconds on a machine with nothing else to do
-CHUNK_SECONDS = 0.25
-
-
-class RecordingBus(Bus):
-    """A bus that also keeps its messages, and lets a test wait for one.
-
-    Attributes
-    ----------
-    taken
-        How many samples of each headset were taken, with all that came of them.
-    taking
-        Notified whenever some were.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: Counter[str] = Counter()
-        self.taking = threading.Condition()
-        self.messages: list[Prediction | Status | Baseline | Detail] = []
-        self._news = asyncio.Condition()
-
-    def publish(self, message: Prediction | Status | Baseline | Detail) -> None:
-        super().publish(message)
-        self.messages.append(message)
-        self._waking = asyncio.ensure_future(self._wake())
-
-    async def _wake(self) -> None:
-        async with self._news:
-            self._news.notify_all()
-
-    @property
-    def predictions(self) -> list[Prediction]:
-        return [message for message in self.messages if isinstance(message, Prediction)]
-
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with self._news, asyncio.timeout(LONGEST_WAIT_SECONDS):
-            await self._news.wait_for(wanted)
-
-    async def until_state(self, state: State, since: int = 0, of: str = "") -> Status:
-        """Wait for a headset in this state, of those whose id ends so."""
-
-        def found() -> list[Status]:
-            return [
-                message
-                for message in self.messages[since:]
-                if isinstance(message, Status)
-                and message.headset.state is state
-                and message.headset.id.endswith(of)
-            ]
-
-        await self.until(lambda: bool(found()))
-        return found()[0]
-
-    def valid(self, of: str = "") -> list[Prediction]:
-        """The valid predictions of the headsets whose id ends so."""
-        return [p for p in self.predictions if p.valid and p.headset.endswith(of)]
-
-
-class NotingMetrics(Metrics):
-    """What is counted, and how many samples came just now."""
-
-    newest = 0
-
-    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
-        super().heard(samples=samples, missing=missing, superseded=superseded)
-        self.newest = samples
-
-
-class NotingBaselines(Baselines):
-    """Baselines, which hear of all samples when everything else was done; it is noted of whom."""
-
-    bus: RecordingBus
-    metrics: NotingMetrics
-
-    def heard(self, identifier: str, prediction: Prediction | None) -> None:
-        super().heard(identifier, prediction)
-        with self.bus.taking:
-            self.bus.taken[identifier] += self.metrics.newest
-            self.bus.taking.notify_all()
-
-
-@dataclass(frozen=True)
-class WatchedModel:
-    """The demo model; it keeps the features that it was asked about."""
-
-    model: Model
-    seen: list[NDArray[np.float32]]
-
-    @property
-    def contract(self):
-        return self.model.contract
-
-    def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        self.seen.extend(features.copy())
-        return self.model.predict(features)
 
 
 @dataclass
@@ -167,7 +78,9 @@ class Stage:
     model: Model
     adapted: Callable[..., Model]
 
-    def recording(self, identifier: str, samples: NDArray, **changes: object) -> Recording:
+    def recording(
+        self, identifier: str, samples: NDArray[np.floating], **changes: Any
+    ) -> Recording:
         recording = Recording(
             name="Test headset",
             source_id=f"{self.name}-{identifier}",
@@ -182,178 +95,13 @@ class Stage:
 
     def fleet(
         self,
-        model: Model | WatchedModel | None = None,
+        model: Model | None = None,
         clock: Callable[[], float] = pylsl.local_clock,
         match: str | None = None,
     ) -> contextlib.AbstractAsyncContextManager[tuple[Fleet, RecordingBus]]:
         return running(
             model or self.model, clock, HeadsetFilter(match=(match or f"{self.name}-*",))
         )
-
-
-def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
-    # No test here keeps a profile, so that the folder need not be there.
-    profiles = ProfileStore(Path("no-such-folder"))
-    return NotingBaselines(
-        model, bus, profiles, clock=time.monotonic, utc=time.time, random=Random(5)
-    )
-
-
-@contextlib.asynccontextmanager
-async def running(
-    model: Model | WatchedModel, clock: Callable[[], float], reception: HeadsetFilter
-) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
-    bus, metrics = RecordingBus(), NotingMetrics()
-    baselines = baselines_of(model, bus)
-    baselines.bus, baselines.metrics = bus, metrics
-    fleet = Fleet(
-        model,
-        model.contract.path,
-        reception,
-        bus,
-        metrics,
-        baselines,
-        NoAlarms(),
-        clock,
-    )
-    baselines.attach(fleet)
-    task = asyncio.create_task(fleet.run())
-    try:
-        yield fleet, bus
-        assert not task.done(), "the fleet ended by itself"
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-@contextlib.asynccontextmanager
-async def playing(recording: Recording, *, faults: str = "", **options: Any) -> AsyncIterator[None]:
-    stop = threading.Event()
-    replayer = Replayer(recording, faults=parse_faults(faults), **options)
-    thread = threading.Thread(target=replayer.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.to_thread(thread.join, 60)
-        assert not thread.is_alive()
-
-
-class Pace:
-    """The clock of a replay, which goes on once all samples so far were taken.
-
-    It runs far ahead of the machine's, so that no window is ever an old one.
-    """
-
-    def __init__(self, bus: RecordingBus, recording: Recording, chunk_seconds: float) -> None:
-        self.first = self._now = pylsl.local_clock() + 1000.0
-        self._taken = bus.taken
-        self._taking = bus.taking
-        info = pylsl.StreamInfo(recording.name, source_id=recording.source_id)
-        self._identifier = headset_id(info)
-        self._chunk = round(chunk_seconds * recording.sfreq)
-        self._sent = bus.taken[self._identifier]  # by its connections before
-        self._limit: float = math.inf
-        self._over = False
-
-    def __call__(self) -> float:
-        return self._now
-
-    def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """Wait for the samples so far to be taken, and let these seconds pass in no time."""
-        with self._taking:
-            self._taking.wait_for(
-                lambda: self._over or (self._sent < self._limit and self._all_taken())
-            )
-            if self._over:
-                return stop.wait()
-            self._sent += self._chunk
-        self._now += seconds + 1e-6  # or what is left by rounding would be waited for again
-        return False
-
-    async def hold(self, chunks: int = 0) -> None:
-        """Send no more than this in all; this waits until it was taken."""
-
-        with self._taking:
-            self._limit = chunks * self._chunk
-
-        def wait() -> None:
-            with self._taking:
-                assert self._taking.wait_for(
-                    lambda: self._sent >= self._limit and self._all_taken(), LONGEST_WAIT_SECONDS
-                )
-
-        await asyncio.to_thread(wait)
-
-    def go_on(self) -> None:
-        """Send what is left."""
-        with self._taking:
-            self._limit = math.inf
-            self._taking.notify_all()
-
-    def end(self) -> None:
-        """Send nothing any more."""
-        with self._taking:
-            self._over = True
-            self._taking.notify_all()
-
-    def by_second(self, predictions: list[Prediction]) -> dict[int, Prediction]:
-        """Return predictions by the second of the replay with which their windows begin."""
-        utc = time.time() - pylsl.local_clock()
-        return {round(p.window.start - utc - self.first): p for p in predictions}
-
-    def _all_taken(self) -> bool:
-        return self._taken[self._identifier] >= self._sent
-
-
-@contextlib.asynccontextmanager
-async def paced(
-    recording: Recording, bus: RecordingBus, *, chunk_seconds: float = CHUNK_SECONDS
-) -> AsyncIterator[Pace]:
-    """Play a recording as fast as its samples are taken; its stretches must be whole chunks."""
-    pace = Pace(bus, recording, chunk_seconds)
-    # The speed says that its stamps run ahead.
-    options = {"speed": 2.0, "chunk_seconds": chunk_seconds, "clock": pace, "wait": pace.wait}
-    async with playing(recording, **options):
-        try:
-            yield pace
-        finally:
-            pace.end()
-
-
-@cache
-def person(sfreq: float) -> NDArray[np.float64]:
-    samples = SimulatedPerson(5, 1).run(0, sfreq).next(round(60 * sfreq), 0.5, -0.5)
-    samples.setflags(write=False)
-    return samples
-
-
-def signal_of(seconds: float, sfreq: float = 128.0) -> NDArray[np.float64]:
-    return person(sfreq)[:, : round(seconds * sfreq)]
-
-
-class NotedClock:
-    """A clock that keeps what it said first: of a replay that is sample 0's stamp."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.first: float | None = None
-
-    def __call__(self) -> float:
-        now = self._clock()
-        self.first = self.first or now
-        return now
-
-
-def utc_less_local() -> float:
-    """Unix time less LSL's clock, both read with nothing in between."""
-    readings = []
-    for _ in range(100):
-        before, utc, after = pylsl.local_clock(), time.time(), pylsl.local_clock()
-        readings.append((after - before, utc - (before + after) / 2))
-    return min(readings)[1]
 
 
 def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction]) -> None:
@@ -363,6 +111,23 @@ def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction])
         for target in ("arousal", "valence"):
             expected = getattr(other[second], target).probability
             assert getattr(one[second], target).probability == pytest.approx(expected, abs=1e-4)
+
+
+class Noting(logging.Handler):
+    """Keeps the records that it is given."""
+
+    def __init__(self, kept: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record)
+
+
+def line_of(fleet: Fleet, identifier: str) -> Line:
+    line = fleet.line(identifier)
+    assert line is not None
+    return line
 
 
 def only(fleet: Fleet) -> Headset:
@@ -435,7 +200,7 @@ async def live_equals_offline(stage: Stage, sfreq: float, channels: tuple[str, .
     layout = plan_layout(channels, recording.units, channels=DEAP32, max_interpolated=13)
     path = SignalPath(model.contract.path, layout, sfreq, model.contract.training_normaliser)
     offline = [window for window in path.segment().feed(samples) if window.settled]
-    watched = WatchedModel(model, [])
+    watched = WatchedModel(model)
     async with stage.fleet(watched) as (fleet, bus), paced(recording, bus):
         await bus.until(lambda: len(bus.valid()) >= len(offline))
         headset = only(fleet)
@@ -500,8 +265,7 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     stage: Stage,
 ) -> None:
     warnings: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: warnings.append(record)
+    handler = Noting(warnings)
     logger = logging.getLogger("eeg_emotion.fleet.status")
     logger.addHandler(handler)
     now = 1000.0
@@ -537,7 +301,9 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
     finally:
         logger.removeHandler(handler)
     warned = [
-        record.msg["headset"] for record in warnings if record.msg["event"] == "headset silent"
+        event_of(record)["headset"]
+        for record in warnings
+        if event_of(record)["event"] == "headset silent"
     ]
     assert warned.count(recording.source_id) == 1
     ends = [prediction.window.end for prediction in bus.predictions]
@@ -629,7 +395,8 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
             while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
-        assert fleet.headset(identifier) is fleet.quality(identifier) is None
+        assert fleet.headset(identifier) is None
+        assert fleet.quality(identifier) is None
 
 
 @together
@@ -644,7 +411,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
         playing(stage.recording("a", signal_of(30.0)), loop=True),
     ):
         await bus.until_state(State.LIVE)
-        fleet.line(only(fleet).id).inlet.pull = broken
+        pytest.MonkeyPatch().setattr(line_of(fleet, only(fleet).id).inlet, "pull", broken)
         await bus.until_state(State.LOST)
         marked = len(bus.messages)
         again = await bus.until_state(State.LIVE, since=marked)
@@ -779,7 +546,7 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert fleet.line(weighing.headset.id).monitor.weighing
+        assert line_of(fleet, weighing.headset.id).monitor.weighing
         await bus.until(
             lambda: any(
                 isinstance(message, Status) and "judging the unit" in message.headset.detail
@@ -789,7 +556,9 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         pace.go_on()
         live = await bus.until_state(State.LIVE, of="-volts")
         refused = await bus.until_state(State.QUARANTINED, of="-counts")
-        assert fleet.headset(live.headset.id).state is State.LIVE
+        known = fleet.headset(live.headset.id)
+        assert known is not None
+        assert known.state is State.LIVE
     assert (weighing.headset.check, weighing.headset.unit) == (None, None)
     assert live.headset.unit is not None
     assert live.headset.unit.startswith("V, judged by its amplitude of ")
@@ -838,6 +607,8 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
         await bus.until(lambda: bool(bus.valid("-own") and bus.valid("-unix")))
         details = {h.id.split("-")[-1]: h.detail for h in fleet.headsets()}
     utc = utc_less_local()
+    assert own.first is not None
+    assert unix.first is not None
     for prediction in bus.predictions:
         if prediction.headset.endswith("-own"):
             begin, within = own.first + utc, 1 / 128.0
@@ -963,8 +734,8 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stag
         for name in names:
             live = await bus.until_state(State.LIVE, of=f"-{name}")
             if name == "b":
-                failing = fleet.line(live.headset.id)
-        failing.monitor.feed = fail
+                failing = line_of(fleet, live.headset.id)
+        pytest.MonkeyPatch().setattr(failing.monitor, "feed", fail)
         status = await bus.until_state(State.QUARANTINED)
         await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2)
         states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
@@ -987,7 +758,7 @@ async def test_where_the_model_fails_the_headset_is_quarantined_and_the_next_one
                 raise RuntimeError("a defect")
             return super().predict(features)
 
-    async with stage.fleet(Failing(stage.model, [])) as (fleet, bus):
+    async with stage.fleet(Failing(stage.model)) as (fleet, bus):
         async with paced(stage.recording("a", signal_of(30.0)), bus):
             status = await bus.until_state(State.QUARANTINED)
         async with paced(stage.recording("b", signal_of(30.0)), bus):
@@ -1004,7 +775,7 @@ async def test_whether_streams_are_looked_for_and_read_shows(
     passed = 0.0
 
     def clock() -> float:
-        return pylsl.local_clock() + passed
+        return float(pylsl.local_clock() + passed)
 
     async with running(model, clock, HeadsetFilter(match=("nobody",))) as (fleet, _):
         assert not fleet.following

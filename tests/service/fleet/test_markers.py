@@ -15,19 +15,12 @@ from pathlib import Path
 import numpy as np
 import pylsl
 import pytest
-from tests.service.fleet.test_fleet import (
-    LONGEST_WAIT_SECONDS,
-    RecordingBus,
-    paced,
-    playing,
-    running,
-    signal_of,
-    utc_less_local,
-)
-from tests.service.recordings.conftest import deap_arrays, deap_file
+from tests.support.fleet import LONGEST_WAIT_SECONDS, RecordingBus, running
+from tests.support.replay import paced, playing, signal_of, utc_less_local
 
 from eeg_emotion.codes import State
 from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.fleet.rate_limit import MOST_A_SECOND
 from eeg_emotion.inference.model import demo_model_path, load_model
 from eeg_emotion.publish.messages import Marker
@@ -37,8 +30,6 @@ from eeg_emotion.stream.selection import HeadsetFilter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-__all__ = ["deap_arrays", "deap_file"]
-
 CHUNK = 8
 
 
@@ -46,7 +37,7 @@ def markers(bus: RecordingBus) -> list[Marker]:
     return [message for message in bus.messages if isinstance(message, Marker)]
 
 
-def following(source_id: str) -> contextlib.AbstractAsyncContextManager:
+def following(source_id: str) -> contextlib.AbstractAsyncContextManager[tuple[Fleet, RecordingBus]]:
     model = load_model(demo_model_path())
     return running(model, pylsl.local_clock, HeadsetFilter(match=(source_id,)))
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 import websockets
+from tests.support.processes import next_line
 
 from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.publish.messages import Headset, Prediction, Status
@@ -126,7 +127,7 @@ def courses(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> dict[
         stdout=subprocess.PIPE, text=True,
     ) as daemon:  # fmt: skip
         try:
-            address = daemon.stdout.readline().split()[1].replace("http", "ws")
+            address = next_line(daemon).split()[1].replace("http", "ws")
             with headsets():
                 heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
         finally:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support.inlet import FakeInlet
+from tests.support.log_records import event_of
+from tests.support.model import FakeModel
 
 from eeg_emotion.eeg.layout import UnitSuspect
 from eeg_emotion.eeg.montage import DEAP32
@@ -29,24 +30,20 @@ from eeg_emotion.stream.source_clock import ClockError
 SECONDS = 10
 
 
-@dataclass
-class Watched:
+class Watched(FakeModel):
     """A model that keeps how many windows it was asked for at once, and fails when told to."""
 
-    model: Model
-    asked: list[int] = field(default_factory=list)
-    failing: bool = False
-    failing_together: bool = False
-
-    @property
-    def contract(self):
-        return self.model.contract
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.asked: list[int] = []
+        self.failing = False
+        self.failing_together = False
 
     def predict(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         self.asked.append(len(features))
         if self.failing or (self.failing_together and len(features) > 1):
             raise RuntimeError("a defect")
-        return self.model.predict(features)
+        return super().predict(features)
 
 
 def make_line(model: Watched, identifier: str) -> Line:
@@ -70,7 +67,7 @@ def make_line(model: Watched, identifier: str) -> Line:
         utc_offset=lambda: 1e9,
         ahead=True,
     )
-    return Line(SimpleNamespace(clock_offset=0.25), monitor, PredictionSequence(identifier, "e"))
+    return Line(FakeInlet(stream, 0.25), monitor, PredictionSequence(identifier, "e"))
 
 
 class Round:
@@ -196,7 +193,7 @@ async def test_what_goes_wrong_in_one_line_is_told_of_it_alone(
             assert other.prediction.valid
             assert (other.error, other.refused) == (None, None)
     # Only a defect of the service's own is one for its log.
-    failed = {(r.msg["event"], r.msg["headset"]) for r in caplog.records}
+    failed = {(event_of(r)["event"], event_of(r)["headset"]) for r in caplog.records}
     assert failed == ({("line failed", "b")} if field_name == "error" else set())
 
 
@@ -229,7 +226,7 @@ async def test_where_the_model_fails_the_windows_of_that_round_are_told_and_the_
     a, b = await reading.read("ab")
     assert [str(item.error) for item in (a, b)] == ["a defect"] * 2
     assert a.prediction is b.prediction is None
-    assert [r.msg["event"] for r in caplog.records] == ["model failed over a round"]
+    assert [event_of(r)["event"] for r in caplog.records] == ["model failed over a round"]
     # One whose samples completed no window has nothing to do with it.
     reading.listeners["c"].samples(np.zeros((32, 1)), np.array([7.0]))
     await asyncio.to_thread(reading.reading.round_over)

@@ -30,14 +30,15 @@ WIDTH = 128  # the demo model's features: four bands of 32 channels
 
 def contract_fields() -> dict[str, Any]:
     graph = onnx.load(DEMO)
-    return json.loads(next(item.value for item in graph.metadata_props if item.key == METADATA_KEY))
+    stated = next(item.value for item in graph.metadata_props if item.key == METADATA_KEY)
+    return dict(json.loads(stated))
 
 
 def with_metadata(key: str, text: str) -> bytes:
     graph = onnx.load(DEMO)
     del graph.metadata_props[:]
     helper.set_model_props(graph, {key: text})
-    return graph.SerializeToString()
+    return bytes(graph.SerializeToString())
 
 
 def with_contract(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -62,7 +63,8 @@ def small_graph(
         for target in fields["targets"]:
             target["calibration"]["temperature"] = temperature
     dtype = helper.tensor_dtype_to_np_dtype(kind)
-    weights = np.random.default_rng(0).normal(0.0, 0.1 * gain, (shape[-1], classes)).astype(dtype)
+    drawn = np.random.default_rng(0).normal(0.0, 0.1 * gain, (int(shape[-1]), classes))
+    weights = drawn.astype(dtype)
     nodes = [
         helper.make_node("ReduceMean", [inputs[0]], ["mean"], axes=[1], keepdims=0),
         helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
@@ -77,7 +79,7 @@ def small_graph(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     helper.set_model_props(model, {METADATA_KEY: json.dumps(fields)})
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def opened(data: bytes) -> Model:

@@ -7,6 +7,7 @@ import sys
 import uuid
 
 import pytest
+from tests.support.processes import next_line
 
 from eeg_emotion.lsl.configuration import LslError, configure
 
@@ -32,7 +33,7 @@ def test_streams_of_another_session_are_not_seen() -> None:
         [sys.executable, "-c", look.format(others, outlet=True, least=1, wait=20)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
-        assert other.stdout.readline() == "1\n"
+        assert next_line(other) == "1\n"
         assert run(look.format(ours, outlet=False, least=1, wait=2)).stdout == "0\n"
         assert run(look.format(others, outlet=False, least=1, wait=20)).stdout == "1\n"
         other.communicate("\n")

@@ -24,7 +24,7 @@ from eeg_emotion.lsl.inlet import (
 
 
 @pytest.fixture
-def headset(lsl_session: str) -> Iterator[subprocess.Popen]:
+def headset(lsl_session: str) -> Iterator[subprocess.Popen[bytes]]:
     with headset_process(lsl_session, own_source_id(), np.zeros((32, 60 * 128))) as process:
         yield process
 
@@ -46,7 +46,7 @@ def own_source_id() -> str:
     return f"headset-{os.getpid()}"
 
 
-def test_the_metadata_come_through_the_open_connection(headset: subprocess.Popen) -> None:
+def test_the_metadata_come_through_the_open_connection(headset: subprocess.Popen[bytes]) -> None:
     info = resolve(own_source_id())
     assert info.get_channel_labels() in (None, [], [None] * 32)
     inlet = HeadsetInlet(info)
@@ -60,7 +60,7 @@ def test_the_metadata_come_through_the_open_connection(headset: subprocess.Popen
 
 
 def test_samples_come_channels_first_and_pulling_does_not_wait(
-    headset: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
+    headset: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inlet = HeadsetInlet(resolve(own_source_id()))
     stamps: list[float] = []
@@ -69,7 +69,8 @@ def test_samples_come_channels_first_and_pulling_does_not_wait(
 
     def noted(*, timeout: float, max_samples: int) -> tuple[object, object]:
         waits.add(timeout)
-        return pull_chunk(timeout=timeout, max_samples=max_samples)
+        samples, stamps = pull_chunk(timeout=timeout, max_samples=max_samples)
+        return samples, stamps
 
     monkeypatch.setattr(inlet._inlet, "pull_chunk", noted)
 
@@ -87,7 +88,7 @@ def test_samples_come_channels_first_and_pulling_does_not_wait(
     assert abs(inlet.clock_offset) < 0.01
 
 
-def test_a_killed_source_is_lost_at_the_next_pull(headset: subprocess.Popen) -> None:
+def test_a_killed_source_is_lost_at_the_next_pull(headset: subprocess.Popen[bytes]) -> None:
     inlet = HeadsetInlet(resolve(own_source_id()))
     headset.kill()
     headset.wait()
@@ -96,7 +97,7 @@ def test_a_killed_source_is_lost_at_the_next_pull(headset: subprocess.Popen) -> 
 
 
 def test_a_stream_that_no_longer_answers_is_unreachable_after_its_time_limit(
-    headset: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
+    headset: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eeg_emotion.lsl.inlet._OPEN_TIMEOUT_SECONDS", 0.5)
     info = resolve(own_source_id())

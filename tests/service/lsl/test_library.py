@@ -9,7 +9,9 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pylsl
 import pytest
@@ -25,8 +27,21 @@ LOAD = (
 )
 
 
-def load(**variables: str | Path) -> dict | str:
-    """Load liblsl in another process; return what was found, or the error."""
+def loaded(**variables: str | Path) -> dict[str, Any]:
+    """Load liblsl in another process; return what was found."""
+    found = _load(variables)
+    assert isinstance(found, dict), found
+    return found
+
+
+def refused(**variables: str | Path) -> str:
+    """Try to load liblsl in another process; return the error."""
+    error = _load(variables)
+    assert isinstance(error, str), error
+    return error
+
+
+def _load(variables: Mapping[str, str | Path]) -> object:
     environment = {name: text for name, text in os.environ.items() if name != "PYLSL_LIB"}
     done = subprocess.run(
         [sys.executable, "-c", LOAD],
@@ -36,7 +51,8 @@ def load(**variables: str | Path) -> dict | str:
         timeout=60,
         check=True,
     )
-    return json.loads(done.stdout)
+    found: object = json.loads(done.stdout)
+    return found
 
 
 @pytest.fixture
@@ -51,7 +67,7 @@ def without_library(tmp_path: Path) -> Path:
 
 
 def test_the_library_that_is_loaded_is_named() -> None:
-    found = load()
+    found = loaded()
     assert found["version"] == f"{pylsl.library_version() // 100}.{pylsl.library_version() % 100}"
     assert found["build"] == pylsl.library_info()
     assert Path(found["path"]).samefile(pylsl.lib.libpath)
@@ -60,12 +76,12 @@ def test_the_library_that_is_loaded_is_named() -> None:
 
 @pytest.mark.skipif(not BUNDLED.is_file(), reason="pylsl bundles no liblsl for this platform")
 def test_it_is_told_how_the_library_was_found(tmp_path: Path) -> None:
-    assert load()["found_by"] == "bundled with pylsl"
+    assert loaded()["found_by"] == "bundled with pylsl"
     own = tmp_path / "libown.so"
     shutil.copy(BUNDLED, own)
-    found = load(PYLSL_LIB=own)
+    found = loaded(PYLSL_LIB=own)
     assert (found["found_by"], found["path"]) == ("named by PYLSL_LIB", str(own))
-    folder = load(PYLSL_LIB=tmp_path)
+    folder = loaded(PYLSL_LIB=tmp_path)
     assert (folder["found_by"], folder["notes"]) == (
         "bundled with pylsl",
         [
@@ -83,34 +99,32 @@ def test_a_library_that_the_system_was_asked_for_is_named_by_its_whole_path(
     with (without_library / "sitecustomize.py").open("w", encoding="utf-8") as file:
         # As the loader's cache would: the name without a folder.
         file.write("import ctypes.util\nctypes.util.find_library = lambda name: 'liblsl.so'\n")
-    found = load(PYTHONPATH=without_library, LD_LIBRARY_PATH=tmp_path)
+    found = loaded(PYTHONPATH=without_library, LD_LIBRARY_PATH=tmp_path)
     assert (found["found_by"], found["path"]) == ("in the system", str(tmp_path / "liblsl.so"))
 
 
 def test_a_missing_library_is_told_with_the_remedy_for_this_machine(without_library: Path) -> None:
     if ctypes.util.find_library("lsl"):
         pytest.skip("this system has a liblsl of its own")
-    error = load(PYTHONPATH=without_library)
-    assert isinstance(error, str)
+    error = refused(PYTHONPATH=without_library)
     assert error.startswith("found no liblsl that can be loaded (LSL binary library file was not")
     assert f"expected 1.17.7 or newer on {this_machine().describe()}; " in error
     assert error.endswith(remedy_for(this_machine()))
-    folder = load(PYTHONPATH=without_library, PYLSL_LIB=without_library)
+    folder = refused(PYTHONPATH=without_library, PYLSL_LIB=without_library)
     assert "which is a folder: pylsl skips it without a word" in folder
 
 
 @pytest.mark.parametrize("what", ["no library", "another library"])
 def test_a_file_that_is_no_liblsl_is_told(tmp_path: Path, what: str) -> None:
-    file: str | Path | None = tmp_path / "liblsl.so"
+    file = tmp_path / "liblsl.so"
     if what == "no library":
-        Path(file).write_text("not at all", encoding="utf-8")
+        file.write_text("not at all", encoding="utf-8")
     else:
         # `find_library` gives a bare name; a loaded library's whole path is in the map.
         ctypes.CDLL(ctypes.util.find_library("c"))
         lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-        file = next(line[line.index("/") :] for line in lines if "libc.so" in line)
-    error = load(PYLSL_LIB=file)
-    assert isinstance(error, str)
+        file = next(Path(line[line.index("/") :]) for line in lines if "libc.so" in line)
+    error = refused(PYLSL_LIB=file)
     assert "found no liblsl that can be loaded (" in error
     assert f"PYLSL_LIB names {str(file)!r}, so nothing else is tried: unset it" in error
 

@@ -27,7 +27,7 @@ Predicted = Callable[..., Prediction]
 
 
 def utc_offset() -> float:
-    return time.time() - pylsl.local_clock()
+    return float(time.time() - pylsl.local_clock())
 
 
 @pytest.fixture
@@ -280,11 +280,10 @@ async def test_the_event_loop_never_waits_for_liblsl_to_open_or_close(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten are opened, and closed at the end two by two: of which each waits for another."""
-    real = pylsl.StreamOutlet
     threads: set[int] = set()
     closing = threading.Barrier(2)
 
-    class Watched(real):
+    class Watched(pylsl.StreamOutlet):  # type: ignore[misc]  # pylsl ships no types
         def __init__(self, info: pylsl.StreamInfo) -> None:
             threads.add(threading.get_ident())
             super().__init__(info)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support.log_records import event_of
 
 from eeg_emotion.lsl.inlet import HeadsetLostError
 from eeg_emotion.lsl.poller import Poller
@@ -183,7 +184,7 @@ def test_whatever_goes_wrong_with_one_the_others_go_on(
     poller.run(clock.after(3))
     assert other.heard == [1, 2, 3]
     assert (inlet.pulled, broken.losses) == (1, 1)
-    assert [(r.msg["event"], r.msg["stream"]) for r in caplog.records] == [
+    assert [(event_of(r)["event"], event_of(r)["stream"]) for r in caplog.records] == [
         ("stream cannot be read", "broken")
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import subprocess
 from collections.abc import Callable
@@ -181,7 +182,9 @@ def test_a_delivery_ahead_of_our_clock_counts_as_none_at_all(metrics: Metrics) -
 
 
 async def test_fifty_headsets_and_their_subscribers_make_no_series_of_their_own(
-    serving: Callable[..., object], service: Service, prediction: Callable[..., Prediction]
+    serving: Callable[..., contextlib.AbstractAsyncContextManager[str]],
+    service: Service,
+    prediction: Callable[..., Prediction],
 ) -> None:
     """1. One headset and one subscriber. 2. Fifty of each, over real connections. Result: the same.
 
@@ -219,9 +222,10 @@ async def test_open_connections_are_counted_by_transport(address: str, service: 
     service.headsets.add("h1")
 
     def connected() -> tuple[float | None, float | None]:
-        return tuple(
-            value(service.metrics, "emotion_subscribers_connected", transport=transport)
-            for transport in ("websocket", "sse")
+        name = "emotion_subscribers_connected"
+        return (
+            value(service.metrics, name, transport="websocket"),
+            value(service.metrics, name, transport="sse"),
         )
 
     stream = f"ws://{address}/v1/stream"
@@ -260,6 +264,7 @@ async def test_the_time_to_the_socket_is_measured_from_the_windows_end(
         assert '"prediction"' in await subscriber.recv()
     assert value(service.metrics, "emotion_end_to_end_latency_seconds_count") == 1
     taken = value(service.metrics, "emotion_end_to_end_latency_seconds_sum")
+    assert taken is not None
     assert 2 <= taken < 3
     assert service.metrics.lately.latency(50) == pytest.approx(taken)
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.fleet.test_fleet import paced, running
+from tests.support.fleet import running
 from tests.support.needs import SHARED
+from tests.support.replay import paced
 
 from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.caps import cap_named
@@ -48,7 +50,7 @@ def brain(seconds: float = 14.0, sfreq: float = 128.0) -> Array:
     return samples
 
 
-def recording_of(*parts: Array, **changes: object) -> Recording:
+def recording_of(*parts: Array, **changes: Any) -> Recording:
     """A recording with a gap between its parts."""
     recording = Recording(
         name="Test recording",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.publish.conftest import prediction
+from tests.support.messages import prediction
 
 from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.codes import Reason

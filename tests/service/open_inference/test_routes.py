@@ -313,9 +313,8 @@ async def test_a_length_of_the_json_that_cannot_be_is_refused(
     client: httpx.AsyncClient, length: str
 ) -> None:
     content, _ = binary(features(1), 10240)
-    response = await client.post(
-        INFER, content=content, headers={HEADER_LENGTH: length.encode("latin-1")}
-    )
+    headers = {HEADER_LENGTH.encode(): length.encode("latin-1")}
+    response = await client.post(INFER, content=content, headers=headers)
     assert response.status_code == 400
     assert f"found {HEADER_LENGTH}" in response.json()["error"]
 

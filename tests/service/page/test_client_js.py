@@ -17,8 +17,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.service.api.proxy import Proxy
 from tests.support.browser import Page
+from tests.support.proxy import Proxy
 from tests.support.service import Service
 
 from eeg_emotion.access.access import Access

@@ -7,18 +7,18 @@ import contextlib
 import os
 import re
 import signal
-import sys
 import time
 import uuid
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.service.api.proxy import Proxy
-from tests.support.browser import Page, first_line, program
+from tests.support.browser import Page, first_line
+from tests.support.page import assert_shown, assert_withheld, part
+from tests.support.proxy import Proxy
 from tests.support.service import Service
 
 from eeg_emotion.access.access import Access
@@ -33,11 +33,6 @@ pytestmark = pytest.mark.slow
 Predict = Callable[..., Prediction]
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 ModelFile = Callable[[Callable[[dict[str, Any]], object]], Path]
-PROBABILITY = re.compile(r"[01]\.\d\d")
-
-
-def part(*arguments: str, **options: Any) -> contextlib.AbstractAsyncContextManager[Process]:
-    return program(sys.executable, "-m", "eeg_emotion", *arguments, **options)
 
 
 @pytest.mark.timeout(180)
@@ -377,21 +372,6 @@ async def named(page: Page, *names: str) -> list[str]:
         }})"""
     )
     return found
-
-
-def assert_shown(now: dict[str, Any]) -> None:
-    assert now["current"]
-    assert now["reason"] == "Current estimate."
-    assert PROBABILITY.fullmatch(now["arousal"])
-    assert PROBABILITY.fullmatch(now["valence"])
-    assert now["region"] != "–"
-
-
-def assert_withheld(now: dict[str, Any]) -> None:
-    assert not now["current"]
-    assert now["reason"].startswith("No current estimate. ")
-    assert (now["arousal"], now["valence"], now["region"]) == ("–", "–", "no estimate")
-    assert "no current estimate" in now["plane"] or "no estimate yet" in now["plane"]
 
 
 async def test_the_page_paints_within_a_second(page: Page, serving: Serving) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from tests.service.alarms.quiet import alarms_in
+from tests.support.alarms import alarms_in
 from tests.support.browser import Page
 from tests.support.service import Service
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.service.page.test_page import assert_shown, assert_withheld, part
 from tests.support.browser import Page, first_line
+from tests.support.page import assert_shown, assert_withheld, part
 
 from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.montage import DEAP32

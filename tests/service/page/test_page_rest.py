@@ -79,7 +79,7 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 @pytest.fixture(autouse=True)
 def headset(service: Service, fake_monitor: Any) -> Any:
     """Put the headset `h1` there, live, and return its monitor."""
-    service.headsets.add("h1", monitor=fake_monitor)  # type: ignore[attr-defined]
+    service.headsets.add("h1", monitor=fake_monitor)
     return fake_monitor
 
 
@@ -334,7 +334,7 @@ async def test_another_is_offered_in_place_of_the_one_in_use_and_may_be_left(gui
 
 
 async def test_each_headset_has_its_own(guide: Page, service: Service) -> None:
-    service.headsets.add("h2")  # type: ignore[attr-defined]
+    service.headsets.add("h2")
     await guide.until('card.querySelector("form") !== null')
     await plant(guide, "collecting", clean_seconds=7)
     assert await guide.value(COUNTDOWN) == "53"

@@ -3,15 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.service.publish.conftest import (
-    Bell,
-    FakeClock,
-    baseline,
-    brief,
-    detail,
-    prediction,
-    status,
-)
+from tests.support.clock import FakeClock
+from tests.support.frames import Bell, brief
+from tests.support.messages import baseline, detail, prediction, status
 
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Bus, Recovery

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.publish.conftest import FakeClock, baseline, status
+from tests.support.clock import FakeClock
+from tests.support.messages import baseline, status
 
 from eeg_emotion.codes import State
 from eeg_emotion.publish.events import KEPT_EVENTS, Events

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.publish.conftest import FakeClock, brief, frame
+from tests.support.clock import FakeClock
+from tests.support.frames import brief, frame
 
 from eeg_emotion.publish.history import (
     KEPT_SECONDS,

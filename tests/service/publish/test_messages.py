@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
-from eeg_emotion.codes import FAULTS, Check, Reason, State, Trouble
+from eeg_emotion.codes import FAULTS, Check, Purpose, Reason, State, Trouble
 from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import (
     PROTOCOL,
@@ -20,7 +20,6 @@ from eeg_emotion.publish.messages import (
     ModelCard,
     Pong,
     Prediction,
-    Purpose,
     Quality,
     Refused,
     Score,
@@ -47,8 +46,8 @@ def latency(**changes: float) -> Latency:
     return Latency(**{**stated, "inference": 0.567, "total": 14.146, **changes})
 
 
-def prediction(**changes: object) -> Prediction:
-    stated: dict[str, object] = {
+def prediction(**changes: Any) -> Prediction:
+    stated: dict[str, Any] = {
         "headset": "biosemi-active-two-1234",
         "epoch": "0123456789abcdef",
         "seq": 86400,
@@ -61,11 +60,11 @@ def prediction(**changes: object) -> Prediction:
         "latency_ms": latency(),
         "model": "demo-simulated 1",
     }
-    return Prediction(**{**stated, **changes})  # type: ignore[arg-type]
+    return Prediction(**{**stated, **changes})
 
 
-def headset(**changes: object) -> Headset:
-    stated: dict[str, object] = {
+def headset(**changes: Any) -> Headset:
+    stated: dict[str, Any] = {
         "id": "a",
         "name": "A",
         "state": State.LIVE,
@@ -74,7 +73,7 @@ def headset(**changes: object) -> Headset:
         "epoch": None,
         "sfreq": 128.0,
     }
-    return Headset(**{**stated, **changes})  # type: ignore[arg-type]
+    return Headset(**{**stated, **changes})
 
 
 def welcome() -> Welcome:
@@ -92,8 +91,8 @@ def welcome() -> Welcome:
     )  # fmt: skip
 
 
-def baseline(**changes: object) -> Baseline:
-    stated: dict[str, object] = {
+def baseline(**changes: Any) -> Baseline:
+    stated: dict[str, Any] = {
         "headset": "a",
         "state": BaselineState.COLLECTING,
         "profile": "person-7f3a2c",
@@ -104,11 +103,11 @@ def baseline(**changes: object) -> Baseline:
         "before": None,
         "after": None,
     }
-    return Baseline(**{**stated, **changes})  # type: ignore[arg-type]
+    return Baseline(**{**stated, **changes})
 
 
-def quality(**changes: object) -> Quality:
-    stated: dict[str, object] = {
+def quality(**changes: Any) -> Quality:
+    stated: dict[str, Any] = {
         "headset": "a",
         "epoch": "0123456789abcdef",
         "window": WindowSpan(start=START, end=START + 5),
@@ -117,7 +116,7 @@ def quality(**changes: object) -> Quality:
         "interpolated": (),
         "channels": (ChannelQuality(label="Cz", score=1.0, trouble=None),),
     }
-    return Quality(**{**stated, **changes})  # type: ignore[arg-type]
+    return Quality(**{**stated, **changes})
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_a_predictions_frame_is_small() -> None:
 
 def test_a_message_cannot_be_changed_and_takes_no_unknown_field() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        prediction().seq = 3
+        prediction().seq = 3  # type: ignore[misc]  # that it is refused is the test
     with pytest.raises(ValidationError, match="surprise"):
         prediction(surprise=1)
     with pytest.raises(ValidationError, match="seq"):

@@ -1,16 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.publish.conftest import (
-    Bell,
-    baseline,
-    brief,
-    detail,
-    frame,
-    reply_frame,
-    state_frame,
-    take_all,
-)
+from tests.support.frames import Bell, brief, frame, reply_frame, state_frame, take_all
+from tests.support.messages import baseline, detail
 
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.outbox import CREDITS, AcknowledgeError, Outbox
@@ -308,11 +300,15 @@ def test_progress_changes_with_what_is_taken_and_with_what_is_acknowledged(box: 
 
 def test_the_message_is_there_when_the_reader_wakes() -> None:
     seen: list[list[str]] = []
-    box = Outbox(lambda: seen.append(brief(box.take())))
-    box.put(state_frame("a"))
-    box.reply(reply_frame())
-    box.recover([frame("a", 3)])
-    box.greet(reply_frame())
+
+    def wake() -> None:
+        seen.append(brief(own.take()))
+
+    own = Outbox(wake)
+    own.put(state_frame("a"))
+    own.reply(reply_frame())
+    own.recover([frame("a", 3)])
+    own.greet(reply_frame())
     assert seen == [["status a"], ["pong"], ["prediction a 3"], ["pong"]]
 
 
@@ -378,7 +374,7 @@ def test_much_is_taken_in_parts_and_whoever_carries_it_is_woken_for_the_next(
     else:
         for number in range(150):
             box.put(frame(f"h{number}"))
-    sizes = []
+    sizes: list[int] = []
     while bell.rung > len(sizes):
         sizes.append(len(box.take()))
     assert sum(sizes) == 150

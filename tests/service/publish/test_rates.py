@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.service.publish.conftest import FakeClock
+from tests.support.clock import FakeClock
 
 from eeg_emotion.publish.rates import TokenBucket
 

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.service.publish.conftest import (
-    Bell,
-    FakeClock,
-    brief,
-    detail,
-    prediction,
-    status,
-    take_all,
-)
+from tests.support.clock import FakeClock
+from tests.support.frames import Bell, brief, take_all
+from tests.support.messages import detail, prediction, status
 
 from eeg_emotion.access.grants import EVERYTHING, Grant, Scope
 from eeg_emotion.errors import EegEmotionError
@@ -54,11 +48,13 @@ class FakeEntry:
         event: str,
         grant: Grant | None,
         *,
-        headsets: Sequence[str] = (),
+        headset: str | None = None,
         **facts: object,
     ) -> None:
         subject = None if grant is None else grant.subject
-        self.noted.append((event, subject, " ".join(headsets) or None))
+        headsets = facts.pop("headsets", ())
+        assert isinstance(headsets, list | tuple)
+        self.noted.append((event, subject, " ".join(headsets) or headset))
         self.facts.append(facts)
 
 

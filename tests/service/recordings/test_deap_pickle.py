@@ -3,10 +3,13 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eeg_emotion.recordings.deap_pickle import (
     UnsafePickleError,
@@ -27,7 +30,7 @@ def python2_bytes() -> bytes:
     return file.getvalue()
 
 
-def assert_arrays(found: dict) -> None:
+def assert_arrays(found: Mapping[str, NDArray[Any]]) -> None:
     assert found.keys() == ARRAYS.keys()
     for key, expected in ARRAYS.items():
         assert found[key].dtype == np.float64
@@ -39,7 +42,7 @@ def test_python_2_pickle_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3])
-def test_python_3_pickle_is_read(protocol) -> None:
+def test_python_3_pickle_is_read(protocol: int) -> None:
     file = io.BytesIO(pickle.dumps(ARRAYS, protocol=protocol))
     assert_arrays(read_pickle(file, "s01.dat"))
 
@@ -60,7 +63,9 @@ def test_written_pickle_is_one_that_other_programs_read() -> None:
         ("numpy.load", b"cnumpy\nload\n(S'%s'\ntR."),
     ],
 )
-def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, before_call) -> None:
+def test_hostile_pickle_is_refused_by_name_and_not_executed(
+    tmp_path: Path, symbol: str, before_call: bytes
+) -> None:
     trace = tmp_path / "executed"
     hostile = before_call % str(trace).encode()
     with pytest.raises(UnsafePickleError, match=symbol.replace(".", r"\.")):
@@ -68,7 +73,7 @@ def test_hostile_pickle_is_refused_by_name_and_not_executed(tmp_path, symbol, be
     assert not trace.exists()
 
 
-def test_hostile_example_would_execute_in_a_plain_reader(tmp_path) -> None:
+def test_hostile_example_would_execute_in_a_plain_reader(tmp_path: Path) -> None:
     """Without this, the refusal above could be that of a pickle that does nothing."""
     trace = tmp_path / "executed"
     pickle.loads(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
@@ -93,19 +98,19 @@ def test_numpys_own_dtypes_cannot_be_altered() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 2000, -1])
-def test_truncated_pickle_is_refused(kept) -> None:
+def test_truncated_pickle_is_refused(kept: int) -> None:
     with pytest.raises(RecordingError, match=r"s01\.dat.*cut short"):
         read_pickle(io.BytesIO(python2_bytes()[:kept]), "s01.dat")
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n", b"PK\x03\x04", b"plain text\n", bytes(64)])
-def test_file_that_is_no_pickle_is_refused(content) -> None:
+def test_file_that_is_no_pickle_is_refused(content: bytes) -> None:
     with pytest.raises(RecordingError, match="not a whole pickle"):
         read_pickle(io.BytesIO(content), "s01.dat")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"data": "text"}, {1: np.zeros(2)}])
-def test_pickle_of_something_else_is_refused(content) -> None:
+def test_pickle_of_something_else_is_refused(content: object) -> None:
     with pytest.raises(RecordingError, match="expected DEAP's dict of two arrays"):
         read_pickle(io.BytesIO(pickle.dumps(content, protocol=2)), "s01.dat")
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import signal
 
 from eeg_emotion.eeg.montage import DEAP32
@@ -24,14 +25,14 @@ def channel(name: str) -> int:
     return DEAP32.index(name)
 
 
-def power_db(eeg: np.ndarray, low: float, high: float) -> np.ndarray:
+def power_db(eeg: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     """Band power by channel, dB."""
     frequency, power = signal.welch(eeg, SFREQ, nperseg=256, axis=1)
     band = (frequency >= low) & (frequency < high)
-    return 10.0 * np.log10(power[:, band].mean(axis=1))
+    return np.asarray(10.0 * np.log10(power[:, band].mean(axis=1)))
 
 
-def minute(person: SimulatedPerson, arousal: float, valence: float) -> np.ndarray:
+def minute(person: SimulatedPerson, arousal: float, valence: float) -> NDArray[np.float64]:
     return person.run(0).next(60 * 128, arousal, valence)
 
 
@@ -130,7 +131,7 @@ def test_people_differ() -> None:
 
 
 @pytest.mark.parametrize("sfreq", [100.0, float("nan")])
-def test_rate_below_gamma_and_hum_is_refused(sfreq) -> None:
+def test_rate_below_gamma_and_hum_is_refused(sfreq: float) -> None:
     with pytest.raises(RecordingError, match="more than 100 Hz"):
         SimulatedPerson(1, 1).run(0, sfreq)
     with pytest.raises(RecordingError, match="more than 100 Hz"):

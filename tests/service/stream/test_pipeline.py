@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ UTC_OFFSET = 1_700_000_000.5
 TICK = 0.001  # what each look at the clock takes
 
 Array = NDArray[np.float64]
+Stamps = TypeVar("Stamps", float, NDArray[np.float64])
 
 
 @cache
@@ -157,7 +158,7 @@ def without(predictions: list[Prediction], *fields: str) -> list[dict[str, Any]]
     return [prediction.model_dump(exclude=set(fields)) for prediction in predictions]
 
 
-def utc(stamp: float) -> float:
+def utc(stamp: Stamps) -> Stamps:
     return stamp + CLOCK_OFFSET + UTC_OFFSET
 
 
@@ -677,7 +678,7 @@ def test_the_newest_window_is_kept_with_its_verdict_valid_or_not() -> None:
         assert newest is not None
         assert (newest.start, newest.end) == (prediction.window.start, prediction.window.end)
         assert newest.reasons == prediction.reasons
-    assert newest.reasons == ()
+    assert prediction.reasons == ()
 
 
 def test_the_limits_of_the_quality_are_those_that_were_given() -> None:

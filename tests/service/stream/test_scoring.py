@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support.model import FakeModel
 
 from eeg_emotion.codes import Reason
 from eeg_emotion.eeg.path import Window
 from eeg_emotion.eeg.quality import WindowQuality
-from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import Model
 from eeg_emotion.stream.scoring import (
     NO_SCORE,
@@ -24,12 +24,12 @@ from eeg_emotion.stream.scoring import (
 NEVER, ALWAYS = (0.5, 0.5), (0.0, 1.0)
 
 
-@dataclass
-class Reader:
+class Reader(FakeModel):
     """A model whose estimates stand in the features; it keeps how many it was asked for."""
 
-    contract: Contract
-    asked: list[int] = field(default_factory=list)
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.asked: list[int] = []
 
     def predict(self, features: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
         self.asked.append(len(features))
@@ -66,7 +66,7 @@ def judged(
     *reasons: Reason,
     arrival: float = 0.02,
     arrived: float = 10.0,
-    **of_window: object,
+    **of_window: Any,
 ) -> AssessedWindow:
     return AssessedWindow(
         window=window(arousal, valence, **of_window),
@@ -87,7 +87,7 @@ def ticking(*times: float) -> Callable[[], float]:
 
 @pytest.fixture
 def reader(adapted: Callable[..., Model]) -> Reader:
-    return Reader(adapted(bands={"arousal": NEVER, "valence": NEVER}).contract)
+    return Reader(adapted(bands={"arousal": NEVER, "valence": NEVER}))
 
 
 # Reasons
@@ -193,7 +193,7 @@ def test_many_windows_are_judged_at_once_and_each_gets_its_own_scores(reader: Re
 def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_same(
     adapted: Callable[..., Model], probability: float, unsure: tuple[float, float], label: str
 ) -> None:
-    reader = Reader(adapted(bands={"arousal": unsure, "valence": NEVER}).contract)
+    reader = Reader(adapted(bands={"arousal": unsure, "valence": NEVER}))
     (told,) = predict(
         reader, [(PredictionSequence("a", "e"), judged(probability, 0.9))], lambda: 0.0
     )
@@ -241,13 +241,11 @@ def test_the_ledger_adds_up_for_each_window_of_a_batch(reader: Reader) -> None:
 
 
 def test_where_the_model_fails_no_number_is_used_up(adapted: Callable[..., Model]) -> None:
-    class Broken:
-        contract = adapted().contract
-
+    class Broken(FakeModel):
         def predict(self, features: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
             raise RuntimeError("a defect")
 
     numbered = PredictionSequence("a", "e")
     with pytest.raises(RuntimeError, match="a defect"):
-        predict(Broken(), [(numbered, judged())], lambda: 0.0)
+        predict(Broken(adapted()), [(numbered, judged())], lambda: 0.0)
     assert numbered.seq == 0

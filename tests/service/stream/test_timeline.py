@@ -13,8 +13,10 @@ from eeg_emotion.stream.timeline import GAP_PERIODS, Run, Timeline
 SFREQ = 128.0
 START = 5000.0
 
+Array = NDArray[np.float64]
 
-def stamps(count: int, first: int = 0) -> NDArray[np.float64]:
+
+def stamps(count: int, first: int = 0) -> Array:
     return START + (first + np.arange(count)) / SFREQ
 
 
@@ -221,7 +223,7 @@ def test_a_clock_that_is_set_ends_the_segment_of_a_jittering_stream_too() -> Non
 # -- senders that stamp on sending -------------------------------------------------------------
 
 
-def stamps_on_sending(seconds: float, sfreq: float, chunk: int, jitter: float) -> NDArray:
+def stamps_on_sending(seconds: float, sfreq: float, chunk: int, jitter: float) -> Array:
     """Chunks whose last sample is stamped when they are sent, up to `jitter` seconds late."""
     chunks = round(seconds * sfreq / chunk)
     late = np.random.default_rng(11).uniform(0.0, jitter, chunks)
@@ -229,7 +231,7 @@ def stamps_on_sending(seconds: float, sfreq: float, chunk: int, jitter: float) -
     return (last[:, np.newaxis] - np.arange(chunk)[::-1] / sfreq).ravel() + 1000.0
 
 
-def starts_of_segments(timeline: Timeline, stamps: NDArray, sizes: int | None = None) -> list[int]:
+def starts_of_segments(timeline: Timeline, stamps: Array, sizes: int | None = None) -> list[int]:
     """Where segments begin, and that the runs cover each chunk."""
     found, at = [], 0
     for chunk in np.split(stamps, range(sizes, len(stamps), sizes)) if sizes else [stamps]:
@@ -277,7 +279,7 @@ def test_a_loss_longer_than_the_tolerance_is_a_gap_on_a_jittering_stream_too() -
     assert run.missing == pytest.approx(0.2 * 128, abs=0.02 * 128 + 1)
 
 
-def _runs_of(stamps: NDArray) -> list[Run]:
+def _runs_of(stamps: Array) -> list[Run]:
     return list(Timeline(128.0, 10.0).split(stamps))
 
 

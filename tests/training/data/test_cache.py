@@ -146,7 +146,7 @@ def test_kinds_lie_in_folders_of_their_own(tmp_path: Path, data: Any) -> None:
     ]
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Any, pytest.MonkeyPatch], None]] = {
     "source_sha256": lambda data, _: setattr(data, "digests", {"p1": "3" * 64}),
     "label_rule": lambda data, _: setattr(
         data, "label_policy", LabelPolicy(id="high-above-6/1", text="")

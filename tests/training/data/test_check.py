@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eeg_emotion.recordings.deap import DeapPerson
 from eeg_emotion_training.data import check
 from eeg_emotion_training.data.check import Counts, Verdict, check_folder, count_high, judge_labels
 
-Labels = dict[int, np.ndarray]
+Labels = dict[int, NDArray[np.float64]]
+MakeFolder = Callable[..., Path]
 
 
 def genuine_labels() -> Labels:
@@ -38,7 +41,7 @@ def part(labels: Labels, *numbers: int) -> Labels:
 
 
 @pytest.fixture
-def make_folder(tmp_path, monkeypatch):
+def make_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeFolder:
     """Makes a folder of people of one trial, who are in memory: a file would have 103 MB."""
     noise = np.random.default_rng(2).normal(size=(1, 40, 8064))
 
@@ -83,7 +86,7 @@ def test_part_of_the_inverted_copy_is_known_by_ratings_below_1() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(1,), (2, 3), tuple(range(1, 32))])
-def test_part_is_partial_and_proves_nothing(numbers) -> None:
+def test_part_is_partial_and_proves_nothing(numbers: tuple[int, ...]) -> None:
     judgement = judge_labels(part(genuine_labels(), *numbers))
     assert (judgement.verdict, judgement.ok) == (Verdict.PARTIAL, True)
     assert f"{len(numbers)} of 32 people" in judgement.reason
@@ -101,7 +104,7 @@ def test_other_counts_are_refused_with_the_counts() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(1, 2), tuple(range(1, 33))])
-def test_another_first_row_is_refused(numbers) -> None:
+def test_another_first_row_is_refused(numbers: tuple[int, ...]) -> None:
     labels = part(genuine_labels(), *numbers)
     labels[1] = labels[1].copy()
     labels[1][0] = 7.71, 7.60, 6.90, 7.80
@@ -120,7 +123,7 @@ def test_ratings_outside_the_scale_and_a_33rd_person_are_refused() -> None:
     assert not judge_labels(too_many).ok
 
 
-def test_whole_set_is_judged_from_its_files(make_folder) -> None:
+def test_whole_set_is_judged_from_its_files(make_folder: MakeFolder) -> None:
     labels = genuine_labels()
     folder = make_folder(labels)
     report = check_folder(folder)
@@ -133,7 +136,7 @@ def test_whole_set_is_judged_from_its_files(make_folder) -> None:
     assert "refused" in report.text()
 
 
-def test_simulated_people_are_called_simulated(simulated_folder) -> None:
+def test_simulated_people_are_called_simulated(simulated_folder: Path) -> None:
     told = []
     report = check_folder(simulated_folder, lambda done, found: told.append((done, found)))
     assert (report.verdict, report.ok) == (Verdict.SIMULATED, True)
@@ -149,13 +152,13 @@ def test_simulated_people_are_called_simulated(simulated_folder) -> None:
     assert "high-above-5/1" in text
 
 
-def test_simulated_and_other_people_do_not_mix(make_folder) -> None:
+def test_simulated_and_other_people_do_not_mix(make_folder: MakeFolder) -> None:
     report = check_folder(make_folder(part(genuine_labels(), 1, 2), simulated=(1,)))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "1 simulated people among 2" in report.text()
 
 
-def test_partial_folder_with_its_table_of_ratings(make_folder) -> None:
+def test_partial_folder_with_its_table_of_ratings(make_folder: MakeFolder) -> None:
     labels = genuine_labels()[2]
     folder = make_folder({2: labels})
     report = check_folder(folder)
@@ -182,14 +185,14 @@ def test_partial_folder_with_its_table_of_ratings(make_folder) -> None:
     assert not check_folder(folder).ok
 
 
-def test_volts_are_refused(make_folder) -> None:
+def test_volts_are_refused(make_folder: MakeFolder) -> None:
     report = check_folder(make_folder(part(genuine_labels(), 2), amplitude=1e-5))
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "expected 0.3 to 300 µV" in report.text()
 
 
 @pytest.mark.parametrize("rating", [9.5, np.nan])
-def test_impossible_ratings_are_refused(make_folder, rating) -> None:
+def test_impossible_ratings_are_refused(make_folder: MakeFolder, rating: float) -> None:
     labels = genuine_labels()[2].copy()
     labels[0, 3] = rating
     report = check_folder(make_folder({2: labels}))
@@ -197,7 +200,7 @@ def test_impossible_ratings_are_refused(make_folder, rating) -> None:
     assert "s02.dat: found ratings from" in report.text()
 
 
-def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path) -> None:
+def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path: Path) -> None:
     trace = tmp_path / "executed"
     (tmp_path / "s01.dat").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(trace).encode())
     (tmp_path / "s02.dat").write_bytes(b"cut")
@@ -208,7 +211,7 @@ def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path) -> None:
     assert not trace.exists()
 
 
-def test_folder_without_people_is_not_deap(tmp_path) -> None:
+def test_folder_without_people_is_not_deap(tmp_path: Path) -> None:
     report = check_folder(tmp_path)
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "found no s01.dat" in report.text()

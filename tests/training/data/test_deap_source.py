@@ -29,7 +29,7 @@ def person() -> DeapPerson:
     rng = np.random.default_rng(3)
     ratings = rng.uniform(1.0, 9.0, (40, 4))
     ratings[0] = (5.0, 5.01, 4.99, 9.0)
-    data = rng.normal(size=(40, 40, 8064)).astype(np.float32)
+    data = rng.standard_normal((40, 40, 8064), dtype=np.float32).astype(np.float64)
     return DeapPerson(7, data, ratings, False, Path("s07.dat"), "ab" * 32)
 
 
@@ -80,6 +80,7 @@ def test_electrodes_that_deap_lacks_are_filled_in_from_all_that_it_has() -> None
     np.testing.assert_array_equal(layout.matrix, expected)
     mixed = deap_layout(("AF7", "Cz"))
     assert mixed.interpolated == ("AF7",)
+    assert mixed.matrix is not None
     np.testing.assert_array_equal(mixed.matrix[1], np.arange(32) == DEAP32.index("Cz"))
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eeg_emotion_training.data.participant_ratings import (
     RatingsError,
@@ -16,14 +18,16 @@ HEADER = (
     "Participant_id,Trial,Experiment_id,Start_time,Valence,Arousal,Dominance,Liking,Familiarity\n"
 )
 
+Labels = dict[int, NDArray[np.float64]]
+
 
 @pytest.fixture
-def labels() -> dict[int, np.ndarray]:
+def labels() -> Labels:
     rng = np.random.default_rng(8)
     return {number: rng.uniform(1.0, 9.0, (40, 4)).round(2) for number in (2, 3)}
 
 
-def table(labels: dict[int, np.ndarray]) -> dict[tuple[int, int], tuple[float, ...]]:
+def table(labels: Labels) -> dict[tuple[int, int], tuple[float, ...]]:
     return {
         (number, video + 1): tuple(row)
         for number, rows in labels.items()
@@ -31,7 +35,7 @@ def table(labels: dict[int, np.ndarray]) -> dict[tuple[int, int], tuple[float, .
     }
 
 
-def test_table_is_read_by_participant_and_video(tmp_path) -> None:
+def test_table_is_read_by_participant_and_video(tmp_path: Path) -> None:
     path = tmp_path / "participant_ratings.csv"
     path.write_text(
         HEADER + "1,1,5,1695918,6.96,3.92,7.19,6.05,4\n2,9,1,1,1,2,3,4,\n", encoding="utf-8-sig"
@@ -48,7 +52,7 @@ def test_table_is_read_by_participant_and_video(tmp_path) -> None:
         (HEADER + "1,1,5\n", "line 2"),
     ],
 )
-def test_table_that_is_not_deaps_is_refused(tmp_path, content, message) -> None:
+def test_table_that_is_not_deaps_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "participant_ratings.csv"
     path.write_text(content)
     with pytest.raises(RatingsError, match=message):
@@ -56,7 +60,7 @@ def test_table_that_is_not_deaps_is_refused(tmp_path, content, message) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "metadata_csv", "..", "../metadata_xls"])
-def test_table_is_found_beside_the_files(tmp_path, place) -> None:
+def test_table_is_found_beside_the_files(tmp_path: Path, place: str) -> None:
     folder = tmp_path / "data_preprocessed_python"
     folder.mkdir()
     path = (folder / place).resolve() / "participant_ratings.csv"
@@ -65,7 +69,7 @@ def test_table_is_found_beside_the_files(tmp_path, place) -> None:
     assert find_ratings(folder) == path
 
 
-def test_csv_is_preferred_and_none_is_none(tmp_path) -> None:
+def test_csv_is_preferred_and_none_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "inside"
     folder.mkdir()
     assert find_ratings(folder) is None
@@ -75,7 +79,7 @@ def test_csv_is_preferred_and_none_is_none(tmp_path) -> None:
     assert find_ratings(folder) == tmp_path / "participant_ratings.csv"
 
 
-def test_equal_ratings_agree_and_rounding_is_forgiven(labels) -> None:
+def test_equal_ratings_agree_and_rounding_is_forgiven(labels: Labels) -> None:
     ratings = table({number: rows + 0.01 for number, rows in labels.items()})
     ratings |= table({9: np.ones((40, 4))})  # a table of more people than there are files
     assert compare_ratings(labels, ratings) is None
@@ -90,13 +94,13 @@ def test_equal_ratings_agree_and_rounding_is_forgiven(labels) -> None:
         (3, np.nan, "different dominance or liking in 1 of 80 trials"),
     ],
 )
-def test_difference_is_named(labels, column, change, message) -> None:
+def test_difference_is_named(labels: Labels, column: int, change: float, message: str) -> None:
     other = {number: rows.copy() for number, rows in labels.items()}
     other[3][17, column] += change
     assert re.search(message, compare_ratings(labels, table(other)) or "")
 
 
-def test_missing_row_is_named(labels) -> None:
+def test_missing_row_is_named(labels: Labels) -> None:
     ratings = table(labels)
     del ratings[3, 40]
     assert "no row for participant 3, video 40" in (compare_ratings(labels, ratings) or "")

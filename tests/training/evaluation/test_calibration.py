@@ -156,13 +156,15 @@ def test_an_accuracy_of_exactly_the_limit_is_enough() -> None:
 
 
 def test_a_model_that_is_right_at_every_confidence_is_never_unsure() -> None:
-    band = unsure_band(*confident_and_right(50, {0.5: 0.7, 0.4: 0.8, 0.9: 0.9}))
+    probability, high = confident_and_right(50, {0.5: 0.7, 0.4: 0.8, 0.9: 0.9})
+    band = unsure_band(probability, high)
     assert band == NEVER_UNSURE == (0.5, 0.5)
     assert not is_unsure([0.0, 0.4999, 0.5, 0.5001, 1.0], band).any()
 
 
 def test_a_model_that_is_right_at_no_confidence_is_always_unsure() -> None:
-    band = unsure_band(*confident_and_right(50, {0.5: 0.4, 0.2: 0.5, 1.0: 0.58}))
+    probability, high = confident_and_right(50, {0.5: 0.4, 0.2: 0.5, 1.0: 0.58})
+    band = unsure_band(probability, high)
     assert band == ALWAYS_UNSURE == (0.0, 1.0)
     assert is_unsure([0.0, 1e-300, 0.5, 1.0], band).all()
 

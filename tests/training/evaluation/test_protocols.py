@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.examples import examples
-from tests.training.study_people import made_people, plan
+from tests.support.study_people import made_people, plan
 
 from eeg_emotion_training.evaluation.protocols import (
     FOR_USE,
@@ -220,7 +221,7 @@ def test_for_use_a_quarter_is_held_out_and_a_fifth_of_the_others_chooses() -> No
     (fold,) = FOR_USE.folds(index, seed=1)
     parts = [units(index, "people", p) for p in (fold.training, fold.validation, fold.test)]
     assert [len(part) for part in parts] == [12, 3, 5]
-    assert len(set.union(*parts)) == 20  # type: ignore[arg-type]
+    assert len(set.union(*parts)) == 20
 
 
 @pytest.mark.parametrize("name", PROMISED)
@@ -271,7 +272,8 @@ def test_no_window_at_all_is_refused_too() -> None:
 def test_a_fold_without_a_part_that_its_protocol_promises_is_refused(part: str) -> None:
     """For instance where no one who was drawn to choose saw the stimuli that are left."""
     index = made_index(6, trials=8, windows=2)
-    fold = replace(STIMULUS.folds(index, 1)[0], **{part: np.empty(0, dtype=np.intp)})
+    nobody: dict[str, Any] = {part: np.empty(0, dtype=np.intp)}
+    fold = replace(STIMULUS.folds(index, 1)[0], **nobody)
     with pytest.raises(SplitError, match="found no windows to"):
         STIMULUS.assert_apart(fold, index)
 

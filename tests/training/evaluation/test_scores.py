@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,8 @@ from eeg_emotion_training.evaluation.scores import (
 
 UNDEFINED_FOR_ONE_CLASS = ("balanced_accuracy", "auroc", "kappa")
 
+COLUMNS = ("person", "trial", "high", "probability")
+
 
 def draw(
     seed: int = 3,
@@ -34,19 +35,24 @@ def draw(
 ) -> Predictions:
     """Predictions that are a little right, with equal ones among them; no two trials alike."""
     rng = np.random.default_rng(seed)
-    columns: list[list[Any]] = [[], [], [], []]
+    columns: list[Predictions] = []
     for person in range(people):
         for trial in range(trials):
             high = bool(rng.random() < share_high)
             middle = 0.5 + 0.1 * (high - 0.5) + 0.15 * rng.normal()
             count = int(rng.integers(windows[0], windows[1] + 1))
             said = np.clip(middle + 0.2 * rng.normal(size=count), 0, 1).round(2)
-            for column, value in zip(
-                columns, ([f"s{person:02d}"] * count, [trial] * count, [high] * count, said),
-                strict=True,
-            ):  # fmt: skip
-                column.extend(value)
-    return Predictions(*map(np.array, columns))
+            columns.append(
+                Predictions(
+                    person=np.full(count, f"s{person:02d}"),
+                    trial=np.full(count, trial),
+                    high=np.full(count, high),
+                    probability=said,
+                )
+            )
+    return Predictions(
+        *(np.concatenate([getattr(part, name) for part in columns]) for name in COLUMNS)
+    )
 
 
 def with_one_class(p: Predictions, person: str, high: bool) -> Predictions:
@@ -187,9 +193,7 @@ def test_the_interval_has_the_width_of_the_normal_approximation() -> None:
 
 def test_more_windows_of_the_same_trials_are_no_more_evidence() -> None:
     p = draw()
-    twelvefold = Predictions(
-        *(np.repeat(column, 12) for column in (p.person, p.trial, p.high, p.probability))
-    )
+    twelvefold = Predictions(*(np.repeat(getattr(p, name), 12) for name in COLUMNS))
     once, often = summarise(p).scores, summarise(twelvefold).scores
     for metric in METRICS:
         assert often[metric].value == pytest.approx(once[metric].value)

@@ -72,7 +72,7 @@ def test_contract_states_what_the_runs_state(
 def calibrated(run: Run, network: Any, windows: np.ndarray) -> np.ndarray:
     """What the network predicts for windows, its log-odds divided by the run's temperature."""
     low, high = network.predict(windows, verbose=0).astype(np.float64).T
-    return 1.0 / (1.0 + (low / high) ** (1.0 / run.target.calibration.temperature))
+    return np.asarray(1.0 / (1.0 + (low / high) ** (1.0 / run.target.calibration.temperature)))
 
 
 def test_the_service_loads_the_model_and_predicts_what_the_networks_predict(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
+from tests.support.curve import losses_of
 
 from eeg_emotion.eeg.layout import identity_layout
 from eeg_emotion.eeg.normaliser import fit_normaliser
@@ -38,22 +39,19 @@ def part_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows of some people as the network sees them, and whether each is high."""
     part = [one for one in people if one.person in names]
-    normalisers = [
-        one.rest if isinstance(run.normaliser, RestBaseline) else run.normaliser for one in part
-    ]
-    features = np.concatenate(
-        [
-            (one.measures - np.array(normaliser.mean)) / np.array(normaliser.sd)
-            for one, normaliser in zip(part, normalisers, strict=True)
-        ]
-    )
+    parts = []
+    for one in part:
+        normaliser = one.rest if isinstance(run.normaliser, RestBaseline) else run.normaliser
+        assert normaliser is not None
+        parts.append((one.measures - np.array(normaliser.mean)) / np.array(normaliser.sd))
+    features = np.concatenate(parts)
     high = np.concatenate([one.high[one.trial, column] for one in part])
     return features.astype(np.float32), high
 
 
 def calibrated(network: Any, features: np.ndarray, temperature: float) -> np.ndarray:
     low, high = network.predict(features, verbose=0).astype(np.float64).T
-    return 1.0 / (1.0 + (low / high) ** (1.0 / temperature))
+    return np.asarray(1.0 / (1.0 + (low / high) ** (1.0 / temperature)))
 
 
 def calibration_error(probability: np.ndarray, high: np.ndarray) -> float:
@@ -90,7 +88,7 @@ def test_a_run_states_what_it_was_made_of(
     assert (run.target.name, run.network, run.units) == ("valence", "bn-gru", 4)
     assert (run.batch_size, run.steps, run.seed) == (8, 30, 3)
     assert [point.step for point in run.curve] == [10, 20, 30]
-    losses = {point.step: point.validation_loss for point in run.curve}
+    losses = losses_of(run.curve)
     assert run.best_step == min(losses, key=lambda step: losses[step])
     assert run.label_policy == source.label_policy
     assert run.trained_on == TrainedOn(
@@ -158,9 +156,7 @@ def test_the_calibration_is_the_validation_peoples(
     features, high = part_of(people, run, run.validation_people)
     assert (stated.people, stated.windows) == (2, 48)
     raw = network.predict(features, verbose=0)[:, 1].astype(np.float64)
-    assert log_loss(high, raw) == pytest.approx(
-        min(point.validation_loss for point in run.curve), abs=1e-5
-    )
+    assert log_loss(high, raw) == pytest.approx(min(losses_of(run.curve).values()), abs=1e-5)
     # No other temperature is better.
     losses = {
         factor: log_loss(high, calibrated(network, features, stated.temperature * factor))

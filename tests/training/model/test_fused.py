@@ -23,7 +23,7 @@ from eeg_emotion_training.networks.names import NetworkName
 from eeg_emotion_training.networks.recurrent import build_network
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    pass
 
 # Where only JAX is installed, as on the newest Python, other tests hold the graph against Keras.
 pytestmark = pytest.mark.skipif(
@@ -64,13 +64,14 @@ def plain_graph(network: Any) -> onnx.ModelProto:
     import tensorflow as tf
     import tf2onnx
 
-    def infer(features: tf.Tensor) -> tf.Tensor:
+    def infer(features: Any) -> Any:
         return network(features, training=False)
 
     signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.float32, name="features")]
     converted, _ = tf2onnx.convert.from_function(
         tf.function(infer, input_signature=signature), input_signature=signature, opset=17
     )
+    assert isinstance(converted, onnx.ModelProto)
     return converted
 
 
@@ -225,9 +226,13 @@ def test_fused_graph_takes_any_batch(case: Case) -> None:
 
 
 def test_each_target_of_a_joined_graph_is_its_own_networks() -> None:
+    chosen: list[tuple[str, int, int, NetworkName]] = [
+        ("arousal", 8, 1, "bn-gru"),
+        ("valence", 12, 2, "lstm"),
+    ]
     networks = {
         target: network_with_random_weights(20, 128, units, seed, name)
-        for target, units, seed, name in (("arousal", 8, 1, "bn-gru"), ("valence", 12, 2, "lstm"))
+        for target, units, seed, name in chosen
     }
     windows = np.random.default_rng(3).normal(size=(16, 20, 128)).astype(np.float32)
     joined = fused_graph(networks, 20, 128)

@@ -109,4 +109,4 @@ def test_a_record_is_frozen(folder: Path) -> None:
     run, _ = load_run(folder)
     assert isinstance(run, Run)
     with pytest.raises(ValueError, match="frozen"):
-        run.seed = 4
+        run.seed = 4  # type: ignore[misc]  # that it is refused is the test

@@ -39,7 +39,7 @@ def ridge_logistic(rows: np.ndarray, high: np.ndarray, strength: float) -> np.nd
 
 
 def say(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-(rows @ weights[:-1] + weights[-1])))
+    return np.asarray(1 / (1 + np.exp(-(rows @ weights[:-1] + weights[-1]))))
 
 
 def made(seed: int, noise: float) -> tuple[np.ndarray, WindowIndex]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -29,8 +28,8 @@ pytestmark = pytest.mark.slow
 UNITS = 5
 # Short windows of many measures, and long ones of few, as bands and samples are.
 SHAPES = {"bands": (4, 12), "raw": (12, 4)}
-CASES = ("gru-bands", "gru-raw", "bn-gru-bands", "bn-gru-raw")
-CASES += ("lstm-bands", "lstm-raw", "bn-lstm-bands", "bn-lstm-raw")
+CASES = ["gru-bands", "gru-raw", "bn-gru-bands", "bn-gru-raw"]
+CASES += ["lstm-bands", "lstm-raw", "bn-lstm-bands", "bn-lstm-raw"]
 
 
 class Case(NamedTuple):
@@ -127,7 +126,7 @@ def test_the_fused_graph_predicts_what_the_network_predicts(case: Case, kind: st
 
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(ValueError, match="found the network 'bn-rnn', expected one of gru, bn-gru"):
-        build_network("bn-rnn", 4, 3, 5)
+        build_network("bn-rnn", 4, 3, 5)  # type: ignore[arg-type]  # as from a file
 
 
 def test_keras_is_not_imported_before_a_network_is_built() -> None:
@@ -166,7 +165,7 @@ COMPILED: tuple[NetworkName, ...] = ("bn-gru", "lstm")
 @pytest.fixture(
     scope="module", params=["bn-gru", pytest.param("lstm", marks=pytest.mark.needs("time"))]
 )
-def model(request: pytest.FixtureRequest) -> Iterator[Any]:
+def model(request: pytest.FixtureRequest) -> Any:
     """One compiled model for all tests of a network: they share it as folds do."""
     return resident(build_network(request.param, STEPS, FEATURES, UNITS), WINDOWS)
 

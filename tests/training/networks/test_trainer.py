@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
+from tests.support.curve import losses_of
 
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.evaluation.protocols import Fold
@@ -82,7 +82,7 @@ def test_validation_chooses_the_step_and_its_weights_are_put_back(data: Data) ->
     high[data.fold.validation] ^= True
     settings = changed(steps=100)
     trained = run(data, settings, high=high)
-    losses = {point.step: point.validation_loss for point in trained.curve}
+    losses = losses_of(trained.curve)
     assert list(losses) == list(range(10, 101, 10))
     assert trained.best_step == min(losses, key=lambda step: losses[step]) < 100
     found = log_loss(high[data.fold.validation], trained.validation)
@@ -138,6 +138,8 @@ def test_without_validation_training_runs_its_full_length_whatever_the_test_show
         assert all(point.validation_loss is None for point in trained.curve)
     for one, other in zip(plain.curve, turned.curve, strict=True):
         # The curve shows the test, and that is all that its labels reach.
+        assert one.test_accuracy is not None
+        assert other.test_accuracy is not None
         assert one.test_accuracy + other.test_accuracy == pytest.approx(1.0)
     np.testing.assert_array_equal(plain.test, turned.test)
     last = ((plain.test > 0.5) == data.high[fold.test]).mean()
@@ -213,7 +215,7 @@ class Recorder:
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr(trainer, "_compiled", lambda *_: (recorder, recorder))
     monkeypatch.setattr(trainer, "reset", lambda *_: None)

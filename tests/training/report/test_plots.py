@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from tests.training.report.made_results import record, result, small_study
+from tests.support.study_results import record, result, small_study
 
 from eeg_emotion_training.report import plots
 from eeg_emotion_training.report.drawing import Plot

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
-from tests.training.report.made_results import result, save_study, small_study, spec
+from tests.support.study_results import result, save_study, small_study, spec
 
 from eeg_emotion_training.report import plots
 from eeg_emotion_training.report.drawing import Plot

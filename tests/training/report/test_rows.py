@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.training.report.made_results import record, result, small_study, spec
+from tests.support.study_results import record, result, small_study, spec
 
 from eeg_emotion_training.evaluation.scores import Predictions
 from eeg_emotion_training.report.rows import (

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from tests.training.study_people import made_people, plan
+from tests.support.study_people import made_people, plan
 
 from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.study import executors

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training.study_people import CHANNELS, MadePeople, made_people, plan
+from tests.support.study_people import CHANNELS, MadePeople, made_people, plan
 
+from eeg_emotion_training.evaluation.protocols import PROTOCOLS
 from eeg_emotion_training.networks.settings import DEFAULTS
 from eeg_emotion_training.study import plan as study_module
 from eeg_emotion_training.study.plan import (
@@ -304,7 +305,7 @@ def test_windows_that_the_service_would_not_score_are_left_to_the_paper_alone(
     windows = {
         task.spec.protocol: {
             trial
-            for person in load_people(task.people, study_module.PROTOCOLS[task.spec.protocol])
+            for person in load_people(task.people, PROTOCOLS[task.spec.protocol])
             for trial in person.trial.tolist()
         }
         for task in study.tasks

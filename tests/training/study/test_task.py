@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.study_people import MadePeople, made_people, plan
+from tests.support.study_people import MadePeople, made_people, plan
 
 from eeg_emotion_training.data.windows import PersonWindows
 from eeg_emotion_training.evaluation.protocols import PROTOCOLS
@@ -179,7 +179,7 @@ def test_a_long_lived_worker_reads_changed_windows_again(tmp_path: Path) -> None
     def said(seed: int, folder: Path) -> list[float]:
         people = MadePeople({"p1": seed})
         task = plan(people, folder, cache=folder / "cache", networks=("logistic",)).tasks[0]
-        return run(task).raw.tolist()
+        return [float(value) for value in run(task).raw]
 
     first = said(1, tmp_path / "a")
     changed = said(2, tmp_path / "a")

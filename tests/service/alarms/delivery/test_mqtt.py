@@ -6,6 +6,7 @@ import queue
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import SecretStr
-from tests.service.alarms.delivery.conftest import alarm, free_port, running, until
-from tests.service.certificates import self_signed
+from tests.support.certificates import self_signed
+from tests.support.delivery import running
+from tests.support.messages import alarm
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery import mqtt
 from eeg_emotion.alarms.delivery.mqtt import Mqtt, MqttSettings
@@ -29,6 +33,12 @@ ANYBODY = "allow_anonymous true"
 
 def made(port: int, user: str = "", **settings: str) -> Mqtt:
     return Mqtt(MqttSettings(url=SecretStr(f"mqtt://{user}127.0.0.1:{port}"), **settings))
+
+
+def properties_of(message: paho.MQTTMessage) -> Any:
+    """Return its properties, whose attributes are known when it has come."""
+    assert message.properties is not None
+    return message.properties
 
 
 @contextlib.contextmanager
@@ -61,9 +71,9 @@ async def test_an_event_arrives_at_a_subscriber_with_its_properties(broker: Brok
     assert message.topic == "plant/eeg/ward%2F1%20%23/alarm"
     assert message.payload.decode() == alarm(headset="ward/1 #").encode()
     assert (message.qos, message.retain) == (1, False)
-    assert message.properties is not None
-    assert message.properties.ContentType == "application/json"
-    assert dict(message.properties.UserProperty) == {
+    properties = properties_of(message)
+    assert properties.ContentType == "application/json"
+    assert dict(properties.UserProperty) == {
         "id": "a1.raised", "change": "raised", "severity": "warning",
     }  # fmt: skip
 
@@ -112,8 +122,15 @@ async def test_whom_the_broker_lets_in_and_what_they_may_publish_is_told_without
 ) -> None:
     port = free_port()
     passwords, rights = tmp_path / "passwords", tmp_path / "rights"
-    make = [shutil.which("mosquitto_passwd") or "", "-b", "-c", passwords, "eeg", "pw-1"]
-    await asyncio.to_thread(subprocess.run, make, check=True)
+    make: list[str | Path] = [
+        shutil.which("mosquitto_passwd") or "",
+        "-b",
+        "-c",
+        passwords,
+        "eeg",
+        "pw-1",
+    ]
+    await asyncio.to_thread(partial(subprocess.run, make, check=True))
     rights.write_text("user eeg\ntopic write allowed/#\n")
     lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}"]
     with broker(port, *lines):
@@ -179,5 +196,5 @@ async def test_events_wait_for_a_broker_and_arrive_in_order(
             subscribed.set()
             messages = [await asyncio.to_thread(heard.get, timeout=60) for _ in changes]
             await until(lambda: store.waiting() == {})
-    told = [message.properties and dict(message.properties.UserProperty) for message in messages]
-    assert [each and each["change"] for each in told] == ["raised", "acknowledged", "cleared"]
+    told = [dict(properties_of(message).UserProperty) for message in messages]
+    assert [each["change"] for each in told] == ["raised", "acknowledged", "cleared"]

@@ -7,7 +7,8 @@ from email.utils import format_datetime
 import pytest
 import standardwebhooks
 from pydantic import SecretStr
-from tests.service.alarms.delivery.conftest import Receiver, alarm
+from tests.support.delivery import Receiver
+from tests.support.messages import alarm
 
 from eeg_emotion.alarms.delivery import webhook
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry

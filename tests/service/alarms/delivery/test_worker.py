@@ -6,10 +6,13 @@ import logging
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
-from tests.service.alarms.delivery.conftest import Receiver, alarm, running, until
+from tests.support.delivery import Receiver, running
+from tests.support.messages import alarm
+from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry
 from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings
@@ -148,7 +151,8 @@ async def test_a_store_that_fails_is_asked_again_and_what_could_not_be_noted_is_
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.record([alarm()], ["t"], 100.0)
-    real, failed = store.delivered, []
+    real = store.delivered
+    failed: list[int] = []
 
     def fail_once(target: str, number: int, time: float) -> None:
         if not failed:
@@ -184,10 +188,14 @@ async def test_a_service_killed_between_sending_and_the_answer_sends_again_under
     receiver = Receiver("say nothing", "204 x")
     async with receiver.listening() as url:
         command = [sys.executable, "-c", _DELIVER, url, path, SECRET]
+
+        def asked(times: int) -> bool:
+            return len(receiver.requests) == times
+
         for round_ in (1, 2):
             with subprocess.Popen(command) as process:  # noqa: ASYNC220  # it is only started
                 try:
-                    await until(lambda wanted=round_: len(receiver.requests) == wanted)
+                    await until(partial(asked, round_))
                     if round_ == 2:
                         await until(lambda: store.waiting() == {})
                 finally:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.service.publish.conftest import prediction, status
+from tests.support.messages import prediction, status
 
 from eeg_emotion.alarms.rules.engine import RuleEngine
 from eeg_emotion.alarms.rules.presets import preset_names, read_all_rules, read_rules_named
@@ -13,7 +14,7 @@ from eeg_emotion.publish.alarms import AlarmChange, Severity
 from eeg_emotion.publish.messages import Score, WindowSpan
 
 
-def told(preset: str, seconds: int, **window: object) -> list[tuple[str, float]]:
+def told(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
     """Return which rules are raised and when, with one window like this each second."""
     engine = RuleEngine(read_rules_named(preset))
     engine.heard(status("a", State.LIVE), 0.0)

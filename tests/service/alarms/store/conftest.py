@@ -9,48 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from tests.support.needs import the_program
+from tests.support.postgresql import PASSWORD, as_nobody
 
 from eeg_emotion.alarms.store.store import EventStore
-from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
-
-PASSWORD = "not-in-any-error"  # noqa: S105  # of a server on loopback that lives for this test
-
-
-def alarm(
-    alarm: str = "a1",
-    change: AlarmChange = AlarmChange.RAISED,
-    *,
-    headset: str = "ward-1",
-    time: float = 100.0,
-    by: str | None = None,
-) -> Alarm:
-    return Alarm(
-        id=f"{alarm}.{change}",
-        alarm=alarm,
-        headset=headset,
-        rule="excited",
-        severity=Severity.WARNING,
-        text="Excited – by the estimate",
-        change=change,
-        time=time,
-        by=by,
-        note=None,
-        evidence=None,
-        simulated=True,
-    )
-
-
-def _as_nobody() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root."""
-    if os.getuid() != 0:
-        return {}
-    nobody = pytest.importorskip("pwd").getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 @pytest.fixture(scope="session")
@@ -60,16 +25,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Not beneath pytest's folder, into which nobody else may look.
     folder = Path(tmp_path_factory.mktemp("unused").anchor) / "tmp" / f"eeg-pg-{os.getpid()}"
     folder.mkdir(mode=0o700)
-    user = _as_nobody()
+    user = as_nobody()
     if user:
         os.chown(folder, user["user"], user["group"])
     data, secret = folder / "data", folder / "secret"
     secret.write_text(PASSWORD)
     if user:
         os.chown(secret, user["user"], user["group"])
-    made = [initdb, "-D", data, "-U", "owner", "--auth=scram-sha-256", "--pwfile", secret, "-N"]
+    made: list[str | Path] = [initdb, "-D", data, "-U", "owner", "--pwfile", secret, "-N"]
+    made += ["--auth=scram-sha-256", "-E", "UTF8", "--locale=C"]
     subprocess.run(
-        [*made, "-E", "UTF8", "--locale=C"], check=True, cwd=folder, capture_output=True, **user
+        made,
+        check=True,
+        cwd=folder,
+        capture_output=True,
+        **user,
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

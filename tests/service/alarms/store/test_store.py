@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.service.alarms.store.conftest import PASSWORD, alarm
+from tests.support.messages import alarm
+from tests.support.postgresql import PASSWORD
 
 from eeg_emotion.alarms.store.store import EventStore, StoreError
 from eeg_emotion.publish.alarms import Alarm, AlarmChange
@@ -171,7 +172,7 @@ def test_several_threads_lose_nothing(store: EventStore) -> None:
 
 _WRITE_AND_DIE = """
 import os, signal, sys
-from tests.service.alarms.store.conftest import alarm
+from tests.support.messages import alarm
 from eeg_emotion.alarms.store.store import EventStore
 EventStore(sys.argv[1]).record([alarm()], ["hook"], 101.0)
 os.kill(os.getpid(), signal.SIGKILL)

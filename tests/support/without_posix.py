@@ -25,7 +25,7 @@ import time
 import traceback
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -74,14 +74,19 @@ def as_on_windows() -> None:
     seen = {name: _without(name, lacking.split()) for name, lacking in LACKS.items()}
     _restrict_files(seen["os"])
     _restrict_signals(seen["signal"])
-    sys.modules.update(dict.fromkeys(MODULES))  # None: the import fails
+    absent: dict[str, Any] = dict.fromkeys(MODULES)
+    sys.modules.update(absent)  # None: the import fails
     real = builtins.__import__
 
     def import_as_on_windows(
-        name: str, importer: Any = None, *arguments: Any, **options: Any
+        name: str,
+        globals: Mapping[str, object] | None = None,  # noqa: A002 - the builtin's names
+        locals: Mapping[str, object] | None = None,  # noqa: A002
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
     ) -> ModuleType:
-        found = real(name, importer, *arguments, **options)
-        ours = str((importer or {}).get("__name__", "")).startswith("eeg_emotion")
+        found = real(name, globals, locals, fromlist, level)
+        ours = str((globals or {}).get("__name__", "")).startswith("eeg_emotion")
         return seen.get(found.__name__, found) if ours else found
 
     builtins.__import__ = import_as_on_windows
@@ -169,7 +174,7 @@ def keys_are_made_listed_and_revoked(folder: Path) -> None:
 
 def a_recording_is_scored(folder: Path) -> None:
     """`predict` and `what-if`."""
-    from tests.service.cli.test_predict import brainvision
+    from tests.support.brainvision import brainvision
 
     recording = str(brainvision(folder / "person.vhdr"))
     for name in ("out.csv", "out.parquet"):

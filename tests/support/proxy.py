@@ -18,9 +18,7 @@ class Proxy:
     Parameters
     ----------
     target
-        Where to: ``HOST:PORT``.
-    delay
-        Added to each way, s.
+        Where new connections go: ``HOST:PORT``; None to refuse them.
 
     Attributes
     ----------
@@ -30,17 +28,14 @@ class Proxy:
         How many were made through it.
     """
 
-    def __init__(self, target: str, *, delay: float = 0.0) -> None:
+    def __init__(self, target: str | None) -> None:
         self.address = ""
         self.target = target
-        self.delay = delay
         self.connections = 0
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
         self._swallowed: set[asyncio.StreamWriter] = set()
         self._carrying: set[asyncio.Task[None]] = set()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -55,26 +50,18 @@ class Proxy:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
-        self.resume()
+        self.target = None
         self.cut()
         await asyncio.gather(*self._carrying)
 
-    def cut(self) -> None:
-        """Reset every connection, both ways."""
-        for writer in self._writers:
-            if writer.is_closing():
-                continue
+    def cut(self) -> int:
+        """Reset every connection, both ways; return how many there were."""
+        open_ones = [writer for writer in self._writers if not writer.is_closing()]
+        for writer in open_ones:
             connection = writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
-
-    def pause(self) -> None:
-        """Carry nothing until `resume`; it is kept."""
-        self._flowing.clear()
-
-    def resume(self) -> None:
-        """Carry on."""
-        self._flowing.set()
+        return (len(open_ones) + 1) // 2
 
     def black_hole(self) -> None:
         """Swallow, for the connections there are, all that comes, and tell neither end."""
@@ -90,10 +77,11 @@ class Proxy:
         writers = {writer}
         self._writers |= writers
         with contextlib.suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(*self.target.split(":"))
-            writers.add(far_writer)
-            self._writers |= writers
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            if self.target is not None:
+                far_reader, far_writer = await asyncio.open_connection(*self.target.split(":"))
+                writers.add(far_writer)
+                self._writers |= writers
+                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         self._writers -= writers
         self._swallowed -= writers
         for each in writers:
@@ -104,8 +92,6 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                await asyncio.sleep(self.delay)
-                await self._flowing.wait()
                 if writer in self._swallowed:
                     continue
                 writer.write(data)

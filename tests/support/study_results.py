@@ -144,11 +144,13 @@ def small_study() -> list[Result]:
         person = f"s0{number}"
         for network, honest in models.items():
             curve = None if network == "gru" else ()
-            shown = {"person": person, "network": network, "curve": curve}
+            shown: dict[str, Any] = {"person": person, "network": network, "curve": curve}
             made.append(result(high, [0.9, 0.8, 0.2, 0.1], protocol="segment", **shown))
             nearer = [0.5 + (p - 0.5) / 2 for p in honest]
             made.append(result(high, honest, scaled=nearer, protocol="trial", **shown))
         for protocol in ("segment", "trial"):
-            shown = {"person": person, "network": "majority", "curve": ()}
-            made.append(result(high, [0.5] * 4, protocol=protocol, **shown))
+            majority = result(
+                high, [0.5] * 4, protocol=protocol, person=person, network="majority", curve=()
+            )
+            made.append(majority)
     return made

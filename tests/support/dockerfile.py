@@ -60,7 +60,7 @@ def stages(name: str) -> list[Stage]:
         elif instruction == "RUN":
             found[-1].runs.append(rest)
         elif instruction == "ENV":
-            found[-1].env.update(pair.split("=", 1) for pair in rest.split())
+            found[-1].env.update(pair.partition("=")[::2] for pair in rest.split())
         else:
             found[-1].said[instruction] = rest
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,3 +59,13 @@ def is_whole(places: list[tuple[str, int]]) -> bool:
         after[1] == before[1] + 1 if after[0] == before[0] else after[1] == 0
         for before, after in itertools.pairwise(places)
     )
+
+
+def has_more(watch: Watch, than: Mapping[str, int]) -> bool:
+    """Return whether more predictions than these have come of each of these headsets."""
+    return all(len(watch.of(headset)) > count for headset, count in than.items())
+
+
+def is_lost(watch: Watch, headset: str) -> bool:
+    """Return whether this headset was reported lost."""
+    return (headset, "lost") in [state[:2] for state in watch.states]
