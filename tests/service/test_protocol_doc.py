@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
-from eeg_emotion.api import arrivals, server, sse, stream, subscribers
+from eeg_emotion.api import arrivals, push, server, sse, subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session
@@ -115,7 +115,7 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
         (r"more than (\S+) messages a second", session._MESSAGES_PER_SECOND),
         (r"a message of more than (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
         (r"would exceed (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
-        (r"`Retry-After: (\S+)`", stream._RETRY_AFTER_SECONDS),
+        (r"`Retry-After: (\S+)`", push._RETRY_AFTER_SECONDS),
         (r"(\S+) KiB in the kernel", server._SEND_BUFFER_BYTES / 1024),
         (r"(\S+) KiB before it", server._WRITE_BUFFER_BYTES / 1024),
         (r"up to (\S+) predictions beside the credits", outbox._REPLAY_ALLOWANCE),
