@@ -216,7 +216,7 @@ async def _own(count: int, seconds: float) -> None:
     push = Push(bus, Subscribers(), Fanout(metrics), metrics)
     app = create_app([StreamPart(push, Greeter(card, _Nobody()))], Access(), metrics)
     server = make_server(app)
-    messages = own_messages(400)
+    messages = own_messages()
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))

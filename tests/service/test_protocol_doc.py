@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
-from eeg_emotion.api import arrivals, server, sse, subscribers
+from eeg_emotion.api import arrivals, push, server, sse, subscribers
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session

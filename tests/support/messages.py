@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eeg_emotion.codes import State
-from eeg_emotion.eeg.quality import Fault
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.messages import (
     Baseline,
@@ -80,7 +79,7 @@ def detail(headset: str = "a", seq: int = 0) -> Detail:
         seq=seq,
         window=WindowSpan(start=1e9 + seq, end=1e9 + seq + 5),
         overall=0.3,
-        faults=(Fault.POOR_CONTACT,),
+        faults=(Reason.POOR_CONTACT,),
         interpolated=(),
         channels=(),
     )

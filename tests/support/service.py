@@ -44,6 +44,7 @@ from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.open_inference.routes import OpenInferencePart
 from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.messages import (
     Headset,
     ModelCard,
@@ -144,15 +145,15 @@ class WatchedBus(Bus):
 
 
 @dataclass
-class Service:
+class ServedService:
     """What endpoints need, where a test can reach and replace it, and the application of it all.
 
     As an ASGI application it is made of what is here when a request comes.
     """
 
     model: Model
-    headsets: FakeHeadsets
-    bus: WatchedBus
+    headsets: Headsets
+    bus: Bus
     baselines: Baselines
     alarms: Alarms
     events: EventStore
@@ -232,6 +233,14 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.lag.run())
             tasks.create_task(self.push().run())
+
+
+@dataclass
+class Service(ServedService):
+    """The same of fakes, which a test moves and watches."""
+
+    headsets: FakeHeadsets
+    bus: WatchedBus
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ class EventStoreHealth(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What tells how the service is.
+    """What the service's health is read from.
 
     Attributes
     ----------

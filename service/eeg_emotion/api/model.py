@@ -46,7 +46,7 @@ class ModelCalibration(Message):
 
 @dataclass(frozen=True, slots=True)
 class ModelPart:
-    """The model's own account of itself, and what is told of it."""
+    """The contract of the model that is served, and its card."""
 
     router: ClassVar[APIRouter] = router
 

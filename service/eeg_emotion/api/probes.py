@@ -33,7 +33,7 @@ class HealthPart:
     Attributes
     ----------
     vitals
-        What tells it.
+        What it is read from.
     metrics_here
         Whether `/metrics` is served here; it has no credentials of its own in many places.
     metrics_address
@@ -49,7 +49,7 @@ class HealthPart:
 
 @dataclass(frozen=True, slots=True)
 class NumbersPart:
-    """How the service is, for a port of its own."""
+    """How the service is, on a port of its own."""
 
     router: ClassVar[APIRouter] = numbers_router
 

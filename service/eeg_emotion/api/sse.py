@@ -209,7 +209,7 @@ class _Follower:
             self._transport.abort()  # to end the response in order, it would have to take it
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Tell that the service stops, and when to come again."""
+        """Announce that the service stops, and when to come again."""
         # A browser comes again by itself, but not once it was refused: it is to come after the end.
         self._return_ms = reconnect_after_ms
         self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))

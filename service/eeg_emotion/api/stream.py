@@ -55,7 +55,7 @@ async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart
     connection = _Connection(part, socket.scope["state"]["wire"], caller, grant, asked)
     part.push.subscribers.add(connection)
     try:
-        # Until it ends; only what came before it was listened to is heard here.
+        # Until it ends; only messages from before the connection listened arrive here.
         while (message := await socket.receive())["type"] != "websocket.disconnect":
             connection.hear(message.get("text"))
     finally:
@@ -123,7 +123,7 @@ class _Connection:
         self._metrics.conflated.inc(self.outbox.newly_conflated())
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Tell that the service stops, and when to come again."""
+        """Announce that the service stops, and when to come again."""
         self._session.leave(reconnect_after_ms)
 
     def end(self, code: CloseCode, reason: str) -> None:

@@ -37,7 +37,7 @@ class Subscriber(Protocol):
         ...
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Tell that the service stops, and when to come again."""
+        """Announce that the service stops, and when to come again."""
         ...
 
     def end(self, code: CloseCode, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the broker."""
+"""The broker's numbers for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What subscribers and the page are told of the model."""
+"""The model in short, for subscribers and the page."""
 
 from __future__ import annotations
 

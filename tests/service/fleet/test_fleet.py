@@ -46,7 +46,7 @@ from tests.support.replay import (
     signal_of,
     utc_less_local,
 )
-from tests.support.service import Service
+from tests.support.service import ServedService
 
 from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import plan_layout
@@ -457,7 +457,7 @@ async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
     """Ask the REST interface in front of a fleet."""
     with tempfile.TemporaryDirectory() as folder:
         alarms, events = alarms_in(Path(folder), bus)
-    service = Service(model, fleet, bus, baselines_of(model, bus), alarms, events)
+    service = ServedService(model, fleet, bus, baselines_of(model, bus), alarms, events)
     transport = httpx.ASGITransport(service)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(path)

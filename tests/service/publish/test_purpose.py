@@ -19,21 +19,23 @@ def test_a_real_model_needs_a_purpose_and_all_are_named() -> None:
     assert all(purpose in str(caught.value) for purpose in Purpose)
 
 
-@pytest.mark.parametrize("purpose", ["research", "medical", "safety", "demo"])
-def test_these_need_no_justification(purpose: str) -> None:
-    assert settle_purpose(Purpose(purpose), None, simulated=False) == purpose
+@pytest.mark.parametrize(
+    "purpose", [Purpose.RESEARCH, Purpose.MEDICAL, Purpose.SAFETY, Purpose.DEMO]
+)
+def test_these_need_no_justification(purpose: Purpose) -> None:
+    assert settle_purpose(purpose, None, simulated=False) == purpose
 
 
 @pytest.mark.parametrize("simulated", [True, False])
 @pytest.mark.parametrize("justification", [None, "", "  "])
-@pytest.mark.parametrize("purpose", ["workplace", "education"])
+@pytest.mark.parametrize("purpose", [Purpose.WORKPLACE, Purpose.EDUCATION])
 def test_these_are_refused_without_one_and_it_is_said_why(
-    purpose: str, justification: str | None, simulated: bool
+    purpose: Purpose, justification: str | None, simulated: bool
 ) -> None:
     with pytest.raises(PurposeError, match=r"Article 5\(1\)\(f\).*not legal advice"):
-        settle_purpose(Purpose(purpose), justification, simulated=simulated)
+        settle_purpose(purpose, justification, simulated=simulated)
 
 
-@pytest.mark.parametrize("purpose", ["workplace", "education"])
-def test_these_are_taken_with_one(purpose: str) -> None:
-    assert settle_purpose(Purpose(purpose), "pilots' fatigue", simulated=False) == purpose
+@pytest.mark.parametrize("purpose", [Purpose.WORKPLACE, Purpose.EDUCATION])
+def test_these_are_taken_with_one(purpose: Purpose) -> None:
+    assert settle_purpose(purpose, "pilots' fatigue", simulated=False) == purpose

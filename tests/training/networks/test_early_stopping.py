@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from eeg_emotion_training.networks.early_stopping import EarlyStopping
@@ -9,7 +11,8 @@ def stopped_after(rule: EarlyStopping[str], losses: list[float]) -> int | None:
     """Evaluate every 10 steps until the rule stops; return the evaluations, None if it does not."""
     for number, loss in enumerate(losses, start=1):
         step = 10 * number
-        if rule.on_evaluation(step, loss, lambda step=step: f"weights of step {step}"):
+        weights = f"weights of step {step}"
+        if rule.on_evaluation(step, loss, partial(str, weights)):
             return number
     return None
 
@@ -34,7 +37,8 @@ def test_stops_after_patience_evaluations_without_a_lower_loss(
 
 
 def test_weights_are_copied_only_at_an_improvement() -> None:
-    rule, copies = EarlyStopping[int](patience=5), []
+    rule = EarlyStopping[int](patience=5)
+    copies: list[int] = []
 
     def weights() -> int:
         copies.append(len(copies))
