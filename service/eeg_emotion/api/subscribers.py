@@ -59,7 +59,7 @@ class Subscribers:
     random
         Spreads their end.
     clock, sleep
-        The time in which it is spread, seconds, and what waits in it.
+        The time of the looks and of the end, seconds, and what waits in it.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Subscribers:
     async def run(self) -> None:
         """Have each look at the time, until cancelled."""
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
+            await self._sleep(_TICK_SECONDS)
             for subscriber in list(self._open):
                 self._guard(subscriber, subscriber.tick)
 

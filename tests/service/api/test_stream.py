@@ -21,12 +21,14 @@ from eeg_emotion.api.server import _Request
 from eeg_emotion.api.subscribers import (
     FAREWELL_SECONDS,
     SPREAD_EACH_SECONDS,
+    Subscriber,
     Subscribers,
 )
 from eeg_emotion.codes import State
 from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.messages import PROTOCOL, Prediction, Status
 from eeg_emotion.publish.outbox import CREDITS
+from eeg_emotion.publish.session import STALLED_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 # More than the buffers between a server and a client that does not read can hold.
@@ -349,27 +351,61 @@ async def test_a_client_that_acknowledges_gets_every_one(
     assert value(service, "emotion_messages_conflated_total") == 0
 
 
+class Known(Subscribers):
+    """Subscribers that a test can look at, in the order of their coming."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.all: list[Any] = []
+
+    def add(self, subscriber: Subscriber) -> None:
+        self.all.append(subscriber)
+        super().add(subscriber)
+
+
 @pytest.mark.parametrize("acknowledges", [True, False])
 async def test_a_subscriber_without_progress_for_30_s_is_closed_with_its_own_code(
-    address: str,
+    serving: Serving,
     service: Service,
     prediction: Callable[..., Prediction],
     acknowledges: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    passed = 0.0
-    monkeypatch.setattr(service, "clock", lambda: passed)
-    async with sleeper(address, acknowledges=acknowledges) as slow, subscriber(address) as quick:
+    """A subscriber does not read.
+
+    1. Messages are published until no buffer takes more. No time passes.
+    2. Time passes. Whenever the kernel still takes something, the 30 s begin again.
+
+    Result: it is closed once nothing has been taken for 30 s, and the others are not.
+    """
+    passed = moved = 0.0
+    progress, passing = 0, False
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed, moved, progress
+        await asyncio.sleep(0.02)
+        if not passing:
+            return
+        passed += seconds
+        # Something waits for it always: it is the newest that conflation leaves, and no more.
+        service.bus.publish(prediction(seq=MANY + round(passed)))
+        outbox = known.all[0].outbox
+        if outbox.progress != progress:
+            moved, progress = passed, outbox.progress
+
+    service.clock = lambda: passed
+    service.subscribers = known = Known(sleep=sleep)
+    async with (
+        serving() as address,
+        sleeper(address, acknowledges=acknowledges) as slow,
+        subscriber(address) as quick,
+    ):
         for seq in range(MANY):
             service.bus.publish(prediction(seq=seq))
             await receive(quick)
-        await asyncio.sleep(1.2)  # one look at the time, of which none has passed
         assert service.bus.subscribers == 2
-        passed = 29.0
-        await asyncio.sleep(1.2)
-        assert service.bus.subscribers == 2
-        passed = 31.0
+        passing = True
         await service.bus.until_subscribers(1)
+        assert passed - moved >= STALLED_SECONDS
         assert value(service, "emotion_subscribers_closed_total", reason="slow") == 1
         # What it finds when it wakes is little, and is followed by the reason where it can be.
         found = [text async for text in take_all(slow)]
