@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from eeg_emotion.alarms.delivery.mqtt import MqttSettings
-from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.settings import MqttSettings, WebhookSettings
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.log_format import LogFormat

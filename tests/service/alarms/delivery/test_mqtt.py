@@ -17,8 +17,9 @@ from tests.service.alarms.delivery.conftest import alarm, free_port, running, un
 from tests.service.certificates import self_signed
 
 from eeg_emotion.alarms.delivery import mqtt
-from eeg_emotion.alarms.delivery.mqtt import Mqtt, MqttSettings
+from eeg_emotion.alarms.delivery.mqtt import Mqtt
 from eeg_emotion.alarms.delivery.sender import Retry
+from eeg_emotion.alarms.delivery.settings import MqttSettings
 from eeg_emotion.alarms.delivery.worker import DeliveryWorker
 from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.publish.alarms import AlarmChange
