@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.docker.dockerfile import DOCKER
 from tests.support.needs import the_program
 
-from eeg_emotion.cluster.packets import Traffic
+from eeg_emotion.metrics.broker_traffic import Traffic
 from eeg_emotion.metrics.metrics import Metrics
 
 OBSERVE = DOCKER / "observe"

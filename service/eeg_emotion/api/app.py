@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import eeg_emotion
 import eeg_emotion.page
 from eeg_emotion.access.grants import Action
-from eeg_emotion.alarms.routes import alarms_router
 from eeg_emotion.api import problems
 from eeg_emotion.api.baselines import baselines_router
 from eeg_emotion.api.body_limit import BodyLimit
@@ -27,6 +26,7 @@ from eeg_emotion.api.health import health_router
 from eeg_emotion.api.history import history_router
 from eeg_emotion.api.model import model_router
 from eeg_emotion.api.montage import montage_router
+from eeg_emotion.api.no_alarms import no_alarms_router
 from eeg_emotion.api.routes import rest_router
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.sse import sse_router
@@ -83,7 +83,11 @@ def create_app(
     if service.baselines is not None:
         app.include_router(baselines_router(service, service.baselines))
     if service.alarms is not None and service.events is not None:
+        from eeg_emotion.alarms.routes import alarms_router
+
         app.include_router(alarms_router(service, service.alarms, service.events))
+    elif service.elsewhere is None:
+        app.include_router(no_alarms_router(), dependencies=reading)
     if service.elsewhere is not None:
         # Only a gateway waits for it.
         from eeg_emotion.cluster.forwarding import elsewhere_router

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +14,6 @@ from starlette.responses import Response
 import eeg_emotion
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Action, Grant
-from eeg_emotion.alarms.alarms import Alarms
-from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.api.fanout import Fanout
 from eeg_emotion.api.server import PING_SECONDS
 from eeg_emotion.api.subscribers import Subscribers
@@ -35,6 +33,10 @@ from eeg_emotion.publish.messages import (
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS
 from eeg_emotion.publish.purpose import Purpose
 from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
+
+if TYPE_CHECKING:
+    from eeg_emotion.alarms.alarms import Alarms
+    from eeg_emotion.alarms.store.store import EventStore
 
 
 class Baselines(Protocol):
@@ -79,6 +81,7 @@ class Service:
     """The running service as the endpoints see it.
 
     A gateway has no baselines, alarms and events of its own: it has `elsewhere` in their place.
+    Without the extra `alarms` there are no alarms and events at all.
     """
 
     model: Model

@@ -47,6 +47,7 @@ from eeg_emotion.cli.options import (
     Site,
     TrustedProxy,
 )
+from eeg_emotion.extras import is_installed, not_installed
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.lsl.library import load_library
 
@@ -129,7 +130,7 @@ def serve(
         docs=docs,
         log_format=log_format,
     )
-    roles.serve(settings, _announced(settings, _page, _beyond))
+    roles.serve(settings, _announced(settings, _page, _alarms, _beyond))
 
 
 def ingest(
@@ -197,7 +198,7 @@ def ingest(
         metrics_host=metrics_host,
         log_format=log_format,
     )
-    roles.ingest(settings, _announced(settings, _health, _beyond))
+    roles.ingest(settings, _announced(settings, _health, _alarms, _beyond))
 
 
 def gateway(
@@ -273,6 +274,11 @@ def _roles() -> ModuleType:
         import scipy.signal  # noqa: F401
 
         from eeg_emotion.daemon import roles
+
+        if is_installed("alarms"):
+            # What the roles import when they need it.
+            import eeg_emotion.alarms.routes
+            import eeg_emotion.daemon.alarms  # noqa: F401
     finally:
         gc.freeze()
         gc.enable()
@@ -316,6 +322,11 @@ def _page(settings: Settings, address: str) -> None:
 def _health(settings: Settings, address: str) -> None:
     typer.echo(f"health     {address}readyz")
     typer.echo("page       at the gateways: 'eeg-emotion gateway' with the same --bus")
+
+
+def _alarms(settings: Settings, address: str) -> None:
+    if not is_installed("alarms"):
+        typer.echo(not_installed("alarms"))
 
 
 def _beyond(settings: Settings, address: str) -> None:

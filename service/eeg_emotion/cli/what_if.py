@@ -25,9 +25,10 @@ from eeg_emotion.cli.offline import (
     prepare,
 )
 from eeg_emotion.cli.options import AsJson
+from eeg_emotion.extras import require_extra
 
 if TYPE_CHECKING:
-    from eeg_emotion.offline.what_if import Outcome, Raised
+    from eeg_emotion.alarms.what_if import Outcome, Raised
 
 _NOT_SHOWN = (
     "a recording never goes stale and is never lost: what rules on the headset's state would do is "
@@ -53,6 +54,7 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """Show what rules would have done on a recording: a table of the alarms, and a plot."""
+    require_extra("alarms", "'eeg-emotion what-if'")
     from eeg_emotion.alarms.rules.presets import read_rules_named
 
     read = read_rules_named(rules)
@@ -60,8 +62,8 @@ def what_if(
         file, model=model, hop_seconds=hop_seconds, profile=profile, profiles=profiles,
         trials=trials, baseline=baseline, stream=stream, cap=cap, config=config,
     )  # fmt: skip
-    from eeg_emotion.offline import what_if as judging
-    from eeg_emotion.offline.what_if_plot import write_plot
+    from eeg_emotion.alarms import what_if as judging
+    from eeg_emotion.alarms.what_if_plot import write_plot
 
     run = prepared.run
     outcome = judging.what_if(read, run.headset, run.recording.sfreq, run.predictions())

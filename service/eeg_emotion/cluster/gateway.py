@@ -25,9 +25,9 @@ from eeg_emotion.cluster.packets import (
     Reply,
     Roll,
     StatesFound,
-    Traffic,
 )
 from eeg_emotion.logs import get_logger
+from eeg_emotion.metrics.broker_traffic import Traffic
 from eeg_emotion.publish.bus import Bus
 
 logger = get_logger(__name__)

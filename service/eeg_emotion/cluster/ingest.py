@@ -24,9 +24,9 @@ from eeg_emotion.cluster.packets import (
     Reply,
     Roll,
     StatesWanted,
-    Traffic,
 )
 from eeg_emotion.logs import get_logger
+from eeg_emotion.metrics.broker_traffic import Traffic
 from eeg_emotion.publish.bus import Bus, Published
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import Status

@@ -10,9 +10,29 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.access.tokens import TokenVerifier
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.extras import require_extra
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
 from eeg_emotion.publish.purpose import Purpose
-from eeg_emotion.settings import Settings, SettingsError, default_keys
+from eeg_emotion.settings import MEMORY, Settings, SettingsError, default_keys
+
+_OF_ALARMS = ("rules", "event_store", "retention_days", "webhook", "mqtt")
+
+
+def refuse_missing_extras(settings: Settings) -> None:
+    """See that what the settings ask a process that reads headsets for is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not: alarms, or a broker.
+    """
+    asked = [name for name in _OF_ALARMS if name in settings.model_fields_set]
+    if wanted := [name for name in asked if getattr(settings, name)]:
+        one = "setting" if len(wanted) == 1 else "settings"
+        needed_by = f"raising alarms ({one}: {', '.join(wanted)})"
+        require_extra("alarms", needed_by, f"leave the {one} out")
+    if settings.bus.get_secret_value() != MEMORY:
+        require_extra("cluster", "a broker (setting: bus)", "leave the setting out")
 
 
 def load_for_service(settings: Settings) -> Model:

@@ -22,14 +22,18 @@ from fastapi import FastAPI
 from eeg_emotion.access.access import Access
 from eeg_emotion.alarms.rules.presets import read_all_rules
 from eeg_emotion.alarms.rules.rule import Rules
-from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.api.app import create_app, create_health_app
 from eeg_emotion.api.health import metrics_server
 from eeg_emotion.api.server import make_server
 from eeg_emotion.api.service import Service
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.cluster.subjects import EVERY_SITE
-from eeg_emotion.daemon.preparation import access_for, live_path, load_for_service
+from eeg_emotion.daemon.preparation import (
+    access_for,
+    live_path,
+    load_for_service,
+    refuse_missing_extras,
+)
 from eeg_emotion.daemon.process import (
     allow_many_files,
     listen,
@@ -39,6 +43,7 @@ from eeg_emotion.daemon.process import (
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.stopping import run_until_asked
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.extras import is_installed, require_extra
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.lsl import configuration as lsl
@@ -49,6 +54,7 @@ from eeg_emotion.publish.purpose import Purpose, settle_purpose
 from eeg_emotion.settings import MEMORY, Settings, SettingsError
 
 if TYPE_CHECKING:
+    from eeg_emotion.alarms.store.store import EventStore
     from eeg_emotion.cluster.connection import Connection
     from eeg_emotion.cluster.ingest import IngestBus
     from eeg_emotion.cluster.mirror import Mirror
@@ -88,6 +94,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     EegEmotionError
         If the model, the port or Lab Streaming Layer is not as it must be.
     """
+    refuse_missing_extras(settings)
     with _ready(settings) as ready, _events(settings) as events:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
         run_until_asked(partial(_serve, ready, events, announce))
@@ -95,11 +102,13 @@ def serve(settings: Settings, announce: Announce) -> None:
 
 def ingest(settings: Settings, announce: Announce) -> None:
     """Follow headsets and tell a broker until SIGTERM or SIGINT; see `serve`."""
+    require_extra("cluster", "'eeg-emotion ingest'", "run 'eeg-emotion serve'")
     if settings.bus.get_secret_value() == MEMORY:
         raise SettingsError(
             "found the bus memory://, which ends with this process, expected a broker for an "
             "ingest: name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
+    refuse_missing_extras(settings)
     with _ready(settings) as ready, _events(settings) as events:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
         run_until_asked(partial(_ingest, ready, events, announce))
@@ -107,6 +116,7 @@ def ingest(settings: Settings, announce: Announce) -> None:
 
 def gateway(settings: Settings, announce: Announce) -> None:
     """Serve what ingests tell a broker until SIGTERM or SIGINT; see `serve`."""
+    require_extra("cluster", "'eeg-emotion gateway'", "run 'eeg-emotion serve'")
     if settings.bus.get_secret_value() == MEMORY:
         raise SettingsError(
             "found the bus memory://, which no ingest reaches, expected a broker for a gateway: "
@@ -136,12 +146,20 @@ def _ready(settings: Settings) -> Iterator[_Ready]:
         yield _Ready(settings, model, path, purpose, access, rules, listener, numbers)
 
 
-def _events(settings: Settings) -> contextlib.closing[EventStore]:
-    return contextlib.closing(EventStore(settings.event_store.get_secret_value()))
+@contextlib.contextmanager
+def _events(settings: Settings) -> Iterator[EventStore | None]:
+    """Open the event store; None where alarms are not installed."""
+    if not is_installed("alarms"):
+        yield None
+        return
+    from eeg_emotion.alarms.store.store import EventStore
+
+    with contextlib.closing(EventStore(settings.event_store.get_secret_value())) as events:
+        yield events
 
 
 async def _serve(
-    ready: _Ready, events: EventStore, announce: Announce, stop: asyncio.Event
+    ready: _Ready, events: EventStore | None, announce: Announce, stop: asyncio.Event
 ) -> None:
     settings = ready.settings
     told = None if settings.bus.get_secret_value() == MEMORY else _ingest_bus(ready)
@@ -160,7 +178,7 @@ async def _serve(
 
 
 async def _ingest(
-    ready: _Ready, events: EventStore, announce: Announce, stop: asyncio.Event
+    ready: _Ready, events: EventStore | None, announce: Announce, stop: asyncio.Event
 ) -> None:
     bus, metrics = _ingest_bus(ready), Metrics()
     reader = _reader(ready, events, bus, metrics)
@@ -217,7 +235,7 @@ async def _show_states(mirror: Mirror, metrics: Metrics) -> None:
         await asyncio.sleep(1.0)
 
 
-def _reader(ready: _Ready, events: EventStore, bus: Bus, metrics: Metrics) -> Reader:
+def _reader(ready: _Ready, events: EventStore | None, bus: Bus, metrics: Metrics) -> Reader:
     return Reader(ready.settings, ready.model, ready.path, ready.rules, events, bus, metrics)
 
 
@@ -230,8 +248,8 @@ def _service(ready: _Ready, reader: Reader, bus: Bus, metrics: Metrics) -> Servi
         bus,
         metrics,
         reader.baselines,
-        reader.alarms,
-        reader.events,
+        None if reader.alarms is None else reader.alarms.alarms,
+        None if reader.alarms is None else reader.alarms.events,
         limits=settings.quality,
         access=ready.access,
         purpose=ready.purpose,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,13 +19,11 @@ from prometheus_client.registry import Collector
 
 import eeg_emotion
 from eeg_emotion.codes import State
+from eeg_emotion.metrics.broker_traffic import Traffic
 from eeg_emotion.metrics.recent import RollingStats
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Severity
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import Prediction, Reason
-
-if TYPE_CHECKING:
-    from eeg_emotion.cluster.packets import Traffic
 
 TRANSPORTS = ("websocket", "sse")
 """How a subscriber may be connected."""

@@ -19,8 +19,8 @@ from tests.support.needs import the_program
 
 import eeg_emotion
 from eeg_emotion.api.service import Service
-from eeg_emotion.cluster.packets import Traffic
 from eeg_emotion.codes import State
+from eeg_emotion.metrics.broker_traffic import Traffic
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.metrics.recent import Deficit, RollingStats
 from eeg_emotion.publish.close_codes import CloseCode
