@@ -11,18 +11,7 @@ from typing import Any
 from eeg_emotion.alarms.alarms import Alarms
 from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.alarms.store.store import EventStore
-from eeg_emotion.publish.alarms import RaisedAlarm
 from eeg_emotion.publish.bus import Bus
-
-
-class NoAlarms:
-    """Nothing is raised."""
-
-    def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
-        return ()
-
-    def forget(self, headset: str) -> None:
-        pass
 
 
 @cache

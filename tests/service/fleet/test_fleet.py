@@ -32,7 +32,7 @@ import numpy as np
 import pylsl
 import pytest
 from numpy.typing import NDArray
-from tests.service.alarms.quiet import NoAlarms, alarms_in
+from tests.service.alarms.quiet import alarms_in
 from tests.support.headset import headset_process
 
 from eeg_emotion.api.app import create_app
@@ -44,6 +44,7 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.fleet.status import NoAlarms
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError, headset_id
 from eeg_emotion.metrics.metrics import Metrics
