@@ -11,7 +11,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from eeg_emotion import extras
-from eeg_emotion.extras import MissingExtraError, install_command, load, require
+from eeg_emotion.extras import (
+    MissingExtraError,
+    install_command,
+    is_installed,
+    load,
+    require,
+    require_extra,
+)
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -55,6 +62,23 @@ def test_all_that_is_missing_is_named_and_nothing_is_imported(
     with pytest.raises(MissingExtraError, match="found no mne, pyxdf, which the reader needs, exp"):
         require(["mne", "pyxdf", "json"], "the reader")
     require(["json"], "the reader")
+
+
+def test_an_extra_is_installed_when_all_its_modules_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_installed("cluster")
+    require_extra("cluster", "the gateway")
+    monkeypatch.setitem(sys.modules, "nats", None)
+    assert not is_installed("cluster")
+    assert is_installed("alarms")
+    with pytest.raises(MissingExtraError, match="found no nats, which the gateway needs, expected"):
+        require_extra("cluster", "the gateway")
+
+
+def test_a_module_of_two_extras_is_named_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    for extra in ("alarms", "cluster"):
+        with pytest.raises(MissingExtraError, match=f"expected the extra '{extra}'; install it "):
+            require_extra(extra, "it")
 
 
 def test_where_there_is_no_pip_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
