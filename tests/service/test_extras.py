@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -37,6 +38,35 @@ def test_the_modules_are_those_of_the_extras_of_the_project() -> None:
             canonicalize_name(name) for module in modules for name in distributions.get(module, [])
         }
         assert required <= found
+
+
+@pytest.mark.parametrize(
+    ("pins", "extras_in_it"),
+    [
+        ("base", set()),
+        ("daemon", {"alarms", "cluster"}),
+        ("service", {"alarms", "cluster", "recordings"}),
+        ("test", {"alarms", "cluster", "recordings"}),
+        ("training", {"alarms", "cluster", "recordings", "training"}),
+    ],
+)
+def test_the_pins_hold_the_extras_that_their_users_use(pins: str, extras_in_it: set[str]) -> None:
+    """The base for the wheel alone, `daemon` for images and units, `service` for `make demo`."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    text = (PYPROJECT.parent / f"requirements/{pins}.txt").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", text, re.MULTILINE))
+
+    def names(requirements: list[str]) -> set[str]:
+        return {canonicalize_name(Requirement(one).name) for one in requirements}
+
+    wanted = names(project["dependencies"])
+    for extra in extras_in_it:
+        wanted |= names(project["optional-dependencies"][extra])
+    assert wanted <= pinned
+    left_out = set(extras.MODULES) - extras_in_it
+    others = {one for extra in left_out for one in names(project["optional-dependencies"][extra])}
+    # Rich and MNE bring the first two; the tests make models with the last.
+    assert (others - wanted) & pinned <= {"markdown-it-py", "matplotlib", "onnx"}
 
 
 def test_a_missing_module_is_named_with_its_extra_and_what_else_helps(
