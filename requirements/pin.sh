@@ -17,7 +17,10 @@ cd requirements
 pin --output-file uv.txt uv.in "$@"
 # The largest set first, so that all hold the same versions.
 pin --output-file dev.txt --all-extras ../pyproject.toml dev.in build.in "$@"
-pin --output-file test.txt --constraint dev.txt --extra recordings ../pyproject.toml test.in build.in
-pin --output-file service.txt --constraint dev.txt --extra recordings ../pyproject.toml build.in
-pin --output-file daemon.txt --constraint dev.txt ../pyproject.toml build.in
-pin --output-file training.txt --constraint dev.txt --extra recordings --extra training ../pyproject.toml build.in
+service="--extra alarms --extra cluster --extra recordings"
+pin --output-file test.txt --constraint dev.txt $service ../pyproject.toml test.in build.in
+pin --output-file service.txt --constraint dev.txt $service ../pyproject.toml build.in
+# What the wheel alone asks for; what images and units run; what the training image has.
+pin --output-file base.txt --constraint dev.txt ../pyproject.toml build.in
+pin --output-file daemon.txt --constraint dev.txt --extra alarms --extra cluster ../pyproject.toml build.in
+pin --output-file training.txt --constraint dev.txt $service --extra training ../pyproject.toml build.in

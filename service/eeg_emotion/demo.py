@@ -33,6 +33,7 @@ from eeg_emotion.daemon.stopping import (
     run_until_asked,
 )
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.extras import is_installed, not_installed
 from eeg_emotion.own_folders import moved_to
 from eeg_emotion.publish.messages import ModelCard, Prediction, Score, Status
 
@@ -125,7 +126,9 @@ async def _run(
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
     # Only the simulated person is seen, who may be shown to everyone.
     daemon = ["serve", "--quiet", "--allow-open", "--host", host, "--port", str(port), *session]
-    daemon += ["--rules", "driver-takeover", "--rules", "signal-lost"]
+    with_alarms = is_installed("alarms")
+    if with_alarms:
+        daemon += ["--rules", "driver-takeover", "--rules", "signal-lost"]
     headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
     summary = Summary()
     # Its alarms are kept no longer than itself, and apart from those of the user's own service.
@@ -134,6 +137,8 @@ async def _run(
         websocket = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
         console.print(f"page       {address}", markup=False, soft_wrap=True)
         console.print(f"websocket  {websocket}", markup=False, soft_wrap=True)
+        if not with_alarms:
+            console.print(not_installed("alarms"), markup=False, soft_wrap=True)
         console.print("The person is simulated, and so were those that the model was trained on.")
         console.print("The first window takes 5 s, and its filters 3 s more to settle.")
         async with _part(folder, *headset) as source, connect(address) as stream:

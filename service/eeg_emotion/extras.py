@@ -12,6 +12,8 @@ from typing import Any
 from eeg_emotion.errors import EegEmotionError
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "alarms": ("httpx", "paho", "psycopg", "sqlalchemy", "standardwebhooks"),
+    "cluster": ("httpx", "nats", "nkeys"),
     "recordings": ("mne", "pyarrow", "pyxdf"),
     "training": (
         "distributed",
@@ -54,7 +56,8 @@ def load(module: str, needed_by: str, otherwise: str = "") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise _missing(package, f"{package} ({error})", needed_by, otherwise) from error
+        found = f"{package} ({error})"
+        raise _missing(_extra_of(package), found, needed_by, otherwise) from error
 
 
 def require(modules: Iterable[str], needed_by: str) -> None:
@@ -65,9 +68,30 @@ def require(modules: Iterable[str], needed_by: str) -> None:
     MissingExtraError
         If one of them is not installed. None is imported.
     """
-    absent = [module for module in modules if find_spec(module) is None]
-    if absent:
-        raise _missing(absent[0], ", ".join(absent), needed_by)
+    if absent := _absent(modules):
+        raise _missing(_extra_of(absent[0]), ", ".join(absent), needed_by)
+
+
+def is_installed(extra: str) -> bool:
+    """Return whether all modules of an extra are installed. None is imported."""
+    return not _absent(MODULES[extra])
+
+
+def require_extra(extra: str, needed_by: str, otherwise: str = "") -> None:
+    """Refuse to begin what needs a whole extra; see `load`.
+
+    Raises
+    ------
+    MissingExtraError
+        If a module of it is not installed. None is imported.
+    """
+    if absent := _absent(MODULES[extra]):
+        raise _missing(extra, ", ".join(absent), needed_by, otherwise)
+
+
+def not_installed(extra: str) -> str:
+    """Return the line of a command that goes on without an extra."""
+    return f"{extra:<10} not installed; to add: {install_command(extra)}"
 
 
 def install_command(extra: str) -> str:
@@ -83,8 +107,16 @@ def install_command(extra: str) -> str:
     return shlex.join([*installer, requirement])
 
 
-def _missing(module: str, found: str, needed_by: str, otherwise: str = "") -> MissingExtraError:
-    (extra,) = (extra for extra, modules in MODULES.items() if module in modules)
+def _absent(modules: Iterable[str]) -> list[str]:
+    return [module for module in modules if find_spec(module) is None]
+
+
+def _extra_of(module: str) -> str:
+    """Return the extra that a module comes with, the first of several."""
+    return next(extra for extra, modules in MODULES.items() if module in modules)
+
+
+def _missing(extra: str, found: str, needed_by: str, otherwise: str = "") -> MissingExtraError:
     instead = f", or {otherwise}" if otherwise else ""
     return MissingExtraError(
         f"found no {found}, which {needed_by} needs, expected the extra {extra!r}; install it "

@@ -18,8 +18,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 from eeg_emotion.access.origins import OriginError, Origins
-from eeg_emotion.alarms.delivery.mqtt import MqttSettings
-from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.settings import MqttSettings, WebhookSettings
 from eeg_emotion.cluster.subjects import EVERY_SITE, NAME_PATTERN
 from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -11,7 +12,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from eeg_emotion import extras
-from eeg_emotion.extras import MissingExtraError, install_command, load, require
+from eeg_emotion.extras import (
+    MissingExtraError,
+    install_command,
+    is_installed,
+    load,
+    require,
+    require_extra,
+)
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -30,6 +38,35 @@ def test_the_modules_are_those_of_the_extras_of_the_project() -> None:
             canonicalize_name(name) for module in modules for name in distributions.get(module, [])
         }
         assert required <= found
+
+
+@pytest.mark.parametrize(
+    ("pins", "extras_in_it"),
+    [
+        ("base", set()),
+        ("daemon", {"alarms", "cluster"}),
+        ("service", {"alarms", "cluster", "recordings"}),
+        ("test", {"alarms", "cluster", "recordings"}),
+        ("training", {"alarms", "cluster", "recordings", "training"}),
+    ],
+)
+def test_the_pins_hold_the_extras_that_their_users_use(pins: str, extras_in_it: set[str]) -> None:
+    """The base for the wheel alone, `daemon` for images and units, `service` for `make demo`."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    text = (PYPROJECT.parent / f"requirements/{pins}.txt").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", text, re.MULTILINE))
+
+    def names(requirements: list[str]) -> set[str]:
+        return {canonicalize_name(Requirement(one).name) for one in requirements}
+
+    wanted = names(project["dependencies"])
+    for extra in extras_in_it:
+        wanted |= names(project["optional-dependencies"][extra])
+    assert wanted <= pinned
+    left_out = set(extras.MODULES) - extras_in_it
+    others = {one for extra in left_out for one in names(project["optional-dependencies"][extra])}
+    # Rich and MNE bring the first two; the tests make models with the last.
+    assert (others - wanted) & pinned <= {"markdown-it-py", "matplotlib", "onnx"}
 
 
 def test_a_missing_module_is_named_with_its_extra_and_what_else_helps(
@@ -55,6 +92,23 @@ def test_all_that_is_missing_is_named_and_nothing_is_imported(
     with pytest.raises(MissingExtraError, match="found no mne, pyxdf, which the reader needs, exp"):
         require(["mne", "pyxdf", "json"], "the reader")
     require(["json"], "the reader")
+
+
+def test_an_extra_is_installed_when_all_its_modules_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_installed("cluster")
+    require_extra("cluster", "the gateway")
+    monkeypatch.setitem(sys.modules, "nats", None)
+    assert not is_installed("cluster")
+    assert is_installed("alarms")
+    with pytest.raises(MissingExtraError, match="found no nats, which the gateway needs, expected"):
+        require_extra("cluster", "the gateway")
+
+
+def test_a_module_of_two_extras_is_named_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    for extra in ("alarms", "cluster"):
+        with pytest.raises(MissingExtraError, match=f"expected the extra '{extra}'; install it "):
+            require_extra(extra, "it")
 
 
 def test_where_there_is_no_pip_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

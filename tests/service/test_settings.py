@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from eeg_emotion.alarms.delivery.mqtt import MqttSettings
-from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.settings import MqttSettings, WebhookSettings
 from eeg_emotion.codes import Purpose
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError

@@ -9,8 +9,7 @@ import pytest
 from tests.support.commands import commands_of
 
 from eeg_emotion import settings_reference
-from eeg_emotion.alarms.delivery.mqtt import MqttSettings
-from eeg_emotion.alarms.delivery.webhook import WebhookSettings
+from eeg_emotion.alarms.delivery.settings import MqttSettings, WebhookSettings
 from eeg_emotion.cli.main import app
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.settings import Settings

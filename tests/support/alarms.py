@@ -18,19 +18,9 @@ from eeg_emotion.alarms.alarms import Alarms, Target
 from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.alarms.store.store import EventStore, Stored, StoreError
 from eeg_emotion.codes import State
-from eeg_emotion.publish.alarms import Alarm, RaisedAlarm
+from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Score, WindowSpan
-
-
-class NoAlarms:
-    """Nothing is raised."""
-
-    def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
-        return ()
-
-    def forget(self, headset: str) -> None:
-        pass
 
 
 @cache

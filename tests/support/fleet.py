@@ -13,13 +13,13 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.support.alarms import NoAlarms
 from tests.support.model import FakeModel
 
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.baseline.profiles import ProfileStore
 from eeg_emotion.codes import State
 from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.fleet.status import NoAlarms
 from eeg_emotion.inference.model import Model
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus, Published

@@ -29,6 +29,7 @@ from eeg_emotion.api.app import create_app, shared_parts
 from eeg_emotion.api.baselines import BaselinesPart
 from eeg_emotion.api.fanout import Fanout
 from eeg_emotion.api.health import Vitals
+from eeg_emotion.api.no_alarms import NoAlarmsPart
 from eeg_emotion.api.probes import HealthPart
 from eeg_emotion.api.push import Push
 from eeg_emotion.api.routes import QualityPart
@@ -157,6 +158,7 @@ class ServedService:
     baselines: Baselines
     alarms: Alarms
     events: EventStore
+    alarms_installed: bool = True
     metrics: Metrics = field(default_factory=Metrics)
     limits: QualityLimits = field(default_factory=QualityLimits)
     access: Access = field(default_factory=Access)
@@ -189,7 +191,7 @@ class ServedService:
                 *shared_parts(self.model, self.limits, self.push(), self.greeter(), health),
                 QualityPart(self.headsets, self.model.contract.path.window_seconds),
                 BaselinesPart(self.headsets, self.baselines, self.model),
-                AlarmsPart(self.alarms, self.events),
+                AlarmsPart(self.alarms, self.events) if self.alarms_installed else NoAlarmsPart(),
                 OpenInferencePart(self.model, self.subscribers),
             ],
             self.access,
@@ -215,7 +217,7 @@ class ServedService:
             self.subscribers,
             self.metrics,
             self.lag,
-            self.alarms,
+            self.alarms if self.alarms_installed else None,
             utc=lambda: self.utc(),
         )
 

@@ -73,8 +73,8 @@ class Readiness(Health):
 
     checks: dict[str, Check]
     event_store: Check | None
-    """Apart from the checks: while it fails, everything else is served all the same. Null at a
-    gateway, which has none."""
+    """Apart from the checks: while it fails, everything else is served all the same. Null where
+    there is none: at a gateway, and where alarms are not installed."""
     headsets: dict[State, int]
     troubled: dict[State, tuple[str, ...]]
     samples: SampleDeficit

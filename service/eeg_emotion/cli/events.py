@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
+from eeg_emotion.extras import require_extra
 
 events = typer.Typer(name="events", help="What is kept of alarms.", no_args_is_help=True)
 
@@ -43,6 +44,7 @@ def purge(
         raise typer.BadParameter(
             "found neither --older-than-days nor --headset, expected at least one of them"
         )
+    require_extra("alarms", "'eeg-emotion events'")
     from eeg_emotion.alarms.store.store import EventStore
     from eeg_emotion.settings import load_settings
 

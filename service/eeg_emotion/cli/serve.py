@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eeg_emotion.cli.options import Config, Quiet, takes_settings
+from eeg_emotion.extras import is_installed, not_installed
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.lsl.library import load_library
 from eeg_emotion.role_settings import HeadsetSettings, ProcessSettings, SubscriberSettings
@@ -31,7 +32,7 @@ def serve(*, config: Config = None, quiet: Quiet = False, **options: Any) -> Non
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
     roles = _roles()
     settings = _load(config, quiet, options)
-    roles.serve(settings, _announced(settings, _page, _beyond))
+    roles.serve(settings, _announced(settings, _page, _alarms, _beyond))
 
 
 @takes_settings(*_PROCESS, *_HEADSETS, once=("site",), spelled={"ingest": "--name"})
@@ -39,7 +40,7 @@ def ingest(*, config: Config = None, quiet: Quiet = False, **options: Any) -> No
     """Follow all EEG headsets on LSL and publish to a broker, for gateways to serve."""
     roles = _roles()
     settings = _load(config, quiet, options)
-    roles.ingest(settings, _announced(settings, _health, _beyond))
+    roles.ingest(settings, _announced(settings, _health, _alarms, _beyond))
 
 
 @takes_settings(*_PROCESS, *_SUBSCRIBERS)
@@ -63,6 +64,9 @@ def _roles() -> ModuleType:
         import scipy.signal  # noqa: F401
 
         from eeg_emotion.daemon import roles
+
+        if is_installed("alarms"):
+            import eeg_emotion.daemon.alarming  # noqa: F401 - the roles import it when they need it
     finally:
         gc.freeze()
         gc.enable()
@@ -106,6 +110,11 @@ def _page(settings: Settings, address: str) -> None:
 def _health(settings: Settings, address: str) -> None:
     typer.echo(f"health     {address}readyz")
     typer.echo("page       at the gateways: 'eeg-emotion gateway' with the same --bus")
+
+
+def _alarms(settings: Settings, address: str) -> None:
+    if not is_installed("alarms"):
+        typer.echo(not_installed("alarms"))
 
 
 def _beyond(settings: Settings, address: str) -> None:

@@ -13,9 +13,10 @@ from rich.table import Table
 from eeg_emotion.cli.offline import SETTINGS, Prepared, Profile, prepare
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
+from eeg_emotion.extras import require_extra
 
 if TYPE_CHECKING:
-    from eeg_emotion.offline.what_if import Outcome, Raised
+    from eeg_emotion.alarms.what_if import Outcome, Raised
 
 _NOT_SHOWN = (
     "a recording never goes stale and is never lost: what rules on the headset's state would do is "
@@ -40,14 +41,15 @@ def what_if(
     **options: Any,
 ) -> None:
     """Show what rules would have done on a recording: a table of the alarms, and a plot."""
+    require_extra("alarms", "'eeg-emotion what-if'")
     from eeg_emotion.alarms.rules.presets import read_rules_named
 
     read = read_rules_named(rules)
     prepared = prepare(
         file, config, options, profile=profile, trials=trials, baseline=baseline, stream=stream
     )
-    from eeg_emotion.offline import what_if as judging
-    from eeg_emotion.offline.what_if_plot import write_plot
+    from eeg_emotion.alarms import what_if as judging
+    from eeg_emotion.alarms.what_if_plot import write_plot
 
     run = prepared.run
     outcome = judging.what_if(read, run.headset, run.recording.sfreq, run.predictions())

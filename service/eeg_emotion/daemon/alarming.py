@@ -52,6 +52,8 @@ class Alarming:
     ----------
     alarms
         Which are raised.
+    event_store
+        How the store of events is.
     part
         Their endpoints.
     """
@@ -92,6 +94,7 @@ class Alarming:
             ),
             utc=time.time,
         )
+        self.event_store = self.alarms
         self.part = AlarmsPart(self.alarms, events)
 
     def running(self) -> list[Coroutine[Any, Any, None]]:

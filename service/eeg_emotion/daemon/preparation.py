@@ -15,9 +15,13 @@ from eeg_emotion.access.tokens import TokenVerifier
 from eeg_emotion.codes import Purpose
 from eeg_emotion.daemon.process import allow_many_files, listen, url_of
 from eeg_emotion.eeg.path import PathSettings
+from eeg_emotion.extras import require_extra
 from eeg_emotion.inference.model import Model, ModelError, demo_model_path, load_model
 from eeg_emotion.publish.purpose import settle_purpose
+from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError, default_keys
+
+_OF_ALARMS = ("rules", "event_store", "retention_days", "webhook", "mqtt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,23 @@ def prepare(settings: Settings) -> Iterator[Prepared]:
             )
         allow_many_files()
         yield Prepared(settings, model, path, purpose, access, listener, metrics_listener)
+
+
+def refuse_missing_extras(settings: Settings) -> None:
+    """See that what the settings ask a process that reads headsets for is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not: alarms, or a broker.
+    """
+    asked = [name for name in _OF_ALARMS if name in settings.model_fields_set]
+    if wanted := [name for name in asked if getattr(settings, name)]:
+        one = "setting" if len(wanted) == 1 else "settings"
+        needed_by = f"raising alarms ({one}: {', '.join(wanted)})"
+        require_extra("alarms", needed_by, f"leave the {one} out")
+    if settings.bus.get_secret_value() != MEMORY:
+        require_extra("cluster", "a broker (setting: bus)", "leave the setting out")
 
 
 def load_for_service(settings: Settings) -> Model:

@@ -7,22 +7,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from eeg_emotion.cluster.subjects import EVERY_SITE
-from eeg_emotion.daemon.alarming import Alarming, AlarmSources, open_alarms
-from eeg_emotion.daemon.preparation import Prepared, prepare
+from eeg_emotion.daemon.no_alarms import NotAlarming
+from eeg_emotion.daemon.preparation import Prepared, prepare, refuse_missing_extras
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.server import Announce, DaemonServer
 from eeg_emotion.daemon.stopping import run_until_asked
+from eeg_emotion.extras import is_installed, require_extra
 from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.outlets import Outlets
 from eeg_emotion.metrics.metrics import Metrics
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from eeg_emotion.cluster.connection import Connection
     from eeg_emotion.cluster.ingest import IngestBus
     from eeg_emotion.cluster.mirror import Mirror
+    from eeg_emotion.daemon.alarming import Alarming, AlarmSources
 
 
 def serve(settings: Settings, announce: Announce) -> None:
@@ -51,25 +54,29 @@ def serve(settings: Settings, announce: Announce) -> None:
     EegEmotionError
         If the model, the port or Lab Streaming Layer is not as it must be.
     """
-    with prepare(settings) as prepared, open_alarms(settings) as sources:
+    refuse_missing_extras(settings)
+    with prepare(settings) as prepared, _open_alarms(settings) as sources:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
         run_until_asked(partial(_serve, prepared, sources, announce))
 
 
 def ingest(settings: Settings, announce: Announce) -> None:
     """Follow headsets and publish to a broker until SIGTERM or SIGINT; see `serve`."""
+    require_extra("cluster", "'eeg-emotion ingest'", "run 'eeg-emotion serve'")
     if settings.bus.get_secret_value() == MEMORY:
         raise SettingsError(
             "found the bus memory://, which ends with this process, expected a broker for an "
             "ingest: name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
-    with prepare(settings) as prepared, open_alarms(settings) as sources:
+    refuse_missing_extras(settings)
+    with prepare(settings) as prepared, _open_alarms(settings) as sources:
         lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
         run_until_asked(partial(_ingest, prepared, sources, announce))
 
 
 def gateway(settings: Settings, announce: Announce) -> None:
     """Serve what ingests publish to a broker until SIGTERM or SIGINT; see `serve`."""
+    require_extra("cluster", "'eeg-emotion gateway'", "run 'eeg-emotion serve'")
     if settings.bus.get_secret_value() == MEMORY:
         raise SettingsError(
             "found the bus memory://, which no ingest reaches, expected a broker for a gateway: "
@@ -80,14 +87,14 @@ def gateway(settings: Settings, announce: Announce) -> None:
 
 
 async def _serve(
-    prepared: Prepared, sources: AlarmSources, announce: Announce, stop: asyncio.Event
+    prepared: Prepared, sources: AlarmSources | None, announce: Announce, stop: asyncio.Event
 ) -> None:
     settings, metrics = prepared.settings, Metrics()
     broker = None if settings.bus.get_secret_value() == MEMORY else _ingest_bus(prepared)
     bus = broker or Bus()
     alarming = _alarming(prepared, sources, bus, metrics)
     reader = Reader(prepared, bus, metrics, alarming.alarms)
-    server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.alarms)
+    server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.event_store)
     app = server.app([*reader.parts, alarming.part])
     working = [*reader.running(), *alarming.running()]
     if broker is not None:
@@ -100,13 +107,13 @@ async def _serve(
 
 
 async def _ingest(
-    prepared: Prepared, sources: AlarmSources, announce: Announce, stop: asyncio.Event
+    prepared: Prepared, sources: AlarmSources | None, announce: Announce, stop: asyncio.Event
 ) -> None:
     bus, metrics = _ingest_bus(prepared), Metrics()
     metrics.watch_broker(bus.traffic)
     alarming = _alarming(prepared, sources, bus, metrics)
     reader = Reader(prepared, bus, metrics, alarming.alarms)
-    server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.alarms)
+    server = DaemonServer(prepared, reader.fleet, bus, metrics, alarming.event_store)
     # The whole service answers callers of gateways; at the port there is its health alone.
     _answer_calls(bus, server.app([*reader.parts, alarming.part]))
     working = [*reader.running(), *alarming.running(), bus.run()]
@@ -133,7 +140,25 @@ async def _gateway(prepared: Prepared, announce: Announce, stop: asyncio.Event) 
     await server.run(app, working, announce, stop)
 
 
-def _alarming(prepared: Prepared, sources: AlarmSources, bus: Bus, metrics: Metrics) -> Alarming:
+@contextlib.contextmanager
+def _open_alarms(settings: Settings) -> Iterator[AlarmSources | None]:
+    """Open what alarms come from and go to; None where they are not installed."""
+    if not is_installed("alarms"):
+        yield None
+        return
+    from eeg_emotion.daemon.alarming import open_alarms
+
+    with open_alarms(settings) as sources:
+        yield sources
+
+
+def _alarming(
+    prepared: Prepared, sources: AlarmSources | None, bus: Bus, metrics: Metrics
+) -> Alarming | NotAlarming:
+    if sources is None:
+        return NotAlarming()
+    from eeg_emotion.daemon.alarming import Alarming
+
     simulated = prepared.model.contract.trained_on.simulated
     return Alarming(prepared.settings, sources, bus, metrics, model_simulated=simulated)
 

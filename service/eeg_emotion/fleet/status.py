@@ -34,6 +34,17 @@ class RaisedAlarms(Protocol):
         ...
 
 
+class NoAlarms:
+    """What is raised where no rules are judged: nothing."""
+
+    def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
+        """Return none."""
+        return ()
+
+    def forget(self, headset: str) -> None:
+        """Know nothing of it anyway."""
+
+
 class StatusPublisher:
     """Tells of headsets what was not told yet.
 

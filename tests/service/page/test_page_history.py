@@ -112,6 +112,26 @@ async def test_what_is_not_known_of_the_past_is_said(
     await page.until(f'{SAID}.includes("found no disk")')
 
 
+@pytest.fixture
+def without_alarms(service: Service) -> Service:
+    """Serve as the base install does."""
+    service.alarms_installed = False
+    return service
+
+
+async def test_where_alarms_are_not_installed_their_list_says_so_and_the_past_is_whole(
+    page: Page, without_alarms: Service, address: str, prediction: Predict
+) -> None:
+    headsets: Any = without_alarms.headsets
+    without_alarms.bus.publish(Status(headset=headsets.add("h1")))
+    without_alarms.bus.publish(past(prediction, 0, 20, True))
+    await page.open(f"http://{address}")
+    await page.until(f"({CURVE}).length === 1")
+    await page.value('document.getElementById("alarms-were").open = true')
+    await page.until(f'{SAID}.startsWith("Alarms are not installed in this service")')
+    assert await page.value('document.getElementById("past-trouble").checkVisibility()') is False
+
+
 async def test_alarms_that_were_are_listed_and_go_on_and_older_ones_come_by_pages(
     page: Page, alarming: Service, address: str, prediction: Predict
 ) -> None:

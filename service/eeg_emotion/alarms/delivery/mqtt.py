@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import paho.mqtt.client as paho
@@ -12,50 +12,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from eeg_emotion.alarms.delivery.sender import Retry
+from eeg_emotion.alarms.delivery.settings import MQTT_PORTS, MqttSettings
 from eeg_emotion.publish.alarms import Alarm
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TIMEOUT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 30
 _AT_LEAST_ONCE = 1
-
-
-class MqttSettings(BaseModel):
-    """The broker, and under which topic events are published."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    # It may have a password in it.
-    url: Annotated[
-        SecretStr,
-        Field(description="`mqtt://USER:PASSWORD@HOST:PORT`, or `mqtts://…` with TLS."),
-    ]
-    topic: Annotated[
-        str,
-        Field(
-            pattern=r"^[^+#$\x00][^+#\x00]*$",
-            max_length=200,
-            description="Events are published at `TOPIC/HEADSET/alarm`.",
-        ),
-    ] = "eeg-emotion"
-
-    @field_validator("url")
-    @classmethod
-    def _is_broker(cls, url: SecretStr) -> SecretStr:
-        try:
-            parsed = urlsplit(url.get_secret_value())
-            known = parsed.scheme in _PORTS and bool(parsed.hostname) and parsed.port != 0
-        except ValueError:
-            known = False
-        if not known or parsed.path.strip("/") or parsed.query:
-            raise ValueError(
-                "found no address of an MQTT broker, expected mqtt://[USER:PASSWORD@]HOST[:PORT] "
-                "or mqtts://…"
-            )
-        return url
 
 
 class Mqtt:
@@ -146,7 +110,7 @@ class _Connection:
         try:
             client.connect(
                 broker.hostname or "",
-                broker.port or _PORTS[broker.scheme],
+                broker.port or MQTT_PORTS[broker.scheme],
                 keepalive=_KEEPALIVE_SECONDS,
                 clean_start=True,
             )

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import Annotated
 
 import httpx
 import standardwebhooks
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry
+from eeg_emotion.alarms.delivery.settings import NO_ADDRESS, WebhookSettings
+from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.alarms import Alarm
 
 _TIMEOUT_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 3600.0  # that a receiver may ask for
-_SECRET_PREFIX = "whsec_"  # noqa: S105  # not the secret, but what it begins with
-_SECRET_BYTES = range(24, 65)
 _LATER = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -30,60 +26,8 @@ _LATER = {
 }
 
 
-class WebhookSettings(BaseModel):
-    """Where events are posted, and the secret they are signed with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
-            description="As the log and the metrics name it: small letters, digits and hyphens.",
-        ),
-    ]
-    # Some services have a secret in the path.
-    url: Annotated[SecretStr, Field(description="Its address, `http://…` or `https://…`.")]
-    secret: Annotated[
-        SecretStr,
-        Field(description="What posts are signed with: `whsec_` and the base64 of random bytes."),
-    ]
-    headsets: Annotated[
-        tuple[str, ...],
-        Field(min_length=1, description="Ids of headsets, or patterns, whose events are posted."),
-    ] = ("*",)
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, url: SecretStr) -> SecretStr:
-        try:
-            parsed = httpx.URL(url.get_secret_value())
-        except httpx.InvalidURL:
-            parsed = httpx.URL("")
-        if parsed.scheme not in {"http", "https"} or not parsed.host:
-            raise ValueError("found no address of a webhook, expected http://… or https://…")
-        if parsed.userinfo:
-            raise ValueError(
-                "found a name or password in the address, expected none; the signature says who "
-                "sends"
-            )
-        return url
-
-    @field_validator("secret")
-    @classmethod
-    def _is_secret(cls, secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value()
-        try:
-            size = len(base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True))
-        except binascii.Error:
-            size = 0
-        if not text.startswith(_SECRET_PREFIX) or size not in _SECRET_BYTES:
-            raise ValueError(
-                f"found no secret of a webhook, expected {_SECRET_PREFIX} and the base64 of "
-                f"{_SECRET_BYTES[0]} to {_SECRET_BYTES[-1]} random bytes; make one with: echo "
-                f'"{_SECRET_PREFIX}$(openssl rand -base64 32)"'
-            )
-        return secret
+class WebhookError(EegEmotionError):
+    """The address is one that nothing can be posted to."""
 
 
 class Webhook:
@@ -93,10 +37,21 @@ class Webhook:
     ----------
     settings
         Where, and the secret.
+
+    Raises
+    ------
+    WebhookError
+        If the address has a host or a sign in it that no address can have.
     """
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
+        try:
+            # Stricter than the settings are, which must do without httpx.
+            self._url = httpx.URL(settings.url.get_secret_value())
+        except httpx.InvalidURL:
+            # Its words may have a part of the address in them, and that a secret.
+            raise WebhookError(f"the webhook {settings.name}: {NO_ADDRESS}") from None
         self._signer = standardwebhooks.Webhook(settings.secret.get_secret_value())
         # No client around it: that would log the address, keep cookies, take the environment's
         # proxy, which would learn of people's states, and stumble over a redirect to nowhere.
@@ -130,8 +85,7 @@ class Webhook:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._signer.sign(event.id, now, body),
         }
-        url = self._settings.url.get_secret_value()
-        request = httpx.Request("POST", url, content=body, headers=headers)
+        request = httpx.Request("POST", self._url, content=body, headers=headers)
         try:
             # For all of it: a receiver that trickles would keep within a limit for each read.
             async with asyncio.timeout(_TIMEOUT_SECONDS):

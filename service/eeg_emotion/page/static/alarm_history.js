@@ -63,7 +63,8 @@ export class AlarmHistory {
     try {
       return await this.ask("GET", place);
     } catch (error) {
-      write(this.words, `They are not known now: ${error.message}`);
+      const missing = error.status === 404; // alarms are not installed
+      write(this.words, missing ? capital(error.message) : `They are not known now: ${error.message}`);
       return null;
     }
   }

@@ -45,7 +45,8 @@ export class Past {
         headset.recall(found.filter((event) => event.kind === "marker" && isRecent(event)));
       },
       async () => {
-        const found = await this.pages(`/v1/alarms?headset=${id}&limit=1000`, "alarms", isRecent);
+        const first = `/v1/alarms?headset=${id}&limit=1000`;
+        const found = await this.pages(first, "alarms", isRecent).catch(noneWithoutAlarms);
         // Oldest first, as they came about.
         for (const alarm of found.filter(isRecent).reverse()) headset.alarm(alarm);
       },
@@ -79,4 +80,10 @@ export class Past {
     }
     return found;
   }
+}
+
+/** A service whose alarms are not installed has had none; whoever opens their list reads why. */
+function noneWithoutAlarms(error) {
+  if (error.status !== 404) throw error;
+  return [];
 }

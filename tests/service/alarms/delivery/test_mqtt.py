@@ -21,8 +21,9 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery import mqtt
-from eeg_emotion.alarms.delivery.mqtt import Mqtt, MqttSettings
+from eeg_emotion.alarms.delivery.mqtt import Mqtt
 from eeg_emotion.alarms.delivery.sender import Retry
+from eeg_emotion.alarms.delivery.settings import MqttSettings
 from eeg_emotion.alarms.delivery.worker import DeliveryWorker
 from eeg_emotion.alarms.store.store import EventStore
 from eeg_emotion.publish.alarms import AlarmChange

@@ -12,7 +12,8 @@ from tests.support.messages import alarm
 
 from eeg_emotion.alarms.delivery import webhook
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry
-from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings
+from eeg_emotion.alarms.delivery.settings import WebhookSettings
+from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookError
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
@@ -137,3 +138,11 @@ async def test_only_its_headsets_are_wanted() -> None:
     assert not hook.wants(alarm(headset="laboratory"))
     assert hook.target == "webhook:control-room"
     await hook.aclose()
+
+
+def test_an_address_that_nothing_can_be_posted_to_is_refused_without_its_words() -> None:
+    with pytest.raises(WebhookError) as refusal:
+        made("http://h/secret\x01")
+    assert str(refusal.value) == (
+        "the webhook control-room: found no address of a webhook, expected http://… or https://…"
+    )

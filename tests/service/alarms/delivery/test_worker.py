@@ -15,7 +15,8 @@ from tests.support.messages import alarm
 from tests.support.waiting import until
 
 from eeg_emotion.alarms.delivery.sender import Refusal, Retry
-from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings
+from eeg_emotion.alarms.delivery.settings import WebhookSettings
+from eeg_emotion.alarms.delivery.webhook import Webhook
 from eeg_emotion.alarms.delivery.worker import DeliveryWorker
 from eeg_emotion.alarms.store.store import EventStore, StoreError
 from eeg_emotion.publish.alarms import Alarm, AlarmChange
@@ -172,7 +173,8 @@ _DELIVER = """
 import asyncio, sys
 from pydantic import SecretStr
 from eeg_emotion.alarms.delivery.worker import DeliveryWorker
-from eeg_emotion.alarms.delivery.webhook import Webhook, WebhookSettings
+from eeg_emotion.alarms.delivery.settings import WebhookSettings
+from eeg_emotion.alarms.delivery.webhook import Webhook
 from eeg_emotion.alarms.store.store import EventStore
 url, path, secret = sys.argv[1:]
 hook = Webhook(WebhookSettings(name="a", url=SecretStr(url), secret=SecretStr(secret)))

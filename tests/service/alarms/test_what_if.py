@@ -11,9 +11,9 @@ import pytest
 from tests.support.messages import prediction
 
 from eeg_emotion.alarms.rules.rule import Rules
+from eeg_emotion.alarms.what_if import Outcome, what_if
+from eeg_emotion.alarms.what_if_plot import PlotError, write_plot
 from eeg_emotion.codes import Reason
-from eeg_emotion.offline.what_if import Outcome, what_if
-from eeg_emotion.offline.what_if_plot import PlotError, write_plot
 from eeg_emotion.publish.messages import Prediction, Score, WindowSpan
 
 EXCITED = {

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from eeg_emotion.alarms.rules.condition import Level
+from eeg_emotion.alarms.what_if import Outcome
 from eeg_emotion.atomic_write import atomic_write
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.offline.what_if import Outcome
 from eeg_emotion.publish.alarms import Severity
 from eeg_emotion.publish.messages import Prediction
 
