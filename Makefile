@@ -11,7 +11,7 @@ DIST := dist
 
 # What of the tests runs on every Python: without the trainer, and within half a minute.
 TESTS_OF_EACH_PYTHON := $(addprefix tests/service/,access api/test_wire.py \
-	eeg/test_filters.py eeg/test_sanitiser.py eeg/test_windows.py inference line publish rules test_logs.py)
+	eeg/test_filters.py eeg/test_sanitiser.py eeg/test_windows.py inference stream publish alarms/rules test_logs.py)
 
 # More workers than cores, since many tests wait; and no threads of numerical libraries besides.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
