@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
-from tests.bench.bench_push import (
+from tests.support.needs import the_program
+from tests.support.pinned_processes import (
     FARM,
     LOAD_CPU,
     SERVER_CPU,
@@ -31,7 +32,6 @@ from tests.bench.bench_push import (
     stream,
     subscribers,
 )
-from tests.support.needs import the_program
 from tests.support.processes import line_of
 from tests.support.report import Report
 from websockets.asyncio.client import connect

@@ -13,50 +13,30 @@ import json
 import os
 import secrets
 import signal
-import sys
 import time
-import urllib.request
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psutil
 import pytest
-from tests.bench.push_load import allow_many_files, connect
+from tests.support.pinned_processes import (
+    FARM,
+    LOAD,
+    LOAD_CPU,
+    SERVER_CPU,
+    ask,
+    live,
+    process,
+    stream,
+    subscribers,
+)
 from tests.support.processes import line_of
+from tests.support.push_load import allow_many_files, connect
 from tests.support.report import Report
 
-LOAD = str(Path(__file__).with_name("push_load.py"))
-FARM = str(Path(__file__).with_name("headset_farm.py"))
-SERVER_CPU, LOAD_CPU = 1, 0
 Figures = dict[str, Any]
 SOAK_SECONDS = float(os.environ.get("EEG_EMOTION_BENCH_SOAK", "240"))
-
-
-@contextlib.asynccontextmanager
-async def process(*arguments: str, cpu: int) -> AsyncIterator[Process]:
-    """Run Python on one core, and end it with the context."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    os.sched_setaffinity(started.pid, {cpu})  # before it starts threads, which inherit it
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.send_signal(signal.SIGCONT)
-            started.terminate()
-        await started.communicate(b"")
-
-
-async def ask(load: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Have the subscribers tell their figures since the last time."""
-    assert load.stdin is not None
-    load.stdin.write(b"\n")
-    await load.stdin.drain()
-    return dict(json.loads(await line_of(load)))
 
 
 @contextlib.asynccontextmanager
@@ -79,26 +59,6 @@ async def daemon(headsets: int) -> AsyncIterator[tuple[str, psutil.Process]]:
                     await asyncio.sleep(0.5)
             await asyncio.sleep(6)  # the first windows
         yield address, psutil.Process(serve.pid)
-
-
-async def live(address: str) -> int:
-    def get() -> int:
-        with urllib.request.urlopen(f"{address}v1/headsets") as response:
-            return sum(headset["state"] == "live" for headset in json.load(response))
-
-    return await asyncio.to_thread(get)
-
-
-def stream(address: str) -> str:
-    return f"{address.replace('http', 'ws', 1)}v1/stream"
-
-
-@contextlib.asynccontextmanager
-async def subscribers(url: str, count: int, kind: str = "own") -> AsyncIterator[Process]:
-    async with process(LOAD, "subscribe", url, str(count), kind, cpu=LOAD_CPU) as load:
-        async with asyncio.timeout(60):
-            assert await line_of(load) == "connected"
-        yield load
 
 
 async def deliver(kind: str, count: int, seconds: float = 5.0) -> float:

@@ -14,7 +14,7 @@ from tests.support.commands import commands_of
 
 from eeg_emotion.api.subscribers import FAREWELL_SECONDS, SPREAD_SECONDS
 from eeg_emotion.cli.main import app
-from eeg_emotion.daemon.process import _OPEN_FILES
+from eeg_emotion.daemon.process import OPEN_FILES
 from eeg_emotion.settings import default_keys, load_settings
 
 pytestmark = pytest.mark.slow
@@ -137,7 +137,7 @@ def test_an_end_in_order_is_waited_for(unit: Path) -> None:
 
 @each_unit
 def test_as_many_files_may_be_open_as_are_wanted(unit: Path) -> None:
-    assert confined.stated(unit, "LimitNOFILE") == [str(_OPEN_FILES)]
+    assert confined.stated(unit, "LimitNOFILE") == [str(OPEN_FILES)]
 
 
 def test_the_settings_that_are_installed_are_valid() -> None:

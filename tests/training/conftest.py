@@ -1,23 +1,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from tests.support import study_people
+from tests.support.fake_source import FakeSource
 
 from eeg_emotion.eeg.normaliser import fit_normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.representation import FOUR_BANDS, BandPower
-from eeg_emotion.inference.contract import LabelPolicy
 from eeg_emotion.recordings.deap import CHANNELS, SAMPLES, TRIALS, mark_simulated
 from eeg_emotion.recordings.deap_pickle import write_python2_pickle
-from eeg_emotion_training.data.sources import PersonSignal
 from eeg_emotion_training.data.windows import PersonWindows
 from eeg_emotion_training.networks.names import choose_backend
 
@@ -41,27 +39,6 @@ PATH = PathSettings(
     hop_seconds=0.5,
     representation=BandPower(bands=FOUR_BANDS),
 )
-
-
-@dataclass
-class FakeSource:
-    """A data set in memory; it notes who was read."""
-
-    digests: Mapping[str, str]
-    signals: Mapping[str, PersonSignal] = field(default_factory=dict)
-    name: str = "simulated people in memory"
-    simulated: bool = True
-    labels: tuple[str, ...] = ("valence", "arousal")
-    label_policy: LabelPolicy = field(
-        default_factory=lambda: LabelPolicy(id="high-above-5/1", text="high = rating > 5.0")
-    )
-    notes: tuple[str, ...] = ()
-    baseline_seconds: float | None = 3.0
-    reads: list[str] = field(default_factory=list)
-
-    def read(self, person: str) -> PersonSignal:
-        self.reads.append(person)
-        return self.signals[person]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,8 @@ from eeg_emotion.logs import get_logger
 
 logger = get_logger(__name__)
 
-_OPEN_FILES = 16384  # 512 headsets, which one host's LSL ports allow, and 4000 subscribers
+OPEN_FILES = 16384
+"""For 512 headsets, which one host's LSL ports allow, and 4000 subscribers."""
 
 
 class PortError(EegEmotionError):
@@ -26,7 +27,7 @@ def allow_many_files() -> None:
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         # macOS states a higher limit than it grants; `room_for` goes by what there is then.
         with contextlib.suppress(ValueError, OSError):
