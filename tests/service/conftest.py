@@ -88,7 +88,7 @@ class FakePipeline:
 
 
 @pytest.fixture
-def fake_monitor() -> FakePipeline:
+def fake_pipeline() -> FakePipeline:
     """A running line of the demo model, without the line."""
     path = load_model(demo_model_path()).contract.path
     return FakePipeline(path, identity_layout(path.channels))

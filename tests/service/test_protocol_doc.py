@@ -16,9 +16,9 @@ from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, server, sse, stream, subscribers
 from eeg_emotion.codes import State
-from eeg_emotion.fleet import status as telling
+from eeg_emotion.fleet import status
 from eeg_emotion.publish import history, outbox, session
-from eeg_emotion.publish.asyncapi import HEARD, SENT, SENT_AS_EVENTS
+from eeg_emotion.publish.asyncapi import RECEIVED, SENT, SENT_AS_EVENTS
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
@@ -108,7 +108,7 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", telling._COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", status._COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
@@ -137,7 +137,7 @@ def test_the_subprotocol_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "models"),
-    [("## What the client says", HEARD), ("## What the service says", SENT)],
+    [("## What the client says", RECEIVED), ("## What the service says", SENT)],
 )
 def test_a_table_has_every_message_with_every_field(
     heading: str, models: tuple[type[Any], ...]
@@ -202,7 +202,7 @@ class OneKey:
         assert token == "eeg_wallboard_…"  # noqa: S105 - an example
         return self.grant
 
-    def still(self, grant: Grant) -> bool:
+    def is_valid(self, grant: Grant) -> bool:
         return True
 
     def audit(
@@ -248,10 +248,10 @@ def test_the_conversations_are_what_a_session_says() -> None:
     for script in SCRIPTS:
         welcome = _spoken(script, "welcome")
         closed: list[tuple[CloseCode, str]] = []
-        entry = OneKey(welcome)
+        access = OneKey(welcome)
         talk = Session(
             bus,
-            entry,
+            access,
             welcome=lambda grant, welcome=welcome: welcome,
             close=lambda code, reason, closed=closed: closed.append((code, reason)),
             wake=lambda: None,
@@ -259,7 +259,7 @@ def test_the_conversations_are_what_a_session_says() -> None:
             utc=clock,
             grant=None,
         )
-        assert all(entry.grant.allows(Action.READ, known.id) for known in welcome.headsets)
+        assert all(access.grant.allows(Action.READ, known.id) for known in welcome.headsets)
         for message in _already_published(script):
             bus.publish(message)
         waiting: list[str] = []

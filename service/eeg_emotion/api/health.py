@@ -251,7 +251,7 @@ def _event_store(service: Service) -> Check | None:
 def _readiness(service: Service, grant: Grant, checks: dict[str, Check]) -> Readiness:
     found = service.headsets.headsets()
     counts = Counter(headset.state for headset in found)
-    lately = service.metrics.lately
+    lately = service.metrics.recent
     deficit = lately.deficit
     return Readiness(
         status="ok",

@@ -54,7 +54,7 @@ class Loss:
     well: bool = False
 
 
-class Connection:
+class ServiceConnection:
     """An open connection; `open_connection` makes it.
 
     Parameters
@@ -204,7 +204,7 @@ async def open_connection(
     arrived: Callable[[], None],
     taken: asyncio.Event,
     clock: Callable[[], float],
-) -> Connection:
+) -> ServiceConnection:
     """Connect, say hello, and receive the welcome.
 
     Parameters
@@ -214,7 +214,7 @@ async def open_connection(
     opening
         What to say first.
     asked, inbox, arrived, taken, clock
-        As for `Connection`.
+        As for `ServiceConnection`.
 
     Raises
     ------
@@ -241,7 +241,7 @@ async def open_connection(
     except BaseException:
         await socket.close()
         raise
-    return Connection(
+    return ServiceConnection(
         socket,
         welcome,
         opening.texts[1:],

@@ -11,7 +11,7 @@ from random import Random
 
 from eeg_emotion.client.address import Address, stream_address
 from eeg_emotion.client.backoff import Backoff
-from eeg_emotion.client.connection import Connection, Loss, open_connection
+from eeg_emotion.client.connection import Loss, ServiceConnection, open_connection
 from eeg_emotion.client.dialling import UnreachableError
 from eeg_emotion.client.handshake import make_opening
 from eeg_emotion.client.inbox import Inbox, Message
@@ -63,7 +63,7 @@ class Stream:
         self._taken = asyncio.Event()
         self._end: Exception | None = None
         self._running: asyncio.Task[None]
-        self._connection: Connection
+        self._connection: ServiceConnection
 
     def __aiter__(self) -> Stream:
         return self
@@ -106,7 +106,7 @@ class Stream:
         finally:
             self._arrived.set()
 
-    async def _open_again(self, loss: Loss) -> Connection:
+    async def _open_again(self, loss: Loss) -> ServiceConnection:
         wait = self._backoff.next() if loss.wait is None else loss.wait
         why = loss.why
         while True:
@@ -123,7 +123,7 @@ class Stream:
                 why = str(error)
                 wait = (error.retry_after or 0.0) + self._backoff.next()
 
-    async def _open(self, why: str | None) -> Connection:
+    async def _open(self, why: str | None) -> ServiceConnection:
         positions = self._inbox.positions
         token = self._token() if callable(self._token) else self._token
         opening = make_opening(token, self._headsets, self._detail, positions)

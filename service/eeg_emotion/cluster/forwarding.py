@@ -1,7 +1,7 @@
-"""What a gateway cannot answer itself: the ingest that reads a headset is asked, over the broker.
+"""Forwards requests that a gateway cannot answer to the ingest that reads the headset.
 
-The gateway knows the caller and says what they may do; whether that is enough is looked at where
-the answer is made, by the same routes that answer in one process.
+The gateway authenticates the caller and passes on the caller's scopes; the ingest checks them,
+with the same routes that answer in a single process.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _ROUTES = (
 
 
 class IngestProxy:
-    """Has ingests answer.
+    """Forwards requests to ingests.
 
     Parameters
     ----------
     mirror
-        Which ingests there are.
+        The known ingests.
     call
-        Asks one; it may raise `IngestUnreachable`.
+        Sends a call to an ingest; it may raise `IngestUnreachable`.
     """
 
     def __init__(self, mirror: Mirror, call: Callable[[Place, Call], Awaitable[Reply]]) -> None:
@@ -51,7 +51,7 @@ class IngestProxy:
         self._call = call
 
     async def answer(self, request: Request) -> Response:
-        """Have the ingest answer that can."""
+        """Forward a request to the ingest that can answer it."""
         place = self._place(request)
         grant = grant_of(request)
         client = request.client
@@ -71,7 +71,7 @@ class IngestProxy:
         return Response(reply.body, status_code=reply.status, headers=reply.headers)
 
     def _place(self, request: Request) -> Place:
-        """Find the ingest: the headset's, the alarm's, the one that is named, or the only one."""
+        """Return the ingest: the headset's, the alarm's, the named one, or the only one."""
         mirror = self._mirror
         identifier = request.path_params.get("identifier") or request.query_params.get("headset")
         if (alarm := request.path_params.get("alarm")) is not None:
@@ -88,8 +88,8 @@ class IngestProxy:
             if place is None:
                 raise HTTPException(
                     HTTPStatus.BAD_GATEWAY,
-                    f"found the ingest of the headset {identifier!r} away, expected it there; "
-                    "try again when its state is known",
+                    f"found the ingest of the headset {identifier!r} away, expected it connected; "
+                    "try again when the headset's state is known",
                 )
             return place
         places = {"/".join(place): place for place in mirror.ingests()}
@@ -110,7 +110,7 @@ class IngestProxy:
 
 
 def elsewhere_router(answer: Callable[[Request], Awaitable[Response]]) -> APIRouter:
-    """Make the routes that an ingest answers."""
+    """Return the routes that an ingest answers."""
     router = APIRouter(responses=responses(401, 403, 404, 409, 422, 502, 503), tags=["at ingests"])
     for path, methods in _ROUTES:
         for method in methods:
@@ -120,25 +120,25 @@ def elsewhere_router(answer: Callable[[Request], Awaitable[Response]]) -> APIRou
                 methods=[method],
                 response_class=Response,
                 name=f"{method.lower()}_{path}",
-                summary="Answered by the ingest that reads the headset, or is named.",
+                summary="Answered by the ingest that reads the headset, or the named one.",
             )
     return router
 
 
 class LocalResponder:
-    """Answers at an ingest what callers of a gateway ask.
+    """Answers the calls of gateways at an ingest.
 
     Parameters
     ----------
     app
-        The application that would answer them itself.
+        The ingest's application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def answer(self, call: Call) -> Reply:
-        """Answer as one process would."""
+        """Answer a call as a single process would."""
         grant = Grant(call.subject, tuple(map(GrantScope.parse, call.scopes)))
 
         async def vouched(scope: Scope, receive: Receive, send: Send) -> None:

@@ -66,7 +66,7 @@ class Reader:
                 for delivery in self._deliveries
             ],
             model_simulated=model.contract.trained_on.simulated,
-            observe=metrics.told,
+            observe=metrics.on_alarm,
             utc=time.time,
             clock=time.monotonic,
         )

@@ -322,7 +322,7 @@ def _factors(
                 "desc/channels/channel/unit, and see that the headset is worn"
             )
         judged = factor
-        words.append(f"{name}, judged by its amplitude of {amplitude:.2g} {name}")
+        words.append(f"{name}, inferred from its amplitude of {amplitude:.2g} {name}")
     return [stated.get(row, judged) for row in rows], "; ".join(words)
 
 

@@ -117,12 +117,12 @@ class HeadsetInlet:
         except pylsl.util.LostError as error:
             raise HeadsetLostError("the stream's source closed the connection") from error
 
-    def pull(self, worth: int = 1) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    def pull(self, min_samples: int = 1) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """Take what has arrived, without waiting.
 
         Parameters
         ----------
-        worth
+        min_samples
             With fewer samples than this nothing is taken, but for every so many calls.
 
         Returns
@@ -141,7 +141,7 @@ class HeadsetInlet:
             raise HeadsetLostError("the connection was closed from this side")
         # Asking costs a tenth of a pull; but only a pull tells of a closed connection.
         self._asked += 1
-        if self._asked < _ASKED_BEFORE_PULL and self._inlet.samples_available() < worth:
+        if self._asked < _ASKED_BEFORE_PULL and self._inlet.samples_available() < min_samples:
             return self._nothing
         self._asked = 0
         try:

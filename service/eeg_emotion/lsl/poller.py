@@ -32,8 +32,8 @@ _CLOCK_SECONDS = 5.0  # how often each clock offset is refreshed
 class PolledInlet(Protocol):
     """What the poller needs of an inlet."""
 
-    def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-        """Take what has arrived, without waiting; fewer samples than are `worth` it may stay."""
+    def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Take and return what has arrived, without waiting; fewer than `min_samples` may stay."""
         ...
 
     def refresh_clock_offset(self) -> None:
@@ -45,7 +45,7 @@ class Listener(Protocol):
     """Who is told, in the poller's thread, what an inlet brings."""
 
     @property
-    def worth(self) -> int:
+    def min_samples(self) -> int:
         """With how many samples something can be done."""
         ...
 
@@ -98,7 +98,7 @@ class Poller:
             sparing = len(inlets) > _INLETS_A_PERIOD
             for key, polled in inlets:
                 try:
-                    self._read(polled, polled.listener.worth if sparing else 1)
+                    self._read(polled, polled.listener.min_samples if sparing else 1)
                 except HeadsetLostError:
                     self.remove(key)
                     polled.listener.lost()
@@ -108,11 +108,11 @@ class Poller:
                     polled.listener.lost()
             self._round_over()
 
-    def _read(self, polled: _Polled, worth: int) -> None:
+    def _read(self, polled: _Polled, min_samples: int) -> None:
         if self._clock() >= polled.clock_due:
             polled.clock_due = self._clock() + _CLOCK_SECONDS
             polled.inlet.refresh_clock_offset()
-        samples, stamps = polled.inlet.pull(worth)
+        samples, stamps = polled.inlet.pull(min_samples)
         if len(stamps):
             polled.listener.samples(samples, stamps)
 

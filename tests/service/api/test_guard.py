@@ -24,7 +24,7 @@ from eeg_emotion.access.origins import Origins
 from eeg_emotion.api.app import create_app
 from eeg_emotion.api.guard import OPEN_PATHS
 from eeg_emotion.api.service import Service
-from eeg_emotion.publish.session import STILL_SECONDS
+from eeg_emotion.publish.session import VALIDITY_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 Audited = Callable[[], list[dict[str, Any]]]
@@ -633,7 +633,7 @@ async def test_events_need_the_scope_and_end_with_the_key(
                 if line.startswith("event: subscribed"):
                     break
             keys.revoke("k0")
-            guarded.clock = lambda: time.monotonic() + STILL_SECONDS
+            guarded.clock = lambda: time.monotonic() + VALIDITY_SECONDS
             async for _ in lines:
                 pass
     told = [(line["event"], line["headset"]) for line in audited()]

@@ -183,7 +183,7 @@ def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile) -> None:
         (lambda fields: fields | {"name": "p08"}, "found the profile 'p08'"),
     ],
 )
-def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
+def test_a_damaged_one_is_reported_with_its_file_and_hides_none_of_the_others(
     store: ProfileStore, profile, damage, said: str
 ) -> None:
     for name in ("a", "p07", "z"):
@@ -229,7 +229,7 @@ def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
 
 def test_a_name_of_a_device_on_windows_is_refused_everywhere(store: ProfileStore) -> None:
     for refused in (check_name, store.load, store.delete):
-        with pytest.raises(ProfileNameError, match="'nul', which Windows keeps for a device"):
+        with pytest.raises(ProfileNameError, match="'nul', which Windows reserves for a device"):
             refused("nul")
 
 
@@ -266,15 +266,15 @@ def test_a_profile_of_another_model_does_not_fit_and_both_are_named(model: Model
     why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model)
     assert "for the model mine 3 (aaaaaaaa)" in why
     assert f"expected demo-simulated {model.contract.version} ({model.sha256[:8]})" in why
-    assert "collect the person's rest anew" in why
+    assert "collect the person's rest again" in why
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"representation": "raw"}, "of raw over 32 channels, expected"),
-        ({"channels": ("Cz", "Pz")}, "over 2 channels, expected"),
-        ({"normaliser": Normaliser((0.0,), (1.0,), "rest-baseline")}, "of 1 features, expected"),
+        ({"representation": "raw"}, "from raw of 32 channels, expected"),
+        ({"channels": ("Cz", "Pz")}, "of 2 channels, expected"),
+        ({"normaliser": Normaliser((0.0,), (1.0,), "rest-baseline")}, "from 1 features, expected"),
     ],
 )
 def test_a_profile_that_was_tampered_with_does_not_fit(

@@ -121,7 +121,7 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
     assert {state for message in returns for state in message.recovered.values()} == {True}
 
 
-async def test_after_a_restart_it_is_told_that_something_may_be_missing(
+async def test_after_a_restart_it_is_reported_that_something_may_be_missing(
     serving: Serving, service: Service, prediction: Predict, soon: Random
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:

@@ -124,7 +124,7 @@ async def test_a_prediction_a_second_is_not_acknowledged_one_by_one(
         assert await peer.heard() == {"type": "ack", "received": 16}
 
 
-async def test_answers_are_acknowledged_though_nobody_takes_a_message(
+async def test_answers_are_acknowledged_even_if_no_message_is_taken(
     script: Script, hasty: float
 ) -> None:
     greeting = asyncio.create_task(script.greeted())
@@ -398,7 +398,7 @@ async def test_an_asked_headset_that_is_refused_ends_the_stream(script: Script) 
         await asyncio.wait_for(peer.socket.wait_closed(), 60)
 
 
-async def test_where_nobody_listens_the_first_connection_is_an_error(
+async def test_if_no_service_listens_the_first_connection_is_an_error(
     unused_tcp_port: int,
 ) -> None:
     with pytest.raises(UnreachableError, match=f"{unused_tcp_port}.*eeg-emotion serve"):

@@ -121,7 +121,7 @@ async def test_a_gateway_that_comes_later_resumes_what_another_began(broker: Bro
             assert brief(take_all(outbox)) == ["prediction a 2", "prediction a 3", "status a"]
 
 
-async def test_gateways_serve_the_sites_they_are_told_to(broker: Broker) -> None:
+async def test_gateways_serve_the_configured_sites(broker: Broker) -> None:
     here = ingest_bus(broker.url)
     there = IngestBus(Identity("there", "i1", "r1", "a" * 64, 1.0), connecting(broker.url))
     all_sites, one = gateway_bus(broker.url), gateway_bus(broker.url, "there")

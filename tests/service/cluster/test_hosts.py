@@ -114,7 +114,7 @@ def lan() -> Iterator[Lan]:
         made.remove()
 
 
-async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_had(
+async def test_a_host_that_is_cut_off_is_reported_and_its_predictions_of_that_time_are_recovered(
     lan: Lan, nats_server: str, tmp_path: Path
 ) -> None:
     """Two ingests and two gateways; first an ingest's link is cut, then a gateway's."""

@@ -150,7 +150,7 @@ async def test_a_gateway_that_is_killed_costs_its_subscribers_nothing(site: Site
         assert {state for _, state, _ in second.states} <= {"connecting", "live"}
 
 
-async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: Site) -> None:
+async def test_an_ingest_that_is_killed_loses_its_own_headsets_alone(site: Site) -> None:
     async with site.watch("g1") as watch:
         await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 100)
         stood = watch.newest()
@@ -158,7 +158,7 @@ async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: 
         lost = (ONE, "lost")
         await until(lambda: lost in [told[:2] for told in watch.states], AWAY + 10)
         detail = next(told[2] for told in watch.states if told[:2] == lost)
-        assert "until the ingest 'i1' of the site 'here' is heard again" in detail
+        assert "until the ingest 'i1' of the site 'here' is back" in detail
         before = len(watch.of(TWO))
         await site.ingest(1)
         epoch = watch.of(ONE)[-1][0]
@@ -181,7 +181,7 @@ async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
         site.broker.kill()
         lost = {(ONE, "lost"), (TWO, "lost")}
         await until(lambda: lost <= {told[:2] for told in watch.states}, AWAY + 10)
-        assert "until the broker is reached again" in watch.states[-1][2]
+        assert "until the broker is back" in watch.states[-1][2]
         before = len(watch.of(ONE))
         site.broker.start()
         await until(lambda: len(watch.of(ONE)) > before + 1 and watch.states[-1][1] == "live")

@@ -80,7 +80,7 @@ def test_it_is_ready_after_four_contiguous_seconds() -> None:
     assert meter.amplitudes[0] == pytest.approx(10.0, rel=0.03)
 
 
-def test_a_gap_begins_anew() -> None:
+def test_a_gap_restarts_the_measurement() -> None:
     meter = AmplitudeMeter(1, 128.0)
     loud = tones(128.0, (10.0, 1000.0))
     meter.feed(loud)
@@ -110,7 +110,7 @@ def test_whole_numbers_are_taken() -> None:
 
 @pytest.mark.parametrize(("unit", "volts"), [("V", 1.0), ("mV", 1e-3), ("µV", 1e-6)])
 @pytest.mark.parametrize("microvolts", [2.0, 8.0, 30.0, 100.0])
-def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float) -> None:
+def test_eeg_matches_its_own_unit(unit: str, volts: float, microvolts: float) -> None:
     assert judge_unit(microvolts * 1e-6 / volts) == unit
 
 
@@ -133,7 +133,7 @@ def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float) -> 
         np.inf,
     ],
 )
-def test_what_lies_between_or_beyond_speaks_for_none(amplitude: float) -> None:
+def test_an_amplitude_between_or_beyond_the_ranges_matches_no_unit(amplitude: float) -> None:
     assert judge_unit(amplitude) is None
 
 

@@ -176,18 +176,18 @@ def test_an_unstated_unit_is_judged_by_the_amplitude(
     amplitudes[0], amplitudes[5], amplitudes[6], amplitudes[7] = 4000.0, 0.0, 1e9, np.nan
     layout = plan(("EXG1", *DEAP32), [""] * 33, amplitudes=amplitudes)
     np.testing.assert_array_equal(layout.microvolts, factor)
-    assert layout.unit == f"{name}, judged by its amplitude of {amplitude:.2g} {name}"
+    assert layout.unit == f"{name}, inferred from its amplitude of {amplitude:.2g} {name}"
 
 
 def test_only_the_channels_without_a_unit_are_judged() -> None:
     units = ["V"] * 31 + [""]
     layout = plan(DEAP32, units, amplitudes=np.r_[np.full(31, 9e-6), 9.0])
     np.testing.assert_array_equal(layout.microvolts, [1e6] * 31 + [1.0])
-    assert layout.unit == "V, as stated; µV, judged by its amplitude of 9 µV"
+    assert layout.unit == "V, as stated; µV, inferred from its amplitude of 9 µV"
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.0004, 0.7, 800.0, 8000.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(amplitude: float) -> None:
+def test_an_amplitude_that_matches_no_unit_is_refused(amplitude: float) -> None:
     with pytest.raises(UnitSuspect) as caught:
         plan(DEAP32, [""] * 32, amplitudes=np.full(32, amplitude))
     message = str(caught.value)
@@ -216,7 +216,7 @@ def test_a_stream_with_too_few_channels_is_refused_before_its_unit_is_asked_for(
         (["V", "-6"] * 16, "µV and V, as stated"),
     ],
 )
-def test_the_unit_is_told_in_words(units: list[str], expected: str) -> None:
+def test_the_unit_is_described_in_words(units: list[str], expected: str) -> None:
     layout = plan(DEAP32, units)
     assert layout.unit == expected
     assert expected in layout.describe()
@@ -244,7 +244,7 @@ def test_a_channel_without_a_known_place_serves_where_it_is_measured() -> None:
     assert layout.measured[-1] == "Nose"
 
 
-def test_the_measured_channels_are_told_in_the_streams_order() -> None:
+def test_the_measured_channels_are_reported_in_the_streams_order() -> None:
     order = np.random.default_rng(3).permutation(32)
     labels = ["EXG1", *(DEAP32[i] for i in order if DEAP32[i] != "Cz")]
     layout = plan(labels)
@@ -378,7 +378,7 @@ def test_a_good_channel_without_a_known_place_stays_and_helps_no_other() -> None
     assert weights[DEAP32.index("Cz")].sum() == pytest.approx(1.0)
 
 
-def test_how_many_may_be_filled_in_is_told() -> None:
+def test_the_interpolation_limit_is_reported() -> None:
     assert plan(DEAP32, max_interpolated=7).max_interpolated == 7
     assert identity_layout(DEAP32).max_interpolated == 0
     assert identity_layout(DEAP32, max_interpolated=13).max_interpolated == 13

@@ -179,7 +179,7 @@ def test_a_window_comes_once_its_last_sample_and_the_stated_delay_have_passed(sf
     assert seen >= 3
 
 
-def test_windows_that_begin_before_the_filters_settled_are_told_apart() -> None:
+def test_windows_that_begin_before_the_filters_settled_are_marked() -> None:
     windows = run(path(spec=PathSettings(hop_seconds=0.25)), eeg())
     for window in windows:
         assert window.settled == (window.first_sample >= round(3.0 * 128.0))
@@ -488,7 +488,7 @@ def test_a_good_signal_has_no_fault_with_or_without_resampling() -> None:
         assert min(window.quality.overall for window in settled) > 0.9
 
 
-def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
+def test_a_headset_that_is_not_worn_is_distinguished_from_a_wrong_unit() -> None:
     still = np.broadcast_to(eeg()[:, :1], eeg().shape)
     assert {window.quality.faults for window in run(path(), still)} == {(Fault.NOT_WORN,)}
     volts_called_microvolts = run(path(), eeg() * 1e-6)
@@ -498,7 +498,7 @@ def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
 
 
 @pytest.mark.parametrize("rms", [0.1, 0.3, 0.6])
-def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float) -> None:
+def test_the_noise_of_an_unworn_amplifier_is_not_scored(rms: float) -> None:
     noise = np.random.default_rng(0).normal(0.0, rms, eeg().shape)
     found = {fault for window in run(path(), noise) for fault in window.quality.faults}
     # So little may be EEG in a wrong unit as well.

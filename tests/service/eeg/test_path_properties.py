@@ -186,7 +186,7 @@ def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[NDArray, NDArray]]:
 
 
 def windows(sent: Sent, borders: list[int]) -> list[tuple[int, Window]]:
-    """Run the path as a monitor does; with each window, where its segment begins in the stream."""
+    """Run the path as a pipeline does; with each window, where its segment begins in the stream."""
     path = SignalPath(SETTINGS, layout(), sent.sfreq, NORMALISER)
     timeline, segment = Timeline(sent.sfreq, 10.0), path.segment()
     found, begin, at = [], 0, 0
@@ -254,11 +254,11 @@ class Admitted:
     layout: Layout = field(default_factory=layout)
     channel_count: int = len(LABELS)
 
-    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
+    def infer_unit(self, amplitudes: NDArray[np.float64]) -> Layout:
         raise AssertionError("found a stream that is weighed, expected one whose unit is stated")
 
 
-def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
+def pipeline(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
     return StreamPipeline(
         admission=Admitted(sent.sfreq),
         settings=SETTINGS,
@@ -271,12 +271,12 @@ def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
 
 @given(sent=STREAMS)
 @examples(60)
-def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reason(
+def test_a_pipeline_yields_sound_windows_with_times_or_refuses_the_stream_with_a_reason(
     sent: Sent,
 ) -> None:
     _, numbers = sent.stamps()
     now = BEGIN
-    line = monitor(sent, lambda: now)
+    line = pipeline(sent, lambda: now)
     borders = sent.borders()
     told: list[AssessedWindow] = []
     for (samples, stamps), last in zip(cut(sent, borders), borders[1:], strict=True):

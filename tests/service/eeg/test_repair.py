@@ -104,7 +104,7 @@ def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out() ->
     assert filled(verdicts)[-1] == (2, 6)
 
 
-def test_a_channel_that_fails_again_while_it_settles_begins_anew() -> None:
+def test_a_channel_that_fails_again_while_it_settles_starts_over() -> None:
     blocks = [flat(2)] + [measures()] * 10 + [flat(2)] + [measures()] * 20
     assert filled(judge(blocks)) == [(2,)] * (11 + 4 + SETTLE - 1) + [()] * 6
 
@@ -116,7 +116,7 @@ def test_it_is_good_again_for_the_settling_time_and_at_least_a_second(settle: in
     assert filled(verdicts) == [(2,)] * (4 + wait - 1) + [()] * (21 - 4 - wait + 1)
 
 
-def test_a_lone_bad_sample_is_bridged_and_told() -> None:
+def test_a_lone_bad_sample_is_bridged_and_reported() -> None:
     verdicts = judge([measures()] * 5 + [lost(4)] + [measures()] * 5)
     assert filled(verdicts) == [()] * 11
     assert with_fault(verdicts, Fault.OUT_OF_RANGE) == [5]
@@ -196,7 +196,7 @@ def all_with(**changes: float) -> Array:
         (all_with(fast_power=60.0**2), Fault.POOR_CONTACT),
     ],
 )
-def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Fault) -> None:
+def test_if_all_channels_are_dead_the_likely_cause_is_reported(block: Array, fault: Fault) -> None:
     verdicts = judge([block] * 6, max_interpolated=7)
     assert {tuple(verdict.faults) for verdict in verdicts} == {(fault,)}
     assert filled(verdicts) == [()] * 6

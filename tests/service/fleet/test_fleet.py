@@ -133,8 +133,8 @@ class NotingMetrics(Metrics):
 
     newest = 0
 
-    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
-        super().heard(samples=samples, missing=missing, superseded=superseded)
+    def on_samples(self, *, samples: int, missing: int, superseded: int) -> None:
+        super().on_samples(samples=samples, missing=missing, superseded=superseded)
         self.newest = samples
 
 
@@ -144,8 +144,8 @@ class NotingBaselines(Baselines):
     bus: RecordingBus
     metrics: NotingMetrics
 
-    def heard(self, identifier: str, prediction: Prediction | None) -> None:
-        super().heard(identifier, prediction)
+    def on_samples(self, identifier: str, prediction: Prediction | None) -> None:
+        super().on_samples(identifier, prediction)
         with self.bus.taking:
             self.bus.taken[identifier] += self.metrics.newest
             self.bus.taking.notify_all()
@@ -210,7 +210,7 @@ def baselines_of(model: Model | WatchedModel, bus: Bus) -> NotingBaselines:
 
 @contextlib.asynccontextmanager
 async def running(
-    model: Model | WatchedModel, clock: Callable[[], float], reception: HeadsetFilter
+    model: Model | WatchedModel, clock: Callable[[], float], headset_filter: HeadsetFilter
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
     bus, metrics = RecordingBus(), NotingMetrics()
     baselines = baselines_of(model, bus)
@@ -218,7 +218,7 @@ async def running(
     fleet = Fleet(
         model,
         model.contract.path,
-        reception,
+        headset_filter,
         bus,
         metrics,
         baselines,
@@ -529,7 +529,7 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
             assert (only(fleet).state, "for 1 s" in only(fleet).detail) == (State.LIVE, True)
             await bus.until(
                 lambda: any(
-                    isinstance(message, Status) and "has come for 1 s" in message.headset.detail
+                    isinstance(message, Status) and "has arrived for 1 s" in message.headset.detail
                     for message in bus.messages[marked:]
                 )
             )
@@ -574,7 +574,7 @@ async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(
 
 
 @together
-async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_again(
+async def test_only_the_headsets_that_match_are_followed_and_their_counts_published_again(
     stage: Stage,
 ) -> None:
     followed = stage.recording("followed", signal_of(30.0))
@@ -642,7 +642,7 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
 
 
 @together
-async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
+async def test_a_connection_that_breaks_while_its_source_lives_is_reopened(
     stage: Stage,
 ) -> None:
     def broken() -> None:
@@ -653,7 +653,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
         playing(stage.recording("a", signal_of(30.0)), loop=True),
     ):
         await bus.until_state(State.LIVE)
-        fleet.line(only(fleet).id).inlet.pull = broken
+        fleet.active_stream(only(fleet).id).inlet.pull = broken
         await bus.until_state(State.LOST)
         marked = len(bus.messages)
         again = await bus.until_state(State.LIVE, since=marked)
@@ -664,7 +664,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
 
 
 @together
-async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predicts_the_same(
+async def test_the_changes_of_a_headset_that_returns_permuted_and_in_volts_are_reported(
     stage: Stage,
 ) -> None:
     samples = signal_of(30.0)
@@ -688,7 +688,7 @@ async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predi
             await bus.until(lambda: len(bus.valid()) >= len(straight) + 4)
             permuted = [p for p in bus.valid() if p.epoch != straight[0].epoch]
             told = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
-    changes = ["unit uV, now V", "its channels come in another order and are matched by label"]
+    changes = ["unit uV, now V", "its channels are in a different order and are matched by label"]
     assert told["changes"] == list(status.headset.changes) == changes
     assert "; ".join(changes) in status.headset.detail
     assert (told["check"], told["unit"]) == ("accepted", "V, as stated")
@@ -749,7 +749,7 @@ async def test_streams_that_cannot_serve_are_quarantined_each_with_its_remedy(
         outlets.clear()
         for name in expected:
             gone = await bus.until_state(State.LOST, since=marked, of=f"-{name}")
-            assert "while it was here" in gone.headset.detail
+            assert "before that" in gone.headset.detail
     assert bus.predictions == []
 
 
@@ -771,7 +771,7 @@ async def test_another_rate_than_the_stated_one_is_quarantined_before_any_score(
 
 
 @together
-async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it_cannot_be(
+async def test_a_unit_that_is_not_stated_is_inferred_and_reported_or_refused_if_it_cannot_be(
     stage: Stage,
 ) -> None:
     unstated = {"units": ("",) * 32}
@@ -788,10 +788,10 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert fleet.line(weighing.headset.id).monitor.weighing
+        assert fleet.active_stream(weighing.headset.id).pipeline.is_inferring_unit
         await bus.until(
             lambda: any(
-                isinstance(message, Status) and "judging the unit" in message.headset.detail
+                isinstance(message, Status) and "inferring the unit" in message.headset.detail
                 for message in bus.messages
             )
         )
@@ -801,7 +801,7 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         assert fleet.headset(live.headset.id).state is State.LIVE
     assert (weighing.headset.check, weighing.headset.unit) == (None, None)
     assert live.headset.unit is not None
-    assert live.headset.unit.startswith("V, judged by its amplitude of ")
+    assert live.headset.unit.startswith("V, inferred from its amplitude of ")
     assert "median amplitude" in refused.headset.detail
     assert "state the unit under desc/channels/channel/unit" in refused.headset.detail
     assert bus.valid("-counts") == []
@@ -859,7 +859,7 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
         ledger = prediction.latency_ms
         parts = ledger.arrival + ledger.path + ledger.inference
         assert parts == pytest.approx(ledger.total, abs=0.002)
-    assert "its stamps are Unix time" in details["unix"]
+    assert "its stamps are in Unix time" in details["unix"]
     assert "its stamps" not in details["own"]
 
 
@@ -960,7 +960,7 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
 
 
 @together
-async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stage) -> None:
+async def test_a_pipeline_that_fails_is_quarantined_and_the_others_continue(stage: Stage) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a defect")
 
@@ -972,14 +972,14 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stag
         for name in names:
             live = await bus.until_state(State.LIVE, of=f"-{name}")
             if name == "b":
-                failing = fleet.line(live.headset.id)
-        failing.monitor.feed = fail
+                failing = fleet.active_stream(live.headset.id)
+        failing.pipeline.feed = fail
         status = await bus.until_state(State.QUARANTINED)
         await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2)
         states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
     assert states == {"a": State.LIVE, "b": State.QUARANTINED, "c": State.LIVE}
     assert "ZeroDivisionError: a defect; see its log" in status.headset.detail
-    assert "start the headset's stream again" in status.headset.detail
+    assert "restart the headset's stream" in status.headset.detail
     for name in ("a", "c"):
         seqs = [p.seq for p in bus.predictions if p.headset.endswith(f"-{name}")]
         assert seqs == list(range(len(seqs)))
@@ -1045,9 +1045,9 @@ async def test_many_headsets_are_opened_at_once(
         info.set_channel_labels(list(DEAP32))
         info.set_channel_units(["microvolts"] * 32)
         outlets.append(pylsl.StreamOutlet(info))
-    reception = HeadsetFilter(match=(f"many-{os.getpid()}-*",))
+    headset_filter = HeadsetFilter(match=(f"many-{os.getpid()}-*",))
     async with (
-        running(model, pylsl.local_clock, reception) as (fleet, _),
+        running(model, pylsl.local_clock, headset_filter) as (fleet, _),
         asyncio.timeout(LONGEST_WAIT_SECONDS),
     ):
 

@@ -208,7 +208,9 @@ def freeze(course: Course) -> None:
 
 def swap_channels(course: Course) -> None:
     assert State.LOST in course.states()
-    assert course.last.changes == ("its channels come in another order and are matched by label",)
+    assert course.last.changes == (
+        "its channels are in a different order and are matched by label",
+    )
     assert reasons(course.after()) == {Reason.WARMING_UP}
     assert recovered(course)
 
@@ -288,7 +290,7 @@ def clock_jump(course: Course) -> None:
 
 
 def unix_time(course: Course) -> None:
-    assert "its stamps are Unix time" in course.last.detail
+    assert "its stamps are in Unix time" in course.last.detail
     assert reasons(course.prompt) == {Reason.WARMING_UP}
     assert of_now(course.predictions)
     assert recovered(course)

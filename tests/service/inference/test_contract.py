@@ -374,7 +374,7 @@ def test_a_calibration_that_cannot_be_is_refused_by_name(
     assert f"targets.0.calibration.{place}: " in message
 
 
-def test_a_calibration_is_told_with_what_it_was_chosen_on() -> None:
+def test_a_calibration_is_reported_with_what_it_was_chosen_on() -> None:
     assert CALIBRATION.describe() == (
         "temperature 1.25; calibration error 0.090 before and 0.040 after, on 960 windows of 2 "
         "validation people; unsure from 0.40 to 0.60"
@@ -439,7 +439,7 @@ def test_a_reference_of_another_representation_is_refused_before_a_headset_comes
     assert "the normaliser's reference is not of this representation" in message
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     def spoil(fields: Fields) -> None:
         del fields["name"]
         fields["trained_on"]["people"] = 0
@@ -449,7 +449,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert "trained_on.people" in message
 
 
-def test_a_result_is_never_told_without_its_protocol() -> None:
+def test_a_result_is_never_reported_without_its_protocol() -> None:
     told = contract().held_out[0].describe()
     for part in (
         "balanced accuracy 0.720 (95 % 0.610-0.830) over 160 trials",

@@ -133,7 +133,7 @@ def test_each_target_gets_a_probability_for_each_window(demo: Model) -> None:
         assert len(set(chances.tolist())) == 7  # it looks at the window
 
 
-def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told() -> None:
+def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_returned() -> None:
     plain = opened(small_graph(temperature=1.0))
     told = plain.predict(features(5))
     for name, chances in graph_outputs(plain, 5).items():
@@ -204,7 +204,7 @@ def test_a_batch_gives_what_its_windows_give_singly(demo: Model) -> None:
             assert chance[0] == pytest.approx(batch[name][number], abs=1e-6)
 
 
-def test_outputs_are_told_under_their_own_names() -> None:
+def test_outputs_are_returned_under_their_own_names() -> None:
     data = small_graph(outputs=("valence", "arousal"), temperature=1.0)
     swapped = opened(data)
     assert set(swapped.predict(features(1))) == {"arousal", "valence"}

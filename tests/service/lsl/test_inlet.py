@@ -200,7 +200,7 @@ def test_the_id_is_a_slug_safe_in_urls(name: str, source_id: str, expected: str)
     assert set(headset_id(info)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-def test_fewer_samples_than_are_worth_it_stay_for_a_while(lsl_session: str) -> None:
+def test_fewer_samples_than_the_minimum_stay_for_a_while(lsl_session: str) -> None:
     name = f"waiting-{os.getpid()}"
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "EEG", 2, 128.0, "float32", name))
     inlet = HeadsetInlet(resolve(name))

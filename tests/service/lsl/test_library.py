@@ -59,7 +59,7 @@ def test_the_library_that_is_loaded_is_named() -> None:
 
 
 @pytest.mark.skipif(not BUNDLED.is_file(), reason="pylsl bundles no liblsl for this platform")
-def test_it_is_told_how_the_library_was_found(tmp_path: Path) -> None:
+def test_it_is_reported_how_the_library_was_found(tmp_path: Path) -> None:
     assert load()["found_by"] == "bundled with pylsl"
     own = tmp_path / "libown.so"
     shutil.copy(BUNDLED, own)
@@ -87,7 +87,9 @@ def test_a_library_that_the_system_was_asked_for_is_named_by_its_whole_path(
     assert (found["found_by"], found["path"]) == ("in the system", str(tmp_path / "liblsl.so"))
 
 
-def test_a_missing_library_is_told_with_the_remedy_for_this_machine(without_library: Path) -> None:
+def test_a_missing_library_is_reported_with_the_remedy_for_this_machine(
+    without_library: Path,
+) -> None:
     if ctypes.util.find_library("lsl"):
         pytest.skip("this system has a liblsl of its own")
     error = load(PYTHONPATH=without_library)
@@ -100,7 +102,7 @@ def test_a_missing_library_is_told_with_the_remedy_for_this_machine(without_libr
 
 
 @pytest.mark.parametrize("what", ["no library", "another library"])
-def test_a_file_that_is_no_liblsl_is_told(tmp_path: Path, what: str) -> None:
+def test_a_file_that_is_not_liblsl_is_reported(tmp_path: Path, what: str) -> None:
     file: str | Path | None = tmp_path / "liblsl.so"
     if what == "no library":
         Path(file).write_text("not at all", encoding="utf-8")

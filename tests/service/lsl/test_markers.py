@@ -149,7 +149,7 @@ def test_what_is_beyond_what_is_asked_for_is_dropped_and_counted(lsl_session: st
     inlet.close()
 
 
-def test_an_end_of_the_source_is_told(lsl_session: str) -> None:
+def test_the_end_of_the_source_is_reported(lsl_session: str) -> None:
     outlet = Outlet()
     inlet = MarkerInlet(outlet.found())
     outlet.wait()

@@ -21,7 +21,7 @@ class FakeInlet:
     refreshed: int = 0
     pulled: int = 0
 
-    def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         self.pulled += 1
         count = self.chunks.pop(0) if self.chunks else 0
         if count is None:
@@ -36,7 +36,7 @@ class FakeInlet:
 class FakeListener:
     heard: list[int] = field(default_factory=list)
     losses: int = 0
-    worth: int = 1
+    min_samples: int = 1
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         assert samples.shape == (2, len(stamps))
@@ -86,7 +86,7 @@ def test_what_arrives_is_handed_over_and_nothing_is_not(poller: Poller, clock: C
     assert listener.heard == [3, 5]
 
 
-def test_a_lost_inlet_is_told_once_and_left_alone_while_the_others_go_on(
+def test_a_lost_inlet_is_reported_once_and_not_read_while_the_others_continue(
     poller: Poller, clock: Clock
 ) -> None:
     gone, other = FakeListener(), FakeListener()
@@ -145,7 +145,7 @@ def test_inlets_that_came_at_different_times_are_refreshed_at_different_times(
     assert (steps > 0.9).all()
 
 
-def test_the_end_of_a_round_is_told_after_all_of_its_samples(clock: Clock) -> None:
+def test_the_end_of_a_round_is_reported_after_all_of_its_samples(clock: Clock) -> None:
     told: list[str] = []
 
     @dataclass
@@ -167,8 +167,8 @@ def test_whatever_goes_wrong_with_one_the_others_go_on(
     poller: Poller, clock: Clock, at_fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class BrokenInlet(FakeInlet):
-        def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-            super().pull(worth)
+        def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+            super().pull(min_samples)
             raise RuntimeError("an error of liblsl's")
 
     class BrokenListener(FakeListener):

@@ -179,7 +179,7 @@ def test_who_missed_nothing_is_not_given_the_newest_again(bus: Bus, join: Join) 
     assert outbox.take() == []
 
 
-def test_who_cannot_be_given_the_missed_is_told_so_and_given_the_newest(
+def test_if_the_missed_cannot_be_recovered_that_is_reported_and_the_newest_sent(
     bus: Bus, join: Join, clock: FakeClock
 ) -> None:
     some(bus, 2)
@@ -362,7 +362,7 @@ def test_predictions_are_kept_no_longer_than_rest_looks_back(bus: Bus, clock: Fa
     assert bus.history.frames("a") == []
 
 
-def test_only_what_is_new_tells_how_long_the_way_takes(bus: Bus, clock: FakeClock) -> None:
+def test_only_new_predictions_count_for_the_delivery_latency(bus: Bus, clock: FakeClock) -> None:
     bus.publish(prediction("a", 0))
     bus.publish(prediction("a", 1))
     for resume in ({}, {"a": Position("e0", 0)}):

@@ -30,7 +30,7 @@ SECRET = "eeg_nurse_6f1d0a5b9c3e4287"  # noqa: S105 - it opens nothing
 UTC = 1.8e9  # when every session begins
 
 
-class FakeEntry:
+class FakeAccess:
     """Knows one key, and keeps what was noted."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class FakeEntry:
             raise EegEmotionError("found a key that is not known")
         return self.grant
 
-    def still(self, grant: Grant) -> bool:
+    def is_valid(self, grant: Grant) -> bool:
         self.asked += 1
         return not self.revoked
 
@@ -66,13 +66,13 @@ class Talk:
     """A session, and a client that says things and reads."""
 
     def __init__(self, bus: Bus, clock: FakeClock, grant: Grant | None, *asked: str) -> None:
-        self.bus, self.clock, self.entry = bus, clock, FakeEntry()
+        self.bus, self.clock, self.access = bus, clock, FakeAccess()
         self.closes: list[tuple[CloseCode, str]] = []
         self.bell = Bell()
         self.begun = clock.now
         self.session = Session(
             bus,
-            self.entry,
+            self.access,
             welcome=self.greet,
             close=lambda code, reason: self.closes.append((code, reason)),
             wake=self.bell,
@@ -142,16 +142,16 @@ def test_one_who_is_known_is_greeted_at_once_as_who_one_is(bus: Bus, clock: Fake
     assert talk.bell.rung == 1
     (welcome,) = talk.read()
     assert (welcome["type"], welcome["subject"]) == ("welcome", "anonymous")
-    assert talk.entry.noted == [("connected", "anonymous", None)]
+    assert talk.access.noted == [("connected", "anonymous", None)]
     assert talk.wait(60).ended is None, "and need not say hello"
 
 
-def test_a_stranger_hears_nothing_before_its_token(bus: Bus, stranger: Talk) -> None:
+def test_a_client_receives_nothing_before_its_token(bus: Bus, stranger: Talk) -> None:
     bus.publish(prediction("ward-1"))
     assert stranger.read() == []
     stranger.say("hello", token=SECRET, subscribe=["ward-1"])
     assert stranger.heard() == ["welcome", "subscribed ward-1", "prediction ward-1 0"]
-    assert stranger.entry.noted == [
+    assert stranger.access.noted == [
         ("connected", "nurse", None),
         ("subscribed", "nurse", "ward-1"),
     ]
@@ -183,7 +183,7 @@ def test_a_strangers_hello_without_a_token_ends_it(stranger: Talk, fields: dict[
     assert stranger.ended is CloseCode.BAD_CREDENTIALS
     assert "no token" in stranger.why
     assert stranger.read() == []
-    assert stranger.entry.noted == [("refused", None, None)]
+    assert stranger.access.noted == [("refused", None, None)]
 
 
 def test_a_wrong_token_ends_it_and_is_repeated_nowhere(stranger: Talk) -> None:
@@ -192,8 +192,8 @@ def test_a_wrong_token_ends_it_and_is_repeated_nowhere(stranger: Talk) -> None:
     assert stranger.ended is CloseCode.BAD_CREDENTIALS
     assert stranger.why == "found a key that is not known"
     assert stranger.read() == []
-    assert stranger.entry.noted == [("refused", None, None)]
-    assert wrong not in repr((stranger.why, stranger.entry.facts, vars(stranger.session)))
+    assert stranger.access.noted == [("refused", None, None)]
+    assert wrong not in repr((stranger.why, stranger.access.facts, vars(stranger.session)))
 
 
 def test_a_wrong_token_ends_it_where_none_was_asked_for_too(known: Talk) -> None:
@@ -250,7 +250,7 @@ def test_what_may_not_be_read_is_refused_and_the_rest_given(bus: Bus, stranger: 
     )  # fmt: skip
     assert "read:lab-1" in refused["detail"]
     assert (subscribed["type"], subscribed["headset"]) == ("subscribed", "ward-1")
-    assert stranger.entry.noted[1:] == [
+    assert stranger.access.noted[1:] == [
         ("subscribed", "nurse", "ward-1"),
         ("refused", "nurse", "lab-1"),
     ]
@@ -302,7 +302,7 @@ def test_a_257th_subscription_is_refused(bus: Bus, known: Talk) -> None:
     assert (refused["type"], refused["reason"]) == ("refused", "too_many")
     assert str(MAX_SUBSCRIPTIONS) in refused["detail"]
     assert "one-more" not in bus.following(known.session.outbox)
-    assert known.entry.noted[-1] == ("refused", "anonymous", "one-more")
+    assert known.access.noted[-1] == ("refused", "anonymous", "one-more")
     known.say("unsubscribe", headsets=["h0"]).say("subscribe", headsets=["one-more"])
     assert known.heard() == ["subscribed one-more"]
 
@@ -332,7 +332,9 @@ def test_details_come_for_those_who_ask(bus: Bus, known: Talk) -> None:
     assert known.heard() == ["detail a 0"]
 
 
-def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk) -> None:
+def test_a_client_that_unsubscribes_receives_nothing_more_and_no_answer(
+    bus: Bus, known: Talk
+) -> None:
     known.say("subscribe", headsets=["a", "b"]).read()
     known.say("unsubscribe", headsets=["a", "never"])
     for headset in ("a", "b"):
@@ -355,7 +357,7 @@ def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk)
     ],
 )
 @pytest.mark.parametrize("kind", ["hello", "subscribe"])
-def test_who_comes_back_is_told_whether_it_missed_something_and_is_given_it(
+def test_a_returning_client_receives_what_it_missed(
     bus: Bus,
     known: Talk,
     kind: str,
@@ -515,10 +517,10 @@ def test_what_is_no_message_of_the_protocol_ends_it_and_says_why(
 def test_a_token_in_the_wrong_place_is_repeated_nowhere(stranger: Talk, text: str) -> None:
     stranger.session.receive(text)
     assert stranger.ended is CloseCode.BAD_MESSAGE
-    assert SECRET not in repr((stranger.why, stranger.entry.facts, vars(stranger.session)))
+    assert SECRET not in repr((stranger.why, stranger.access.facts, vars(stranger.session)))
 
 
-def test_what_is_said_after_the_end_is_not_heard(bus: Bus, known: Talk) -> None:
+def test_messages_after_the_end_are_ignored(bus: Bus, known: Talk) -> None:
     known.say("nonsense").say("subscribe", headsets=["a"]).say("nonsense").say("ping")
     assert known.ended is CloseCode.BAD_MESSAGE
     assert known.read() == []
@@ -597,24 +599,24 @@ def test_a_grant_that_expires_ends_it(bus: Bus, clock: FakeClock) -> None:
     assert talk.wait(19).ended is None
     assert talk.wait(1).ended is CloseCode.CREDENTIALS_EXPIRED
     assert "expired" in talk.why
-    assert talk.entry.noted[-1] == ("credentials expired", "visitor", None)
+    assert talk.access.noted[-1] == ("credentials expired", "visitor", None)
 
 
 def test_a_grant_that_no_longer_stands_ends_it_within_seconds(stranger: Talk) -> None:
     stranger.say("hello", token=SECRET)
     assert stranger.wait(100).ended is None
-    stranger.entry.revoked = True
+    stranger.access.revoked = True
     assert stranger.wait(6).ended is CloseCode.BAD_CREDENTIALS
     assert "no longer valid" in stranger.why
-    assert stranger.entry.noted[-1] == ("credentials revoked", "nurse", None)
+    assert stranger.access.noted[-1] == ("credentials revoked", "nurse", None)
 
 
 def test_whether_a_grant_stands_is_not_asked_each_second(known: Talk) -> None:
     known.wait(100)
-    assert known.entry.asked == 20
+    assert known.access.asked == 20
 
 
-def test_one_is_told_that_the_service_stops_and_hears_on_until_its_end(
+def test_a_client_receives_going_away_and_further_messages_until_the_end(
     bus: Bus, known: Talk
 ) -> None:
     known.say("subscribe", headsets=["a"]).read()
@@ -626,12 +628,12 @@ def test_one_is_told_that_the_service_stops_and_hears_on_until_its_end(
     assert (known.ended, known.why) == (CloseCode.SHUTDOWN, "shutdown")
 
 
-def test_a_stranger_is_not_told_that_the_service_stops(stranger: Talk) -> None:
+def test_an_unauthenticated_client_does_not_receive_going_away(stranger: Talk) -> None:
     stranger.session.leave(1234)
     assert stranger.read() == []
 
 
-def test_one_who_says_hello_when_the_service_stops_is_told_after_the_greeting(
+def test_a_client_that_says_hello_when_the_service_stops_receives_going_away_after_the_welcome(
     bus: Bus, stranger: Talk
 ) -> None:
     stranger.session.leave(1234)
@@ -643,7 +645,7 @@ def test_it_ends_once_and_for_the_first_reason(known: Talk) -> None:
     known.session.end(CloseCode.SHUTDOWN, "shutdown")
     known.session.end(CloseCode.SLOW, "slow")
     known.session.leave(1)
-    known.entry.revoked = True
+    known.access.revoked = True
     known.wait(100)
     assert (known.ended, known.why) == (CloseCode.SHUTDOWN, "shutdown")
     assert known.read() == []
@@ -672,7 +674,7 @@ def test_a_close_code_says_whether_to_connect_again(code: CloseCode) -> None:
 def test_an_audit_line_is_for_a_request_and_not_for_each_of_its_names(stranger: Talk) -> None:
     names = [f"ward-{number}" for number in range(100)] + [f"lab-{number}" for number in range(100)]
     stranger.say("hello", token=SECRET, subscribe=names, detail=["ward-1"])
-    connected, subscribed, refused = zip(stranger.entry.noted, stranger.entry.facts, strict=True)
+    connected, subscribed, refused = zip(stranger.access.noted, stranger.access.facts, strict=True)
     assert connected[0] == ("connected", "nurse", None)
     assert subscribed[0] == ("subscribed", "nurse", " ".join(names[:100]))
     assert subscribed[1] == {"details": ["ward-1"]}
@@ -681,8 +683,8 @@ def test_an_audit_line_is_for_a_request_and_not_for_each_of_its_names(stranger: 
 
 def test_who_says_no_hello_is_noted(stranger: Talk) -> None:
     stranger.wait(HELLO_SECONDS + 1)
-    assert stranger.entry.noted == [("refused", None, None)]
-    assert stranger.entry.facts == [{"why": "no hello"}]
+    assert stranger.access.noted == [("refused", None, None)]
+    assert stranger.access.facts == [{"why": "no hello"}]
 
 
 def test_frames_that_are_no_message_count_as_messages_do(known: Talk) -> None:

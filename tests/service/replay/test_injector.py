@@ -142,7 +142,7 @@ def test_silent_volts_change_the_numbers_alone() -> None:
     np.testing.assert_allclose(samples, signal(stamps) * factors, rtol=1e-12)
 
 
-def test_a_lie_told_silently_outlives_a_reconnection_until_it_is_stated() -> None:
+def test_a_silent_lie_outlives_a_reconnection_until_it_is_stated() -> None:
     actions = play(
         "volts silently @0; rate 250 silently @0; swap-channels @1; volts @2; rate 250 @2"
     )
@@ -257,7 +257,7 @@ def test_actions_come_in_order_of_time() -> None:
     assert dues == sorted(dues)
 
 
-def test_what_was_not_reached_is_told() -> None:
+def test_what_was_not_reached_is_reported() -> None:
     faults = parse_faults("drop 1s @1; nan Fp1 @2; kill @4")
     injector = Injector(FORM, faults, reconnect_seconds=1.0)
     assert injector.unreached == faults

@@ -11,7 +11,7 @@ JUST_BEFORE = 1e-6
 
 def heard() -> Link:
     link = Link(OPENED)
-    link.heard(OPENED)
+    link.on_samples(OPENED)
     return link
 
 
@@ -19,14 +19,14 @@ def test_a_new_connection_is_connecting_until_samples_come() -> None:
     link = Link(OPENED)
     assert link.state(OPENED) is State.CONNECTING
     assert link.state(OPENED + 1.0) is State.CONNECTING
-    link.heard(OPENED + 1.0)
+    link.on_samples(OPENED + 1.0)
     assert link.state(OPENED + 1.0) is State.LIVE
 
 
 def test_samples_keep_it_live() -> None:
     link = heard()
     for second in range(100):
-        link.heard(OPENED + second)
+        link.on_samples(OPENED + second)
         assert link.state(OPENED + second + STALE_SECONDS - JUST_BEFORE) is State.LIVE
 
 
@@ -59,7 +59,7 @@ def test_a_silence_is_warned_of_while_the_headset_still_is_live() -> None:
 def test_a_headset_that_speaks_again_is_live_again(silent: float) -> None:
     link = heard()
     assert link.state(OPENED + silent) is not State.LIVE
-    link.heard(OPENED + silent)
+    link.on_samples(OPENED + silent)
     assert link.state(OPENED + silent) is State.LIVE
 
 
@@ -73,7 +73,7 @@ def test_a_closed_connection_is_lost_at_once_and_for_good() -> None:
     link = heard()
     link.close()
     assert link.state(OPENED) is State.LOST
-    link.heard(OPENED + 1.0)  # samples that were still on their way
+    link.on_samples(OPENED + 1.0)  # samples that were still on their way
     assert link.state(OPENED + 1.0) is State.LOST
 
 
@@ -83,8 +83,8 @@ def test_asking_for_the_state_changes_nothing() -> None:
     assert link.state(OPENED) is State.LIVE
 
 
-def test_silence_is_told_in_seconds_since_the_last_sample() -> None:
+def test_silence_is_measured_in_seconds_since_the_last_sample() -> None:
     link = Link(OPENED)
     assert link.silent_seconds(OPENED + 3.0) == 3.0
-    link.heard(OPENED + 4.0)
+    link.on_samples(OPENED + 4.0)
     assert link.silent_seconds(OPENED + 4.5) == 0.5

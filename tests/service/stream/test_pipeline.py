@@ -91,8 +91,8 @@ class Desk:
         )
         self.clock = Clock()
         self.late = late
-        self.numbered = PredictionSequence("a", "e1")
-        self.monitor = StreamPipeline(
+        self.sequence = PredictionSequence("a", "e1")
+        self.pipeline = StreamPipeline(
             admission=Admission.of(stream, settings),
             settings=settings,
             normaliser=contract.training_normaliser,
@@ -109,10 +109,10 @@ class Desk:
         if arrived is None:
             arrived = stamps[np.isfinite(stamps)][-1] + CLOCK_OFFSET + self.late
         self.clock.now = arrived - TICK
-        judged = self.monitor.feed(samples, stamps, CLOCK_OFFSET)
+        judged = self.pipeline.feed(samples, stamps, CLOCK_OFFSET)
         if judged is None:
             return None
-        (prediction,) = predict(self.model, [(self.numbered, judged)], self.clock)
+        (prediction,) = predict(self.model, [(self.sequence, judged)], self.clock)
         return prediction
 
     def run(
@@ -190,7 +190,7 @@ def test_a_clock_offset_that_changes_is_used_from_then_on() -> None:
     desk = Desk()
     desk.run(samples[:, :1279], stamps[:1279])
     desk.clock.now = stamps[1279] + CLOCK_OFFSET + 1.0
-    judged = desk.monitor.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
+    judged = desk.pipeline.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
     assert judged is not None
     assert judged.end == stamps[1279] + (CLOCK_OFFSET + 0.5) + UTC_OFFSET
 
@@ -254,7 +254,7 @@ def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
 ) -> None:
     desk = Desk(served=adapted(rest=True))
     # Any of the right width will do: here the demo model's.
-    desk.monitor.use(model().contract.training_normaliser)
+    desk.pipeline.use(model().contract.training_normaliser)
     assert scores(desk.run(*person())) == scores(Desk().run(*person()))
 
 
@@ -263,9 +263,9 @@ def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
 ) -> None:
     for given in (model().contract.training_normaliser, None):
         desk = Desk(served=adapted(rest=True), unit="")
-        desk.monitor.use(model().contract.training_normaliser)
-        assert desk.monitor.weighing
-        desk.monitor.use(given)
+        desk.pipeline.use(model().contract.training_normaliser)
+        assert desk.pipeline.is_inferring_unit
+        desk.pipeline.use(given)
         found = {reason for p in desk.run(*person()) for reason in p.reasons}
         assert (Reason.NO_BASELINE in found) == (given is None)
 
@@ -278,7 +278,7 @@ def test_a_normaliser_that_comes_after_a_window_was_made_is_for_the_next_one(
     def interrupted(segment: Segment, samples: Array) -> Iterator[Window]:
         for window in feed(segment, samples):
             # As the event loop's thread may do at this very moment.
-            desk.monitor.use(model().contract.training_normaliser)
+            desk.pipeline.use(model().contract.training_normaliser)
             yield window
 
     monkeypatch.setattr(Segment, "feed", interrupted)
@@ -326,7 +326,7 @@ def test_no_window_spans_a_gap(missing: int, at: int) -> None:
         assert window.end <= before or window.start >= after
         assert window.end - window.start == pytest.approx(639 / 128.0, abs=1e-6)
     assert {p.window.start >= after for p in predictions} == {True, False}
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, missing)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, missing)
 
 
 def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settled() -> None:
@@ -368,7 +368,7 @@ def test_a_clock_that_jumps_back_is_a_gap_with_nothing_missing() -> None:
     jumped[2000:] -= 100.0
     desk = Desk()
     predictions = desk.run(samples, jumped)
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, 0)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 0)
     assert Reason.GAP in {reason for p in predictions for reason in p.reasons}
     assert all(p.window.end > p.window.start for p in predictions)
 
@@ -389,7 +389,9 @@ def test_no_prediction_has_a_stamp_that_is_not_finite(value: float) -> None:
 
 
 @pytest.mark.parametrize("offset", range(0, 128, 17))
-def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(offset: int) -> None:
+def test_of_a_burst_only_the_newest_window_is_returned_and_the_others_are_counted(
+    offset: int,
+) -> None:
     samples, stamps = person()
     steady, desk = Desk(hop_seconds=0.25), Desk(hop_seconds=0.25)
     expected = steady.run(samples, stamps, chunk=1)
@@ -397,14 +399,14 @@ def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(of
     before = desk.run(samples[:, :start], stamps[:start])
     newest = desk.feed(samples[:, start:stop], stamps[start:stop])
     assert newest is not None
-    assert desk.monitor.counts.superseded == 7
+    assert desk.pipeline.counts.superseded == 7
     assert newest.seq == before[-1].seq + 1  # what is not told takes no number
     (same,) = [p for p in expected if p.window == newest.window]
     assert newest.window.end > utc(stamps[stop - 1 - 32])
     assert scores([newest]) == scores([same])
 
 
-def test_every_window_is_told_or_counted() -> None:
+def test_every_window_is_returned_or_counted() -> None:
     samples, stamps = person()
     desk, told, start = Desk(hop_seconds=0.25), 0, 0
     rng = np.random.default_rng(1)
@@ -412,9 +414,9 @@ def test_every_window_is_told_or_counted() -> None:
         stop = start + int(rng.integers(1, 256))
         told += desk.feed(samples[:, start:stop], stamps[start:stop]) is not None
         start = stop
-    assert desk.monitor.counts.superseded > 0
-    assert told + desk.monitor.counts.superseded == (len(stamps) - 640) // 32 + 1
-    assert desk.monitor.counts.received == len(stamps)
+    assert desk.pipeline.counts.superseded > 0
+    assert told + desk.pipeline.counts.superseded == (len(stamps) - 640) // 32 + 1
+    assert desk.pipeline.counts.received == len(stamps)
 
 
 def test_a_backlog_older_than_stale_gives_no_score() -> None:
@@ -427,7 +429,7 @@ def test_a_backlog_older_than_stale_gives_no_score() -> None:
 
 def test_stamps_in_the_future_are_refused_with_the_remedy() -> None:
     Desk(late=-4.0).run(*person(seconds=2))
-    with pytest.raises(ClockError, match=r"6 s ahead of this machine's LSL clock.*set that in"):
+    with pytest.raises(ClockError, match=r"6 s ahead of this machine's LSL clock.*correct this in"):
         Desk(late=-6.0).run(*person(seconds=2))
 
 
@@ -453,8 +455,8 @@ def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float
             assert (p.arousal.probability, p.valence.label) == (None, None)
     late = [p for p in predictions if Reason.STALE in p.reasons]
     assert len(late) >= 2
-    assert desk.monitor.counts.superseded == 36 - len(predictions) > 0
-    assert (desk.monitor.counts.gaps, predictions[-1].valid) == (0, True)
+    assert desk.pipeline.counts.superseded == 36 - len(predictions) > 0
+    assert (desk.pipeline.counts.gaps, predictions[-1].valid) == (0, True)
 
 
 # Clocks
@@ -477,11 +479,11 @@ def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: i
         start = utc(stamps[at + 128 * number])
         assert p.window.start == pytest.approx(start, abs=1e-5)
         assert 0.0 <= p.latency_ms.total <= 150.0
-    assert desk.monitor.counts.missing == 0
-    said = desk.monitor.describe_time()
+    assert desk.pipeline.counts.missing == 0
+    said = desk.pipeline.describe_time()
     assert said is not None
-    assert f"its clock has jumped by {shift:+.1f} s in all" in said
-    assert "dated by when they arrived" in said
+    assert f"its clock has jumped by {shift:+.1f} s in total" in said
+    assert "dated by their arrival" in said
 
 
 def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future() -> None:
@@ -507,7 +509,7 @@ def test_a_clock_that_is_set_forth_and_back_is_followed_both_times() -> None:
     jumped[1600:3200] += 30.0
     desk = Desk()
     predictions = desk.run(samples, jumped, arrived=stamps + CLOCK_OFFSET + 0.01)
-    assert desk.monitor.counts.gaps == 2
+    assert desk.pipeline.counts.gaps == 2
     assert predictions[-1].valid
     ends = np.array([p.window.end for p in predictions])
     assert (np.diff(ends) > 0.99).all()
@@ -526,13 +528,13 @@ def test_unix_time_for_stamps_is_taken_as_it_is() -> None:
         assert p.window.start == unix[128 * p.seq]
         assert p.window.end == unix[128 * p.seq + 639]
     assert scores(predictions) == scores(Desk().run(samples, stamps))
-    assert desk.monitor.describe_time() == "its stamps are Unix time, not LSL's clock"
+    assert desk.pipeline.describe_time() == "its stamps are in Unix time, not by LSL's clock"
 
 
 def test_of_stamps_by_lsls_clock_nothing_is_said() -> None:
     desk = Desk()
     desk.run(*person())
-    assert desk.monitor.describe_time() is None
+    assert desk.pipeline.describe_time() is None
 
 
 def test_samples_that_come_twice_are_in_no_window() -> None:
@@ -557,14 +559,14 @@ def test_samples_that_come_twice_are_in_no_window() -> None:
     assert len(good) >= 14
 
 
-def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of() -> None:
+def test_a_sender_that_stamps_when_it_sends_is_followed_and_reported() -> None:
     samples, stamps = person(seconds=40)
     late = np.random.default_rng(2).uniform(0.0, 0.03, len(stamps) // 16)
     jittered = stamps + np.repeat(late, 16)
     desk = Desk()
     predictions = desk.run(samples, jittered, arrived=jittered + CLOCK_OFFSET + 0.01)
     assert sum(p.valid for p in predictions) >= 25
-    said = desk.monitor.describe_time()
+    said = desk.pipeline.describe_time()
     assert said is not None
     assert "its stamps jitter" in said
 
@@ -594,9 +596,9 @@ def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float) -> 
     stamps = SOURCE_START + (stamps - SOURCE_START) * 128.0 / sfreq
     desk = Desk()
     desk.run(samples[:, :640], stamps[:640])
-    assert desk.monitor.measured_sfreq is None
+    assert desk.pipeline.measured_sfreq is None
     assert valid(desk.run(samples[:, 640:], stamps[640:]))
-    assert desk.monitor.measured_sfreq == pytest.approx(sfreq, abs=0.1)
+    assert desk.pipeline.measured_sfreq == pytest.approx(sfreq, abs=0.1)
 
 
 def test_lost_samples_are_no_wrong_rate() -> None:
@@ -604,7 +606,7 @@ def test_lost_samples_are_no_wrong_rate() -> None:
     kept = np.flatnonzero(np.arange(len(stamps)) % 900 >= 100)
     desk = Desk()
     desk.run(samples[:, kept], stamps[kept])
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (5, 500)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (5, 500)
 
 
 # A unit that is not stated
@@ -617,36 +619,36 @@ def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str) -> None
     samples, stamps = person()
     desk = Desk(unit="")
     begin = 4 * 128
-    assert desk.monitor.weighing
+    assert desk.pipeline.is_inferring_unit
     assert desk.run(samples[:, : begin - 16] * UNITS[unit], stamps[: begin - 16]) == []
-    assert desk.monitor.weighing
+    assert desk.pipeline.is_inferring_unit
     predictions = desk.run(samples[:, begin - 16 :] * UNITS[unit], stamps[begin - 16 :])
-    assert not desk.monitor.weighing
-    assert desk.monitor.layout.unit.startswith(f"{unit}, judged by its amplitude of ")
+    assert not desk.pipeline.is_inferring_unit
+    assert desk.pipeline.layout.unit.startswith(f"{unit}, inferred from its amplitude of ")
     # From then on it is as if it had just connected and stated its unit.
     stated = Desk().run(samples[:, begin:], stamps[begin:])
     assert [p.window for p in predictions] == [p.window for p in stated]
     for found, expected in zip(valid(predictions), valid(stated), strict=True):
         assert found.arousal.probability == pytest.approx(expected.arousal.probability, abs=1e-4)
         assert found.valence.probability == pytest.approx(expected.valence.probability, abs=1e-4)
-    assert desk.monitor.counts.received == len(stamps)
+    assert desk.pipeline.counts.received == len(stamps)
 
 
 @pytest.mark.parametrize("factor", [0.03, 30.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(factor: float) -> None:
+def test_an_amplitude_that_matches_no_unit_is_refused(factor: float) -> None:
     samples, stamps = person(seconds=21)
     desk = Desk(unit="")
     with pytest.raises(UnitSuspect, match=r"state no unit.*median amplitude.*state the unit under"):
         desk.run(samples * factor, stamps)
 
 
-def test_a_headset_that_is_put_on_after_its_stream_began_is_weighed_then() -> None:
+def test_the_unit_of_a_headset_that_is_put_on_late_is_inferred_then() -> None:
     samples, stamps = person()
     worn = samples.copy()
     worn[:, : 3 * 128] = 0.0
     desk = Desk(unit="")
     assert valid(desk.run(worn, stamps))
-    assert desk.monitor.layout.unit.startswith("µV, judged")
+    assert desk.pipeline.layout.unit.startswith("µV, inferred")
 
 
 def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
@@ -654,7 +656,7 @@ def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
     kept = np.delete(np.arange(len(stamps)), np.arange(256, 400))
     desk = Desk(unit="")
     assert valid(desk.run(samples[:, kept], stamps[kept]))
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, 144)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 144)
 
 
 def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
@@ -669,10 +671,10 @@ def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> N
 def test_the_newest_window_is_kept_with_its_verdict_valid_or_not() -> None:
     samples, stamps = person()
     desk = Desk()
-    assert desk.monitor.newest is None
+    assert desk.pipeline.newest is None
     for part in (slice(0, 700), slice(700, None)):
         prediction = desk.run(samples[:, part], stamps[part])[-1]
-        newest = desk.monitor.newest
+        newest = desk.pipeline.newest
         assert newest is not None
         assert (newest.start, newest.end) == (prediction.window.start, prediction.window.end)
         assert newest.reasons == prediction.reasons
@@ -725,7 +727,7 @@ def test_an_endless_run_of_nan_never_gives_a_score() -> None:
     assert all(Reason.OUT_OF_RANGE in p.reasons for p in predictions)
 
 
-def test_a_dead_electrode_and_a_wrong_unit_are_told() -> None:
+def test_a_dead_electrode_and_a_wrong_unit_are_reported() -> None:
     samples, stamps = person()
     dead = samples.copy()
     dead[20] = dead[20, 0]

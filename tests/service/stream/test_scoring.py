@@ -247,7 +247,7 @@ def test_where_the_model_fails_no_number_is_used_up(adapted: Callable[..., Model
         def predict(self, features: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
             raise RuntimeError("a defect")
 
-    numbered = PredictionSequence("a", "e")
+    sequence = PredictionSequence("a", "e")
     with pytest.raises(RuntimeError, match="a defect"):
-        predict(Broken(), [(numbered, judged())], lambda: 0.0)
-    assert numbered.seq == 0
+        predict(Broken(), [(sequence, judged())], lambda: 0.0)
+    assert sequence.seq == 0
