@@ -512,7 +512,7 @@ def upgrade(address: str, query: str = "", **headers: str) -> websockets.connect
         ("", {"Origin": "null"}, 403, "found a page of the origin"),
         ("?token=hunter2", {}, 400, "found 'token' in the address"),
         ("?headset=*&Access_Token=hunter2", {}, 400, "found 'Access_Token' in the address"),
-        ("", {"Authorization": "Bearer hunter2"}, 401, "found a key that is not known"),
+        ("", {"Authorization": "Bearer hunter2"}, 401, "found a key that is unknown"),
     ],
 )
 async def test_a_websocket_is_refused_before_the_upgrade(

@@ -443,12 +443,12 @@ def test_a_signal_that_says_nothing_fails_with_why(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(collection: RestCollection) -> Normaliser:
-        raise RestError("the resting signal is of no use: found 1 features that do not vary")
+        raise RestError("the resting signal cannot be used: found 1 features that do not vary")
 
     monkeypatch.setattr(RestCollection, "normaliser", refuse)
     failed = collect(desk)
     assert failed.state is BaselineState.FAILED
-    assert "no baseline was made for p07: the resting signal is of no use" in failed.detail
+    assert "no baseline was made for p07: the resting signal cannot be used" in failed.detail
     assert desk.store.names() == ()
 
 

@@ -215,7 +215,7 @@ async def test_a_token_is_asked_for_and_judged(
     async with serving() as address:
         url = f"http://{address}"
         for token in (None, "another"):
-            with pytest.raises(RefusedError, match="give a valid key or token") as refused:
+            with pytest.raises(RefusedError, match="pass a valid key or token") as refused:
                 async with connect(url, token=token):
                     pytest.fail("connected")
             assert refused.value.code == 4500

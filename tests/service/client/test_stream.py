@@ -157,7 +157,7 @@ async def test_a_service_that_answers_nothing_is_left(
     async with connect(script.address, sleep=naps) as stream:
         await greeting
         peer, _ = await script.greeted()
-        assert await following(stream) == Reconnected({}, "nothing came for 0.2 s")
+        assert await following(stream) == Reconnected({}, "nothing arrived for 0.2 s")
         await peer.say(prediction())
         assert await following(stream) == prediction()
 
@@ -352,9 +352,9 @@ async def test_leaving_while_it_waits_for_a_welcome_closes_that_connection(
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (4500, "give a valid key or token"),
+        (4500, "pass a valid key or token"),
         (4501, "client of the service's"),
-        (4777, "messages"),
+        (4777, "log"),
         (1009, "shorter token"),
     ],
 )
@@ -474,7 +474,7 @@ async def test_a_message_that_is_wrong_ends_the_stream(script: Script, text: str
     async with connect(script.address) as stream:
         peer, _ = await greeting
         await peer.say(text)
-        with pytest.raises(MessageError, match=r"not of emotion\.v1\.json"):
+        with pytest.raises(MessageError, match=r"not part of emotion\.v1\.json"):
             await following(stream)
         with pytest.raises(ConnectionClosed):
             await peer.socket.recv()

@@ -330,7 +330,7 @@ def test_numbered_labels_are_told_to_need_the_cap(findings: Findings) -> None:
     found = named(findings, "numbered")
     assert (found.good, found.check, found.coverage) == (False, "quarantined", None)
     assert found.reason is not None
-    assert "say by --cap which cap they are of" in found.reason
+    assert "name their cap with --cap" in found.reason
 
 
 def test_two_streams_with_one_id_are_both_told(findings: Findings) -> None:

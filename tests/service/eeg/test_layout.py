@@ -133,7 +133,9 @@ def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit:
     assert layout.interpolated == layout.dropped == ("Pz",)
     expected = plan([name for name in DEAP32 if name != "Pz"])
     np.testing.assert_array_equal(layout.matrix, expected.matrix)
-    with pytest.raises(ChannelsMissing, match=rf"missing: Pz.* no voltage.*Pz: {re.escape(unit)}"):
+    with pytest.raises(
+        ChannelsMissing, match=rf"missing: Pz.* not a voltage.*Pz: {re.escape(unit)}"
+    ):
         plan(DEAP32, units, max_interpolated=0)
 
 
@@ -235,7 +237,7 @@ def test_units_go_with_their_labels_when_the_order_differs() -> None:
 
 
 def test_a_channel_without_a_known_place_cannot_be_filled_in() -> None:
-    with pytest.raises(ChannelsMissing, match="place of Nose"):
+    with pytest.raises(ChannelsMissing, match="position of Nose"):
         plan(DEAP32, channels=(*DEAP32, "Nose"))
 
 
@@ -308,7 +310,7 @@ def test_numbered_labels_without_a_cap_are_refused_with_the_remedy() -> None:
 
 
 def test_a_cap_that_does_not_reach_is_named() -> None:
-    with pytest.raises(ChannelsMissing, match=r"found 16 of .* taken for the cap openbci16"):
+    with pytest.raises(ChannelsMissing, match=r"found 16 of .* read as those of the cap openbci16"):
         plan([f"Ch{n}" for n in range(1, 17)], cap=CAPS["openbci16"])
 
 
@@ -359,13 +361,13 @@ def test_weights_are_kept_and_cannot_be_changed() -> None:
 
 def test_nothing_can_be_filled_in_from_nothing() -> None:
     layout = plan(("Fp1", "Cz", "Oz"), channels=("Fp1", "Cz", "Oz"))
-    with pytest.raises(ChannelsMissing, match="no good channel of known place is left"):
+    with pytest.raises(ChannelsMissing, match="no good channel with a known position is left"):
         layout.without(np.ones(3, dtype=bool))
 
 
 def test_a_bad_channel_without_a_known_place_cannot_be_filled_in() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
-    with pytest.raises(ChannelsMissing, match="place of Nose"):
+    with pytest.raises(ChannelsMissing, match="position of Nose"):
         layout.without(marked(layout, "Nose"))
 
 

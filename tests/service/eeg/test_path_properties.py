@@ -255,7 +255,7 @@ class Admitted:
     channel_count: int = len(LABELS)
 
     def infer_unit(self, amplitudes: NDArray[np.float64]) -> Layout:
-        raise AssertionError("found a stream that is weighed, expected one whose unit is stated")
+        raise AssertionError("found a call of infer_unit, expected none: the unit is stated")
 
 
 def pipeline(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:

@@ -113,7 +113,8 @@ def test_only_the_first_minute_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(3.0, "of no use: found 1 features"), (np.nan, "of no use: .* finite")]
+    ("value", "said"),
+    [(3.0, "cannot be used: found 1 features"), (np.nan, "cannot be used: .* finite")],
 )
 def test_rest_that_says_nothing_is_refused(value: float, said: str) -> None:
     rest = pieces(30)

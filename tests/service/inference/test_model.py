@@ -288,12 +288,12 @@ def test_the_remedy_in_the_message_works(copied: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no graph at all", b"\x89PNG\r\n", b"\0" * 100])
 def test_bytes_that_are_no_onnx_are_refused(data: bytes) -> None:
-    with pytest.raises(ModelError, match="no ONNX graph that ONNX Runtime can run"):
+    with pytest.raises(ModelError, match="not an ONNX graph that ONNX Runtime can run"):
         opened(data)
 
 
 def test_a_file_that_was_cut_short_is_refused() -> None:
-    with pytest.raises(ModelError, match="no ONNX graph"):
+    with pytest.raises(ModelError, match="not an ONNX graph"):
         opened(DEMO.read_bytes()[:5000])
 
 
@@ -307,7 +307,7 @@ def test_a_file_without_a_contract_is_refused_with_the_remedy() -> None:
 
 
 def test_a_broken_contract_is_refused() -> None:
-    assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
+    assert "not JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
     assert "schema version 9, expected 3" in refused(
         with_contract(lambda fields: fields.update(schema_version=9))
     )

@@ -19,7 +19,7 @@ from pylsl.util import LostError
 
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 from eeg_emotion.replay.faults import FaultError, parse_faults
-from eeg_emotion.replay.marker_outlet import NoteOutlet
+from eeg_emotion.replay.marker_outlet import MarkerOutlet
 from eeg_emotion.replay.replayer import Replayer, ReplayReport
 
 SFREQ = 128.0
@@ -279,7 +279,7 @@ def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
 ) -> None:
     now, source_id = 100.0, uuid.uuid4().hex
     info = pylsl.StreamInfo("Notes", "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
-    notes = NoteOutlet(info, lambda: now)
+    notes = MarkerOutlet(info, lambda: now)
     notes.push("start", 1.0)
     now += late
     notes.flush()
