@@ -74,7 +74,7 @@ def model_file(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]],
 
 @dataclass
 class FakePipeline:
-    """What a headset's line lends to a collection; `used` keeps what it was told to judge by."""
+    """The part of a pipeline that a collection uses; `used` records the normalisers."""
 
     settings: PathSettings
     layout: Layout | None
@@ -89,7 +89,7 @@ class FakePipeline:
 
 @pytest.fixture
 def fake_pipeline() -> FakePipeline:
-    """A running line of the demo model, without the line."""
+    """A pipeline of the demo model that processes nothing."""
     path = load_model(demo_model_path()).contract.path
     return FakePipeline(path, identity_layout(path.channels))
 

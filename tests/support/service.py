@@ -38,7 +38,7 @@ from eeg_emotion.publish.outbox import Outbox
 
 @dataclass(frozen=True)
 class FakeStream:
-    """A headset's line, with whatever stands in for its pipeline."""
+    """A headset's stream, with a stand-in for its pipeline."""
 
     pipeline: Any
 

@@ -113,7 +113,7 @@ class Stream:
             logger.info("lost %s (%s), trying again in %.1f s", self._address.url, why, wait)
             await self._sleep(wait)
             # A consumer that is behind first takes what it has: so no more than one connection's
-            # credits wait here, and it is not told that it missed what it already has.
+            # credits wait here, and `Reconnected` does not report messages that it already has.
             while self._inbox.waiting:
                 self._taken.clear()
                 await self._taken.wait()

@@ -138,7 +138,7 @@ class AmplitudeMeter:
         self._pending_good = self._pending_good[:, whole:]
 
     def _clean(self, values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Subtract each channel's first good sample, and hold the last good one where one is bad.
+        """Subtract each channel's first good sample, and replace bad ones by the last good one.
 
         Otherwise an electrode's offset of some mV would ring in the filters for seconds, and a
         single NaN would stay in them forever.

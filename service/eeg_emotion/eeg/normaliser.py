@@ -43,7 +43,7 @@ class Normaliser:
     def apply(
         self, windows: NDArray[np.floating], representation: Representation
     ) -> NDArray[np.float32]:
-        """Turn `(..., steps, measures)` into the network's `(..., steps, features)`."""
+        """Return the network's `(..., steps, features)` of `(..., steps, measures)`."""
         features = representation.recentre(windows, self.reference)
         return np.asarray((features - np.array(self.mean)) / np.array(self.sd), dtype=np.float32)
 

@@ -62,15 +62,15 @@ class RawSignal(_AsMeasured):
     kind: Literal["raw"] = "raw"
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return 1
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the measures, and so the features, of a row."""
+        """Return the names of a row's measures, which are also its features."""
         return channels
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _RawExtractor()
 
 
@@ -121,15 +121,15 @@ class BandPower(_AsMeasured):
     bands: tuple[Band, ...] = FOUR_BANDS
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the measures, and so the features, of a row."""
+        """Return the names of a row's measures, which are also its features."""
         return tuple(f"{channel} {band.name}" for band in self.bands for channel in channels)
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _BandExtractor(self, channels, sfreq)
 
 
@@ -204,7 +204,7 @@ class Tangent:
             )
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -251,7 +251,7 @@ class Tangent:
         return np.concatenate(vectors, axis=-1)
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _CovarianceExtractor(self, channels, sfreq)
 
 

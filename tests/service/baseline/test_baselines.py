@@ -108,16 +108,16 @@ class Desk:
     def second(
         self, identifier: str = "h1", number: int = 0, bad: bool = False, **said: Any
     ) -> None:
-        """Let a second of samples come, as the fleet does: to the line, then told here."""
+        """Deliver a second of samples as the fleet does: to the pipeline, then to the baselines."""
         self.now += 1.0
         samples = self.signal[:, number * SFREQ : (number + 1) * SFREQ]
         if (rest := self.streams[identifier].pipeline.rest) is not None:
             rest.feed(samples * np.nan if bad else samples)
         self.baselines.on_samples(identifier, self.prediction(identifier, **said) if said else None)
 
-    def seconds(self, first: int, last: int, **told: Any) -> None:
+    def seconds(self, first: int, last: int, **reported: Any) -> None:
         for number in range(first, last):
-            self.second(number=number, **told)
+            self.second(number=number, **reported)
 
     def prediction(
         self, identifier: str = "h1", *, seq: int = 0, late: float = 0.0, took: float = 0.001
@@ -153,9 +153,13 @@ def collect(desk: Desk, name: str | None = "p07", seconds: int = 20) -> Baseline
 
 
 def states(desk: Desk) -> list[BaselineState]:
-    """Return the states that were told, each once in its turn."""
-    told = [message.state for message in desk.bus.baselines]
-    return [state for number, state in enumerate(told) if number == 0 or told[number - 1] != state]
+    """Return the published states, without repetitions."""
+    reported = [message.state for message in desk.bus.baselines]
+    return [
+        state
+        for number, state in enumerate(reported)
+        if number == 0 or reported[number - 1] != state
+    ]
 
 
 # -- a collection ------------------------------------------------------------------------------
@@ -209,12 +213,12 @@ def test_each_clean_second_is_reported_and_each_other_with_its_reason(desk: Desk
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
     desk.second(number=5, bad=True)
-    told = desk.bus.baselines
-    assert [(item.clean_seconds, sum(item.refused.values())) for item in told] == [
+    reported = desk.bus.baselines
+    assert [(item.clean_seconds, sum(item.refused.values())) for item in reported] == [
         (0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (2, 3), (2, 4),
     ]  # fmt: skip
-    assert told[-1].refused == {"warming_up": 3, "out_of_range": 1}
-    assert told[-1].detail == (
+    assert reported[-1].refused == {"warming_up": 3, "out_of_range": 1}
+    assert reported[-1].detail == (
         "2 of 20 s of clean rest; not counted: 3 s filters settling, 1 s samples out of range"
     )
 

@@ -147,17 +147,17 @@ async def test_a_long_history_comes_whole(broker: Broker) -> None:
 
 async def test_a_call_is_answered_by_the_ingest_that_is_asked(broker: Broker) -> None:
     ingest, gateway = ingest_bus(broker.url), gateway_bus(broker.url)
-    heard: list[Call] = []
+    received: list[Call] = []
 
     async def answer(call: Call) -> Reply:
-        heard.append(call)
+        received.append(call)
         return Reply(status=200, headers={"content-type": "text/plain"}, body="so it is")
 
     ingest.answer_calls(answer)
     async with running(ingest, gateway):
         await until(lambda: gateway.mirror.ingests())
         reply = await gateway.call(("here", "i1"), ASKED)
-        assert (reply.body, heard) == ("so it is", [ASKED])
+        assert (reply.body, received) == ("so it is", [ASKED])
         with pytest.raises(IngestUnreachable, match="'i2' of the site 'here'"):
             await gateway.call(("here", "i2"), ASKED)
 

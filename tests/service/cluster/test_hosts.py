@@ -155,7 +155,9 @@ async def test_a_host_that_is_cut_off_is_reported_and_its_predictions_of_that_ti
 
             lan.cut("i1")
             for watch in (one, two):
-                await until(lambda w=watch: (ONE, "lost") in [told[:2] for told in w.states])
+                await until(
+                    lambda w=watch: (ONE, "lost") in [reported[:2] for reported in w.states]
+                )
             before = len(two.of(TWO))
             lan.mend("i1")
             for watch in (one, two):
@@ -164,7 +166,7 @@ async def test_a_host_that_is_cut_off_is_reported_and_its_predictions_of_that_ti
             assert len(two.of(TWO)) > before
             for watch in (one, two):
                 assert is_whole(watch.of(TWO))
-                assert {told[1] for told in watch.states if told[0] == TWO} <= {
+                assert {reported[1] for reported in watch.states if reported[0] == TWO} <= {
                     "connecting",
                     "live",
                 }
@@ -173,8 +175,8 @@ async def test_a_host_that_is_cut_off_is_reported_and_its_predictions_of_that_ti
             lan.cut("g1")
             async with lan.watch(second, stood) as moved:
                 await until(lambda: moved.of(ONE) and moved.of(TWO))
-            told = {each["headset"]: each["recovered"] for each in moved.subscribed}
-            assert told == {ONE: True, TWO: True, "*": None}
+            reported = {each["headset"]: each["recovered"] for each in moved.subscribed}
+            assert reported == {ONE: True, TWO: True, "*": None}
             for headset in (ONE, TWO):
                 place = stood[headset]
                 assert is_whole([(place["epoch"], place["seq"]), *moved.of(headset)])

@@ -1,4 +1,4 @@
-"""What a gateway makes of what comes, and of what does not; the broker is left out."""
+"""What a gateway does with messages that arrive, and that do not; without a broker."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def gateway(clock: FakeClock) -> Gateway:
 
 @pytest.fixture
 def following(gateway: Gateway) -> Gateway:
-    """One that has received of the headset from its first prediction on."""
+    """A gateway that has received the headset from its first prediction on."""
     gateway.announce(a=None)
     gateway.questions()
     gateway.mirror.on_message(status())
@@ -108,7 +108,7 @@ def test_an_ingest_that_is_news_is_asked_for_states_and_for_what_was(gateway: Ga
     history, states = gateway.questions()
     gateway.mirror.on_answer(states, StatesFound(statuses=(status(),)))
     gateway.answer(history, 0, 1, 2)
-    assert gateway.received() == ["status a"], "what was is told to nobody who did not ask"
+    assert gateway.received() == ["status a"], "the past is sent only on request"
     assert gateway.bus.last_prediction("a") == prediction(seq=2)
     assert gateway.resumed("e0", 0) == Recovery(recovered=True, missed=2)
     gateway.announce(a=("e0", 2))
@@ -159,7 +159,9 @@ def test_consecutive_predictions_pass_and_repeated_ones_do_not(following: Gatewa
 def test_a_hole_is_filled_in_order_before_what_came_after_it(following: Gateway) -> None:
     following.mirror.on_message(prediction(seq=3))
     following.mirror.on_message(prediction(seq=4))
-    assert following.received() == [], "nothing newer is told before what lacks is known"
+    assert following.received() == [], (
+        "nothing newer is published before the missing ones are known"
+    )
     (question,) = following.questions()
     assert question == HistoryWanted(headset="a", epoch="e0", seq=0)
     following.answer(question, 1, 2, 3)  # it was asked before the fourth was made
@@ -254,7 +256,7 @@ def test_headsets_of_a_silent_ingest_are_lost_until_it_sends_again(
     assert "until the ingest 'i1' of the site 'here' is back" in shown.detail
     assert following.mirror.owner("a") is None
     following.mirror.tick(connected=True)
-    assert following.received() == [], "it is told once"
+    assert following.received() == [], "it is published once"
 
     following.announce(a=("e0", 0))
     (states,) = following.questions()
@@ -280,7 +282,7 @@ def test_it_is_ready_once_what_ingests_keep_is_known(gateway: Gateway, clock: Fa
     clock.now += 2
     assert mirror.following
     gateway.announce(a=("e0", 2))
-    assert not mirror.following, "who resumes here now could not be told what they missed"
+    assert not mirror.following, "a client that resumes here now could not get what it missed"
     history, _ = gateway.questions()
     gateway.answer(history, 0, 1, 2)
     assert mirror.following

@@ -161,7 +161,7 @@ def test_windows_name_the_raw_samples_that_they_cover(sfreq: float, hop_seconds:
     assert {window.last_sample - window.first_sample for window in windows} == {
         round((5.0 - 1 / 128.0) * sfreq)
     }
-    # All that the signal's length allows, but for what the resampler still holds.
+    # All that the signal's length allows, except what is still in the resampler.
     held = path(sfreq).resampler_delay_seconds
     assert len(windows) == int((16.0 - held - 5.0) / hop_seconds) + 1
 
@@ -252,7 +252,7 @@ def test_the_average_over_all_channels_is_taken_off() -> None:
     windows = run(path(spec=RAW), eeg())
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
     common = eeg() + 40.0 * np.sin(2 * np.pi * 10.0 * np.arange(eeg().shape[1]) / 128.0)
-    # Tells a common signal from the channels' own: the latter would be 28 µV RMS.
+    # Distinguishes a common signal from the channels' own, which would be 28 µV RMS.
     np.testing.assert_allclose(stack(run(path(spec=RAW), common)), stack(windows), atol=1e-3)
 
 

@@ -276,26 +276,26 @@ def test_a_pipeline_yields_sound_windows_with_times_or_refuses_the_stream_with_a
 ) -> None:
     _, numbers = sent.stamps()
     now = BEGIN
-    line = pipeline(sent, lambda: now)
+    running = pipeline(sent, lambda: now)
     borders = sent.borders()
-    told: list[AssessedWindow] = []
+    reported: list[AssessedWindow] = []
     for (samples, stamps), last in zip(cut(sent, borders), borders[1:], strict=True):
         # The clocks agree; a chunk comes 10 ms after its last sample was taken.
         now = BEGIN + numbers[last - 1] / sent.sfreq + sent.late + 0.01
         try:
-            judged = line.feed(samples, stamps, 0.0)
+            assessed = running.feed(samples, stamps, 0.0)
         except (ClockError, RateError, LayoutError) as error:
             event(type(error).__name__)
             break
-        if judged is not None:
-            told.append(judged)
-            assert judged is line.newest
-    for judged in told:
-        assert_sound(judged.window)
-        times = [judged.start, judged.end, judged.arrival, judged.arrived]
+        if assessed is not None:
+            reported.append(assessed)
+            assert assessed is running.newest
+    for assessed in reported:
+        assert_sound(assessed.window)
+        times = [assessed.start, assessed.end, assessed.arrival, assessed.arrived]
         assert np.isfinite(times).all()
-        span = (judged.window.last_sample - judged.window.first_sample) / sent.sfreq
+        span = (assessed.window.last_sample - assessed.window.first_sample) / sent.sfreq
         # A few stamps may each be late, or a sender's clock a little fast.
-        assert abs(judged.end - judged.start - span) < 0.25
+        assert abs(assessed.end - assessed.start - span) < 0.25
         if not any(isinstance(each, Shift | Stamp) for each in sent.happenings.values()):
-            assert -1e-6 < judged.arrival < sent.seconds + 5.0
+            assert -1e-6 < assessed.arrival < sent.seconds + 5.0

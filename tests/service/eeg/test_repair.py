@@ -132,7 +132,7 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
         assert with_fault(verdicts, Fault.OUT_OF_RANGE) == list(places)
     else:
         assert next(number for number, each in enumerate(filled(verdicts)) if each) == given_up
-        # What is filled in may hold anything. What was bridged before is told.
+        # An interpolated channel may contain anything. What was bridged before is reported.
         assert with_fault(verdicts, Fault.OUT_OF_RANGE) == list(places[:2])
         assert with_fault(verdicts, Fault.POOR_CONTACT)[0] == given_up
         assert filled(verdicts)[-1] == ()

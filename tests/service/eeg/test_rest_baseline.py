@@ -41,7 +41,7 @@ def windows(
 
 
 def pieces(count: int) -> list[NDArray[np.float64]]:
-    """Seconds of rest, bands of four channels, each of which can be told from the others."""
+    """Seconds of rest, bands of four channels, each different from the others."""
     return list(np.random.default_rng(5).normal(size=(count, 4, 28)))
 
 

@@ -79,9 +79,9 @@ def test_chunk_borders_never_matter_and_what_leaves_is_possible(
     np.testing.assert_array_equal(clean, whole)
     np.testing.assert_array_equal(bad, whole_bad)
     assert (np.abs(clean) <= 2 * LARGEST).all()
-    for channel, (kept, told) in zip(samples, zip(clean, bad, strict=True), strict=True):
+    for channel, (kept, reported) in zip(samples, zip(clean, bad, strict=True), strict=True):
         possible = np.abs(channel) <= LARGEST
-        np.testing.assert_array_equal(told, ~possible)
+        np.testing.assert_array_equal(reported, ~possible)
         if possible.any():
             expected = channel[possible] - channel[possible][0]
             np.testing.assert_array_equal(kept[possible], expected)

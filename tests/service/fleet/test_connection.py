@@ -1,4 +1,4 @@
-"""What is told of one connection, with a real line and time that the test gives out."""
+"""The state of one connection, with a real pipeline and time that the test controls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def signal() -> NDArray[np.float64]:
 
 
 def opened(description: StreamDescription) -> HeadsetConnection:
-    """A connection whose stream was let in, and from which no sample has come."""
+    """A connection whose stream was admitted, and from which no sample has arrived."""
     connection = HeadsetConnection(
         [pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED
     )
@@ -86,10 +86,15 @@ def test_before_its_metadata_are_read_nothing_is_said_of_the_check() -> None:
     connection = HeadsetConnection(
         [pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED
     )
-    told = connection.describe(OPENED, ())
-    assert (told.id, told.name, told.sfreq) == ("cap-1", "Cap", 250.0)
-    assert (told.state, told.check, told.epoch, told.unit) == (State.CONNECTING, None, None, None)
-    assert told.detail == "opening the stream and checking its metadata"
+    reported = connection.describe(OPENED, ())
+    assert (reported.id, reported.name, reported.sfreq) == ("cap-1", "Cap", 250.0)
+    assert (reported.state, reported.check, reported.epoch, reported.unit) == (
+        State.CONNECTING,
+        None,
+        None,
+        None,
+    )
+    assert reported.detail == "opening the stream and checking its metadata"
     connection.trouble = "could not be opened; look for a firewall"
     assert connection.describe(OPENED, ()).detail == connection.trouble
 
@@ -105,32 +110,32 @@ def test_the_result_of_the_streams_check_is_reported_with_what_was_done(
     # The metadata suffice for it; no sample is needed.
     assert connection.describe(OPENED, ()).check is check
     feed(connection, 0, 12)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LIVE, check)
-    assert set(told.interpolated) == set(missing)
-    assert told.channels_used == tuple(name for name in DEAP32 if name not in missing)
-    assert told.dropped == (("EXG1",) if missing else ())
-    assert told.unit == "µV, as stated"
-    assert told.detail == connection.layout.describe()
-    assert told.epoch == "e"
-    assert (told.samples_received, told.samples_missing, told.gaps) == (12 * 128, 0, 0)
-    assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.LIVE, check)
+    assert set(reported.interpolated) == set(missing)
+    assert reported.channels_used == tuple(name for name in DEAP32 if name not in missing)
+    assert reported.dropped == (("EXG1",) if missing else ())
+    assert reported.unit == "µV, as stated"
+    assert reported.detail == connection.layout.describe()
+    assert reported.epoch == "e"
+    assert (reported.samples_received, reported.samples_missing, reported.gaps) == (12 * 128, 0, 0)
+    assert reported.sfreq_measured == pytest.approx(128.0, abs=0.01)
 
 
 def test_while_its_unit_is_judged_it_is_connecting_and_says_so() -> None:
     connection = opened(stream(units=("",) * 32))
     feed(connection, 0, 3, factor=1e-6)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check, told.unit) == (State.CONNECTING, None, None)
-    assert "inferring the unit" in told.detail
-    # Silence is told all the same.
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check, reported.unit) == (State.CONNECTING, None, None)
+    assert "inferring the unit" in reported.detail
+    # Silence is reported even so.
     assert connection.describe(OPENED + 2.0, ()).state is State.STALE
     feed(connection, 3, 5, factor=1e-6)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LIVE, Check.ACCEPTED)
-    assert told.unit is not None
-    assert told.unit.startswith("V, inferred from its amplitude")
-    assert told.unit in told.detail
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.LIVE, Check.ACCEPTED)
+    assert reported.unit is not None
+    assert reported.unit.startswith("V, inferred from its amplitude")
+    assert reported.unit in reported.detail
 
 
 def test_what_is_unusual_is_added_to_the_detail() -> None:
@@ -154,13 +159,13 @@ def test_a_quarantined_one_says_why_while_it_is_there_and_after() -> None:
     connection = opened(stream())
     feed(connection, 0, 1)
     connection.quarantine = "found this, expected that"
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.QUARANTINED, Check.QUARANTINED)
-    assert told.detail == "found this, expected that"
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.QUARANTINED, Check.QUARANTINED)
+    assert reported.detail == "found this, expected that"
     connection.gone = True
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LOST, Check.QUARANTINED)
-    assert told.detail == "gone; before that: found this, expected that"
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.LOST, Check.QUARANTINED)
+    assert reported.detail == "gone; before that: found this, expected that"
 
 
 # What is different when it returns

@@ -3,7 +3,7 @@
 Where nothing depends on when samples come, a replay goes on once its samples so far were taken, so
 that every window is judged however slow the machine is. The others wait for a signal's seconds to
 pass, so the scenarios run side by side: each has a fleet that follows its own headsets alone, and
-each is told as a test of its own.
+each is reported as a test of its own.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class NotingMetrics(Metrics):
 
 
 class NotingBaselines(Baselines):
-    """Baselines, which hear of all samples when everything else was done; it is noted of whom."""
+    """Baselines, which get all samples after everything else; it records whose they were."""
 
     bus: RecordingBus
     metrics: NotingMetrics
@@ -522,7 +522,7 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
         ):
             await bus.until(lambda: bool(bus.predictions))
             await pace.hold()
-            marked, told = len(bus.messages), len(bus.predictions)
+            marked, reported = len(bus.messages), len(bus.predictions)
             now += 0.75
             assert (only(fleet).state, "has come" in only(fleet).detail) == (State.LIVE, False)
             now += 0.25
@@ -538,11 +538,11 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
             now += 0.25
             assert only(fleet).state is State.STALE
             await bus.until_state(State.STALE, since=marked)
-            assert len(bus.predictions) == told
+            assert len(bus.predictions) == reported
             seen = len(bus.messages)
             pace.go_on()
             await bus.until_state(State.LIVE, since=seen)
-            await bus.until(lambda: len(bus.predictions) > told)
+            await bus.until(lambda: len(bus.predictions) > reported)
     finally:
         logger.removeHandler(handler)
     warned = [
@@ -586,11 +586,11 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_publis
     ):
 
         def told_again() -> bool:
-            told = [m.headset for m in bus.messages if isinstance(m, Status)]
+            reported = [m.headset for m in bus.messages if isinstance(m, Status)]
             return any(
                 (one.state, one.detail) == (State.LIVE, other.detail)
                 and other.samples_received > one.samples_received > 0
-                for one, other in pairwise(told)
+                for one, other in pairwise(reported)
             )
 
         await bus.until(told_again)
@@ -635,7 +635,7 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
         assert bus.last_prediction(identifier) is not None
         ahead = 601.0
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-            while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
+            while fleet.headsets():  # noqa: ASYNC110 - no message reports it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
         assert fleet.headset(identifier) is fleet.quality(identifier) is None
@@ -687,11 +687,11 @@ async def test_the_changes_of_a_headset_that_returns_permuted_and_in_volts_are_r
             status = await bus.until_state(State.LIVE, since=marked)
             await bus.until(lambda: len(bus.valid()) >= len(straight) + 4)
             permuted = [p for p in bus.valid() if p.epoch != straight[0].epoch]
-            told = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
+            reported = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
     changes = ["unit uV, now V", "its channels are in a different order and are matched by label"]
-    assert told["changes"] == list(status.headset.changes) == changes
+    assert reported["changes"] == list(status.headset.changes) == changes
     assert "; ".join(changes) in status.headset.detail
-    assert (told["check"], told["unit"]) == ("accepted", "V, as stated")
+    assert (reported["check"], reported["unit"]) == ("accepted", "V, as stated")
     assert_same_scores(one.by_second(straight), other.by_second(permuted))
 
 
@@ -775,7 +775,7 @@ async def test_a_unit_that_is_not_stated_is_inferred_and_reported_or_refused_if_
     stage: Stage,
 ) -> None:
     unstated = {"units": ("",) * 32}
-    # Put on after 3 s, so that it is weighed twice: the opening does not outlast that.
+    # Put on after 3 s, so that it is measured twice: the opening does not outlast that.
     worn = signal_of(30.0) / 1e6
     worn[:, : 3 * 128] = 0.0
     volts = stage.recording("volts", worn, **unstated)
@@ -873,10 +873,10 @@ async def test_a_headset_whose_clock_is_set_predicts_on_with_windows_of_now(stag
         await bus.until(lambda: bool(bus.valid("-back") and bus.valid("-forth")))
         headsets = {h.id.split("-")[-1]: h for h in fleet.headsets()}
     for name, shift in (("back", -30.0), ("forth", 30.0)):
-        told = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
-        assert told is not None
+        reported = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
+        assert reported is not None
         # By when the samples came: to within what this machine was late at that moment.
-        assert float(told[1]) == pytest.approx(shift, abs=10.0)
+        assert float(reported[1]) == pytest.approx(shift, abs=10.0)
         assert (headsets[name].gaps, headsets[name].samples_missing) == (1, 0)
     for prediction in bus.predictions:
         assert 0.0 <= prediction.latency_ms.arrival <= 10_000.0
@@ -938,7 +938,7 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
                 and sum(p.headset.endswith("-absurd") for p in bus.predictions) >= 5
             )
         )
-        told = {
+        reported = {
             h.id.split("-")[-1]: await ask(stage.model, fleet, bus, f"/v1/headsets/{h.id}/quality")
             for h in fleet.headsets()
         }
@@ -953,10 +953,10 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
     first = next(p for p in bus.predictions if p.headset.endswith("-absurd"))
     assert Reason.OUT_OF_RANGE in first.reasons
     for name, troubled in (("good", set()), ("absurd", set(DEAP32[3:6]))):
-        channels = told[name]["channels"]
+        channels = reported[name]["channels"]
         assert [channel["label"] for channel in channels] == list(DEAP32)
         assert {c["label"] for c in channels if c["trouble"] == "not_finite"} == troubled
-        assert set(told[name]["interpolated"]) == troubled
+        assert set(reported[name]["interpolated"]) == troubled
 
 
 @together
@@ -1019,7 +1019,7 @@ async def test_whether_streams_are_looked_for_and_read_shows(
         assert not fleet.following
         for _ in range(2):
             async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                while not fleet.following:  # noqa: ASYNC110 - nothing is told of it
+                while not fleet.following:  # noqa: ASYNC110 - nothing reports it
                     await asyncio.sleep(0.01)
             passed += 6.0  # in which neither thread came round
             assert not fleet.following
@@ -1054,5 +1054,5 @@ async def test_many_headsets_are_opened_at_once(
         def accepted() -> int:
             return sum(headset.check is Check.ACCEPTED for headset in fleet.headsets())
 
-        while accepted() < many:  # noqa: ASYNC110 - as none has sent a sample, nothing is told
+        while accepted() < many:  # noqa: ASYNC110 - none has sent a sample, so nothing reports it
             await asyncio.sleep(0.01)

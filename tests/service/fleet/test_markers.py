@@ -135,7 +135,7 @@ async def test_markers_of_any_kind_are_read_and_disturb_nothing(
         most = MOST_A_SECOND * (2 + int(time.monotonic() - begun))
         assert 0 < len(markers(bus)) - before <= most
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-            while "markers left out" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+            while "markers left out" not in caplog.text:  # noqa: ASYNC110 - a log notifies nothing
                 await asyncio.sleep(0.02)
 
         del outlet

@@ -24,8 +24,8 @@ def test_what_is_left_out_is_reported_once_when_it_is_over() -> None:
 
 def test_what_never_stops_is_reported_after_a_minute() -> None:
     limit = RateLimit()
-    told = []
+    reported = []
     for second in range(130):
         limit.leave_out(1, float(second))
-        told.append(limit.stretch(float(second)))
-    assert [count for count in told if count] == [61, 61]
+        reported.append(limit.stretch(float(second)))
+    assert [count for count in reported if count] == [61, 61]

@@ -1,4 +1,4 @@
-"""What a round of the poller becomes, with real lines and a model that is watched."""
+"""What a round of the poller becomes, with real pipelines and a model that is watched."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECONDS = 10
 
 @dataclass
 class Watched:
-    """A model that keeps how many windows it was asked for at once, and fails when told to."""
+    """A model that keeps how many windows it was asked for at once, and fails on request."""
 
     model: Model
     asked: list[int] = field(default_factory=list)
@@ -240,7 +240,7 @@ async def test_if_the_model_fails_the_windows_of_that_round_are_reported_and_the
     a, b = await polled.read("ab")
     assert a.prediction is not None
     assert b.prediction is not None
-    # Numbers are used for what is told only.
+    # Numbers are used only for what is published.
     assert (a.prediction.seq, b.prediction.seq) == (3, 3)
 
 
@@ -251,9 +251,9 @@ async def test_where_the_model_fails_over_windows_together_each_is_scored_alone(
     for _ in range(7):
         await polled.read("ab")
     model.failing_together = True
-    told = await polled.read("ab")
-    assert [item.error for item in told] == [None, None]
-    assert all(item.prediction is not None for item in told)
+    reported = await polled.read("ab")
+    assert [item.error for item in reported] == [None, None]
+    assert all(item.prediction is not None for item in reported)
     assert model.asked[-3:] == [2, 1, 1]
 
 
@@ -268,6 +268,6 @@ async def test_a_loss_is_reported_after_what_came_before_it(model: Watched) -> N
         polled.scoring.round_over()
 
     await asyncio.to_thread(poll)
-    told = [(item.identifier, item.samples, item.lost) for item in polled.taken[0]]
-    assert told == [("a", 8, False), ("b", 0, True), ("a", 0, True)]
+    reported = [(item.identifier, item.samples, item.lost) for item in polled.taken[0]]
+    assert reported == [("a", 8, False), ("b", 0, True), ("a", 0, True)]
     assert polled.taken[0][0].active is listener.active

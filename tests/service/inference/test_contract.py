@@ -450,7 +450,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_a_result_is_never_reported_without_its_protocol() -> None:
-    told = contract().held_out[0].describe()
+    reported = contract().held_out[0].describe()
     for part in (
         "balanced accuracy 0.720 (95 % 0.610-0.830) over 160 trials",
         "0.700 over",
@@ -459,7 +459,7 @@ def test_a_result_is_never_reported_without_its_protocol() -> None:
         "people held out",
         "4 people",
     ):
-        assert part in told
+        assert part in reported
 
 
 def test_a_refusal_is_an_error_of_this_project() -> None:

@@ -34,13 +34,13 @@ class FakeInlet:
 
 @dataclass
 class FakeListener:
-    heard: list[int] = field(default_factory=list)
+    received: list[int] = field(default_factory=list)
     losses: int = 0
     min_samples: int = 1
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         assert samples.shape == (2, len(stamps))
-        self.heard.append(len(stamps))
+        self.received.append(len(stamps))
 
     def lost(self) -> None:
         self.losses += 1
@@ -83,7 +83,7 @@ def test_what_arrives_is_handed_over_and_nothing_is_not(poller: Poller, clock: C
     listener = FakeListener()
     poller.add("a", FakeInlet([3, 0, 5]), listener)
     poller.run(clock.after(4))
-    assert listener.heard == [3, 5]
+    assert listener.received == [3, 5]
 
 
 def test_a_lost_inlet_is_reported_once_and_not_read_while_the_others_continue(
@@ -94,10 +94,10 @@ def test_a_lost_inlet_is_reported_once_and_not_read_while_the_others_continue(
     poller.add("gone", lost, gone)
     poller.add("other", FakeInlet([1, 2, 3]), other)
     poller.run(clock.after(3))
-    assert gone.heard == [1]
+    assert gone.received == [1]
     assert gone.losses == 1
     assert lost.pulled == 2
-    assert other.heard == [1, 2, 3]
+    assert other.received == [1, 2, 3]
 
 
 def test_a_removed_inlet_is_read_no_more(poller: Poller, clock: Clock) -> None:
@@ -146,20 +146,20 @@ def test_inlets_that_came_at_different_times_are_refreshed_at_different_times(
 
 
 def test_the_end_of_a_round_is_reported_after_all_of_its_samples(clock: Clock) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     @dataclass
     class StatusPublisher(FakeListener):
         name: str = ""
 
         def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-            told.append(self.name)
+            reported.append(self.name)
 
-    poller = Poller(lambda: told.append("over"), clock)
+    poller = Poller(lambda: reported.append("over"), clock)
     poller.add("a", FakeInlet([1, 0, 1]), StatusPublisher(name="a"))
     poller.add("b", FakeInlet([1, 1, 0]), StatusPublisher(name="b"))
     poller.run(clock.after(3))
-    assert told == ["a", "b", "over", "b", "over", "a", "over"]
+    assert reported == ["a", "b", "over", "b", "over", "a", "over"]
 
 
 @pytest.mark.parametrize("at_fault", ["inlet", "listener"])
@@ -181,7 +181,7 @@ def test_whatever_goes_wrong_with_one_the_others_go_on(
     poller.add("broken", inlet, broken)
     poller.add("other", FakeInlet([1, 2, 3]), other)
     poller.run(clock.after(3))
-    assert other.heard == [1, 2, 3]
+    assert other.received == [1, 2, 3]
     assert (inlet.pulled, broken.losses) == (1, 1)
     assert [(r.msg["event"], r.msg["stream"]) for r in caplog.records] == [
         ("stream cannot be read", "broken")

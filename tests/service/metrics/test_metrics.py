@@ -185,7 +185,7 @@ async def test_fifty_headsets_and_their_subscribers_make_no_series_of_their_own(
 ) -> None:
     """1. One headset and one subscriber. 2. Fifty of each, over real connections. Result: the same.
 
-    Counted through the running service, so that whoever puts an id into a label is found out.
+    Counted through the running service, so that an id in a label is found.
     """
 
     def take(number: int) -> None:
@@ -237,7 +237,7 @@ async def test_open_connections_are_counted_by_transport(address: str, service: 
             await anext(source.aiter_sse())
             assert connected() == (2, 1)
         await service.bus.until_subscribers(0)
-        while connected() != (0, 0):  # noqa: ASYNC110 - nobody is told of the end
+        while connected() != (0, 0):  # noqa: ASYNC110 - nothing reports the end
             await asyncio.sleep(0.01)
         # An ordinary request is no subscriber, nor is one that was refused.
         service.draining = True

@@ -105,7 +105,7 @@ def reply_frame() -> Frame:
 
 
 def take_all(outbox: Outbox) -> list[Frame]:
-    """Take until nothing may be taken, as whoever carries it does."""
+    """Take until nothing may be taken, as the transport does."""
     taken: list[Frame] = []
     while some := outbox.take():
         taken += some
@@ -114,15 +114,15 @@ def take_all(outbox: Outbox) -> list[Frame]:
 
 def brief(frames: Iterable[Frame]) -> list[str]:
     """Say of each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
-    told = []
+    reported = []
     for sent in frames:
         message = json.loads(sent.data)
         assert message["type"] == sent.name
         whose = message.get("headset", "")
         if isinstance(whose, dict):
             whose = whose["id"]
-        told.append(" ".join(str(part) for part in (sent.name, whose, message.get("seq", ""))))
-    return [text.strip() for text in told]
+        reported.append(" ".join(str(part) for part in (sent.name, whose, message.get("seq", ""))))
+    return [text.strip() for text in reported]
 
 
 class FakeClock:

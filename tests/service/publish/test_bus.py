@@ -167,8 +167,8 @@ def test_who_resumes_gets_exactly_the_missed_before_the_state(bus: Bus, join: Jo
     bus.publish(status("a"))
     some(bus, 5)
     outbox = join()
-    told = bus.subscribe(outbox, ["a"], {"a": Position("e0", 2)})
-    assert told == [("a", Recovery(True, 2))]
+    reported = bus.subscribe(outbox, ["a"], {"a": Position("e0", 2)})
+    assert reported == [("a", Recovery(True, 2))]
     assert brief(outbox.take()) == ["prediction a 3", "prediction a 4", "status a"]
 
 
@@ -218,8 +218,8 @@ def test_a_position_of_what_is_not_subscribed_to_is_passed_over(bus: Bus, join: 
     for headset in ("a", "b"):
         some(bus, 3, headset)
     outbox = join()
-    told = bus.subscribe(outbox, ["a"], {"b": Position("e0", 0)})
-    assert told == [("a", Recovery(None))]
+    reported = bus.subscribe(outbox, ["a"], {"b": Position("e0", 0)})
+    assert reported == [("a", Recovery(None))]
     assert brief(outbox.take()) == ["prediction a 2"]
 
 

@@ -13,7 +13,7 @@ def events(clock: FakeClock) -> Events:
     return Events(clock)
 
 
-def told(events: Events, headset: str = "a") -> list[tuple[str, str]]:
+def reported(events: Events, headset: str = "a") -> list[tuple[str, str]]:
     return [(event.kind, event.state) for event in events.of(headset)]
 
 
@@ -48,7 +48,7 @@ def test_a_marker_is_an_event_of_its_own_time_with_its_ratings(
 def test_a_status_without_changes_is_no_event(events: Events) -> None:
     for state in (State.LIVE, State.LIVE, State.STALE, State.STALE, State.LIVE):
         events.on_message(status("a", state))
-    assert told(events) == [("state", "live"), ("state", "stale"), ("state", "live")]
+    assert reported(events) == [("state", "live"), ("state", "stale"), ("state", "live")]
 
 
 def test_a_state_for_another_reason_is_an_event(events: Events) -> None:
@@ -61,20 +61,20 @@ def test_of_a_collection_the_beginning_and_the_end_are_events(events: Events) ->
     for seconds in range(60):
         events.on_message(baseline("a", seconds))
     events.on_message(baseline("a", 60, BaselineState.APPLIED))
-    assert told(events) == [("baseline", "collecting"), ("baseline", "applied")]
+    assert reported(events) == [("baseline", "collecting"), ("baseline", "applied")]
 
 
 def test_another_persons_baseline_is_an_event(events: Events) -> None:
     for profile in ("p07", "p07", "p08", None):
         events.on_message(baseline("a", 60, BaselineState.APPLIED, profile))
-    assert len(told(events)) == 3
+    assert len(reported(events)) == 3
 
 
 def test_states_and_baselines_are_news_each_for_itself(events: Events) -> None:
     for _ in range(2):
         events.on_message(status("a"))
         events.on_message(baseline("a"))
-    assert told(events) == [("state", "live"), ("baseline", "collecting")]
+    assert reported(events) == [("state", "live"), ("baseline", "collecting")]
 
 
 def test_headsets_are_kept_apart_and_numbered_together(events: Events) -> None:

@@ -92,7 +92,7 @@ class Talk:
     def read(self) -> list[dict[str, Any]]:
         return [json.loads(sent.data) for sent in take_all(self.session.outbox)]
 
-    def heard(self) -> list[str]:
+    def messages(self) -> list[str]:
         return brief(take_all(self.session.outbox))
 
     def wait(self, seconds: float) -> Talk:
@@ -124,7 +124,7 @@ def bus(clock: FakeClock) -> Bus:
 def known(bus: Bus, clock: FakeClock) -> Talk:
     """One who may read everything and was greeted."""
     talk = Talk(bus, clock, EVERYTHING)
-    assert talk.heard() == ["welcome"]
+    assert talk.messages() == ["welcome"]
     return talk
 
 
@@ -150,7 +150,7 @@ def test_a_client_receives_nothing_before_its_token(bus: Bus, stranger: Talk) ->
     bus.publish(prediction("ward-1"))
     assert stranger.read() == []
     stranger.say("hello", token=SECRET, subscribe=["ward-1"])
-    assert stranger.heard() == ["welcome", "subscribed ward-1", "prediction ward-1 0"]
+    assert stranger.messages() == ["welcome", "subscribed ward-1", "prediction ward-1 0"]
     assert stranger.access.noted == [
         ("connected", "nurse", None),
         ("subscribed", "nurse", "ward-1"),
@@ -159,13 +159,13 @@ def test_a_client_receives_nothing_before_its_token(bus: Bus, stranger: Talk) ->
 
 def test_what_the_address_asked_for_is_given_after_the_greeting(bus: Bus, clock: FakeClock) -> None:
     bus.publish(status("a"))
-    assert Talk(bus, clock, EVERYTHING, "a", "a", "b").heard() == [
+    assert Talk(bus, clock, EVERYTHING, "a", "a", "b").messages() == [
         "welcome", "subscribed a", "subscribed b", "status a",
     ]  # fmt: skip
     late = Talk(bus, clock, None, "a", "ward-1")
     assert late.read() == []
     late.say("hello", token=SECRET)
-    assert late.heard() == ["welcome", "refused a", "subscribed ward-1"]
+    assert late.messages() == ["welcome", "refused a", "subscribed ward-1"]
 
 
 def test_of_an_address_that_asks_for_thousands_the_first_too_many_is_refused(
@@ -202,7 +202,7 @@ def test_a_wrong_token_ends_it_where_none_was_asked_for_too(known: Talk) -> None
 
 def test_a_right_token_changes_nothing_for_one_who_is_known(known: Talk) -> None:
     known.say("hello", token=SECRET, subscribe=["elsewhere"])
-    assert known.heard() == ["subscribed elsewhere"]
+    assert known.messages() == ["subscribed elsewhere"]
 
 
 def test_a_second_hello_ends_it(known: Talk, stranger: Talk) -> None:
@@ -256,14 +256,14 @@ def test_what_may_not_be_read_is_refused_and_the_rest_given(bus: Bus, stranger: 
     ]
     for headset in ("ward-1", "lab-1"):
         bus.publish(prediction(headset))
-    assert stranger.heard() == ["prediction ward-1 0"]
+    assert stranger.messages() == ["prediction ward-1 0"]
     assert stranger.ended is None
 
 
 def test_every_later_subscription_is_checked_too(bus: Bus, stranger: Talk) -> None:
     stranger.say("hello", token=SECRET)
     stranger.say("subscribe", headsets=["lab-1"], detail=["lab-1"], resume={})
-    assert stranger.heard() == ["welcome", "refused lab-1"]
+    assert stranger.messages() == ["welcome", "refused lab-1"]
     bus.publish(detail("lab-1"))
     assert stranger.read() == []
 
@@ -274,11 +274,11 @@ def test_the_wildcard_gives_what_the_grant_names(bus: Bus, stranger: Talk) -> No
         "hello", token=SECRET, subscribe=["*"], detail=["*"],
         resume={"lab-1": {"epoch": "e0", "seq": 0}},
     )  # fmt: skip
-    assert stranger.heard() == ["welcome", "subscribed *"]
+    assert stranger.messages() == ["welcome", "subscribed *"]
     for headset in ("ward-1", "lab-1", "ward-2"):
         bus.publish(prediction(headset))
         bus.publish(detail(headset))
-    assert stranger.heard() == [
+    assert stranger.messages() == [
         "prediction ward-1 0", "detail ward-1 0", "prediction ward-2 0", "detail ward-2 0",
     ]  # fmt: skip
 
@@ -286,13 +286,13 @@ def test_the_wildcard_gives_what_the_grant_names(bus: Bus, stranger: Talk) -> No
 def test_one_who_may_read_nothing_is_refused_the_wildcard(bus: Bus, clock: FakeClock) -> None:
     talk = Talk(bus, clock, Grant("poller", (Scope.parse("metrics"),)))
     talk.say("subscribe", headsets=["*"])
-    assert talk.heard() == ["welcome", "refused *"]
+    assert talk.messages() == ["welcome", "refused *"]
 
 
 def fill(talk: Talk) -> None:
     talk.say("subscribe", headsets=[f"h{number}" for number in range(MAX_SUBSCRIPTIONS - 1)])
     talk.say("subscribe", headsets=["*"])
-    assert talk.heard()[-1] == "subscribed *"
+    assert talk.messages()[-1] == "subscribed *"
 
 
 def test_a_257th_subscription_is_refused(bus: Bus, known: Talk) -> None:
@@ -304,13 +304,13 @@ def test_a_257th_subscription_is_refused(bus: Bus, known: Talk) -> None:
     assert "one-more" not in bus.following(known.session.outbox)
     assert known.access.noted[-1] == ("refused", "anonymous", "one-more")
     known.say("unsubscribe", headsets=["h0"]).say("subscribe", headsets=["one-more"])
-    assert known.heard() == ["subscribed one-more"]
+    assert known.messages() == ["subscribed one-more"]
 
 
 def test_what_is_subscribed_to_already_needs_no_room(known: Talk) -> None:
     fill(known)
     known.say("subscribe", headsets=["h3", "*"], detail=["h3"])
-    assert known.heard() == ["subscribed h3", "subscribed *"]
+    assert known.messages() == ["subscribed h3", "subscribed *"]
 
 
 def test_no_more_details_can_be_asked_for_than_subscriptions(bus: Bus, known: Talk) -> None:
@@ -329,7 +329,7 @@ def test_details_come_for_those_who_ask(bus: Bus, known: Talk) -> None:
     known.read()
     for headset in ("a", "b"):
         bus.publish(detail(headset))
-    assert known.heard() == ["detail a 0"]
+    assert known.messages() == ["detail a 0"]
 
 
 def test_a_client_that_unsubscribes_receives_nothing_more_and_no_answer(
@@ -339,7 +339,7 @@ def test_a_client_that_unsubscribes_receives_nothing_more_and_no_answer(
     known.say("unsubscribe", headsets=["a", "never"])
     for headset in ("a", "b"):
         bus.publish(prediction(headset))
-    assert known.heard() == ["prediction b 0"]
+    assert known.messages() == ["prediction b 0"]
 
 
 @pytest.mark.parametrize(
@@ -383,10 +383,10 @@ def test_a_returning_client_receives_what_it_missed(
 def credited(bus: Bus, talk: Talk) -> Talk:
     """Have one who acknowledges subscribed to all, with its credits used up."""
     talk.say("hello", acknowledges=True, subscribe=["*"])
-    assert talk.heard() == ["subscribed *"]
+    assert talk.messages() == ["subscribed *"]
     for seq in range(CREDITS - 1):
         bus.publish(prediction("a", seq))
-        talk.heard()
+        talk.messages()
     return talk
 
 
@@ -394,16 +394,16 @@ def test_who_acknowledges_is_sent_no_more_than_its_credits(bus: Bus, known: Talk
     credited(bus, known)
     for seq in (100, 101):
         bus.publish(prediction("a", seq))
-    assert known.heard() == []
+    assert known.messages() == []
     known.say("ack", received=CREDITS)
-    assert known.heard() == ["prediction a 101"]
+    assert known.messages() == ["prediction a 101"]
 
 
 def test_who_does_not_say_that_it_acknowledges_has_no_limit(bus: Bus, known: Talk) -> None:
-    known.say("hello", subscribe=["*"]).heard()
+    known.say("hello", subscribe=["*"]).messages()
     for seq in range(100):
         bus.publish(prediction("a", seq))
-        assert known.heard() == [f"prediction a {seq}"]
+        assert known.messages() == [f"prediction a {seq}"]
 
 
 @pytest.mark.parametrize("received", [CREDITS + 1, 3])
@@ -417,7 +417,7 @@ def test_an_acknowledgement_of_too_many_or_backwards_ends_it(
 
 def test_who_takes_nothing_is_given_up(bus: Bus, known: Talk) -> None:
     known.say("subscribe", headsets=["*"])
-    known.heard()
+    known.messages()
     known.session.outbox.hold()
     bus.publish(prediction("a", 0))
     assert known.wait(STALLED_SECONDS - 1).ended is None
@@ -438,13 +438,13 @@ def test_progress_sets_the_clock_back(bus: Bus, known: Talk) -> None:
     for received in range(1, 6):
         for seq in (2 * received, 2 * received + 1):
             bus.publish(prediction("b", 100 * received + seq))
-            known.heard()
+            known.messages()
         assert known.session.outbox.blocked
         assert known.wait(STALLED_SECONDS - 2).ended is None
         known.say("ack", received=received)
     for seq in (998, 999):  # the last acknowledgement was worth one
         bus.publish(prediction("b", seq))
-        known.heard()
+        known.messages()
     assert known.wait(STALLED_SECONDS + 1).ended is CloseCode.SLOW
 
 
@@ -453,7 +453,7 @@ def test_who_pings_but_acknowledges_nothing_is_given_up_too(bus: Bus, known: Tal
     bus.publish(prediction("a", 99))
     for _ in range(int(STALLED_SECONDS) + 1):
         known.say("ping").wait(1)
-        known.heard()
+        known.messages()
     assert known.ended is CloseCode.SLOW
 
 
@@ -462,7 +462,7 @@ def test_who_pings_but_acknowledges_nothing_is_given_up_too(bus: Bus, known: Tal
 
 def test_a_ping_is_answered(known: Talk) -> None:
     rung = known.bell.rung
-    assert known.say("ping").heard() == ["pong"]
+    assert known.say("ping").messages() == ["pong"]
     assert known.bell.rung == rung + 1
 
 
@@ -571,7 +571,7 @@ def test_acknowledgements_that_bring_news_are_not_counted(bus: Bus, known: Talk)
     known.say("hello", acknowledges=True, subscribe=["*"])
     for seq in range(200):
         bus.publish(prediction("a", seq))
-        known.heard()
+        known.messages()
         known.say("ack", received=seq + 1)
     for _ in range(AT_ONCE - 1):
         known.say("ping")
@@ -623,7 +623,7 @@ def test_a_client_receives_going_away_and_further_messages_until_the_end(
     known.session.leave(1234)
     assert known.read() == [{"type": "going_away", "reconnect_after_ms": 1234}]
     bus.publish(prediction("a"))
-    assert known.heard() == ["prediction a 0"]
+    assert known.messages() == ["prediction a 0"]
     known.session.end(CloseCode.SHUTDOWN, "shutdown")
     assert (known.ended, known.why) == (CloseCode.SHUTDOWN, "shutdown")
 
@@ -653,7 +653,7 @@ def test_it_ends_once_and_for_the_first_reason(known: Talk) -> None:
 
 def test_one_that_is_gone_leaves_nothing_on_the_bus(bus: Bus, known: Talk, stranger: Talk) -> None:
     known.say("subscribe", headsets=["*"])
-    known.heard()
+    known.messages()
     assert bus.subscribers == 1, "a stranger is none yet"
     for talk in (known, stranger):
         talk.session.detach()

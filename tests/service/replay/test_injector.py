@@ -32,8 +32,8 @@ def play(text: str, seconds: float = 4.0, *, notes: Sequence[Note] = ()) -> list
     actions: list[Action] = []
     at = times(seconds)
     for part in np.split(at, range(7, len(at), 7)):
-        heard = [note for note in notes if part[0] <= note.seconds < part[-1] + 1 / SFREQ]
-        for action in injector.process(signal(part), part, heard):
+        received = [note for note in notes if part[0] <= note.seconds < part[-1] + 1 / SFREQ]
+        for action in injector.process(signal(part), part, received):
             actions.append(action)
             if isinstance(action, Disconnect) and action.killed:
                 return actions
@@ -158,7 +158,7 @@ def test_another_rate_goes_on_from_its_moment(text: str, gone: float) -> None:
     samples, stamps = sent(actions)
     slow, fast = times(1), 1 + gone + np.arange(round((3 - gone) * 250)) / 250
     np.testing.assert_allclose(stamps, np.concatenate([slow, fast]), rtol=0, atol=1e-9)
-    # A ramp stays a ramp, but for the last samples, which rest on a held value.
+    # A ramp stays a ramp, except the last samples, which rest on a held value.
     line = stamps[:-100] * SFREQ + 0.25
     np.testing.assert_allclose(samples[0, :-100], line, rtol=0, atol=0.5)
     assert {send.sfreq for send in sends(actions) if len(send.stamps)} == {SFREQ, 250.0}

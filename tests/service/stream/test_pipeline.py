@@ -109,16 +109,16 @@ class Desk:
         if arrived is None:
             arrived = stamps[np.isfinite(stamps)][-1] + CLOCK_OFFSET + self.late
         self.clock.now = arrived - TICK
-        judged = self.pipeline.feed(samples, stamps, CLOCK_OFFSET)
-        if judged is None:
+        assessed = self.pipeline.feed(samples, stamps, CLOCK_OFFSET)
+        if assessed is None:
             return None
-        (prediction,) = predict(self.model, [(self.sequence, judged)], self.clock)
+        (prediction,) = predict(self.model, [(self.sequence, assessed)], self.clock)
         return prediction
 
     def run(
         self, samples: Array, stamps: Array, chunk: int = 16, arrived: Array | None = None
     ) -> list[Prediction]:
-        """Feed all of it; `arrived` tells for each sample when it could have come."""
+        """Feed all of it; `arrived` states for each sample when it could have arrived."""
         predictions = []
         for start in range(0, len(stamps), chunk):
             stop = min(start + chunk, len(stamps))
@@ -190,9 +190,9 @@ def test_a_clock_offset_that_changes_is_used_from_then_on() -> None:
     desk = Desk()
     desk.run(samples[:, :1279], stamps[:1279])
     desk.clock.now = stamps[1279] + CLOCK_OFFSET + 1.0
-    judged = desk.pipeline.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
-    assert judged is not None
-    assert judged.end == stamps[1279] + (CLOCK_OFFSET + 0.5) + UTC_OFFSET
+    assessed = desk.pipeline.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
+    assert assessed is not None
+    assert assessed.end == stamps[1279] + (CLOCK_OFFSET + 0.5) + UTC_OFFSET
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
@@ -217,8 +217,8 @@ def test_the_scores_are_the_models_for_the_signal_paths_windows() -> None:
     samples, stamps = person()
     desk = Desk()
     windows = [window for window in reference().segment().feed(samples) if window.settled]
-    told = valid(desk.run(samples, stamps))
-    for prediction, window in zip(told, windows, strict=True):
+    reported = valid(desk.run(samples, stamps))
+    for prediction, window in zip(reported, windows, strict=True):
         chances = model().predict(window.features[np.newaxis])
         assert prediction.arousal.probability == pytest.approx(chances["arousal"][0], abs=1e-6)
         assert prediction.valence.probability == pytest.approx(chances["valence"][0], abs=1e-6)
@@ -237,7 +237,7 @@ def test_without_the_persons_rest_no_window_is_scored_and_that_is_the_only_reaso
     assert not any(p.valid for p in predictions)
     assert {p.reasons for p in predictions[:3]} == {(Reason.WARMING_UP, Reason.NO_BASELINE)}
     assert {p.reasons for p in predictions[3:]} == {(Reason.NO_BASELINE,)}
-    # The rest of what is told is as ever.
+    # Everything else is as usual.
     usual = Desk(sfreq=sfreq).run(*person(sfreq))
     assert [(p.quality, p.window) for p in predictions] == [(p.quality, p.window) for p in usual]
 
@@ -335,7 +335,7 @@ def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settle
     desk = Desk()
     predictions = desk.run(samples[:, kept], stamps[kept])
     after = [p for p in predictions if p.window.start >= utc(stamps[2010])]
-    assert after[0].window.start == utc(stamps[2010])  # the grid starts afresh there
+    assert after[0].window.start == utc(stamps[2010])  # the grid restarts there
     assert all(p.reasons == (Reason.GAP, Reason.WARMING_UP) for p in after[:3])
     assert scores(after[:3]) == [(None, None)] * 3
     assert all(p.valid for p in after[3:])
@@ -400,7 +400,7 @@ def test_of_a_burst_only_the_newest_window_is_returned_and_the_others_are_counte
     newest = desk.feed(samples[:, start:stop], stamps[start:stop])
     assert newest is not None
     assert desk.pipeline.counts.superseded == 7
-    assert newest.seq == before[-1].seq + 1  # what is not told takes no number
+    assert newest.seq == before[-1].seq + 1  # what is not returned takes no number
     (same,) = [p for p in expected if p.window == newest.window]
     assert newest.window.end > utc(stamps[stop - 1 - 32])
     assert scores([newest]) == scores([same])
@@ -408,14 +408,14 @@ def test_of_a_burst_only_the_newest_window_is_returned_and_the_others_are_counte
 
 def test_every_window_is_returned_or_counted() -> None:
     samples, stamps = person()
-    desk, told, start = Desk(hop_seconds=0.25), 0, 0
+    desk, reported, start = Desk(hop_seconds=0.25), 0, 0
     rng = np.random.default_rng(1)
     while start < len(stamps):
         stop = start + int(rng.integers(1, 256))
-        told += desk.feed(samples[:, start:stop], stamps[start:stop]) is not None
+        reported += desk.feed(samples[:, start:stop], stamps[start:stop]) is not None
         start = stop
     assert desk.pipeline.counts.superseded > 0
-    assert told + desk.pipeline.counts.superseded == (len(stamps) - 640) // 32 + 1
+    assert reported + desk.pipeline.counts.superseded == (len(stamps) - 640) // 32 + 1
     assert desk.pipeline.counts.received == len(stamps)
 
 
@@ -577,17 +577,17 @@ def test_a_sender_that_stamps_when_it_sends_is_followed_and_reported() -> None:
 @pytest.mark.parametrize("sfreq", [250.0, 160.0, 140.0, 120.0])
 def test_another_rate_than_the_stated_one_is_refused_before_any_score(sfreq: float) -> None:
     samples, stamps = person(sfreq)
-    desk, told = Desk(sfreq=128.0), list[Prediction | None]()
+    desk, reported = Desk(sfreq=128.0), list[Prediction | None]()
 
     def connect() -> None:
         for start in range(0, len(stamps), 16):
             stop = start + 16
-            told.append(desk.feed(samples[:, start:stop], stamps[start:stop]))
+            reported.append(desk.feed(samples[:, start:stop], stamps[start:stop]))
 
     message = rf"found {sfreq:.1f} samples a second over \d s .*expected the 128 Hz .*nominal rate"
     with pytest.raises(RateError, match=message):
         connect()
-    assert not any(p.valid for p in told if p is not None)
+    assert not any(p.valid for p in reported if p is not None)
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 127.5])
@@ -709,9 +709,9 @@ def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_val
     assert all(p.reasons == (Reason.OUT_OF_RANGE,) for p in touched)
     assert scores(touched) == [(None, None)] * len(touched)
     # Around them the windows are valid: before, the same as if nothing had been; after, settled.
-    told = [p for p in predictions[3:] if p not in touched]
-    assert all(p.valid for p in told)
-    assert len(set(scores(told))) == len(told)
+    reported = [p for p in predictions[3:] if p not in touched]
+    assert all(p.valid for p in reported)
+    assert len(set(scores(reported))) == len(reported)
     for found, expected in zip(predictions, clean, strict=True):
         if found.valid:
             assert found.arousal.probability == pytest.approx(

@@ -12,7 +12,7 @@ from eeg_emotion.stream.selection import HeadsetFilter
         ((), True),
         (("ward-3-muse",), True),
         (("ward-*",), True),
-        (("Ward-*",), True),  # whoever types it need not know how an id is spelled
+        (("Ward-*",), True),  # the user need not know how an id is spelled
         (("muse 2",), True),
         (("MUSE*",), True),
         (("*[12]",), True),

@@ -119,9 +119,9 @@ def test_a_clock_that_is_set_is_followed(by: float) -> None:
         mapping = source.send()
         assert not mapping.jumped
         assert source.error(mapping) == pytest.approx(0.0, abs=1e-6)
-    told = source.clock.describe()
-    assert told is not None
-    assert f"its clock has jumped by {by:+.1f} s in total" in told
+    reported = source.clock.describe()
+    assert reported is not None
+    assert f"its clock has jumped by {by:+.1f} s in total" in reported
 
 
 def test_a_clock_that_is_set_and_set_back_is_as_ever() -> None:
