@@ -82,7 +82,7 @@ def test_keys_and_tokens_are_distinguished(
         Access(tokens=tokens).authenticate(key)
 
 
-def test_a_key_stands_until_it_is_revoked_and_a_token_until_its_end(
+def test_a_key_is_valid_until_it_is_revoked_and_a_token_until_its_end(
     keys: KeyStore, tokens: TokenVerifier, token: str
 ) -> None:
     access = Access(keys=keys, tokens=tokens)

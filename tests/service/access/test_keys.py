@@ -169,14 +169,14 @@ def test_a_new_key_of_the_same_name_does_not_bring_the_old_one_back(store: KeySt
     assert not store.holds(old)
 
 
-def test_a_key_whose_scopes_were_changed_by_hand_no_longer_holds_as_it_was(store: KeyStore) -> None:
+def test_a_key_whose_scopes_were_edited_loses_its_grant(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     text = store.path.read_text(encoding="utf-8")
     store.path.write_text(text.replace("read:ward-*", "read:ward-9"), encoding="utf-8")
     assert not store.holds(grant)
 
 
-def test_a_file_that_is_gone_holds_no_key(store: KeyStore) -> None:
+def test_a_missing_file_has_no_keys(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     store.path.unlink()
     assert not store.holds(grant)

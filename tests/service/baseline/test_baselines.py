@@ -197,7 +197,7 @@ def test_the_profile_says_what_it_is_of(desk: Desk) -> None:
     assert stored.created.timestamp() == UTC + 20 + SETTLE
 
 
-def test_channels_that_were_filled_in_during_rest_are_named(desk: Desk, fake_pipeline) -> None:
+def test_channels_that_were_interpolated_during_rest_are_named(desk: Desk, fake_pipeline) -> None:
     channels = fake_pipeline.settings.channels
     kept = [row for row, name in enumerate(channels) if name not in ("Cz", "O1")]
     labels = [channels[row] for row in kept]

@@ -190,7 +190,7 @@ async def test_leaving_by_cancellation_frees_the_place_at_the_service(
     await service.bus.until_subscribers(0, seconds=15)  # before a ping, after 20 s
 
 
-async def test_a_service_that_goes_away_is_returned_to_when_it_says(
+async def test_a_service_that_goes_away_is_reconnected_to_when_it_says(
     address: str, service: Service, prediction: Predict, naps: Naps
 ) -> None:
     async with connect(address, headsets=["h1"], sleep=naps) as stream:

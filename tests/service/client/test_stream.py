@@ -165,7 +165,7 @@ async def test_a_service_that_answers_nothing_is_left(
 # -- connections that end ----------------------------------------------------------------------
 
 
-async def test_after_a_cut_it_goes_on_from_the_last_prediction_of_each_headset(
+async def test_after_a_cut_it_resumes_after_the_last_prediction_of_each_headset(
     script: Script, prediction: Predict, naps: Naps
 ) -> None:
     greeting = asyncio.create_task(script.greeted())

@@ -184,7 +184,7 @@ async def test_credentials_pass_through(
         broker.kill()
 
 
-async def test_a_broker_is_spoken_to_over_tls_with_the_certificates_that_are_trusted(
+async def test_a_broker_is_reached_over_tls_with_the_certificates_that_are_trusted(
     nats_server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key, certificate = self_signed(tmp_path, "127.0.0.1")

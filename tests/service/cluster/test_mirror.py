@@ -156,7 +156,7 @@ def test_consecutive_predictions_pass_and_repeated_ones_do_not(following: Gatewa
     assert following.resumed("e0", 0) == Recovery(recovered=True, missed=2)
 
 
-def test_a_hole_is_filled_in_order_before_what_came_after_it(following: Gateway) -> None:
+def test_a_gap_is_recovered_in_order_before_what_came_after_it(following: Gateway) -> None:
     following.mirror.on_message(prediction(seq=3))
     following.mirror.on_message(prediction(seq=4))
     assert following.received() == [], (
@@ -232,7 +232,7 @@ def test_without_an_answer_it_goes_on_and_says_that_some_lack(following: Gateway
     assert following.resumed("e0", 3) == Recovery(recovered=True)
 
 
-def test_an_answer_without_what_was_asked_for_does_not_ask_for_ever(following: Gateway) -> None:
+def test_an_answer_without_what_was_asked_for_does_not_ask_forever(following: Gateway) -> None:
     following.mirror.on_message(prediction(seq=3))
     (question,) = following.questions()
     following.answer(question)

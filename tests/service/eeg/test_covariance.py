@@ -39,7 +39,7 @@ def logarithms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return matrices
 
 
-def test_a_row_holds_the_upper_triangle_line_by_line() -> None:
+def test_a_row_contains_the_upper_triangle_line_by_line() -> None:
     matrix = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [3.0, 5.0, 6.0]])
     np.testing.assert_array_equal(to_rows(matrix), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
 
@@ -126,7 +126,9 @@ def test_the_average_reference_leaves_a_direction_that_contributes_nothing() -> 
 
 
 @pytest.mark.parametrize("kept", [to_rows, single], ids=["double", "single"])
-def test_channels_that_were_filled_in_add_nothing_of_their_own(peer: SimpleNamespace, kept) -> None:
+def test_channels_that_were_interpolated_add_nothing_of_their_own(
+    peer: SimpleNamespace, kept
+) -> None:
     inner, about = covariances(20, 6), covariances(1, 6)[0]
     mixing = interpolation()
     # Five directions are left of six electrodes without their mean: choose them as coordinates.
@@ -143,7 +145,7 @@ def test_a_window_that_lacks_a_direction_of_the_reference_is_finite() -> None:
     np.testing.assert_allclose(logarithms(found), np.log(0.2) * np.eye(CHANNELS), atol=1e-12)
 
 
-def test_a_reference_that_holds_nothing_gives_nothing() -> None:
+def test_a_reference_that_is_empty_contributes_nothing() -> None:
     silent = to_rows(np.zeros((CHANNELS, CHANNELS)))
     np.testing.assert_array_equal(tangent_vectors(to_rows(covariances(3)), silent, 0.2), 0.0)
 

@@ -114,7 +114,7 @@ def test_fourteen_missing_channels_are_refused_by_name() -> None:
     assert "10-20 names" in message
 
 
-def test_no_channel_at_all_is_refused_even_where_all_may_be_filled_in() -> None:
+def test_no_channel_at_all_is_refused_even_where_all_may_be_interpolated() -> None:
     with pytest.raises(ChannelsMissing, match="found 0 of"):
         plan(["1", "2", "3"], max_interpolated=32)
 
@@ -126,7 +126,7 @@ def test_a_long_list_of_foreign_labels_is_shortened() -> None:
 
 
 @pytest.mark.parametrize("unit", ["counts", "a.u.", "µS"])
-def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit: str) -> None:
+def test_a_channel_that_is_no_voltage_is_interpolated_like_a_missing_one(unit: str) -> None:
     units = ["uV"] * 32
     units[DEAP32.index("Pz")] = unit
     layout = plan(DEAP32, units)
@@ -170,7 +170,7 @@ def test_a_unit_that_is_not_needed_need_not_be_stated() -> None:
 @pytest.mark.parametrize(
     ("amplitude", "name", "factor"), [(8.1e-6, "V", 1e6), (0.0123, "mV", 1e3), (12.0, "µV", 1.0)]
 )
-def test_an_unstated_unit_is_judged_by_the_amplitude(
+def test_an_unstated_unit_is_inferred_from_the_amplitude(
     amplitude: float, name: str, factor: float
 ) -> None:
     amplitudes = np.full(33, amplitude)
@@ -236,12 +236,12 @@ def test_units_go_with_their_labels_when_the_order_differs() -> None:
     np.testing.assert_allclose(layout.microvolts, [1e6, 1e3])
 
 
-def test_a_channel_without_a_known_place_cannot_be_filled_in() -> None:
+def test_a_channel_without_a_known_position_cannot_be_interpolated() -> None:
     with pytest.raises(ChannelsMissing, match="position of Nose"):
         plan(DEAP32, channels=(*DEAP32, "Nose"))
 
 
-def test_a_channel_without_a_known_place_serves_where_it_is_measured() -> None:
+def test_a_channel_without_a_known_position_serves_where_it_is_measured() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     assert layout.measured[-1] == "Nose"
 
@@ -317,7 +317,7 @@ def test_a_cap_that_does_not_reach_is_named() -> None:
 # Doing without bad channels
 
 
-def test_nothing_is_filled_in_where_all_is_measured_and_good() -> None:
+def test_nothing_is_interpolated_where_all_is_measured_and_good() -> None:
     layout = plan(DEAP32)
     assert layout.without(marked(layout)) is None
 
@@ -328,7 +328,7 @@ def test_a_layout_without_bad_channels_is_the_layout() -> None:
 
 
 @pytest.mark.parametrize("absent", [(), ("Cz", "O1")])
-def test_a_bad_channel_is_filled_in_as_if_it_were_not_there(absent: tuple[str, ...]) -> None:
+def test_a_bad_channel_is_interpolated_like_a_missing_one(absent: tuple[str, ...]) -> None:
     bad = ("Fp1", "P4", "Oz")
     layout = plan([name for name in DEAP32 if name not in absent])
     weights = layout.without(marked(layout, *bad))
@@ -359,19 +359,19 @@ def test_weights_are_kept_and_cannot_be_changed() -> None:
     assert layout.without(bad) is not weights
 
 
-def test_nothing_can_be_filled_in_from_nothing() -> None:
+def test_nothing_can_be_interpolated_from_nothing() -> None:
     layout = plan(("Fp1", "Cz", "Oz"), channels=("Fp1", "Cz", "Oz"))
     with pytest.raises(ChannelsMissing, match="no good channel with a known position is left"):
         layout.without(np.ones(3, dtype=bool))
 
 
-def test_a_bad_channel_without_a_known_place_cannot_be_filled_in() -> None:
+def test_a_bad_channel_without_a_known_position_cannot_be_interpolated() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     with pytest.raises(ChannelsMissing, match="position of Nose"):
         layout.without(marked(layout, "Nose"))
 
 
-def test_a_good_channel_without_a_known_place_stays_and_helps_no_other() -> None:
+def test_a_good_channel_without_a_known_position_stays_and_helps_no_other() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     weights = layout.without(marked(layout, "Cz"))
     assert weights is not None

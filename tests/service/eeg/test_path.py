@@ -256,13 +256,13 @@ def test_the_average_over_all_channels_is_taken_off() -> None:
     np.testing.assert_allclose(stack(run(path(spec=RAW), common)), stack(windows), atol=1e-3)
 
 
-def test_the_average_includes_the_channels_that_were_filled_in() -> None:
+def test_the_average_includes_the_channels_that_were_interpolated() -> None:
     labels, rows = without(*MISSING)
     windows = run(path(spec=RAW, labels=labels), eeg()[rows])
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
 
 
-def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured() -> None:
+def test_a_channel_that_was_interpolated_resembles_what_it_would_have_measured() -> None:
     labels, rows = without("FC1")
     column = DEAP32.index("FC1")
     guess = stack(run(path(spec=RAW, labels=labels), eeg()[rows]))[-1, :, column]
@@ -325,7 +325,7 @@ def test_the_order_of_the_channels_in_the_stream_does_not_matter(sfreq: float) -
     assert_same(run(path(sfreq, labels=labels), samples[order]), run(path(sfreq), samples))
 
 
-def test_channels_that_are_not_needed_may_hold_anything() -> None:
+def test_channels_that_are_not_needed_may_contain_anything() -> None:
     samples = np.vstack([np.full((1, eeg().shape[1]), np.nan), eeg()])
     found = run(path(labels=("Status", *DEAP32)), samples)
     assert_same(found, run(path(), eeg()))
@@ -414,7 +414,7 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30])
-def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(
+def test_a_channel_of_bad_samples_for_a_moment_is_interpolated_and_then_comes_back(
     value: float,
 ) -> None:
     spec = PathSettings(hop_seconds=0.25)
@@ -507,7 +507,7 @@ def test_the_noise_of_an_unworn_amplifier_is_not_scored(rms: float) -> None:
     assert all(window.quality.faults for window in run(path(), noise))
 
 
-def test_channels_that_all_show_one_signal_bear_no_score() -> None:
+def test_channels_that_all_show_one_signal_are_not_scored() -> None:
     one = np.repeat(eeg()[:1], 32, axis=0)
     bridged = one + np.random.default_rng(0).normal(0.0, 0.3, one.shape)
     assert all(window.quality.faults for window in run(path(), bridged))

@@ -75,7 +75,7 @@ def test_silence_is_finite() -> None:
     assert np.isfinite(list(powers(np.zeros((3, 256))).values())).all()
 
 
-def test_a_row_stands_for_one_step() -> None:
+def test_a_row_covers_one_step() -> None:
     rows = BandPower().extractor(3, SFREQ).extract(np.zeros((3, 320)))
     assert rows.shape == (10, 12)
     assert BandPower().step_samples(SFREQ) == 32

@@ -122,7 +122,7 @@ def test_the_result_of_the_streams_check_is_reported_with_what_was_done(
     assert reported.sfreq_measured == pytest.approx(128.0, abs=0.01)
 
 
-def test_while_its_unit_is_judged_it_is_connecting_and_says_so() -> None:
+def test_while_its_unit_is_inferred_it_is_connecting_and_says_so() -> None:
     connection = opened(stream(units=("",) * 32))
     feed(connection, 0, 3, factor=1e-6)
     reported = connection.describe(OPENED, ())

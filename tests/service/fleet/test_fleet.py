@@ -473,7 +473,7 @@ async def test_live_windows_and_predictions_equal_the_offline_ones(stage: Stage)
 
 
 @together
-async def test_at_500_hz_with_13_channels_filled_in_they_are_equal_too(stage: Stage) -> None:
+async def test_at_500_hz_with_13_channels_interpolated_they_are_equal_too(stage: Stage) -> None:
     headset = await live_equals_offline(stage, 500.0, DEAP32[:19])
     assert headset.check is Check.INTERPOLATED
     assert headset.interpolated == DEAP32[19:]
@@ -598,7 +598,7 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_publis
 
 
 @together
-async def test_how_the_channels_were_judged_comes_with_each_prediction_for_who_asks(
+async def test_the_channel_quality_comes_with_each_prediction_for_subscribers(
     stage: Stage,
 ) -> None:
     def details() -> list[Detail]:

@@ -163,7 +163,7 @@ def test_a_missing_field_is_refused_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(PathSettings.__dataclass_fields__))
-def test_a_missing_setting_of_the_signal_path_is_refused_and_not_filled_in(name: str) -> None:
+def test_a_missing_setting_of_the_signal_path_is_refused_and_gets_no_default(name: str) -> None:
     assert f"path.{name}" in refused(lambda fields: fields["path"].pop(name))
 
 

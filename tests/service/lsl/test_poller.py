@@ -163,7 +163,7 @@ def test_the_end_of_a_round_is_reported_after_all_of_its_samples(clock: Clock) -
 
 
 @pytest.mark.parametrize("at_fault", ["inlet", "listener"])
-def test_whatever_goes_wrong_with_one_the_others_go_on(
+def test_whatever_goes_wrong_with_one_the_others_continue(
     poller: Poller, clock: Clock, at_fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class BrokenInlet(FakeInlet):

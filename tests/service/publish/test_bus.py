@@ -266,7 +266,7 @@ def test_who_is_gone_is_not_counted_and_gets_nothing(bus: Bus, join: Join) -> No
 # Details
 
 
-def test_details_are_for_those_who_want_them_of_headsets_they_follow(bus: Bus, join: Join) -> None:
+def test_details_are_for_subscribers_of_headsets_that_they_follow(bus: Bus, join: Join) -> None:
     plain, wanting, all_of_one, other = join("*"), join("a", "b"), join("b"), join("b")
     bus.want_detail(wanting, "a")
     bus.want_detail(all_of_one, "*")

@@ -13,7 +13,7 @@ def test_so_many_may_come_at_once_and_then_none(clock: FakeClock) -> None:
     assert taken(TokenBucket(5.0, 20, clock)) == 20
 
 
-def test_the_mean_rate_may_go_on_for_ever(clock: FakeClock) -> None:
+def test_the_mean_rate_may_continue_forever(clock: FakeClock) -> None:
     bucket = TokenBucket(5.0, 1, clock)
     for _ in range(100):
         assert bucket.acquire()

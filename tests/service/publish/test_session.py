@@ -178,7 +178,9 @@ def test_of_an_address_that_asks_for_thousands_the_first_too_many_is_refused(
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": None}, {"subscribe": ["ward-1"]}])
-def test_a_strangers_hello_without_a_token_ends_it(stranger: Talk, fields: dict[str, Any]) -> None:
+def test_an_unauthenticated_clients_hello_without_a_token_ends_it(
+    stranger: Talk, fields: dict[str, Any]
+) -> None:
     stranger.say("hello", **fields)
     assert stranger.ended is CloseCode.BAD_CREDENTIALS
     assert "no token" in stranger.why
@@ -200,7 +202,7 @@ def test_a_wrong_token_ends_it_where_none_was_asked_for_too(known: Talk) -> None
     assert known.say("hello", token="wrong").ended is CloseCode.BAD_CREDENTIALS  # noqa: S106
 
 
-def test_a_right_token_changes_nothing_for_one_who_is_known(known: Talk) -> None:
+def test_a_right_token_changes_nothing_for_a_known_client(known: Talk) -> None:
     known.say("hello", token=SECRET, subscribe=["elsewhere"])
     assert known.messages() == ["subscribed elsewhere"]
 
@@ -222,14 +224,16 @@ def test_a_second_hello_ends_it(known: Talk, stranger: Talk) -> None:
         {"type": "ack", "received": 0},
     ],
 )
-def test_a_stranger_must_say_hello_first(stranger: Talk, said: dict[str, Any]) -> None:
+def test_an_unauthenticated_client_must_send_hello_first(
+    stranger: Talk, said: dict[str, Any]
+) -> None:
     stranger.session.receive(json.dumps(said))
     assert stranger.ended is CloseCode.BAD_MESSAGE
     assert "'hello' with a token" in stranger.why
     assert stranger.read() == []
 
 
-def test_a_stranger_that_says_no_hello_is_waited_for_so_long(stranger: Talk) -> None:
+def test_a_client_that_sends_no_hello_is_closed_after_a_timeout(stranger: Talk) -> None:
     assert stranger.wait(HELLO_SECONDS).ended is None
     assert stranger.wait(0.5).ended is CloseCode.NO_HELLO
 
@@ -324,7 +328,7 @@ def test_no_more_details_can_be_asked_for_than_subscriptions(bus: Bus, known: Ta
     assert len(bus.details(known.session.outbox)) == MAX_SUBSCRIPTIONS
 
 
-def test_details_come_for_those_who_ask(bus: Bus, known: Talk) -> None:
+def test_details_come_for_clients_that_subscribe(bus: Bus, known: Talk) -> None:
     known.say("subscribe", headsets=["a", "b"], detail=["a"])
     known.read()
     for headset in ("a", "b"):
@@ -559,7 +563,7 @@ def test_hellos_and_what_is_no_message_count_too(known: Talk) -> None:
     assert known.ended is CloseCode.TOO_MANY_MESSAGES
 
 
-def test_five_messages_a_second_may_go_on(known: Talk) -> None:
+def test_five_messages_a_second_may_continue(known: Talk) -> None:
     for _ in range(100):
         for _ in range(5):
             known.say("ping")
@@ -602,7 +606,7 @@ def test_a_grant_that_expires_ends_it(bus: Bus, clock: FakeClock) -> None:
     assert talk.access.noted[-1] == ("credentials expired", "visitor", None)
 
 
-def test_a_grant_that_no_longer_stands_ends_it_within_seconds(stranger: Talk) -> None:
+def test_a_grant_that_no_longer_holds_ends_it_within_seconds(stranger: Talk) -> None:
     stranger.say("hello", token=SECRET)
     assert stranger.wait(100).ended is None
     stranger.access.revoked = True

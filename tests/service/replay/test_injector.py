@@ -71,7 +71,7 @@ def test_a_drop_leaves_a_hole_in_stamps_and_values() -> None:
     np.testing.assert_array_equal(samples, signal(expected))
 
 
-def test_a_freeze_holds_all_and_sends_it_at_its_end_with_true_stamps() -> None:
+def test_a_freeze_holds_everything_back_and_sends_it_at_its_end_with_true_stamps() -> None:
     actions = play("freeze 2s @1", notes=[Note(1.5, "seen")])
     samples, stamps = sent(actions)
     np.testing.assert_array_equal(stamps, times(4))
@@ -153,7 +153,7 @@ def test_a_silent_lie_outlives_a_reconnection_until_it_is_stated() -> None:
 
 
 @pytest.mark.parametrize(("text", "gone"), [("rate 250 silently @1", 0.0), ("rate 250 @1", 1.0)])
-def test_another_rate_goes_on_from_its_moment(text: str, gone: float) -> None:
+def test_another_rate_continues_from_its_moment(text: str, gone: float) -> None:
     actions = play(text)
     samples, stamps = sent(actions)
     slow, fast = times(1), 1 + gone + np.arange(round((3 - gone) * 250)) / 250
@@ -180,7 +180,7 @@ def test_what_happens_at_one_moment_is_one_reconnection() -> None:
     assert opened.form.channels != FORM.channels
 
 
-def test_channels_hold_no_numbers_for_a_time() -> None:
+def test_channels_are_nan_for_a_time() -> None:
     samples, stamps = sent(play("nan t7,FP1 1s @1; nan all @3"))
     expected = signal(stamps)
     expected[:2, (stamps >= 1) & (stamps < 2)] = np.nan

@@ -274,7 +274,7 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
 
 
 @pytest.mark.parametrize(("late", "messages_received"), [(5.0, ["start", "end"]), (5.1, ["end"])])
-def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
+def test_a_marker_waits_a_moment_for_a_late_reader(
     lsl_session: str, late: float, messages_received: list[str]
 ) -> None:
     now, source_id = 100.0, uuid.uuid4().hex

@@ -258,7 +258,7 @@ def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
     assert scores(desk.run(*person())) == scores(Desk().run(*person()))
 
 
-def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
+def test_a_normaliser_that_is_set_and_removed_while_the_unit_is_inferred_counts(
     adapted: Callable[..., Model],
 ) -> None:
     for given in (model().contract.training_normaliser, None):
@@ -300,7 +300,7 @@ def test_the_order_of_the_channels_does_not_matter() -> None:
     assert found == Desk().run(samples, stamps)
 
 
-def test_channels_that_were_filled_in_are_named_and_lower_the_quality() -> None:
+def test_channels_that_were_interpolated_are_named_and_lower_the_quality() -> None:
     samples, stamps = person()
     keep = [row for row, name in enumerate(DEAP32) if name not in ("Cz", "O1")]
     predictions = Desk(labels=tuple(DEAP32[row] for row in keep)).run(samples[keep], stamps)
@@ -615,7 +615,7 @@ UNITS = {"V": 1e-6, "mV": 1e-3, "µV": 1.0}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str) -> None:
+def test_a_unit_that_is_not_stated_is_inferred_from_the_amplitude(unit: str) -> None:
     samples, stamps = person()
     desk = Desk(unit="")
     begin = 4 * 128
@@ -651,7 +651,7 @@ def test_the_unit_of_a_headset_that_is_put_on_late_is_inferred_then() -> None:
     assert desk.pipeline.layout.unit.startswith("µV, inferred")
 
 
-def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
+def test_a_loss_while_the_unit_is_inferred_is_no_wrong_rate() -> None:
     samples, stamps = person()
     kept = np.delete(np.arange(len(stamps)), np.arange(256, 400))
     desk = Desk(unit="")
@@ -659,7 +659,7 @@ def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
     assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 144)
 
 
-def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
+def test_where_the_inference_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
     one, other = (Desk(unit="").run(*person(), chunk=chunk) for chunk in (1, 37))
     assert without(one, "latency_ms") == without(other, "latency_ms")
     assert valid(one)
