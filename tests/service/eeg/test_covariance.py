@@ -102,7 +102,7 @@ def average_reference(channels: int) -> NDArray[np.float64]:
 
 
 def interpolation() -> NDArray[np.float64]:
-    """Two channels filled in from six measured ones, then the average taken off."""
+    """Two channels interpolated from six measured ones, then average-referenced."""
     weights = RNG.uniform(0.0, 1.0, (2, 6))
     weights /= weights.sum(axis=1, keepdims=True)
     return average_reference(8) @ np.vstack([np.eye(6), weights])

@@ -427,7 +427,7 @@ def test_a_channel_of_bad_samples_for_a_moment_is_interpolated_and_then_comes_ba
     ):
         first = window.first_sample // block
         faults = set(window.quality.faults)
-        # The block in which it begins is bridged. The next one is flat, and filled in.
+        # The block in which it begins is bridged. The next one is flat, and interpolated.
         assert (Fault.OUT_OF_RANGE in faults) == (window.last_sample >= 1500 and first <= 46 + 12)
         assert (Fault.POOR_CONTACT in faults) == (
             window.last_sample >= 47 * block and first <= 47 + 4

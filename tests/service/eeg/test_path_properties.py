@@ -23,7 +23,7 @@ from eeg_emotion.stream.source_clock import ClockError
 from eeg_emotion.stream.timeline import Timeline
 
 CHANNELS = ("Fz", "C3", "Cz", "C4", "O1", "O2")
-LABELS = CHANNELS[:-1]  # one is filled in throughout
+LABELS = CHANNELS[:-1]  # one is interpolated throughout
 SETTINGS = PathSettings(
     channels=CHANNELS,
     window_seconds=1.0,

@@ -167,7 +167,7 @@ def test_channels_that_the_stream_lacks_count_among_those_interpolated() -> None
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
     verdicts = judge([measures()] * 5 + [flat(1)] * 5, max_interpolated=2, missing=2)
     assert with_fault(verdicts, Fault.CHANNELS_MISSING) == list(range(5, 10))
-    assert verdicts[-1].matrix is not None  # the stream's own gaps are filled in all the same
+    assert verdicts[-1].matrix is not None  # the stream's missing channels are interpolated anyway
 
 
 def test_without_interpolation_in_the_contract_one_dead_channel_is_too_many() -> None:

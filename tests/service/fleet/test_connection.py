@@ -71,7 +71,7 @@ def opened(description: StreamDescription) -> HeadsetConnection:
 
 
 def feed(connection: HeadsetConnection, start: int, stop: int, factor: float = 1.0) -> None:
-    """Let these seconds of signal come."""
+    """Feed these seconds of signal."""
     assert connection.active is not None
     part = slice(start * 128, stop * 128)
     rows = slice(0, connection.stream.channel_count)

@@ -608,7 +608,7 @@ async def test_the_channel_quality_comes_with_each_prediction_for_subscribers(
     async with stage.fleet() as (_, bus), paced(stage.recording("a", signal_of(60.0)), bus) as pace:
         await pace.hold(24)
         assert len(bus.predictions) == 2
-        assert not details()  # nobody asked
+        assert not details()  # no subscription
         bus.attach(outbox, lambda headset: True)
         bus.subscribe(outbox, ["*"])
         bus.want_detail(outbox, "*")
@@ -787,7 +787,7 @@ async def test_a_unit_that_is_not_stated_is_inferred_and_reported_or_refused_if_
     ):
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
-        # A baseline that is applied or laid aside meanwhile reaches the line.
+        # A baseline that is applied or removed meanwhile reaches the pipeline.
         assert fleet.active_stream(weighing.headset.id).pipeline.is_inferring_unit
         await bus.until(
             lambda: any(

@@ -95,7 +95,7 @@ class Round:
         self.taken.append(results)
 
     async def read(self, names: str) -> list[PollResult]:
-        """Let each of them send its next second, in the poller's thread; return what was taken."""
+        """Send each headset's next second, in the poller's thread, and return the results."""
 
         def poll() -> None:
             for name in names:

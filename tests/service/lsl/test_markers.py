@@ -50,7 +50,7 @@ def said(**content: Any) -> bytes:
         (said(text="t", ratings={**RATED, "arousal": float("nan")}), MarkerContent("t", None)),
         (said(text="t", ratings={**RATED, "arousal": float("inf")}), MarkerContent("t", None)),
         (said(text="t", ratings=[7.0, 2.5]), MarkerContent("t", None)),
-        # What nobody can read, or what would break a line, is left out.
+        # What is unreadable, or would break a line, is left out.
         (b"a\x00b\x1b[31m\tc\r\nd", MarkerContent("ab[31m c d", None)),
         (b"\xff\xfe", MarkerContent("\ufffd\ufffd", None)),
         (b'{"text": "\\ud800x"}', MarkerContent("x", None)),

@@ -105,7 +105,7 @@ def reply_frame() -> Frame:
 
 
 def take_all(outbox: Outbox) -> list[Frame]:
-    """Take until nothing may be taken, as the transport does."""
+    """Return everything that may be taken, as the transport takes it."""
     taken: list[Frame] = []
     while some := outbox.take():
         taken += some
@@ -113,7 +113,7 @@ def take_all(outbox: Outbox) -> list[Frame]:
 
 
 def brief(frames: Iterable[Frame]) -> list[str]:
-    """Say of each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
+    """Describe each frame briefly: ``prediction a 3``, ``status b``, ``pong``."""
     reported = []
     for sent in frames:
         message = json.loads(sent.data)

@@ -96,7 +96,7 @@ class Talk:
         return brief(take_all(self.session.outbox))
 
     def wait(self, seconds: float) -> Talk:
-        """Let time pass, with a look at it each second."""
+        """Advance time, with a tick every second."""
         end = self.clock.now + seconds
         while self.clock.now < end:
             self.clock.now = min(self.clock.now + 1.0, end)
@@ -130,7 +130,7 @@ def known(bus: Bus, clock: FakeClock) -> Talk:
 
 @pytest.fixture
 def stranger(bus: Bus, clock: FakeClock) -> Talk:
-    """One of whom credentials are asked for."""
+    """A client that has to send credentials."""
     return Talk(bus, clock, None)
 
 

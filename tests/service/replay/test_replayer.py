@@ -337,7 +337,7 @@ def test_it_waits_for_a_consumer_and_a_stop_ends_the_waiting(player: Player) -> 
 
     played = recording(Stretch(signal(16)))
     future = player.play(Replayer(played, clock=clock))
-    # The outlet is there, and somebody reads its markers: neither begins the replay.
+    # The outlet is open, and its markers have a reader: neither starts the replay.
     notes = Listener(f"{played.source_id}-markers")
     assert pylsl.resolve_byprop("source_id", played.source_id, timeout=60)
     player.stop.set()

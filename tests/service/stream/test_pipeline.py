@@ -61,7 +61,7 @@ class Clock:
 
 
 class Desk:
-    """A line on a machine where each chunk arrives just after it was measured."""
+    """A pipeline on a machine where each chunk arrives just after it was measured."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Desk:
     def feed(
         self, samples: Array, stamps: Array, arrived: float | None = None
     ) -> Prediction | None:
-        """Return the line a chunk; without a time of its own it comes `late` after its stamps."""
+        """Feed a chunk; without a time of its own it arrives `late` after its stamps."""
         if arrived is None:
             arrived = stamps[np.isfinite(stamps)][-1] + CLOCK_OFFSET + self.late
         self.clock.now = arrived - TICK

@@ -27,7 +27,7 @@ class Source:
         """By how much the source's clock was set, seconds."""
 
     def send(self, *, late: float = 0.01, after: float = 0.1) -> Mapping:
-        """Take a chunk `after` the one before; its last sample is `late` seconds old."""
+        """Feed a chunk `after` the one before; its last sample is `late` seconds old."""
         self.now += after
         self.taken = self.now - late
         self.stamp = self.taken - self.offset + self.set_by
