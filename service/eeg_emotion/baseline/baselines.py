@@ -211,7 +211,7 @@ class Baselines:
         self._advance(identifier, prediction)
 
     def lost(self, identifier: str) -> None:
-        """Give up the collection of a headset that is gone; its profile stays in use."""
+        """Abandon the collection of a headset that is gone; its profile stays in use."""
         under_way = self._under_way.get(identifier)
         if under_way is None:
             return

@@ -26,7 +26,7 @@ class TokenBucket:
         self._seen = clock()
 
     def acquire(self) -> bool:
-        """Take a token, and return whether there was one."""
+        """Remove a token, and return whether there was one."""
         now = self._clock()
         self._tokens = min(self._most, self._tokens + (now - self._seen) * self._per_second)
         self._seen = now

@@ -21,7 +21,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class TimedMarker:
     """A marker's text with its time, or once it is sent with its stamp; seconds."""
 
     seconds: float
@@ -40,7 +40,7 @@ class Send:
         `(channels, samples)` as the headset sends them; empty if they are lost.
     stamps
         `(samples,)`, seconds since the replay's start by the headset's clock.
-    notes
+    markers
         Markers with their stamps, in the same way.
     unix
         True if the stamps have to be in Unix time.
@@ -51,7 +51,7 @@ class Send:
     due: float
     samples: NDArray[np.floating]
     stamps: NDArray[np.float64]
-    notes: tuple[Note, ...]
+    markers: tuple[TimedMarker, ...]
     unix: bool
     sfreq: float
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.units import microvolts_per
-from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
 from eeg_emotion.replay.fault_check import affected, check, reconnects
 from eeg_emotion.replay.faults import (
     TOLERANCE_SECONDS,
@@ -80,7 +80,7 @@ class Injector:
         self._rates = RateChanges(
             len(form.channels), form.sfreq, [fault for fault in faults if isinstance(fault, Rate)]
         )
-        self._notes: deque[Note] = deque()
+        self._markers: deque[TimedMarker] = deque()
         self._now = -np.inf
 
     @property
@@ -89,7 +89,10 @@ class Injector:
         return tuple(fault for fault in self._faults if fault.at > self._now + TOLERANCE_SECONDS)
 
     def process(
-        self, samples: NDArray[np.floating], times: NDArray[np.float64], notes: Iterable[Note] = ()
+        self,
+        samples: NDArray[np.floating],
+        times: NDArray[np.float64],
+        markers: Iterable[TimedMarker] = (),
     ) -> Iterator[Action]:
         """Yield the actions for the next contiguous samples, in order of time.
 
@@ -101,10 +104,10 @@ class Injector:
             `(channels, samples)` in the recording's units.
         times
             `(samples,)` seconds.
-        notes
+        markers
             Markers within those times.
         """
-        self._notes.extend(notes)
+        self._markers.extend(markers)
         for piece in self._rates.process(samples, times):
             yield from self._actions(piece)
 
@@ -139,17 +142,17 @@ class Injector:
                 lost = lost or self._before(fault.end)
             elif isinstance(fault, Freeze) and self._before(fault.end):
                 due = fault.end
-        notes = []
+        markers = []
         next_sample = piece.times[-1] + 1 / piece.sfreq
-        while self._notes and self._notes[0].seconds < next_sample - TOLERANCE_SECONDS:
-            note = self._notes.popleft()
-            notes.append(replace(note, seconds=note.seconds + shift))
+        while self._markers and self._markers[0].seconds < next_sample - TOLERANCE_SECONDS:
+            marker = self._markers.popleft()
+            markers.append(replace(marker, seconds=marker.seconds + shift))
         kept = 0 if lost else len(piece.times)
         return Send(
             due=due,
             samples=samples[:, :kept],
             stamps=piece.times[:kept] + shift,
-            notes=tuple(notes),
+            markers=tuple(markers),
             unix=any(isinstance(fault, UnixTime) for fault in begun),
             sfreq=piece.sfreq,
         )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
-from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
 from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.replay.faults import Fault
 from eeg_emotion.replay.injector import Injector
@@ -208,7 +208,7 @@ class Replayer:
         injector = self._injector()
         # First, so that a reader that finds the signal has found the markers: the first sample may
         # have one.
-        notes = MarkerOutlet(self._marker_info(), self._clock)
+        marker_outlet = MarkerOutlet(self._marker_info(), self._clock)
         outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         tally = _Tally()
         while self._wait_for_consumer and not outlet.wait_for_consumers(_STOP_POLL_SECONDS):
@@ -229,9 +229,9 @@ class Replayer:
                     tally.connected()
                 case Send() as sent:
                     zero = unix_begin if sent.unix else begin
-                    for note in sent.notes:
-                        notes.push(note.text, zero + note.seconds)
-                    notes.flush()
+                    for marker in sent.markers:
+                        marker_outlet.push(marker.text, zero + marker.seconds)
+                    marker_outlet.flush()
                     if outlet is not None and len(sent.stamps):
                         # One stamp per sample: with one per chunk, the receiver would add up
                         # periods and their rounding errors.
@@ -240,7 +240,7 @@ class Replayer:
                             zero + sent.stamps,
                         )
                         tally.sent(zero + sent.stamps, sent.sfreq)
-        self._linger([notes] if outlet is None else [outlet, notes], stop)
+        self._linger([marker_outlet] if outlet is None else [outlet, marker_outlet], stop)
         return tally.report(injector)
 
     def _injector(self) -> Injector:
@@ -257,8 +257,10 @@ class Replayer:
                 + np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
                 / self._recording.sfreq
             )
-            notes = [Note(float(times[marker.sample]), marker.text) for marker in chunk.markers]
-            yield from injector.process(chunk.samples, times, notes)
+            markers = [
+                TimedMarker(float(times[marker.sample]), marker.text) for marker in chunk.markers
+            ]
+            yield from injector.process(chunk.samples, times, markers)
         if chunk is None:
             raise RecordingError(
                 f"{self._recording.name}: found no samples, expected some; choose another file"
