@@ -70,8 +70,8 @@ def model_file(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]],
 
 
 @pytest.fixture
-def fake_monitor() -> FakePipeline:
-    """A running line of the demo model, without the line."""
+def fake_pipeline() -> FakePipeline:
+    """A pipeline of the demo model that processes nothing."""
     path = load_model(demo_model_path()).contract.path
     return FakePipeline(path, identity_layout(path.channels))
 

@@ -18,7 +18,7 @@ from eeg_emotion.api import arrivals, push, server, sse, subscribers
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.fleet import status as telling
 from eeg_emotion.publish import history, outbox, session
-from eeg_emotion.publish.asyncapi import HEARD, SENT, SENT_AS_EVENTS
+from eeg_emotion.publish.asyncapi import RECEIVED, SENT, SENT_AS_EVENTS
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES
@@ -137,7 +137,7 @@ def test_the_subprotocol_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "models"),
-    [("## What the client says", HEARD), ("## What the service says", SENT)],
+    [("## What the client says", RECEIVED), ("## What the service says", SENT)],
 )
 def test_a_table_has_every_message_with_every_field(
     heading: str, models: tuple[type[Any], ...]
@@ -211,7 +211,7 @@ class OneKey:
         assert token == "eeg_wallboard_…"  # noqa: S105 - an example
         return self.grant
 
-    def still(self, grant: Grant) -> bool:
+    def is_valid(self, grant: Grant) -> bool:
         return True
 
     def audit(

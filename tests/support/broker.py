@@ -15,7 +15,7 @@ import pytest
 from tests.support.needs import the_program
 from tests.support.ports import free_port
 
-from eeg_emotion.cluster.connection import Connection
+from eeg_emotion.cluster.connection import BrokerConnection
 from eeg_emotion.cluster.gateway import GatewayBus
 from eeg_emotion.cluster.ingest import Identity, IngestBus
 
@@ -66,8 +66,8 @@ async def running(*buses: Any) -> AsyncIterator[None]:
                 part.cancel()
 
 
-def connecting(url: str, **options: Any) -> Callable[[Callable[[], None]], Connection]:
-    return lambda connected: Connection(url, "a test", connected=connected, **options)
+def connecting(url: str, **options: Any) -> Callable[[Callable[[], None]], BrokerConnection]:
+    return lambda connected: BrokerConnection(url, "a test", connected=connected, **options)
 
 
 def ingest_bus(url: str, name: str = "i1", run: str = "r1", **options: Any) -> IngestBus:

@@ -94,8 +94,8 @@ class NotingMetrics(Metrics):
 
     newest = 0
 
-    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
-        super().heard(samples=samples, missing=missing, superseded=superseded)
+    def on_samples(self, *, samples: int, missing: int, superseded: int) -> None:
+        super().on_samples(samples=samples, missing=missing, superseded=superseded)
         self.newest = samples
 
 
@@ -105,8 +105,8 @@ class NotingBaselines(Baselines):
     bus: RecordingBus
     metrics: NotingMetrics
 
-    def heard(self, identifier: str, prediction: Prediction | None) -> None:
-        super().heard(identifier, prediction)
+    def on_samples(self, identifier: str, prediction: Prediction | None) -> None:
+        super().on_samples(identifier, prediction)
         with self.bus.taking:
             self.bus.taken[identifier] += self.metrics.newest
             self.bus.taking.notify_all()

@@ -39,7 +39,7 @@ class Peer:
     def __init__(self, socket: ServerConnection) -> None:
         self.socket = socket
 
-    async def heard(self) -> dict[str, Any]:
+    async def next_message(self) -> dict[str, Any]:
         """Receive what the client says next."""
         return dict(json.loads(await asyncio.wait_for(self.socket.recv(), 60)))
 
@@ -68,7 +68,7 @@ class Script:
     async def greeted(self) -> tuple[Peer, dict[str, Any]]:
         """Wait for the next connection and its hello; welcome it and answer its subscriptions."""
         peer = await self.connected()
-        hello = await peer.heard()
+        hello = await peer.next_message()
         answers = [
             Subscribed(headset=name, recovered=None, missed=0) for name in hello["subscribe"]
         ]

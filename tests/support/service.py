@@ -58,10 +58,10 @@ from eeg_emotion.publish.outbox import Outbox
 
 
 @dataclass(frozen=True)
-class FakeLine:
-    """A headset's line, with whatever stands in for its monitor."""
+class FakeStream:
+    """A headset's stream, with a stand-in for its pipeline."""
 
-    monitor: Any
+    pipeline: Any
 
 
 @dataclass
@@ -69,16 +69,16 @@ class FakeHeadsets:
     """Headsets that are where a test puts them."""
 
     known: dict[str, Headset] = field(default_factory=dict)
-    lines: dict[str, FakeLine] = field(default_factory=dict)
+    streams: dict[str, FakeStream] = field(default_factory=dict)
     qualities: dict[str, Quality] = field(default_factory=dict)
     following: bool = True
     source: Literal["lsl", "broker"] = "lsl"
 
     def add(
-        self, identifier: str, state: State = State.LIVE, monitor: Any | None = None
+        self, identifier: str, state: State = State.LIVE, pipeline: Any | None = None
     ) -> Headset:
-        if monitor is not None:
-            self.lines[identifier] = FakeLine(monitor)
+        if pipeline is not None:
+            self.streams[identifier] = FakeStream(pipeline)
         self.known[identifier] = Headset(
             id=identifier,
             name=f"Headset {identifier}",
@@ -99,8 +99,8 @@ class FakeHeadsets:
     def quality(self, identifier: str) -> Quality | None:
         return self.qualities.get(identifier)
 
-    def line(self, identifier: str) -> FakeLine | None:
-        return self.lines.get(identifier)
+    def active_stream(self, identifier: str) -> FakeStream | None:
+        return self.streams.get(identifier)
 
 
 class WatchedBus(Bus):

@@ -1,4 +1,4 @@
-"""A subscriber that notes what it is told."""
+"""A subscriber that records what it receives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may come in: keys and tokens in one place, and the audit of both."""
+"""Access control: keys and tokens in one place, and the audit of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eeg_emotion.access.tokens import TokenVerifier
 
 
 class Access:
-    """What credentials allow; without keys and tokens the service is open.
+    """Maps credentials to grants; without keys and tokens the service is open.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ class Access:
     tokens
         Checks tokens.
     audit
-        Where it is written.
+        The audit log.
     origins
-        The web pages that may use the service, beside its own.
+        The web pages that may use the service, besides its own.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """Return whether whoever reaches the service may do everything."""
+        """Return whether everyone who reaches the service may do everything."""
         return self._keys is None and self._tokens is None
 
     def authenticate(self, token: str) -> Grant:
@@ -52,7 +52,7 @@ class Access:
         Raises
         ------
         CredentialsError
-            If it allows nothing.
+            If it is not valid.
         """
         if self.open:
             return EVERYTHING
@@ -60,15 +60,15 @@ class Access:
             return self._keys.authenticate(token)
         if self._tokens is not None and not token.startswith(PREFIX):
             return self._tokens.authenticate(token)
-        raise CredentialsError("found a key, expected a token; this service knows no keys")
+        raise CredentialsError("found a key, expected a token; this service accepts no keys")
 
     def grant_of(self, authorization: str | None) -> Grant | None:
-        """Return what an `Authorization` header allows; None where credentials are to be asked for.
+        """Return what an `Authorization` header allows; None if credentials have to be requested.
 
         Raises
         ------
         CredentialsError
-            If it allows nothing.
+            If they are not valid.
         """
         if self.open:
             return EVERYTHING
@@ -76,27 +76,29 @@ class Access:
             return None
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise CredentialsError("found another Authorization, expected 'Bearer' and a token")
+            raise CredentialsError(
+                "found an Authorization of another kind, expected 'Bearer' and a token"
+            )
         return self.authenticate(token.strip())
 
-    def still(self, grant: Grant) -> bool:
-        """Return whether a grant stands: its key may be revoked. Its expiry is not checked."""
+    def is_valid(self, grant: Grant) -> bool:
+        """Return whether a grant still holds: its key may be revoked. Expiry is not checked."""
         if isinstance(grant, KeyGrant):
             return self._keys is not None and self._keys.holds(grant)
         return True
 
     def note(self, event: str, **facts: object) -> None:
-        """Note in the audit what no client did."""
+        """Record an event in the audit that no client caused."""
         self._audit.note(event, None, client=None, headset=None, **facts)
 
     def at(self, client: str) -> ClientAccess:
-        """Return what one client at a network address is judged and noted by."""
+        """Return the access of one client, identified in the audit by its network address."""
         return ClientAccess(self, self._audit, client)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAccess:
-    """One client's way in."""
+    """Access control for one client."""
 
     access: Access
     log: Audit
@@ -106,12 +108,12 @@ class ClientAccess:
         """Return what a key or token allows; see `Access.authenticate`."""
         return self.access.authenticate(token)
 
-    def still(self, grant: Grant) -> bool:
-        """Return whether a grant stands; see `Access.still`."""
-        return self.access.still(grant)
+    def is_valid(self, grant: Grant) -> bool:
+        """Return whether a grant still holds; see `Access.is_valid`."""
+        return self.access.is_valid(grant)
 
     def audit(
         self, event: str, grant: Grant | None, *, headset: str | None = None, **facts: object
     ) -> None:
-        """Note that something was given or refused."""
+        """Record that something was granted or refused."""
         self.log.note(event, grant, client=self.client, headset=headset, **facts)

@@ -1,4 +1,4 @@
-"""The audit: one line for each that is let in, given something, or refused."""
+"""The audit: one line for each connection, grant and refusal."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ logger = get_logger("eeg_emotion.audit")
 
 
 class AuditError(EegEmotionError):
-    """The file of the audit cannot be used."""
+    """The audit file cannot be used."""
 
 
 class Audit:
-    """Writes events to the log, and to a file where there is one.
+    """Writes events to the log, and to a file if there is one.
 
     Parameters
     ----------
     purpose
-        What the service is run for; in every line.
+        The service's stated purpose; in every line.
     file
-        JSON lines are appended to it; made for its user's eyes only.
+        JSON lines are appended to it; it is created readable by its user only.
     utc
         Unix seconds.
 
@@ -78,21 +78,23 @@ class Audit:
         event
             What happened.
         grant
-            Whose credentials it was about; None where there were none, or wrong ones.
+            The credentials it concerns; None if there were none, or invalid ones.
         client
             The network address.
         headset
-            Which headset, if one.
+            The headset it concerns, if any.
         facts
-            What else there is to say; never a key or a token.
+            Further fields; never a key or a token.
         """
-        # Whoever takes a key for a headset's name, or puts it into a path, has it here.
-        told = {name: _masked(value) for name, value in (("headset", headset), *facts.items())}
+        # A client that mistakes a key for a headset's name, or puts it into a path, sends it here.
+        masked_facts = {
+            name: _masked(value) for name, value in (("headset", headset), *facts.items())
+        }
         fields = {
             "subject": None if grant is None else grant.subject,
             "client": client,
             "purpose": self._purpose,
-            **told,
+            **masked_facts,
         }
         logger.info(event, **{name: value for name, value in fields.items() if value is not None})
         if self._file is None:
@@ -100,11 +102,11 @@ class Audit:
         now = datetime.fromtimestamp(self._utc(), UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "event": event, **fields}, default=str) + "\n"
         try:
-            # Opened anew each time, so that the file may be moved away while the service runs.
+            # Reopened each time, so that the file may be moved away while the service runs.
             with self._open(self._file) as lines:
                 lines.write(line.encode())
         except OSError as error:
-            # Known to be writable at the start. A full disk is no reason to stop the pictures.
+            # It was writable at the start. A full disk is no reason to stop the service.
             logger.error("audit not written", why=error.strerror, lost=event)
 
     @staticmethod

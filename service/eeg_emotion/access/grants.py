@@ -1,4 +1,4 @@
-"""What a credential allows: scopes, each for an action and most for some headsets."""
+"""What a credential allows: scopes, each for an action, some limited to certain headsets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from eeg_emotion.errors import EegEmotionError
 
 
 class ScopeError(EegEmotionError):
-    """A scope is not of the form that is known."""
+    """A text is not a valid scope."""
 
 
 class Action(StrEnum):
-    """What a scope allows. Raw EEG leaves the process by no interface, so no scope names it."""
+    """What a scope allows. No interface exposes raw EEG, so there is no scope for it."""
 
     READ = "read"
     """Predictions, states, quality, history and events of the headsets that match."""
@@ -23,9 +23,9 @@ class Action(StrEnum):
     PROFILES = "profiles"
     """List and delete people's stored baselines, and use or replace one."""
     PREDICT = "predict"
-    """Have windows judged that the client sends."""
+    """Have windows that the client sends scored."""
     METRICS = "metrics"
-    """The numbers for Prometheus."""
+    """Read the Prometheus metrics."""
 
 
 _FOR_HEADSETS = (Action.READ, Action.CONTROL)
@@ -38,9 +38,9 @@ class Scope:
     Attributes
     ----------
     action
-        What.
+        The action.
     headsets
-        For which headset ids, as a shell pattern; ``*`` for an action that is for none.
+        The headset ids it applies to, as a shell pattern; ``*`` for an action without headsets.
     """
 
     action: Action
@@ -53,7 +53,7 @@ class Scope:
         Raises
         ------
         ScopeError
-            If its action is unknown, or a pattern is missing or stands where none belongs.
+            If its action is unknown, or a pattern is missing or not allowed.
         """
         name, colon, headsets = text.partition(":")
         if name not in set(Action):
@@ -82,9 +82,9 @@ class Grant:
     Attributes
     ----------
     subject
-        Who, for the audit: a key's name, a token's subject, or ``anonymous``.
+        The identity for the audit: a key's name, a token's subject, or ``anonymous``.
     scopes
-        All that is allowed.
+        Everything that is allowed.
     expires
         Unix seconds; None for never.
     """
@@ -94,7 +94,7 @@ class Grant:
     expires: float | None = None
 
     def allows(self, action: Action, headset: str | None = None) -> bool:
-        """Return whether an action is allowed, for a headset where it is for one."""
+        """Return whether an action is allowed, on the given headset if there is one."""
         return any(
             scope.action is action and (headset is None or fnmatchcase(headset, scope.headsets))
             for scope in self.scopes
@@ -102,4 +102,4 @@ class Grant:
 
 
 EVERYTHING = Grant("anonymous", tuple(Scope(action) for action in Action))
-"""What an open service grants to whoever asks."""
+"""What an open service grants to everyone."""

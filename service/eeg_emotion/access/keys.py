@@ -1,4 +1,4 @@
-"""API keys: a random secret for a client, of which only the hash is kept."""
+"""API keys: a random secret for each client, of which only the hash is stored."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ _SECRET_BYTES = 32
 
 
 class KeyFileError(EegEmotionError):
-    """The file of the keys cannot be used."""
+    """The key file cannot be used."""
 
 
 class _Inaccessible(KeyFileError):
-    """The file may be as it must be, but the system does not give it."""
+    """The key file may be valid, but cannot be accessed."""
 
 
 class KeyNameError(EegEmotionError):
-    """A key cannot have this name, or there is none of it."""
+    """A key cannot have this name, or there is no key of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyGrant(Grant):
-    """What a key allows; `sha256` tells it from a later one of its name."""
+    """What a key allows; `sha256` distinguishes it from a later key of the same name."""
 
     sha256: str = field(default="", repr=False)
 
 
 class Key(BaseModel):
-    """A key as it is kept."""
+    """A key as it is stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,7 +77,7 @@ class Key(BaseModel):
             raise ValueError(str(error)) from error
 
     def grant(self) -> KeyGrant:
-        """Return what it allows."""
+        """Return what the key allows."""
         return KeyGrant(
             self.name,
             tuple(Scope.parse(scope) for scope in self.scopes),
@@ -95,21 +95,21 @@ class _File(BaseModel):
     @model_validator(mode="after")
     def _distinct(self) -> _File:
         if len({key.name for key in self.keys}) != len(self.keys):
-            raise ValueError("found two keys of one name")
+            raise ValueError("found two keys with the same name")
         return self
 
 
 class KeyStore:
-    """The keys in one file, followed as it changes.
+    """The keys in one file, reread whenever it changes.
 
     Parameters
     ----------
     path
-        JSON; made by the first `add`, for its user's eyes only.
+        JSON; created by the first `add`, readable by its user only.
     utc
         Unix seconds.
     random
-        Gives that many random bytes.
+        Returns that many random bytes.
     """
 
     def __init__(
@@ -127,17 +127,17 @@ class KeyStore:
         self._wrong: str | None = None
 
     def list(self) -> tuple[Key, ...]:
-        """Read all keys, in the order in which they were made; none where there is no file.
+        """Read all keys, in the order of their creation; empty if there is no file.
 
         Raises
         ------
         KeyFileError
-            If the file is damaged, or not its owner's alone.
+            If the file is damaged, or others may read it.
         """
         try:
             with self.path.open("rb") as file:
                 if (why := exposed(os.fstat(file.fileno()))) is not None:
-                    raise KeyFileError(f"the file of the keys, {self.path}: {why}")
+                    raise KeyFileError(f"the key file {self.path}: {why}")
                 text = file.read()
         except (FileNotFoundError, NotADirectoryError):
             return ()
@@ -151,17 +151,17 @@ class KeyStore:
                 for item in error.errors(include_input=False)[:5]
             )
             raise KeyFileError(
-                f"the file of the keys, {self.path}, is damaged or of another release: {problems}; "
-                "put it right, or move it away and make the keys anew"
+                f"the key file {self.path} is damaged or from another release: {problems}; "
+                "repair it, or move it away and create the keys again"
             ) from error
 
     def add(self, name: str, scopes: tuple[Scope, ...], expires: float | None = None) -> str:
-        """Make a key; its text is given here and never again.
+        """Create a key; its text is returned here and never again.
 
         Parameters
         ----------
         name
-            Of who will use it.
+            The name of its client.
         scopes
             What it allows.
         expires
@@ -170,7 +170,7 @@ class KeyStore:
         Raises
         ------
         KeyNameError
-            If there is one of this name, or a key cannot have it.
+            If there already is a key of this name, or the name is not valid.
         KeyFileError
             If the file cannot be read or written.
         """
@@ -197,12 +197,12 @@ class KeyStore:
         return f"{PREFIX}{name}_{secret}"
 
     def revoke(self, name: str) -> None:
-        """Take a key out of the file; running services notice within seconds.
+        """Remove a key from the file; running services notice within seconds.
 
         Raises
         ------
         KeyNameError
-            If there is none of this name.
+            If there is no key of this name.
         KeyFileError
             If the file cannot be read or written.
         """
@@ -220,30 +220,32 @@ class KeyStore:
         Raises
         ------
         CredentialsError
-            If it is unknown or over, or the file is damaged: that lets nobody new in.
+            If it is unknown or has expired, or the file is damaged: then no new client is admitted.
         """
         self._follow()
         if self._wrong is not None:
-            raise CredentialsError("keys cannot be checked at present; the service's log says why")
+            raise CredentialsError("keys cannot be checked at the moment; see the service's log")
         found = _KEY.fullmatch(text)
         key = None if found is None else self._keys.get(found[1])
         if found is None or key is None or not hmac.compare_digest(_digest(found[2]), key.sha256):
             raise CredentialsError(
-                "found a key that is not known or was revoked; 'eeg-emotion keys create' makes one"
+                "found a key that is unknown or revoked; create one with 'eeg-emotion keys create'"
             )
         grant = key.grant()
         if grant.expires is not None and self._utc() >= grant.expires:
-            raise CredentialsError(f"found the key {key.name!r}, which is over; create a new one")
+            raise CredentialsError(
+                f"found the key {key.name!r}, which has expired; create a new one"
+            )
         return grant
 
     def holds(self, grant: KeyGrant) -> bool:
-        """Return whether what a key allowed still stands. A damaged file sends nobody away."""
+        """Return whether a key's grant still holds. A damaged file revokes nothing."""
         self._follow()
         key = self._keys.get(grant.subject)
         return key is not None and key.grant() == grant
 
     def _follow(self) -> None:
-        """Read the file again where it has changed."""
+        """Reread the file if it has changed."""
         seen: tuple[int, ...] | None
         try:
             status = os.stat(self.path)
@@ -257,7 +259,7 @@ class KeyStore:
         try:
             self._keys = {key.name: key for key in self.list()}
         except _Inaccessible as error:
-            # It need not change for the next attempt to succeed: descriptors may have run out.
+            # The next attempt may succeed without a change: descriptors may have run out.
             wrong, seen = str(error), None
         except KeyFileError as error:
             wrong = str(error)
@@ -275,11 +277,11 @@ class KeyStore:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep two commands from undoing each other's work: the loser's could be a revocation."""
-        from filelock import FileLock  # what only reads keys does not wait for it
+        """Keep two commands from undoing each other's changes: one may be a revocation."""
+        from filelock import FileLock  # imported late: reading keys does not need it
 
-        # A file of its own, which stays: that of the keys is replaced, and whoever then waited for
-        # the old one's lock would be alone with it.
+        # A separate, permanent file: the key file is replaced on each write, and a process waiting
+        # for the old file's lock would then hold a lock that no one else uses.
         lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), mode=0o600)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -293,8 +295,8 @@ class KeyStore:
 
     def _unusable(self, verb: str, error: OSError) -> _Inaccessible:
         return _Inaccessible(
-            f"cannot {verb} the file of the keys, {self.path}: {error.strerror}; make it "
-            "accessible, or name another one with --keys"
+            f"cannot {verb} the key file {self.path}: {error.strerror}; make it accessible, or "
+            "name another one with --keys"
         )
 
     @staticmethod
@@ -303,6 +305,6 @@ class KeyStore:
 
 
 def _digest(secret: str) -> str:
-    # Slow hashes with salt are for what people choose. Nobody guesses 256 random bits, however
-    # fast each guess is.
+    # Slow salted hashes are for passwords that people choose. 256 random bits cannot be guessed,
+    # however fast each guess is.
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From which web pages the service may be used, and under which names of its own."""
+"""The web origins that may use the service, and the host names it answers to."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # as browsers write it; no patt
 
 
 class OriginError(EegEmotionError):
-    """A text is no origin."""
+    """A text is not an origin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The pages that may use the service, beside its own.
+    """The origins that may use the service, besides its own.
 
     Attributes
     ----------
@@ -37,14 +37,14 @@ class Origins:
         Raises
         ------
         OriginError
-            If one is none.
+            If a text is not an origin.
         """
         allowed = set()
         for text in texts:
             origin = _origin(text)
             if origin is None:
                 raise OriginError(
-                    f"found the origin {text!r}, expected scheme, host and port alone, such as "
+                    f"found the origin {text!r}, expected only scheme, host and port, such as "
                     "https://board.example.org or http://10.0.0.5:8080"
                 )
             allowed.add(origin)
@@ -58,8 +58,8 @@ class Origins:
         origin
             The request's `Origin`.
         host
-            Its `Host`. The service's own page has the same, but only an address or `localhost` is
-            proof of it: any name can be made to lead here ("DNS rebinding").
+            Its `Host`. For the service's own page the two are equal, but only an IP address or
+            `localhost` proves it: any name can be made to resolve here ("DNS rebinding").
         """
         found = _origin(origin)
         if found is None:
@@ -72,11 +72,11 @@ class Origins:
         return own == found and _sure(found[1])
 
     def lists(self, origin: str) -> bool:
-        """Return whether a page of this origin is another than the service's own, and allowed."""
+        """Return whether this origin is explicitly allowed, apart from the service's own."""
         return _origin(origin) in self.allowed
 
     def names(self, host: str) -> bool:
-        """Return whether a `Host` is surely meant for this service."""
+        """Return whether a `Host` header certainly means this service."""
         found = _origin(f"http://{host}")
         return found is not None and (
             _sure(found[1]) or any(name == found[1] for _, name, _ in self.allowed)

@@ -1,4 +1,4 @@
-"""Tokens that somebody else signs: JWT for a few minutes, checked against public keys."""
+"""Tokens signed by a third party: short-lived JWTs, verified with public keys."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from eeg_emotion.access.grants import Action, Grant, Scope, ScopeError
 from eeg_emotion.errors import EegEmotionError
 
 LONGEST_SECONDS = 600.0
-"""How far ahead a token may end. It cannot be revoked, so it may not live long."""
+"""The longest remaining lifetime of a token. It cannot be revoked, so it must be short."""
 
-_CLOCK_SECONDS = 30.0  # by which the issuer's clock may be ahead of ours
+_CLOCK_SECONDS = 30.0  # how far the issuer's clock may be ahead of ours
 _LONGEST_TOKEN = 4096
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _EXPECTED = "expected public keys of ES256 (P-256) or EdDSA (Ed25519), as PEM or as a JWK Set"
@@ -34,7 +34,7 @@ class TokenKeysError(EegEmotionError):
 
 @dataclass(frozen=True, slots=True)
 class _Signer:
-    """A public key, bound to the one algorithm that it is for."""
+    """A public key, bound to its one algorithm."""
 
     key: EllipticCurvePublicKey | Ed25519PublicKey
     algorithm: str
@@ -42,21 +42,21 @@ class _Signer:
 
 
 class TokenVerifier:
-    """Checks tokens against the public keys of a file, read once.
+    """Verifies tokens with the public keys of a file, read once.
 
     Parameters
     ----------
     path
         PEM with one or several public keys, or a JWK Set.
     audience
-        Which `aud` a token must have: a token for another service is none for this one.
+        The `aud` that a token must have: a token for another service is not valid here.
     utc
         Unix seconds.
 
     Raises
     ------
     TokenKeysError
-        If the file has no public key, one of another kind, or a private one.
+        If the file has no public key, one of an unsupported kind, or a private one.
     """
 
     def __init__(self, path: Path, *, audience: str, utc: Callable[[], float] = time.time) -> None:
@@ -70,17 +70,19 @@ class TokenVerifier:
         Raises
         ------
         CredentialsError
-            If it allows nothing; its claims `exp`, `aud`, `sub` and `scope` are all needed.
+            If it is not valid; its claims `exp`, `aud`, `sub` and `scope` are all required.
         """
         claims = self._claims(text)
         expires = self._check_times(claims)
         subject, scope = claims["sub"], claims.get("scope")
         if not isinstance(subject, str) or not 1 <= len(subject) <= 200:
-            raise CredentialsError("found a token with no usable 'sub', expected who it is for")
+            raise CredentialsError(
+                "found a token without a usable 'sub', expected the client that it is for"
+            )
         if not isinstance(scope, str):
             found = "without 'scope'" if scope is None else f"whose 'scope' is a {_kind(scope)}"
             raise CredentialsError(
-                f"found a token {found}, expected a string of scopes with spaces between them, "
+                f"found a token {found}, expected a string of scopes separated by spaces, "
                 "such as 'read:ward-* metrics'"
             )
         return Grant(subject, _scopes(scope), expires)
@@ -92,7 +94,7 @@ class TokenVerifier:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.PyJWTError:
             raise CredentialsError("found neither a key nor a token of this service") from None
-        why = "found a token that no known key has signed"
+        why = "found a token that was not signed by a known key"
         for signer in self._signers:
             if kid is not None and signer.kid not in (None, kid):
                 continue
@@ -100,7 +102,7 @@ class TokenVerifier:
                 return jwt.decode(
                     text,
                     signer.key,
-                    # What the key is for, never what the token says it is.
+                    # The key's algorithm, never the one that the token states.
                     algorithms=[signer.algorithm],
                     audience=self._audience,
                     # The times are checked below, by the clock that was passed in.
@@ -114,25 +116,25 @@ class TokenVerifier:
             except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
                 continue
             except jwt.MissingRequiredClaimError as error:
-                why = f"found a token without {error.claim!r}, which it must have"
+                why = f"found a token without {error.claim!r}, which is required"
             except jwt.InvalidAudienceError:
                 why = f"found a token for another audience, expected 'aud' {self._audience!r}"
             except jwt.PyJWTError:
-                why = "found a token that is not of the expected form"
+                why = "found a malformed token"
             break
-        # Without what raised it, whose words may hold parts of the token.
+        # Without the original exception, whose message may contain parts of the token.
         raise CredentialsError(why)
 
     def _check_times(self, claims: Mapping[str, Any]) -> float:
         now = self._utc()
         expires, begins = _seconds(claims, "exp", now), _seconds(claims, "nbf", now)
-        # Written so that NaN is refused too.
+        # Phrased so that NaN is refused too.
         if not now < expires:
             raise CredentialsError("found a token that has expired; get a new one")
         if not expires - now <= LONGEST_SECONDS + _CLOCK_SECONDS:
             raise CredentialsError(
                 f"found a token that is valid for longer than {LONGEST_SECONDS / 60:g} minutes, "
-                "expected 'exp' no later; it could not be revoked"
+                "expected an earlier 'exp', since a token cannot be revoked"
             )
         if not begins <= now + _CLOCK_SECONDS:
             raise CredentialsError("found a token that is not valid yet; compare the clocks")
@@ -142,12 +144,12 @@ class TokenVerifier:
 def _seconds(claims: Mapping[str, Any], name: str, usual: float) -> float:
     value = claims.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CredentialsError(f"found a token whose {name!r} is no number")
+        raise CredentialsError(f"found a token whose {name!r} is not a number")
     try:
         return float(value)
     except OverflowError:
         raise CredentialsError(
-            f"found a token whose {name!r} is beyond all time, expected Unix seconds"
+            f"found a token whose {name!r} is out of range, expected Unix seconds"
         ) from None
 
 
@@ -156,7 +158,7 @@ def _kind(value: object) -> str:
 
 
 def _scopes(text: str) -> tuple[Scope, ...]:
-    # Issuers add scopes of their own, such as openid: what is not ours is passed over.
+    # Issuers add scopes of their own, such as openid; those are ignored.
     ours = [name for name in text.split() if name.partition(":")[0] in set(Action)]
     try:
         scopes = tuple(Scope.parse(name) for name in ours)
@@ -164,7 +166,8 @@ def _scopes(text: str) -> tuple[Scope, ...]:
         raise CredentialsError(f"found a token whose scopes cannot be read: {error}") from None
     if not scopes:
         raise CredentialsError(
-            f"found a token with no scope of this service, expected some of {', '.join(Action)}"
+            f"found a token with no scope of this service, expected at least one of "
+            f"{', '.join(Action)}"
         )
     return scopes
 
@@ -174,8 +177,8 @@ def _read(path: Path) -> tuple[_Signer, ...]:
         data = path.read_bytes()
     except OSError as error:
         raise TokenKeysError(
-            f"cannot read the tokens' public keys {path}: {error.strerror}; name their file with "
-            "--jwt-keys"
+            f"cannot read the tokens' public keys {path}: {error.strerror}; name the right file "
+            "with --jwt-keys"
         ) from error
     try:
         return _from_set(data) if data.lstrip()[:1] == b"{" else _from_pem(data)
@@ -200,7 +203,7 @@ def _from_set(data: bytes) -> tuple[_Signer, ...]:
     signers = []
     for item in keys:
         if not isinstance(item, dict) or "d" in item or "k" in item:
-            raise ValueError("found a private or a shared key, which does not belong here")
+            raise ValueError("found a private or shared key, which does not belong here")
         signers.append(_signer(jwt.PyJWK(item).key, item.get("kid")))
     return tuple(signers)
 
@@ -210,4 +213,4 @@ def _signer(key: object, kid: str | None) -> _Signer:
         return _Signer(key, "EdDSA", kid)
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return _Signer(key, "ES256", kid)
-    raise ValueError("found a key of another kind")
+    raise ValueError("found a key of an unsupported kind")

@@ -147,7 +147,7 @@ class Alarms:
             {(raised.headset, raised.rule): alarm for alarm, (raised, _) in self._raised.items()},
         )
         self._use()
-        bus.listen(self.heard)
+        bus.listen(self.on_message)
 
     async def run(self) -> None:
         """Watch the time, and write and return what was decided, until cancelled."""
@@ -157,11 +157,11 @@ class Alarms:
 
     # What is judged
 
-    def heard(self, message: Prediction | Status) -> None:
+    def on_message(self, message: Prediction | Status) -> None:
         """Judge a message of the bus."""
         if isinstance(message, Status) and message.headset.simulated is not None:
             self._simulated[message.headset.id] = message.headset.simulated
-        self._decide(self._engine.heard(message, self._utc()))
+        self._decide(self._engine.on_message(message, self._utc()))
 
     def forget(self, headset: str) -> None:
         """Drop what is known of a headset that is no longer listed; its alarms stay raised."""

@@ -102,12 +102,12 @@ def what_if(rules: Rules, headset: str, sfreq: float, predictions: Iterable[Pred
         id=headset, name=headset, state=State.LIVE, detail="a recording", simulated=None,
         epoch=None, sfreq=sfreq,
     )  # fmt: skip
-    engine.heard(Status(headset=live), 0.0)
+    engine.on_message(Status(headset=live), 0.0)
     outcome = Outcome(tallies=[Tally(alarm.rule) for alarm in engine.alarms(headset)])
     open_alarms: dict[str, Raised] = {}
     for prediction in predictions:
         outcome.windows.append(prediction)
-        for event in engine.heard(prediction, prediction.window.end):
+        for event in engine.on_message(prediction, prediction.window.end):
             if event.change is AlarmChange.RAISED:
                 raised = Raised(event.rule, event.time, event.seen.prediction)
                 open_alarms[event.alarm] = raised

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eeg_emotion.access.access import Access, ClientAccess, CredentialsError
-from eeg_emotion.access.credentials import astray
+from eeg_emotion.access.credentials import contains_secret
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.problems import refusal
 from eeg_emotion.metrics.metrics import Metrics
@@ -269,6 +269,6 @@ def _token_parameter(parameters: list[tuple[str, str]]) -> str | None:
     for name, value in parameters:
         if name.lower() in _TOKEN_PARAMETERS:
             return repr(name)
-        if astray(name) or astray(value):
+        if contains_secret(name) or contains_secret(value):
             return "a key or a token"
     return None

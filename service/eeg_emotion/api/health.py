@@ -145,8 +145,8 @@ class Vitals:
         """Return all that readiness depends on, with the ids that a grant may read."""
         found = self.headsets.headsets()
         counts = Counter(headset.state for headset in found)
-        lately = self.metrics.lately
-        deficit = lately.deficit
+        recent = self.metrics.recent
+        deficit = recent.deficit
         return Readiness(
             status="ok",
             checks=self._checks(),
@@ -167,7 +167,7 @@ class Vitals:
             subscribers=dict(self.metrics.subscribers),
             event_loop_lag_seconds=round(self.lag.seconds, 4),
             end_to_end_latency_seconds=LatencyLately(
-                p50=_rounded(lately.latency(50)), p99=_rounded(lately.latency(99))
+                p50=_rounded(recent.latency(50)), p99=_rounded(recent.latency(99))
             ),
         )
 

@@ -35,7 +35,7 @@ from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import GoingAway, Subscribed
 from eeg_emotion.publish.outbox import Outbox
-from eeg_emotion.publish.session import STALLED_SECONDS, STILL_SECONDS
+from eeg_emotion.publish.session import STALLED_SECONDS, VALIDITY_SECONDS
 
 router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
@@ -196,9 +196,9 @@ class _Follower:
             self._entry.audit("credentials expired", self._grant, headset=self._headset)
             self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired")
             return
-        if now - self._looked >= STILL_SECONDS:
+        if now - self._looked >= VALIDITY_SECONDS:
             self._looked = now
-            if not self._entry.still(self._grant):
+            if not self._entry.is_valid(self._grant):
                 self._entry.audit("credentials revoked", self._grant, headset=self._headset)
                 self.end(CloseCode.BAD_CREDENTIALS, "the key is no longer valid")
                 return

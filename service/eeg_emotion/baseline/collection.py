@@ -1,4 +1,4 @@
-"""Gathers a person's clean rest from a running headset. Pure: samples in, seconds counted."""
+"""Collects a person's clean rest from a live headset. Pure: samples in, seconds counted."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from eeg_emotion.eeg.rest_baseline import fit_rest, rest_path
 
 
 class RestCollection:
-    """Cuts the signal into seconds that touch but do not overlap, and keeps the clean ones.
+    """Cuts the signal into contiguous seconds without overlap, and keeps the clean ones.
 
-    One thread feeds it, and may do so after it is finished; any thread may read how far it is.
+    One thread feeds it, and may do so after it is finished; any thread may read the progress.
 
     Parameters
     ----------
     settings
         The model's signal path.
     layout
-        How the stream's channels become the model's.
+        How the stream's channels map to the model's.
     sfreq
         The stream's rate in Hz.
     seconds
-        How much clean rest is wanted.
+        How much clean rest to collect.
     least_seconds
-        How much the model needs.
+        How much the model needs at least.
     limits
-        Thresholds of the quality judgement.
+        Thresholds of the signal quality.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class RestCollection:
     ) -> None:
         self.seconds = seconds
         self._least_seconds = least_seconds
-        # The model's settling time stays. Training sets it to 0, since its rest is whole
-        # recordings whose first seconds it skips itself; here a second right after a start, a gap
-        # or a bad sample would hold the filters' ringing.
+        # The model's settling time applies. Training sets it to 0, because it uses whole
+        # recordings and skips their first seconds itself; here a second right after a start, a gap
+        # or a bad sample would contain the filters' ringing.
         self._path = SignalPath(rest_path(settings), layout, sfreq, limits=limits)
         self._settings = settings
         self._segment = self._path.segment()
@@ -60,21 +60,21 @@ class RestCollection:
 
     @property
     def clean_seconds(self) -> int:
-        """How many seconds were clean so far."""
+        """The number of clean seconds so far."""
         return len(self._pieces)
 
     @property
     def finished(self) -> bool:
-        """Return whether there is as much clean rest as was wanted."""
+        """Return whether all requested clean rest has been collected."""
         return len(self._pieces) >= self.seconds
 
     @property
     def refused(self) -> Counter[Reason]:
-        """For each reason the seconds that were not counted; of several reasons the first."""
+        """The seconds that were not counted, by their first reason."""
         return self._refused.copy()
 
     def feed(self, samples: NDArray[np.floating]) -> None:
-        """Take the stream's next samples; once it is finished they change nothing.
+        """Process the stream's next samples; once finished, they change nothing.
 
         Parameters
         ----------
@@ -94,17 +94,17 @@ class RestCollection:
                 self._pieces.append(window.features)
 
     def restart(self) -> None:
-        """Begin anew after a gap: what was clean stays, the filters have to settle again."""
+        """Start over after a gap: clean seconds are kept, the filters have to settle again."""
         self._segment = self._path.segment()
         self._unsettled = Reason.GAP
 
     def normaliser(self) -> Normaliser:
-        """Make the person's normaliser, as training does, of all the clean rest there is.
+        """Return the person's normaliser, fitted as in training to all clean rest collected.
 
         Raises
         ------
         RestError
-            If there is less than the model needs, or a feature does not vary.
+            If there is less rest than the model needs, or a feature does not vary.
         """
         return fit_rest(
             self._pieces,

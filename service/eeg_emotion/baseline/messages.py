@@ -1,4 +1,4 @@
-"""What is told of a headset's rest baseline in each of its states. Pure."""
+"""The messages about a headset's rest baseline, one for each of its states. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eeg_emotion.publish.messages import Baseline, BaselineState, Prediction
 
 
 def none(headset: str) -> Baseline:
-    """Tell that no profile is in use."""
+    """Return the message that no profile is in use."""
     return Baseline(
         headset=headset,
         state=BaselineState.NONE,
@@ -23,7 +23,7 @@ def none(headset: str) -> Baseline:
 
 
 def collecting(headset: str, profile: str, collection: RestCollection) -> Baseline:
-    """Return how far a collection for a profile is."""
+    """Return the message about the progress of a collection."""
     return Baseline(
         headset=headset,
         state=BaselineState.COLLECTING,
@@ -43,7 +43,7 @@ def applied(
     collection: RestCollection | None = None,
     before: Prediction | None = None,
 ) -> Baseline:
-    """Tell that a profile is in use, and of what collection it comes if it is of one just made."""
+    """Return the message that a profile is in use, with the collection that made it, if any."""
     return Baseline(
         headset=headset,
         state=BaselineState.APPLIED,
@@ -63,7 +63,7 @@ def applied(
 def failed(
     headset: str, profile: str, collection: RestCollection, why: str, in_use: Profile | None
 ) -> Baseline:
-    """Return why a collection for a profile came to nothing, and what stays in use."""
+    """Return the message why a collection failed, and which profile stays in use."""
     still = f"; profile {in_use.name} stays in use" if in_use else ""
     return collecting(headset, profile, collection).model_copy(
         update={
@@ -75,7 +75,7 @@ def failed(
 
 
 def cancelled(headset: str, in_use: Profile | None) -> Baseline:
-    """Tell that a collection was cancelled, and what stays in use."""
+    """Return the message that a collection was cancelled, and which profile stays in use."""
     standing = applied(headset, in_use) if in_use else none(headset)
     return standing.model_copy(
         update={"detail": f"the collection was cancelled; {standing.detail}"}
@@ -83,7 +83,7 @@ def cancelled(headset: str, in_use: Profile | None) -> Baseline:
 
 
 def progress(collection: RestCollection) -> str:
-    """Return how much there is, and why seconds were not counted."""
+    """Return how much rest is collected in words, and why seconds were not counted."""
     text = f"{collection.clean_seconds} of {collection.seconds} s of clean rest"
     refused = collection.refused.most_common()
     if not refused:

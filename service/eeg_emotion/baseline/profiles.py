@@ -1,7 +1,7 @@
 """People's rest baselines on disk, by pseudonym: one file each.
 
-A profile holds statistics of a person's EEG, so it is theirs to list and to have deleted, and
-only the service's own user may read it.
+A profile holds statistics of a person's EEG, so that person may have it listed and deleted, and
+only the service's own user may read the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eeg_emotion.file_names import names_device
 from eeg_emotion.inference.model import Model
 
 NAME_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$"
-"""What a profile's name is like, for schemas."""
+"""The pattern of a profile's name, for schemas."""
 
 _NAME = re.compile(NAME_PATTERN.strip("^$"))
 _SUFFIX = ".json"
@@ -41,7 +41,7 @@ class UnknownProfile(ProfileError):
 
 
 class ProfileNameError(ProfileError):
-    """A text that cannot be a profile's name."""
+    """The text cannot be a profile's name."""
 
 
 class Profile(BaseModel):
@@ -76,19 +76,19 @@ class Profile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is in the folder: the profiles by name, and what is wrong with the other files."""
+    """The profiles in the folder, and what is wrong with the other files, by name."""
 
     profiles: tuple[Profile, ...]
     damaged: dict[str, str]
 
 
 def check_name(name: str) -> str:
-    """Return the name back if a profile may have it.
+    """Return the name if a profile may have it.
 
     Raises
     ------
     ProfileNameError
-        If not.
+        If it may not.
     """
     if not _NAME.fullmatch(name):
         raise ProfileNameError(
@@ -97,23 +97,23 @@ def check_name(name: str) -> str:
         )
     if names_device(name):
         raise ProfileNameError(
-            f"found the profile name {name!r}, which Windows keeps for a device and no file can "
-            "have there, expected another, such as person-7f3a2c"
+            f"found the profile name {name!r}, which Windows reserves for a device so that no file "
+            "can have it, expected another one, such as person-7f3a2c"
         )
     return name
 
 
 def new_pseudonym(random: Random) -> str:
-    """Make a profile's name that says nothing of the person."""
+    """Return a random profile name that reveals nothing about the person."""
     return f"person-{random.getrandbits(24):06x}"
 
 
 def fits(profile: Profile, model: Model) -> str | None:
-    """Return why the profile cannot be used with the model; None where it can."""
+    """Return why the profile cannot be used with the model; None if it can."""
     contract = model.contract
     path = contract.path
     found = f"profile {profile.name} was made "
-    remedy = "; collect the person's rest anew with the present model"
+    remedy = "; collect the person's rest again with the current model"
     if profile.model_sha256 != model.sha256:
         return (
             f"{found}for the model {profile.model} {profile.model_version} "
@@ -122,12 +122,12 @@ def fits(profile: Profile, model: Model) -> str | None:
         )
     if profile.representation != path.representation.kind or profile.channels != path.channels:
         return (
-            f"{found}of {profile.representation} over {len(profile.channels)} channels, expected "
-            f"{path.representation.kind} over the model's {len(path.channels)}{remedy}"
+            f"{found}from {profile.representation} of {len(profile.channels)} channels, expected "
+            f"{path.representation.kind} of the model's {len(path.channels)}{remedy}"
         )
     width = path.window_shape[1]
     if len(profile.normaliser.mean) != width:
-        return f"{found}of {len(profile.normaliser.mean)} features, expected {width}{remedy}"
+        return f"{found}from {len(profile.normaliser.mean)} features, expected {width}{remedy}"
     return None
 
 
@@ -137,14 +137,14 @@ class ProfileStore:
     Parameters
     ----------
     folder
-        Made on the first saving, for its user's eyes only.
+        Created on the first save, accessible to its user only.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def names(self) -> tuple[str, ...]:
-        """List the names, damaged ones among them.
+        """Return all names, including those of damaged profiles.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class ProfileStore:
         return tuple(sorted(stem for stem in stems if _NAME.fullmatch(stem)))
 
     def list(self) -> Listing:
-        """Read all profiles; a damaged one hides none of the others."""
+        """Read all profiles; a damaged one does not hide the others."""
         profiles, damaged = [], {}
         for name in self.names():
             try:
@@ -178,9 +178,9 @@ class ProfileStore:
         Raises
         ------
         UnknownProfile
-            If there is none of this name.
+            If there is no profile of this name.
         ProfileError
-            If its file is damaged, or of another release.
+            If its file is damaged, or from another release.
         """
         file = self._file(name)
         try:
@@ -195,18 +195,18 @@ class ProfileStore:
                 for item in error.errors()[:5]
             )
             raise ProfileError(
-                f"the profile {file} is damaged or of another release: {problems}; delete it and "
-                "collect the person's rest anew"
+                f"the profile {file} is damaged or from another release: {problems}; delete it and "
+                "collect the person's rest again"
             ) from error
         if profile.name != name:
             raise ProfileError(
-                f"found the profile {profile.name!r} in {file}, expected {name!r}; return the file "
-                "its own name again"
+                f"found the profile {profile.name!r} in {file}, expected {name!r}; rename the file "
+                "to its original name"
             )
         return profile
 
     def save(self, profile: Profile) -> None:
-        """Write a profile, in place of an older one of its name: all of it or nothing.
+        """Write a profile, replacing an older one of its name: all of it or nothing.
 
         Raises
         ------
@@ -222,12 +222,12 @@ class ProfileStore:
             raise self._unusable("write to", error) from error
 
     def delete(self, name: str) -> None:
-        """Delete a profile, damaged or not, with what a crash may have left of its writing.
+        """Delete a profile, damaged or not, and any temporary file that a crash has left.
 
         Raises
         ------
         UnknownProfile
-            If there is none of this name.
+            If there is no profile of this name.
         ProfileError
             If the folder cannot be written to.
         """
@@ -243,12 +243,12 @@ class ProfileStore:
             raise self._unusable("write to", error) from error
 
     def check_writable(self) -> None:
-        """See that a profile could be saved now.
+        """Check that a profile could be saved now.
 
         Raises
         ------
         ProfileError
-            If not.
+            If it could not.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -266,6 +266,6 @@ class ProfileStore:
 
     def _unusable(self, verb: str, error: OSError) -> ProfileError:
         return ProfileError(
-            f"cannot {verb} the folder of the profiles, {self.folder}: {error.strerror}; make it "
+            f"cannot {verb} the profile folder {self.folder}: {error.strerror}; make it "
             "accessible to the service, or name another one with --profiles"
         )

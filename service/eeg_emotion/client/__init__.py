@@ -1,4 +1,4 @@
-"""Follow a running service from Python: an async iterator that mends its connection.
+"""Follow a running service from Python: an async iterator that reconnects by itself.
 
 from eeg_emotion.client import Prediction, Reconnected, connect
 

@@ -1,4 +1,4 @@
-"""Where the stream of a service is."""
+"""The address of a service's stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 class AddressError(EegEmotionError):
-    """An address is not of the form that is known."""
+    """An address is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Address:
 
 
 def stream_address(url: str) -> Address:
-    """Find the stream of a service.
+    """Return the address of a service's stream.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ def stream_address(url: str) -> Address:
     expected = f"found the address {url!r}, expected one such as http://127.0.0.1:8000"
     try:
         parts = urlsplit(url)
-        _ = parts.port  # parsed when it is looked at
+        _ = parts.port  # parsed on access
     except ValueError as error:
         raise AddressError(expected) from error
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise AddressError(expected)
     if parts.query or parts.fragment or parts.username is not None:
-        # What is asked for in an address is subscribed to before a resume can be asked for.
+        # Subscriptions in an address take effect before a resume could be requested.
         raise AddressError(
-            f"found an address of {parts.hostname!r} with more than a path, expected none: name "
-            "headsets with headsets=[...], and give a key or token as token=..."
+            f"found an address of {parts.hostname!r} with more than a path, expected only a path: "
+            "name headsets with headsets=[...], and pass a key or token as token=..."
         )
     path = parts.path.rstrip("/")
     if not path.endswith(_STREAM):

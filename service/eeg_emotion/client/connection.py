@@ -1,4 +1,4 @@
-"""One WebSocket to a service, from its opening to its end."""
+"""One WebSocket connection to a service, from its handshake to its end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import GoingAway, Refused, Welcome
 
 _WELCOME_SECONDS = 10.0
-# Without news from the consumer, before what it has taken is acknowledged: longer than any hop, or
-# each prediction would have an acknowledgement of its own; the service waits for 30 s.
+# How long after the consumer's last message the rest is acknowledged: longer than any hop, or each
+# prediction would get its own acknowledgement; the service waits for 30 s.
 _QUIET_SECONDS = 5.0
-# Somewhat below what the service allows: 20 at once, and 5 a second.
-_SAID_AT_ONCE, _PACE_SECONDS = 16, 0.25
+# Somewhat below the service's limits: 20 at once, and 5 a second.
+_SENT_AT_ONCE, _PACE_SECONDS = 16, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Loss:
     Attributes
     ----------
     why
-        In words.
+        The reason in words.
     wait
-        When the service said to come again, s from now; None where it said nothing.
+        When the service asked to reconnect, in seconds from now; None if it did not.
     well
-        Whether it ended for no fault of the service or the network: then waits begin anew.
+        Whether it ended without a fault of the service or the network: then the back-off restarts.
     """
 
     why: str
@@ -54,23 +54,23 @@ class Loss:
     well: bool = False
 
 
-class Connection:
+class ServiceConnection:
     """An open connection; `open_connection` makes it.
 
     Parameters
     ----------
     socket
-        Whose welcome was received, and over which the first message was sent.
+        The socket on which the first message was sent and the welcome received.
     welcome
-        That welcome.
+        The welcome.
     rest
-        What else is to be said first.
+        The other messages of the handshake.
     asked
-        The headsets whose refusal ends everything.
+        The headsets whose refusal ends the stream.
     inbox
-        Where messages go.
+        Receives the messages.
     arrived
-        Called when there may be one to be taken.
+        Called when there may be a message to take.
     taken
         Set by the consumer when it has taken one.
     clock
@@ -109,7 +109,7 @@ class Connection:
         """
         async with asyncio.TaskGroup() as tasks:
             others = [
-                tasks.create_task(self._say_rest()),
+                tasks.create_task(self._send_rest()),
                 tasks.create_task(self._acknowledge()),
             ]
             end = await self._receive()
@@ -121,14 +121,14 @@ class Connection:
         return end
 
     async def close(self) -> None:
-        """Close the connection, if it is not closed."""
+        """Close the connection, if it is still open."""
         await self._socket.close()
 
     async def _receive(self) -> Loss | RefusedError | MessageError:
-        """Take in all that comes, whether or not the consumer takes it.
+        """Receive all messages, whether or not the consumer takes them.
 
-        What waits is bounded by acknowledgements; unread, it would keep the service's pings from
-        being answered.
+        Their number is bounded by acknowledgements; unread messages would prevent the service's
+        pings from being answered.
         """
         heartbeat = self.welcome.heartbeat_seconds
         pinged = False
@@ -138,14 +138,14 @@ class Connection:
                     data = await self._socket.recv(decode=False)
             except TimeoutError:
                 if pinged:
-                    return self._lost(f"nothing came for {2 * heartbeat:g} s")
+                    return self._lost(f"nothing arrived for {2 * heartbeat:g} s")
                 pinged = True
                 await self._send('{"type":"ping"}')
                 continue
             except ConnectionClosed as error:
                 code = None if error.rcvd is None else error.rcvd.code
                 if code == CloseCode.SLOW:
-                    return Loss(describe(error), 0.0)  # who is awake again need not wait
+                    return Loss(describe(error), 0.0)  # after waking up there is no need to wait
                 expired = code == CloseCode.CREDENTIALS_EXPIRED
                 return refusal(error) or self._lost(describe(error), well=expired)
             pinged = False
@@ -157,14 +157,16 @@ class Connection:
                 case GoingAway(reconnect_after_ms=wait):
                     self._return_at = self._clock() + min(wait / 1e3, LONGEST_WAIT_SECONDS)
                 case Refused(headset=headset, detail=detail) if headset in self._asked:
-                    return RefusedError(None, detail, "ask for other headsets, or with more scopes")
+                    return RefusedError(
+                        None, detail, "subscribe to other headsets, or use a key with more scopes"
+                    )
             self._inbox.add(message)
             self._arrived()
-            # An answer to this client waits for no consumer, and is acknowledged like the rest.
+            # Answers to this client are not taken by the consumer, but are acknowledged as well.
             self._taken.set()
 
     async def _acknowledge(self) -> None:
-        """Acknowledge what was taken, every so many messages and when no more is taken."""
+        """Acknowledge what was taken, every `ack_every` messages and when no more is taken."""
         acknowledged = 0
         while True:
             waiting = self._inbox.dealt > acknowledged
@@ -179,14 +181,14 @@ class Connection:
                 acknowledged = self._inbox.dealt
                 await self._send(json.dumps({"type": "ack", "received": acknowledged}))
 
-    async def _say_rest(self) -> None:
+    async def _send_rest(self) -> None:
         for index, text in enumerate(self._rest, 2):
-            if index > _SAID_AT_ONCE:
+            if index > _SENT_AT_ONCE:
                 await asyncio.sleep(_PACE_SECONDS)
             await self._send(text)
 
     async def _send(self, text: str) -> None:
-        # Who receives learns of the end as well, and why.
+        # The receiving task notices the end as well, with the reason.
         with contextlib.suppress(ConnectionClosed):
             await self._socket.send(text)
 
@@ -204,24 +206,24 @@ async def open_connection(
     arrived: Callable[[], None],
     taken: asyncio.Event,
     clock: Callable[[], float],
-) -> Connection:
-    """Connect, say hello, and receive the welcome.
+) -> ServiceConnection:
+    """Connect, send hello, and receive the welcome.
 
     Parameters
     ----------
     address
-        Where.
+        The service's stream.
     opening
-        What to say first.
+        The first messages.
     asked, inbox, arrived, taken, clock
-        As for `Connection`.
+        As for `ServiceConnection`.
 
     Raises
     ------
     UnreachableError
-        If it cannot be done now.
+        If that fails, but may succeed later.
     RefusedError, MessageError
-        If it could not be done later either.
+        If it would fail later too.
     """
     socket = await dial(address)
     try:
@@ -229,7 +231,10 @@ async def open_connection(
         async with asyncio.timeout(_WELCOME_SECONDS):
             welcome = parse(await socket.recv(decode=False))
         if not isinstance(welcome, Welcome):
-            raise MessageError(f"found no welcome as the first message of {address.url}")
+            raise MessageError(
+                f"found another first message from {address.url}, expected a welcome; check that "
+                "it is the address of an eeg-emotion service"
+            )
     except ConnectionClosed as error:
         refused = refusal(error)
         raise refused or UnreachableError(f"{address.url}: {describe(error)}") from error
@@ -241,7 +246,7 @@ async def open_connection(
     except BaseException:
         await socket.close()
         raise
-    return Connection(
+    return ServiceConnection(
         socket,
         welcome,
         opening.texts[1:],

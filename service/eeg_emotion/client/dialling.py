@@ -1,4 +1,4 @@
-"""The way to a service: a WebSocket, or why there is none."""
+"""Connects to a service: a WebSocket, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import PROTOCOL
 
-# At DEBUG the library logs what is said, tokens included.
+# At DEBUG the library logs all messages, including tokens.
 _LOGGER = logging.getLogger(f"{__name__}.websocket")
 _LOGGER.setLevel(logging.INFO)
 
 LONGEST_WAIT_SECONDS = 120.0
-"""That a service's word keeps a client away: an absurd one must not silence it for a day."""
+"""The longest that a service can keep a client waiting: a mistake must not do so for a day."""
 
-_CLOSE_SECONDS = 1.0  # for the service to answer that it closes too
+_CLOSE_SECONDS = 1.0  # for the service to confirm the close
 _LARGEST_MESSAGE = 8 << 20  # the welcome describes every headset, each in about 1 KB
 _FINAL = {WireCode.MESSAGE_TOO_BIG, *range(4500, 5000)}
 _REMEDIES: dict[int, str] = {
-    CloseCode.BAD_CREDENTIALS: "give a valid key or token as token=...",
+    CloseCode.BAD_CREDENTIALS: "pass a valid key or token as token=...",
     CloseCode.BAD_MESSAGE: "name headsets by their ids, and use a client of the service's version",
-    WireCode.MESSAGE_TOO_BIG: "give a shorter token",
-    CloseCode.NO_HELLO: "look for what delays the way to the service",
-    HTTPStatus.UNAUTHORIZED: "give a valid key or token as token=...",
-    HTTPStatus.NOT_FOUND: "name the address of the service's page",
+    WireCode.MESSAGE_TOO_BIG: "use a shorter token",
+    CloseCode.NO_HELLO: "check what delays messages to the service",
+    HTTPStatus.UNAUTHORIZED: "pass a valid key or token as token=...",
+    HTTPStatus.NOT_FOUND: "use the address of the service's page",
 }
 _TEMPORARY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class UnreachableError(EegEmotionError):
-    """Nobody answers, or nobody who can serve now; later someone may.
+    """No service answers, or it cannot serve now; a later attempt may succeed.
 
     Attributes
     ----------
     retry_after
-        When the service said to try again, s from now, at most `LONGEST_WAIT_SECONDS`; None where
-        it said nothing.
+        When the service asked to retry, in seconds from now, at most `LONGEST_WAIT_SECONDS`; None
+        if it did not.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -61,14 +61,14 @@ class UnreachableError(EegEmotionError):
 
 
 class RefusedError(EegEmotionError):
-    """The service refuses, and would again.
+    """The service refuses this client, and would refuse it again.
 
     Attributes
     ----------
     code
         The WebSocket's close code, or the HTTP status; None for a subscription.
     reason
-        The service's words.
+        The service's explanation.
     """
 
     def __init__(self, code: int | None, reason: str, remedy: str) -> None:
@@ -84,15 +84,15 @@ async def dial(address: Address) -> ClientConnection:
     Raises
     ------
     UnreachableError
-        If it cannot be done now.
+        If that fails, but may succeed later.
     RefusedError
-        If it could not be done later either.
+        If it would fail later too.
     """
     try:
         socket = await connect_socket(
             address.url,
             subprotocols=[Subprotocol(PROTOCOL)],
-            # A proxy of the environment is for the way out of this machine.
+            # The environment's proxy is only for connections that leave this machine.
             proxy=None if address.loopback else True,
             compression=None,
             max_size=_LARGEST_MESSAGE,
@@ -106,7 +106,7 @@ async def dial(address: Address) -> ClientConnection:
     except (OSError, EOFError, WebSocketException) as error:
         raise UnreachableError(
             f"found no eeg-emotion service at {address.url} ({error}); start it with "
-            "'eeg-emotion serve', or name its address"
+            "'eeg-emotion serve', or use its actual address"
         ) from error
     if socket.subprotocol != PROTOCOL:
         await socket.close()
@@ -115,17 +115,15 @@ async def dial(address: Address) -> ClientConnection:
 
 
 def refusal(error: ConnectionClosed) -> RefusedError | None:
-    """Return why a connection was closed for good; None where another one may be made."""
+    """Return why a connection was closed for good; None if a new one may be made."""
     if error.rcvd is None or error.rcvd.code not in _FINAL:
         return None
     code = error.rcvd.code
-    return RefusedError(
-        code, error.rcvd.reason, _REMEDIES.get(code, "look at the service's own messages")
-    )
+    return RefusedError(code, error.rcvd.reason, _REMEDIES.get(code, "see the service's log"))
 
 
 def describe(error: ConnectionClosed) -> str:
-    """Tell in words how a connection ended."""
+    """Return in words how a connection ended."""
     if error.rcvd is None:
         return "the connection broke"
     return f"closed with {error.rcvd.code} {error.rcvd.reason}".rstrip()
@@ -137,7 +135,7 @@ def _status_error(address: Address, response: Response) -> UnreachableError | Re
     with contextlib.suppress(ValueError, KeyError, TypeError):
         reason = str(json.loads(response.body or b"")["detail"])
     if status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TEMPORARY:
-        remedy = _REMEDIES.get(status, "look at the service's own messages")
+        remedy = _REMEDIES.get(status, "see the service's log")
         return RefusedError(status, reason, remedy)
     after = response.headers.get("Retry-After", "")
     wait = min(float(after), LONGEST_WAIT_SECONDS) if after.isdecimal() else None

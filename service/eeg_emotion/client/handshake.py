@@ -1,4 +1,4 @@
-"""What a client says first: who it is, what it follows, and where it goes on."""
+"""A client's first messages: who it is, what it follows, and where it resumes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.requests import EVERY_HEADSET, MAX_SUBSCRIPTIONS
 
 LARGEST_MESSAGE = 4096
-"""Bytes that the service takes in one message."""
+"""The largest message that the service accepts, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Opening:
     Attributes
     ----------
     texts
-        As JSON, in their order; the first is `hello`.
+        The messages as JSON, in order; the first is `hello`.
     names
-        What is subscribed to: each gets one answer.
+        The subscriptions: each gets one answer.
     """
 
     texts: tuple[str, ...]
@@ -32,7 +32,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What is asked for in one message, or a part of it that is not to be divided."""
+    """The requests in one message, or an indivisible part of it."""
 
     names: tuple[str, ...] = ()
     detail: tuple[str, ...] = ()
@@ -50,25 +50,25 @@ def make_opening(
     detail: Iterable[str],
     positions: Mapping[str, Position],
 ) -> Opening:
-    """Write the first messages of a connection, none longer than the service takes.
+    """Return the first messages of a connection, none larger than the service accepts.
 
     Parameters
     ----------
     token
-        A key or token, where credentials are asked for.
+        A key or token, if credentials are required.
     headsets
         Ids; ``*`` for all.
     detail
         Headsets whose details are wanted; ``*`` for all that are followed.
     positions
-        The last prediction of each headset that one has.
+        The position of the last prediction of each headset.
     """
     asked = list(dict.fromkeys(headsets))
     named = [name for name in asked if name != EVERY_HEADSET]
     parts = [_resumed(name, positions) for name in named]
     if EVERY_HEADSET in asked:
-        # The service goes on only where it begins to follow, so no resume may come after the `*`.
-        # Those that do not fit beside it are subscribed to by name before.
+        # The service resumes a headset only when the client starts to follow it, so no resume may
+        # come after the `*`. Those that do not fit next to it are subscribed to by name before.
         others = [name for name in positions if name not in named]
         everything, left = _fill(_Part((EVERY_HEADSET,)), others, positions)
         room = max(0, MAX_SUBSCRIPTIONS - 1 - len(named))
@@ -96,7 +96,7 @@ def _resumed(name: str, positions: Mapping[str, Position]) -> _Part:
 def _fill(
     part: _Part, names: list[str], positions: Mapping[str, Position]
 ) -> tuple[_Part, list[str]]:
-    """Add positions to a part as long as it fits a message; return it, and the names left over."""
+    """Add positions to a part while it fits a message; return it, and the remaining names."""
     for index, name in enumerate(names):
         grown = part + _Part(resume={name: positions[name]})
         if not _fits(_write(grown, None, first=False)):

@@ -1,4 +1,4 @@
-"""What was received and not yet taken, and where each headset stands. Pure."""
+"""Messages received and not yet taken, and the position of each headset. Pure."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from eeg_emotion.publish.requests import EVERY_HEADSET
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """The connection was lost and is back; what follows came over the new one.
+    """The connection was lost and is back; what follows arrived over the new one.
 
     Attributes
     ----------
     recovered
-        For each headset: True where exactly the missed predictions follow, False where some may be
-        missing, None where there was none to go on from.
+        For each headset: True if exactly the missed predictions follow, False if some may be
+        missing, None if there was none to resume from.
     why
-        What ended the connection before.
+        What ended the previous connection.
     """
 
     recovered: Mapping[str, bool | None]
@@ -39,16 +39,16 @@ class Reconnected:
 
 
 Message = Prediction | Status | Baseline | Detail | Alarm | Marker | Reconnected
-"""All that a stream gives."""
+"""Everything that a stream yields."""
 
 _News = Prediction | Status | Baseline | Detail | Alarm | Marker
 
 
 class Inbox:
-    """The messages of one connection after the other, in order and each prediction once.
+    """The messages of successive connections, in order and each prediction once.
 
     A connection's first messages are held until all its subscriptions are answered, so that
-    `Reconnected` comes before what it announces.
+    `Reconnected` comes before the messages that it announces.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class Inbox:
 
     @property
     def waiting(self) -> int:
-        """How many messages can be taken."""
+        """The number of messages that can be taken."""
         return len(self._waiting)
 
     @property
     def dealt(self) -> int:
-        """How many of the connection's messages were dealt with, the welcome apart."""
+        """The number of the connection's messages that were processed, without the welcome."""
         if self._waiting:
             return self._waiting[0][0] - 1
         if self._held:
@@ -76,14 +76,14 @@ class Inbox:
         return self._received
 
     def begin(self, names: Iterable[str], why: str | None) -> None:
-        """Begin with a new connection, once all that can be taken from the last one is taken.
+        """Start a new connection, once everything from the previous one has been taken.
 
         Parameters
         ----------
         names
             The subscriptions that will be answered.
         why
-            What ended the last connection; None for the first one.
+            What ended the previous connection; None for the first one.
         """
         self._held.clear()
         self._unanswered = set(names)
@@ -92,7 +92,7 @@ class Inbox:
         self._received = 0
 
     def add(self, message: TypedMessage | None) -> None:
-        """Take in a message; None for one of an unknown kind, which counts all the same."""
+        """Add a message; None for one of an unknown kind, which counts as well."""
         self._received += 1
         match message:
             case Prediction() | Status() | Baseline() | Detail() | Alarm() | Marker():
@@ -106,7 +106,7 @@ class Inbox:
                 self._answer(headset, False)
 
     def take(self) -> Message | None:
-        """Return the oldest message; None if there is none."""
+        """Remove and return the oldest message; None if there is none."""
         return self._waiting.popleft()[1] if self._waiting else None
 
     def _answer(self, name: str, recovered: bool | None) -> None:

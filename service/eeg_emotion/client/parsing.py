@@ -1,4 +1,4 @@
-"""What the service says, read by a client that may be older than the service."""
+"""Parses the service's messages, for a client that may be older than the service."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _MESSAGES: TypeAdapter[TypedMessage] = TypeAdapter(
 
 
 class MessageError(EegEmotionError):
-    """The service said what this client does not understand."""
+    """The service sent a message that this client does not understand."""
 
 
 def parse(data: bytes) -> TypedMessage | None:
-    """Read a message, passing over fields, reasons, faults and troubles that are not known.
+    """Parse a message, ignoring unknown fields, reasons, faults and troubles.
 
     Returns
     -------
-    The message; None for one of a type that is not known.
+    The message; None for one of an unknown type.
 
     Raises
     ------
     MessageError
-        If it is no message of the protocol.
+        If it is not a message of the protocol.
     """
     try:
         return _MESSAGES.validate_json(data, extra="ignore")
@@ -47,7 +47,7 @@ def parse(data: bytes) -> TypedMessage | None:
 
 
 def _without(message: Any, error: ValidationError) -> Any:
-    """Take out the values that a later service has and this client does not."""
+    """Remove the values that this client does not know."""
     for item in reversed(error.errors()):
         _, *way, last = item["loc"]  # the first is the message's type
         place = message
@@ -64,6 +64,6 @@ def _unknown(error: ValidationError) -> MessageError:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return MessageError(
-        f"found a message that is not of {PROTOCOL} ({place}: {first['msg']}); use a client of the "
-        "service's version"
+        f"found a message that is not part of {PROTOCOL} ({place}: {first['msg']}); use a client "
+        "of the service's version"
     )

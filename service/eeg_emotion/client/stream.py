@@ -1,4 +1,4 @@
-"""A service's messages as an async iterator that mends its connection."""
+"""A service's messages as an async iterator that reconnects by itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from random import Random
 
 from eeg_emotion.client.address import Address, stream_address
 from eeg_emotion.client.backoff import Backoff
-from eeg_emotion.client.connection import Connection, Loss, open_connection
+from eeg_emotion.client.connection import Loss, ServiceConnection, open_connection
 from eeg_emotion.client.dialling import UnreachableError
 from eeg_emotion.client.handshake import make_opening
 from eeg_emotion.client.inbox import Inbox, Message
 from eeg_emotion.publish.messages import Welcome
 from eeg_emotion.publish.requests import EVERY_HEADSET
 
-# A service that greets and then drops us at once must not be hammered.
+# A service that welcomes us and then drops the connection at once must not be hammered.
 _PROVEN_SECONDS = 10.0
 
 Token = str | Callable[[], str] | None
@@ -27,16 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 class Stream:
-    """What `connect` gives: iterate over it.
+    """The stream that `connect` yields: iterate over it.
 
-    Per headset and epoch the `seq` of predictions only grows. It has holes where the consumer was
-    too slow, since it is then given the newest, and where a `Reconnected` says so. A consumer may
+    Per headset and epoch, the `seq` of predictions only increases. It has gaps if the consumer was
+    too slow, because it then receives the newest, and where a `Reconnected` says so. A consumer may
     be cancelled while it waits; nothing is lost by that.
 
     Attributes
     ----------
     welcome
-        What the service said of itself when the newest connection was made.
+        The service's welcome on the newest connection.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Stream:
         self._taken = asyncio.Event()
         self._end: Exception | None = None
         self._running: asyncio.Task[None]
-        self._connection: Connection
+        self._connection: ServiceConnection
 
     def __aiter__(self) -> Stream:
         return self
@@ -74,7 +74,7 @@ class Stream:
         Raises
         ------
         RefusedError, MessageError
-            If the service will serve this client no more.
+            If the service no longer serves this client.
         """
         while (message := self._inbox.take()) is None:
             if self._running.done():
@@ -101,19 +101,19 @@ class Stream:
                 if loss.well or self._clock() - begun > _PROVEN_SECONDS:
                     self._backoff.reset()
                 self._connection = await self._open_again(loss)
-        except Exception as error:  # whatever it is, the consumer is not to wait for ever
+        except Exception as error:  # whatever it is, the consumer must not wait forever
             self._end = error
         finally:
             self._arrived.set()
 
-    async def _open_again(self, loss: Loss) -> Connection:
+    async def _open_again(self, loss: Loss) -> ServiceConnection:
         wait = self._backoff.next() if loss.wait is None else loss.wait
         why = loss.why
         while True:
             logger.info("lost %s (%s), trying again in %.1f s", self._address.url, why, wait)
             await self._sleep(wait)
-            # A consumer that is behind takes what it has first: so no more than one connection's
-            # credits wait here, and it is told nothing that it did not miss.
+            # A consumer that is behind first takes what it has: so no more than one connection's
+            # credits wait here, and `Reconnected` does not report messages that it already has.
             while self._inbox.waiting:
                 self._taken.clear()
                 await self._taken.wait()
@@ -123,7 +123,7 @@ class Stream:
                 why = str(error)
                 wait = (error.retry_after or 0.0) + self._backoff.next()
 
-    async def _open(self, why: str | None) -> Connection:
+    async def _open(self, why: str | None) -> ServiceConnection:
         positions = self._inbox.positions
         token = self._token() if callable(self._token) else self._token
         opening = make_opening(token, self._headsets, self._detail, positions)
@@ -154,10 +154,10 @@ async def connect(
 ) -> AsyncIterator[Stream]:
     """Follow headsets of a service.
 
-    The first connection is made on entering. When it is lost another one is made, and goes on where
-    the last one ended: after less than 60 s with exactly the predictions that were missed, else
-    with the newest. `Reconnected` tells which. What the consumer takes is acknowledged, so one
-    that is slow is given the newest messages and not a backlog.
+    The first connection is made on entering. When it is lost, another one is made that resumes
+    where the last one ended: within 60 s with exactly the predictions that were missed, after that
+    with the newest. `Reconnected` reports which. What the consumer takes is acknowledged, so a slow
+    consumer receives the newest messages and not a backlog.
 
     Parameters
     ----------
@@ -165,17 +165,17 @@ async def connect(
         The service's page, such as ``http://127.0.0.1:8000``, or its stream, such as
         ``wss://example.org/v1/stream``.
     headsets
-        Ids; ``*`` for all that there are and will be.
+        Ids; ``*`` for all present and future headsets.
     detail
-        Headsets of which `Detail` is wanted too; ``*`` for all that are followed.
+        Headsets whose `Detail` messages are wanted too; ``*`` for all that are followed.
     token
-        A key or token where the service asks for one, or what gives one for each connection: a JWT
-        lasts ten minutes at most, and when it expires another connection is made, with what a
-        callable then gives. It is called in the event loop, so it must not block; what it raises
-        ends the stream, so a failure that will pass is its own to wait out. A fixed token that has
-        expired is refused.
+        A key or token if the service requires one, or a callable that returns one for each
+        connection: a JWT lasts ten minutes at most, and when it expires another connection is made
+        with a new one from the callable. It is called in the event loop, so it must not block; if
+        it raises, the stream ends, so it has to wait out temporary failures itself. A fixed token
+        that has expired is refused.
     random
-        Spreads the attempts to connect again.
+        Spreads the attempts to reconnect.
     clock
         Monotonic; seconds.
     sleep
@@ -184,13 +184,13 @@ async def connect(
     Raises
     ------
     AddressError
-        If `url` is no such address.
+        If `url` is not such an address.
     UnreachableError
-        If the first connection cannot be made. Whether later ones can is tried until they can.
+        If the first connection cannot be made. Later ones are retried until they succeed.
     RefusedError
         If the service refuses, now or while iterating: a wrong token, a headset not allowed.
     MessageError
-        If it says, now or while iterating, what this client does not understand.
+        If it sends, now or while iterating, a message that this client does not understand.
     Exception
         Whatever a callable `token` raises, now or while iterating.
 

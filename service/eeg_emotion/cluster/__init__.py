@@ -1,5 +1,5 @@
-"""The bus across machines: a NATS broker between those who read headsets and those who serve.
+"""The bus across machines: a NATS broker between processes that read headsets and that serve them.
 
-Predictions, states and events travel, EEG never. The broker stores nothing: each side keeps the
-memory bus it would have alone, and what was lost on the way is asked for again by its position.
+Predictions, states and events are sent, EEG never. The broker stores nothing: each side keeps the
+memory bus that it would have alone, and lost messages are requested again by their position.
 """

@@ -1,4 +1,4 @@
-"""The connection to the broker: made again as often as it is lost, and never given up."""
+"""The connection to the broker: re-established whenever it is lost, without limit."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from eeg_emotion.logs import get_logger
 logger = get_logger(__name__)
 
 _RETRY_SECONDS = 1
-# A broker that vanishes without a word is noticed within two of these.
+# A broker that vanishes silently is noticed within two of these.
 _PING_SECONDS = 5
 _LEAVE_SECONDS = 2.0
 
 
 class BrokerError(EegEmotionError):
-    """The broker cannot be used as it is stated."""
+    """The broker cannot be used as configured."""
 
 
-class Connection:
+class BrokerConnection:
     """One connection to a NATS broker.
 
     Parameters
     ----------
     url
-        ``nats://HOST[:PORT]`` or ``tls://…``, with user and password or a token where it asks for
-        them; several, of one cluster, are separated by commas.
+        ``nats://HOST[:PORT]`` or ``tls://…``, with user and password or a token if it requires
+        them; several addresses of one cluster are separated by commas.
     name
-        As what the broker's own monitoring shows it.
+        The name of this client in the broker's monitoring.
     credentials
         A ``.creds`` file of the broker's operator, if any.
     ca
-        Certificates to trust in place of the system's, if any.
+        Certificates to trust instead of the system's, if any.
     connected
-        Called, in the event loop, each time that it is connected.
+        Called, in the event loop, after each connect.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class Connection:
         self._ca = ca
         self._connected = connected
         self._client = Client()
-        self._said: str | None = None
+        self._logged: str | None = None
         self._subscriptions: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
 
     @property
     def is_connected(self) -> bool:
-        """Return whether the broker is there."""
+        """Return whether the broker is connected."""
         return self._client.is_connected
 
-    def hear(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> None:
-        """Have messages of a subject given to a function, one after the other; before `run`."""
-        self._subscriptions.append((subject, heard))
+    def subscribe(self, subject: str, handler: Callable[[Msg], Awaitable[None]]) -> None:
+        """Call a handler with each message of a subject, one at a time; call this before `run`."""
+        self._subscriptions.append((subject, handler))
 
     async def run(self) -> None:
-        """Be connected until cancelled."""
+        """Stay connected until cancelled."""
         options: dict[str, Any] = {}
         if self._credentials is not None:
             options["user_credentials"] = str(self._credentials)
@@ -93,8 +93,8 @@ class Connection:
                 reconnected_cb=self._back,
                 **options,
             )
-            for subject, heard in self._subscriptions:
-                await self._client.subscribe(subject, cb=heard)
+            for subject, handler in self._subscriptions:
+                await self._client.subscribe(subject, cb=handler)
             await self._back()
             await asyncio.Event().wait()
         finally:
@@ -107,33 +107,33 @@ class Connection:
             await self._client.close()
 
     async def publish(self, subject: str, data: bytes) -> None:
-        """Send a message; nobody says whether it arrived."""
+        """Send a message; delivery is not confirmed."""
         await self._client.publish(subject, data)
 
     async def request(self, subject: str, data: bytes, seconds: float) -> bytes:
-        """Ask, and return the answer.
+        """Send a request, and return the answer; wait up to `seconds`.
 
         Raises
         ------
         TimeoutError, nats.errors.Error
-            If none comes, or nobody is there to give one.
+            If there is no answer, or no responder.
         """
         answer = await self._client.request(subject, data, timeout=seconds)
         return answer.data
 
     async def _back(self) -> None:
-        self._said = None
+        self._logged = None
         if (url := self._client.connected_url) is not None:
             logger.info("broker connected", server=url.netloc.split("@")[-1])
         self._connected()
 
     async def _lost(self) -> None:
         if not self._client.is_closed:
-            logger.warning("broker lost", remedy="see that it runs and is reached; tried again")
+            logger.warning("broker lost", remedy="check that it is running and reachable; retrying")
 
     async def _failed(self, error: Exception) -> None:
-        # Every attempt fails alike; once is enough.
-        said = str(error) or type(error).__name__
-        if said != self._said:
-            self._said = said
-            logger.warning("broker trouble", why=said)
+        # Every attempt fails in the same way; once is enough.
+        why = str(error) or type(error).__name__
+        if why != self._logged:
+            self._logged = why
+            logger.warning("broker trouble", why=why)

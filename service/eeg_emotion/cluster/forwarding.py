@@ -1,7 +1,7 @@
-"""What a gateway cannot answer itself: the ingest that reads a headset is asked, over the broker.
+"""Forwards requests that a gateway cannot answer to the ingest that reads the headset.
 
-The gateway knows the caller and says what they may do; whether that is enough is looked at where
-the answer is made, by the same routes that answer in one process.
+The gateway authenticates the caller and passes on the caller's scopes; the ingest checks them,
+with the same routes that answer in a single process.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ router = APIRouter()
 
 
 class IngestProxy:
-    """Has ingests answer.
+    """Forwards requests to ingests.
 
     Parameters
     ----------
     mirror
-        Which ingests there are.
+        The known ingests.
     call
-        Asks one; it may raise `IngestUnreachable`.
+        Sends a call to an ingest; it may raise `IngestUnreachable`.
     """
 
     def __init__(self, mirror: Mirror, call: Callable[[Place, Call], Awaitable[Reply]]) -> None:
@@ -57,7 +57,7 @@ class IngestProxy:
         self._call = call
 
     async def answer(self, request: Request) -> Response:
-        """Have the ingest answer that can."""
+        """Forward a request to the ingest that can answer it."""
         place = self._place(request)
         grant = grant_of(request)
         client = request.client
@@ -81,7 +81,7 @@ class IngestProxy:
         find_headset(self._mirror, identifier)
 
     def _place(self, request: Request) -> Place:
-        """Find the ingest: the headset's, the alarm's, the one that is named, or the only one."""
+        """Return the ingest: the headset's, the alarm's, the named one, or the only one."""
         mirror = self._mirror
         identifier = request.path_params.get("identifier") or request.query_params.get("headset")
         if (alarm := request.path_params.get("alarm")) is not None:
@@ -98,8 +98,8 @@ class IngestProxy:
             if place is None:
                 raise HTTPException(
                     HTTPStatus.BAD_GATEWAY,
-                    f"found the ingest of the headset {identifier!r} away, expected it there; "
-                    "try again when its state is known",
+                    f"found the ingest of the headset {identifier!r} away, expected it connected; "
+                    "try again when the headset's state is known",
                 )
             return place
         places = {"/".join(place): place for place in mirror.ingests()}
@@ -164,19 +164,19 @@ for _path, _methods in _ROUTES:
 
 
 class LocalResponder:
-    """Answers at an ingest what callers of a gateway ask.
+    """Answers the calls of gateways at an ingest.
 
     Parameters
     ----------
     app
-        The application that would answer them itself.
+        The ingest's application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def answer(self, call: Call) -> Reply:
-        """Answer as one process would."""
+        """Answer a call as a single process would."""
         grant = Grant(call.subject, tuple(map(GrantScope.parse, call.scopes)))
 
         async def vouched(scope: Scope, receive: Receive, send: Send) -> None:

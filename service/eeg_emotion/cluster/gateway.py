@@ -1,4 +1,4 @@
-"""The bus of who serves headsets that others read: the memory bus, fed by a broker."""
+"""The bus of a gateway, which serves headsets read elsewhere: the memory bus, fed by a broker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from eeg_emotion.cluster import subjects
-from eeg_emotion.cluster.connection import Connection
+from eeg_emotion.cluster.connection import BrokerConnection
 from eeg_emotion.cluster.ingest import INTEREST_SECONDS
 from eeg_emotion.cluster.mirror import Mirror, Place
 from eeg_emotion.cluster.packets import (
     PUBLISHED,
+    Announcement,
     Call,
     HistoryFound,
     HistoryWanted,
@@ -23,7 +24,6 @@ from eeg_emotion.cluster.packets import (
     Interest,
     Question,
     Reply,
-    Roll,
     StatesFound,
 )
 from eeg_emotion.logs import get_logger
@@ -34,29 +34,29 @@ logger = get_logger(__name__)
 
 _TICK_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
-_CALL_SECONDS = 5.0  # an event store's own limit is shorter
+_CALL_SECONDS = 5.0  # the event store's timeout is shorter
 _ATTEMPTS = 3
-_ASKED_AT_ONCE = 16  # a gateway that starts asks for each headset's ten minutes
+_ASKED_AT_ONCE = 16  # a starting gateway requests ten minutes of each headset
 
 
 class GatewayBus(Bus):
-    """Hands on to local outboxes what the ingests of some sites publish.
+    """Passes what the ingests of some sites publish on to local outboxes.
 
     Parameters
     ----------
     sites
-        Names of the sites; ``*`` is all.
+        Names of the sites; ``*`` for all.
     model_sha256, hop_seconds
         Of this gateway's model.
     connect
-        Makes the connection, given what is to be called once it stands.
+        Creates the connection, given a function to call after each connect.
     clock, utc
         As for `Bus`.
 
     Attributes
     ----------
     mirror
-        What is known of the headsets.
+        The state of the headsets.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class GatewayBus(Bus):
         *,
         model_sha256: str,
         hop_seconds: float,
-        connect: Callable[[Callable[[], None]], Connection],
+        connect: Callable[[Callable[[], None]], BrokerConnection],
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
@@ -81,22 +81,22 @@ class GatewayBus(Bus):
         self._connection = connect(lambda: None)
         for site in sites:
             for subject in subjects.everything(site):
-                self._connection.hear(subject, self._hear)
-        self._heard = 0
+                self._connection.subscribe(subject, self._on_message)
+        self._received = 0
 
     def traffic(self) -> Traffic:
-        """Count what passed."""
+        """Return the counts of messages."""
         mirror = self.mirror
         return Traffic(
             self._connection.is_connected,
-            heard=self._heard,
+            received=self._received,
             refetched=mirror.refetched,
             holes=mirror.holes,
             ingests=len(mirror.ingests()),
         )
 
     async def run(self) -> None:
-        """Listen to the broker until cancelled."""
+        """Receive from the broker until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._connection.run())
             tasks.create_task(self._tick())
@@ -105,12 +105,12 @@ class GatewayBus(Bus):
                 tasks.create_task(self._ask())
 
     async def call(self, place: Place, call: Call) -> Reply:
-        """Have an ingest answer a caller.
+        """Forward a call to an ingest, and return its reply.
 
         Raises
         ------
         IngestUnreachable
-            If it does not.
+            If it does not answer.
         """
         try:
             answer = await self._connection.request(
@@ -120,19 +120,19 @@ class GatewayBus(Bus):
         except (TimeoutError, nats.errors.Error, ValidationError) as error:
             why = str(error) or type(error).__name__
             raise IngestUnreachable(
-                f"found no answer of the ingest {place[1]!r} of the site {place[0]!r} ({why}), "
+                f"found no answer from the ingest {place[1]!r} of the site {place[0]!r} ({why}), "
                 "expected one; it or the broker is away: try again"
             ) from error
 
-    async def _hear(self, message: Msg) -> None:
-        self._heard += 1
+    async def _on_message(self, message: Msg) -> None:
+        self._received += 1
         try:
             if subjects.is_message(message.subject):
-                self.mirror.message(PUBLISHED.validate_json(message.data))
+                self.mirror.on_message(PUBLISHED.validate_json(message.data))
             else:
-                self.mirror.roll(Roll.model_validate_json(message.data))
+                self.mirror.on_announcement(Announcement.model_validate_json(message.data))
         except ValidationError as error:
-            # Of another release, say. What it lacks is seen by the numbers.
+            # From another release, say. Predictions that it lacks are noticed by their numbers.
             logger.warning("broker message not understood", subject=message.subject, why=str(error))
 
     async def _tick(self) -> None:
@@ -152,7 +152,7 @@ class GatewayBus(Bus):
     async def _ask(self) -> None:
         while True:
             place, question = await self._questions.get()
-            self.mirror.answered(question, await self._answer(place, question))
+            self.mirror.on_answer(question, await self._answer(place, question))
 
     async def _answer(self, place: Place, question: Question) -> HistoryFound | StatesFound | None:
         subject, data = subjects.ask(*place), question.encode()

@@ -1,6 +1,6 @@
-"""The bus of who reads headsets: the memory bus, and what it publishes goes to a broker as well.
+"""The bus of an ingest, which reads headsets: the memory bus, published to a broker as well.
 
-Without the broker it is the memory bus, so local subscribers notice nothing when it is gone.
+Without the broker it is just the memory bus, so local subscribers do not notice when it is gone.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from eeg_emotion.cluster import subjects
-from eeg_emotion.cluster.connection import Connection
+from eeg_emotion.cluster.connection import BrokerConnection
 from eeg_emotion.cluster.packets import (
     QUESTIONS,
+    Announcement,
     Call,
     HistoryWanted,
     Interest,
     Reply,
-    Roll,
     StatesWanted,
 )
 from eeg_emotion.logs import get_logger
@@ -34,28 +34,28 @@ from eeg_emotion.publish.requests import EVERY_HEADSET
 
 logger = get_logger(__name__)
 
-ROLL_SECONDS = 1.5
+ANNOUNCE_SECONDS = 1.5
 INTEREST_SECONDS = 6.0
-"""For which a gateway's word holds that somebody looks at a headset's details."""
+"""How long a gateway's interest in a headset's details lasts after it was sent."""
 
-_MOST_WAITING = 20_000  # some 10 MB, for a broker that takes slowly
-_MOST_KEPT = 1000  # of what is not asked for again, while the broker is away
+_MOST_WAITING = 20_000  # some 10 MB, for a slow broker
+_MOST_KEPT = 1000  # of what is not requested again, while the broker is away
 _KEPT_KINDS = frozenset({"alarm", "marker", "baseline"})
-_ANSWER_BYTES = 500_000  # half of what a broker takes in one message, as it is installed
+_ANSWER_BYTES = 500_000  # half of a broker's default limit for one message
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """As whom an ingest speaks.
+    """The identity of an ingest.
 
     Attributes
     ----------
     site, ingest
         Its place, as in subjects.
     run
-        Drawn anew at each start.
+        A random name, new at each start.
     model_sha256, hop_seconds
-        What its predictions are of.
+        The model and hop of its predictions.
     """
 
     site: str
@@ -66,14 +66,14 @@ class Identity:
 
 
 class IngestBus(Bus):
-    """Hands messages to local outboxes, and to a broker while it is there.
+    """Passes messages to local outboxes, and to a broker while it is connected.
 
     Parameters
     ----------
     identity
-        As whom it speaks.
+        Who this ingest is.
     connect
-        Makes the connection, given what is to be called once it stands.
+        Creates the connection, given a function to call after each connect.
     clock, utc
         As for `Bus`.
     """
@@ -81,7 +81,7 @@ class IngestBus(Bus):
     def __init__(
         self,
         identity: Identity,
-        connect: Callable[[Callable[[], None]], Connection],
+        connect: Callable[[Callable[[], None]], BrokerConnection],
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
@@ -91,39 +91,39 @@ class IngestBus(Bus):
         self._wake = asyncio.Event()
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._kept: deque[tuple[str, bytes]] = deque()
-        self._rolled: set[str] = set()
+        self._announced: set[str] = set()
         self._interest: dict[str, float] = {}
         self._answer: Callable[[Call], Awaitable[Reply]] | None = None
         self._connection = connect(self._connected)
-        self._connection.hear(subjects.ask(identity.site, identity.ingest), self._asked)
-        self._connection.hear(subjects.interest(identity.site), self._hear_interest)
+        self._connection.subscribe(subjects.ask(identity.site, identity.ingest), self._on_question)
+        self._connection.subscribe(subjects.interest(identity.site), self._on_interest)
         self._sent = self._dropped = 0
 
     def traffic(self) -> Traffic:
-        """Count what passed."""
+        """Return the counts of messages."""
         return Traffic(self._connection.is_connected, sent=self._sent, dropped=self._dropped)
 
     async def run(self) -> None:
-        """Speak with the broker until cancelled."""
+        """Exchange messages with the broker until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._connection.run())
             self._tasks.create_task(self._send())
-            self._tasks.create_task(self._call_roll())
+            self._tasks.create_task(self._keep_announcing())
 
     def answer_calls(self, answer: Callable[[Call], Awaitable[Reply]]) -> None:
-        """Have callers of gateways answered by a function; before `run`."""
+        """Set the function that answers the calls of gateways; call this before `run`."""
         self._answer = answer
 
     def publish(self, message: Published) -> Frame:
-        """Hand the message to every follower of its headset, here and beyond."""
+        """Pass the message to every follower of its headset, here and beyond the broker."""
         frame = super().publish(message)
-        if isinstance(message, Status) and frame.headset not in self._rolled:
-            self._roll()  # before it: a gateway takes messages of those alone that are on a roll
+        if isinstance(message, Status) and frame.headset not in self._announced:
+            self._announce()  # first: a gateway accepts messages of announced headsets only
         subject = subjects.message(self._identity.site, frame.headset, frame.kind)
         if self._connection.is_connected:
             self._put(subject, frame.data)
         elif frame.kind in _KEPT_KINDS:
-            # Predictions and states are asked for again.
+            # Predictions and states are requested again.
             self._kept.append((subject, frame.data))
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popleft()
@@ -131,12 +131,12 @@ class IngestBus(Bus):
         return frame
 
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed."""
+        """Forget a headset that is no longer listed."""
         super().forget(headset)
-        self._roll()
+        self._announce()
 
     def is_detail_wanted(self, headset: str) -> bool:
-        """Return whether anyone would get a `detail` message of a headset, here or beyond."""
+        """Return whether anyone subscribes to a headset's `detail` messages, here or beyond."""
         until = max(self._interest.get(name, 0.0) for name in (headset, EVERY_HEADSET))
         return self._clock() < until or super().is_detail_wanted(headset)
 
@@ -147,12 +147,12 @@ class IngestBus(Bus):
             self._dropped += 1
         self._wake.set()
 
-    def _roll(self) -> None:
+    def _announce(self) -> None:
         if not self._connection.is_connected:
             return
         identity = self._identity
         newest = {headset: self.last_prediction(headset) for headset in self.states()}
-        roll = Roll(
+        announcement = Announcement(
             site=identity.site,
             ingest=identity.ingest,
             run=identity.run,
@@ -163,12 +163,12 @@ class IngestBus(Bus):
                 for headset, last in newest.items()
             },
         )
-        self._rolled = set(newest)
-        self._put(subjects.roll(identity.site), roll.encode())
+        self._announced = set(newest)
+        self._put(subjects.announce(identity.site), announcement.encode())
 
     def _connected(self) -> None:
-        """Return where everything stands, for those who heard nothing meanwhile."""
-        self._roll()
+        """Publish the current state of everything, for gateways that have missed changes."""
+        self._announce()
         for headset, frame in self.states().items():
             self._put(subjects.message(self._identity.site, headset, frame.kind), frame.data)
         while self._kept:
@@ -182,12 +182,12 @@ class IngestBus(Bus):
                 await self._connection.publish(*self._waiting.popleft())
                 self._sent += 1
 
-    async def _call_roll(self) -> None:
+    async def _keep_announcing(self) -> None:
         while True:
-            self._roll()
-            await asyncio.sleep(ROLL_SECONDS)
+            self._announce()
+            await asyncio.sleep(ANNOUNCE_SECONDS)
 
-    async def _hear_interest(self, message: Msg) -> None:
+    async def _on_interest(self, message: Msg) -> None:
         until = self._clock() + INTEREST_SECONDS
         try:
             interest = Interest.model_validate_json(message.data)
@@ -198,7 +198,7 @@ class IngestBus(Bus):
             name: end for name, end in self._interest.items() if end > self._clock()
         } | dict.fromkeys(interest.details, until)
 
-    async def _asked(self, message: Msg) -> None:
+    async def _on_question(self, message: Msg) -> None:
         try:
             question = QUESTIONS.validate_json(message.data)
         except ValidationError as error:
@@ -211,7 +211,7 @@ class IngestBus(Bus):
                 states = b",".join(frame.data for frame in self.states().values())
                 await message.respond(b'{"statuses":[%b]}' % states)
             case Call() if self._answer is not None:
-                # Others are not to wait for an event store.
+                # In a task, so that other questions do not wait for the event store.
                 self._tasks.create_task(self._reply(message, self._answer(question)))
 
     async def _reply(self, message: Msg, answering: Awaitable[Reply]) -> None:

@@ -1,10 +1,10 @@
-"""What a gateway knows of the headsets that others read. Pure: fed with packets and the time.
+"""What a gateway knows of headsets that are read elsewhere. Pure: fed with packets and the time.
 
-A broker hands on what comes while it is there, in each ingest's order, and keeps nothing. So the
-mirror holds each prediction against the position of the one before it, and each ingest's roll
-against what came: where something lacks it asks the ingest, which keeps ten minutes, and holds back
-what is newer until the answer is there. What cannot be had any more is marked as a hole, which a
-returning subscriber is told as `recovered: false`.
+A broker passes messages on while it is connected, in each ingest's order, and stores nothing. So
+the mirror compares each prediction with the position of the previous one, and each ingest's
+announcement with what has arrived. If something is missing, it asks the ingest, which keeps ten
+minutes, and holds back newer predictions until the answer arrives. What is no longer available is
+marked as a hole, which a returning subscriber sees as `recovered: false`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from eeg_emotion.cluster.packets import (
+    Announcement,
     HistoryFound,
     HistoryWanted,
     Question,
-    Roll,
     StatesFound,
     StatesWanted,
 )
@@ -31,10 +31,10 @@ from eeg_emotion.publish.messages import Headset, Prediction, Quality, Status
 logger = get_logger(__name__)
 
 AWAY_SECONDS = 5.0
-"""Without a roll before an ingest is taken for gone: more than two are missed then."""
+"""Without an announcement before an ingest counts as away: more than two are missed then."""
 
-_ROLLS_SECONDS = 2.0  # within which each ingest has called its roll
-_FORGET_SECONDS = 600.0  # as a lost headset is, where it is read
+_ANNOUNCED_SECONDS = 2.0  # within which each ingest has announced itself
+_FORGET_SECONDS = 600.0  # as for a lost headset where it is read
 
 Place = tuple[str, str]
 """A site, and an ingest there."""
@@ -44,7 +44,7 @@ Place = tuple[str, str]
 class _Ingest:
     place: Place
     run: str
-    heard: float
+    last_seen: float
     headsets: set[str] = field(default_factory=set)
     refused: str | None = None
     away: bool = False
@@ -55,21 +55,21 @@ class _Ingest:
 
 
 @dataclass(slots=True)
-class _Line:
-    """One headset."""
+class _Followed:
+    """One headset that is followed."""
 
     owner: _Ingest
     newest: Position | None = None
     is_new: bool = False
     """Whether its ingest has said that it has made no prediction yet."""
     waiting: deque[Prediction] | None = None
-    """What came while older ones are asked for; None while nothing is."""
+    """Predictions that arrived while older ones are requested; None if none are requested."""
     restoring: bool = False
-    """Whether what is asked for was before this gateway heard of the headset."""
+    """Whether the requested ones are from before this gateway knew the headset."""
     status: Status | None = None
-    """As its ingest told it."""
+    """As published by its ingest."""
     claimed: _Ingest | None = None
-    """Another ingest that has a headset of this id."""
+    """Another ingest that has a headset with this id."""
 
 
 class Mirror:
@@ -78,13 +78,13 @@ class Mirror:
     Parameters
     ----------
     bus
-        Where messages go.
+        Receives the messages.
     model_sha256, hop_seconds
-        Of this gateway's model: predictions of another are not what subscribers are told they are.
+        Of this gateway's model: predictions of another model would contradict the model card.
     ask
-        Called with what an ingest is to be asked; `answered` takes the answer.
+        Called with a question for an ingest; its answer is passed to `on_answer`.
     clock
-        Judges silence; seconds.
+        Seconds; used to detect silence.
     """
 
     def __init__(
@@ -101,116 +101,118 @@ class Mirror:
         self._ask = ask
         self._clock = clock
         self._ingests: dict[Place, _Ingest] = {}
-        self._lines: dict[str, _Line] = {}
+        self._followed: dict[str, _Followed] = {}
         self._shown: dict[str, Headset] = {}
         self._reached: float | None = None
-        """Since when the broker is there."""
+        """Since when the broker is connected."""
         self.holes = 0
-        """How often predictions were missed and could not be had any more."""
+        """How often missed predictions were no longer available."""
         self.refetched = 0
-        """Predictions that were missed, and asked for."""
+        """Predictions that were missed and fetched again."""
 
-    # What endpoints ask
+    # Queries of the endpoints
 
     @property
     def source(self) -> Literal["lsl", "broker"]:
-        """Where headsets are heard of."""
+        """Where headsets are discovered."""
         return "broker"
 
     @property
     def following(self) -> bool:
-        """Return whether the broker is there, and what its ingests keep has been asked for.
+        """Return whether the broker is connected and the ingests' histories have been fetched.
 
-        So whoever is sent here can be given what they missed elsewhere.
+        Then a client that is moved here can receive what it missed elsewhere.
         """
         return (
             self._reached is not None
-            and self._clock() - self._reached >= _ROLLS_SECONDS
-            and all(line.waiting is None or line.newest for line in self._lines.values())
+            and self._clock() - self._reached >= _ANNOUNCED_SECONDS
+            and all(
+                followed.waiting is None or followed.newest for followed in self._followed.values()
+            )
         )
 
     def headsets(self) -> tuple[Headset, ...]:
-        """Describe all headsets, by id."""
+        """Return all headsets, sorted by id."""
         return tuple(self._shown[identifier] for identifier in sorted(self._shown))
 
     def headset(self, identifier: str) -> Headset | None:
-        """Describe one headset."""
+        """Return one headset; None if it is not known."""
         return self._shown.get(identifier)
 
     def quality(self, identifier: str) -> Quality | None:
-        """Tell nothing: its ingest knows, and is asked."""
+        """Return None: only the headset's ingest knows, and requests are forwarded to it."""
         return None
 
     def owner(self, identifier: str) -> Place | None:
-        """Return the ingest that reads a headset and is there."""
-        line = self._lines.get(identifier)
-        return None if line is None or line.owner.away else line.owner.place
+        """Return the ingest that reads a headset; None if it is away or there is none."""
+        followed = self._followed.get(identifier)
+        return None if followed is None or followed.owner.away else followed.owner.place
 
     def ingests(self) -> tuple[Place, ...]:
-        """Return the ingests that are there."""
+        """Return the ingests that are not away."""
         return tuple(place for place, ingest in self._ingests.items() if not ingest.away)
 
-    # What comes
+    # Incoming packets
 
-    def roll(self, roll: Roll) -> None:
-        """Take what an ingest says it follows."""
-        place = roll.site, roll.ingest
+    def on_announcement(self, announcement: Announcement) -> None:
+        """Handle an ingest's announcement of the headsets that it follows."""
+        place = announcement.site, announcement.ingest
         ingest = self._ingests.get(place)
-        is_news = ingest is None or ingest.away or ingest.run != roll.run
+        is_news = ingest is None or ingest.away or ingest.run != announcement.run
         if ingest is None:
-            ingest = self._ingests[place] = _Ingest(place, roll.run, self._clock())
+            ingest = self._ingests[place] = _Ingest(place, announcement.run, self._clock())
         if is_news:
-            logger.info("ingest found", site=roll.site, ingest=roll.ingest)
-        ingest.run, ingest.heard, ingest.away = roll.run, self._clock(), False
-        refused = self._unfit(ingest, roll)
+            logger.info("ingest found", site=announcement.site, ingest=announcement.ingest)
+        ingest.run, ingest.last_seen, ingest.away = announcement.run, self._clock(), False
+        refused = self._unfit(ingest, announcement)
         if refused is not None and ingest.refused is None:
             logger.warning("ingest refused", why=refused)
         is_news |= refused != ingest.refused
         ingest.refused = refused
-        for identifier in ingest.headsets - roll.headsets.keys():
+        for identifier in ingest.headsets - announcement.headsets.keys():
             self._leave(identifier, ingest)
-        ingest.headsets = set(roll.headsets)
-        for identifier, known in roll.headsets.items():
+        ingest.headsets = set(announcement.headsets)
+        for identifier, known in announcement.headsets.items():
             position = None if known is None else Position(*known)
             self._take(identifier, ingest, position)
         if is_news:
             self._ask(place, StatesWanted())
 
-    def message(self, message: Published) -> None:
-        """Take a headset's message."""
+    def on_message(self, message: Published) -> None:
+        """Handle a headset's message."""
         identifier = message.headset.id if isinstance(message, Status) else message.headset
-        line = self._lines.get(identifier)
-        if line is None:
-            return  # its ingest's roll is on its way, and says what is to be asked for
+        followed = self._followed.get(identifier)
+        if followed is None:
+            return  # its ingest's announcement is on its way, and shows what to request
         if isinstance(message, Status):
-            line.status = message
-            self._show(line)
-        elif self._why_withheld(line) is not None:
+            followed.status = message
+            self._show(followed)
+        elif self._why_withheld(followed) is not None:
             return
         elif isinstance(message, Prediction):
-            self._prediction(line, message)
+            self._prediction(followed, message)
         else:
             self._bus.publish(message)
 
-    def answered(self, question: Question, answer: HistoryFound | StatesFound | None) -> None:
-        """Take the answer to a question; None where there is none."""
+    def on_answer(self, question: Question, answer: HistoryFound | StatesFound | None) -> None:
+        """Handle the answer to a question; None if there was none."""
         if isinstance(answer, StatesFound):
             for status in answer.statuses:
-                self.message(status)
+                self.on_message(status)
         elif isinstance(question, HistoryWanted):
-            line = self._lines.get(question.headset)
-            if line is not None and line.waiting is not None:
-                self._learn(question, line, answer)
+            followed = self._followed.get(question.headset)
+            if followed is not None and followed.waiting is not None:
+                self._learn(question, followed, answer)
 
     def tick(self, connected: bool) -> None:
-        """Look at the time; to be called about once a second."""
+        """Check the time; call this about once a second."""
         now = self._clock()
         if not connected:
             self._reached = None
         elif self._reached is None:
             self._reached = now
         for ingest in list(self._ingests.values()):
-            silent = now - ingest.heard
+            silent = now - ingest.last_seen
             if silent > _FORGET_SECONDS:
                 del self._ingests[ingest.place]
                 for identifier in ingest.headsets:
@@ -219,13 +221,13 @@ class Mirror:
                 ingest.away = True
                 logger.warning("ingest away", site=ingest.place[0], ingest=ingest.place[1])
                 for identifier in ingest.headsets:
-                    if (line := self._lines.get(identifier)) and line.owner is ingest:
-                        self._show(line)
+                    if (followed := self._followed.get(identifier)) and followed.owner is ingest:
+                        self._show(followed)
 
-    # Whose a headset is, and what is shown of it
+    # The owner of a headset, and its published state
 
-    def _unfit(self, ingest: _Ingest, roll: Roll) -> str | None:
-        found = roll.model_sha256, roll.hop_seconds
+    def _unfit(self, ingest: _Ingest, announcement: Announcement) -> str | None:
+        found = announcement.model_sha256, announcement.hop_seconds
         if found == self._model:
             return None
         return (
@@ -235,121 +237,123 @@ class Mirror:
         )
 
     def _take(self, identifier: str, ingest: _Ingest, position: Position | None) -> None:
-        line = self._lines.get(identifier)
-        if line is None:
-            line = self._lines[identifier] = _Line(ingest)
-        elif line.owner is not ingest:
-            if not line.owner.away and identifier in line.owner.headsets:
-                if line.claimed is not ingest:
-                    line.claimed = ingest
+        followed = self._followed.get(identifier)
+        if followed is None:
+            followed = self._followed[identifier] = _Followed(ingest)
+        elif followed.owner is not ingest:
+            if not followed.owner.away and identifier in followed.owner.headsets:
+                if followed.claimed is not ingest:
+                    followed.claimed = ingest
                     logger.warning("headset of two ingests", headset=identifier)
-                    self._show(line)
+                    self._show(followed)
                 return
-            line.owner, line.claimed, line.status = ingest, None, None
-        elif line.claimed is not None and identifier not in line.claimed.headsets:
-            line.claimed = None
-            self._show(line)
-        line.is_new = position is None and line.newest is None
-        if self._why_withheld(line) is None and position is not None:
-            newest = line.newest
+            followed.owner, followed.claimed, followed.status = ingest, None, None
+        elif followed.claimed is not None and identifier not in followed.claimed.headsets:
+            followed.claimed = None
+            self._show(followed)
+        followed.is_new = position is None and followed.newest is None
+        if self._why_withheld(followed) is None and position is not None:
+            newest = followed.newest
             same = newest is not None and newest.epoch == position.epoch
-            if line.waiting is None and not (same and newest and newest.seq >= position.seq):
-                self._catch_up(identifier, line)
+            if followed.waiting is None and not (same and newest and newest.seq >= position.seq):
+                self._catch_up(identifier, followed)
 
     def _leave(self, identifier: str, ingest: _Ingest) -> None:
-        line = self._lines.get(identifier)
-        if line is None:
+        followed = self._followed.get(identifier)
+        if followed is None:
             return
-        if line.claimed is ingest:
-            line.claimed = None
-            self._show(line)
-        elif line.owner is ingest:
-            del self._lines[identifier]
+        if followed.claimed is ingest:
+            followed.claimed = None
+            self._show(followed)
+        elif followed.owner is ingest:
+            del self._followed[identifier]
             self._shown.pop(identifier, None)
             self._bus.forget(identifier)
 
-    def _why_withheld(self, line: _Line) -> str | None:
-        if line.claimed is not None:
+    def _why_withheld(self, followed: _Followed) -> str | None:
+        if followed.claimed is not None:
             return (
-                f"found a headset of this id at {line.owner} and at {line.claimed}, expected one; "
-                "which of them is meant cannot be known: stop one, or give them distinct source ids"
+                f"found a headset with this id at {followed.owner} and at {followed.claimed}, "
+                "expected one. There is no way to know which one is meant: stop one, or give them "
+                "distinct source ids"
             )
-        return line.owner.refused
+        return followed.owner.refused
 
-    def _show(self, line: _Line) -> None:
-        """Tell a headset's state: its ingest's word, unless more is known here."""
-        if line.status is None:
+    def _show(self, followed: _Followed) -> None:
+        """Publish a headset's state: as its ingest reports it, unless more is known here."""
+        if followed.status is None:
             return
-        headset = line.status.headset
-        if (why := self._why_withheld(line)) is not None:
+        headset = followed.status.headset
+        if (why := self._why_withheld(followed)) is not None:
             headset = headset.model_copy(update={"state": State.QUARANTINED, "detail": why})
-        elif line.owner.away:
-            reach = (
-                f"{line.owner} is heard" if self._reached is not None else "the broker is reached"
-            )
-            why = f"nothing is known of it until {reach} again"
+        elif followed.owner.away:
+            away = str(followed.owner) if self._reached is not None else "the broker"
+            why = f"its state is unknown until {away} is back"
             headset = headset.model_copy(update={"state": State.LOST, "detail": why})
         self._shown[headset.id] = headset
         self._bus.publish(Status(headset=headset))
 
     # Predictions without holes
 
-    def _prediction(self, line: _Line, prediction: Prediction) -> None:
-        newest = line.newest
-        if line.waiting is not None:
-            line.waiting.append(prediction)
-        elif newest is None and line.is_new and prediction.seq == 0:
-            self._deliver(line, prediction)
+    def _prediction(self, followed: _Followed, prediction: Prediction) -> None:
+        newest = followed.newest
+        if followed.waiting is not None:
+            followed.waiting.append(prediction)
+        elif newest is None and followed.is_new and prediction.seq == 0:
+            self._deliver(followed, prediction)
         elif newest is not None and prediction.epoch == newest.epoch:
             if prediction.seq == newest.seq + 1:
-                self._deliver(line, prediction)
+                self._deliver(followed, prediction)
             elif prediction.seq > newest.seq:
-                self._catch_up(prediction.headset, line, prediction)
+                self._catch_up(prediction.headset, followed, prediction)
         else:
-            self._catch_up(prediction.headset, line, prediction)
+            self._catch_up(prediction.headset, followed, prediction)
 
-    def _deliver(self, line: _Line, prediction: Prediction) -> None:
-        line.newest = _position(prediction)
+    def _deliver(self, followed: _Followed, prediction: Prediction) -> None:
+        followed.newest = _position(prediction)
         self._bus.publish(prediction)
 
-    def _catch_up(self, identifier: str, line: _Line, *came: Prediction) -> None:
-        line.waiting = deque(came, maxlen=MOST_KEPT)
-        self._ask(line.owner.place, HistoryWanted.after(identifier, line.newest))
+    def _catch_up(self, identifier: str, followed: _Followed, *came: Prediction) -> None:
+        followed.waiting = deque(came, maxlen=MOST_KEPT)
+        self._ask(followed.owner.place, HistoryWanted.after(identifier, followed.newest))
 
     def _learn(
-        self, question: HistoryWanted, line: _Line, answer: HistoryFound | StatesFound | None
+        self,
+        question: HistoryWanted,
+        followed: _Followed,
+        answer: HistoryFound | StatesFound | None,
     ) -> None:
         identifier = question.headset
         if not isinstance(answer, HistoryFound):
             self._lack(identifier)
-            self._go_on(line, trusting=True)
+            self._go_on(followed, trusting=True)
             return
         if not answer.found:
-            # An ingest that was started anew, or one that was asked too late.
+            # The ingest has restarted, or was asked too late.
             self._lack(identifier)
-            line.newest = None
-            self._ask(line.owner.place, HistoryWanted(headset=identifier))
+            followed.newest = None
+            self._ask(followed.owner.place, HistoryWanted(headset=identifier))
             return
-        line.restoring |= question.position is None
-        if not line.restoring and not answer.predictions:
-            # It has been asked because there are some.
+        followed.restoring |= question.position is None
+        if not followed.restoring and not answer.predictions:
+            # It was asked because there are some.
             self._lack(identifier)
-            self._go_on(line, trusting=True)
+            self._go_on(followed, trusting=True)
             return
-        if line.restoring:
-            self._restore(line, answer)
+        if followed.restoring:
+            self._restore(followed, answer)
         else:
             self.refetched += len(answer.predictions)
             self._bus.recover(list(zip(answer.ages, answer.predictions, strict=True)))
-            line.newest = _position(answer.predictions[-1])
+            followed.newest = _position(answer.predictions[-1])
         if answer.more:
-            self._ask(line.owner.place, HistoryWanted.after(identifier, line.newest))
+            self._ask(followed.owner.place, HistoryWanted.after(identifier, followed.newest))
         else:
-            self._go_on(line, trusting=line.restoring)
+            self._go_on(followed, trusting=followed.restoring)
 
-    def _restore(self, line: _Line, answer: HistoryFound) -> None:
-        """Take what was before this gateway heard of the headset: no news, unlike what waits."""
-        waiting = {(item.epoch, item.seq) for item in line.waiting or ()}
+    def _restore(self, followed: _Followed, answer: HistoryFound) -> None:
+        """Add predictions from before this gateway knew the headset; they are not published."""
+        waiting = {(item.epoch, item.seq) for item in followed.waiting or ()}
         past = [
             (age, item)
             for age, item in zip(answer.ages, answer.predictions, strict=True)
@@ -357,26 +361,26 @@ class Mirror:
         ]
         self._bus.restore(past)
         if past:
-            line.newest = _position(past[-1][1])
+            followed.newest = _position(past[-1][1])
 
     def _lack(self, identifier: str) -> None:
         self.holes += 1
         self._bus.history.cut(identifier)
 
-    def _go_on(self, line: _Line, *, trusting: bool) -> None:
-        """Take what waited; trusting, the first of it is taken though one before it may lack."""
-        waiting, line.waiting, line.restoring = line.waiting or (), None, False
+    def _go_on(self, followed: _Followed, *, trusting: bool) -> None:
+        """Process what waited; if trusting, accept the first even if one before it is missing."""
+        waiting, followed.waiting, followed.restoring = followed.waiting or (), None, False
         for prediction in waiting:
-            newest = line.newest
+            newest = followed.newest
             if newest is not None and newest.epoch == prediction.epoch:
                 if prediction.seq <= newest.seq:
                     continue
                 trusting &= newest.seq + 1 != prediction.seq
             if trusting:
-                self._deliver(line, prediction)
+                self._deliver(followed, prediction)
                 trusting = False
             else:
-                self._prediction(line, prediction)
+                self._prediction(followed, prediction)
 
 
 def _position(prediction: Prediction) -> Position:

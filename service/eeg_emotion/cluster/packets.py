@@ -1,4 +1,4 @@
-"""What ingests and gateways tell each other, beside the headsets' own messages."""
+"""The packets that ingests and gateways exchange, besides the headsets' own messages."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class IngestUnreachable(EegEmotionError):
 
 
 class Packet(BaseModel):
-    """Base of what ingests and gateways tell each other; a later one's may hold more."""
+    """Base of the packets; those of a later release may have more fields."""
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null", use_attribute_docstrings=True)
 
     def encode(self) -> bytes:
-        """Write it as JSON."""
+        """Return the packet as JSON."""
         return self.model_dump_json().encode()
 
 
-class Roll(Packet):
-    """What an ingest follows, sent every second or two and when that changes."""
+class Announcement(Packet):
+    """The headsets that an ingest follows, sent every second or two and on changes."""
 
     site: str
     ingest: str
     run: str
-    """Drawn when the ingest starts: another one knows nothing of what this one said."""
+    """A random name, new at each start: another run knows nothing of this one's predictions."""
     model_sha256: str
     hop_seconds: float
     headsets: dict[str, tuple[str, int] | None]
-    """Of each the epoch and number of its newest prediction; null before the first."""
+    """The epoch and number of each headset's newest prediction; null before the first."""
 
 
 class HistoryWanted(Packet):
-    """Asks for the predictions of a headset after a position, or for all that are kept."""
+    """Requests the predictions of a headset after a position, or all that are kept."""
 
     type: Literal["history"] = "history"
     headset: str
@@ -52,27 +52,27 @@ class HistoryWanted(Packet):
 
     @classmethod
     def after(cls, headset: str, position: Position | None) -> Self:
-        """Ask for what came after a position, or for all."""
+        """Return a request for the predictions after a position, or for all if it is None."""
         if position is None:
             return cls(headset=headset)
         return cls(headset=headset, epoch=position.epoch, seq=position.seq)
 
     @property
     def position(self) -> Position | None:
-        """The last one that is known."""
+        """The last known position; None for all."""
         if self.epoch is None or self.seq is None:
             return None
         return Position(self.epoch, self.seq)
 
 
 class StatesWanted(Packet):
-    """Asks for the states of all headsets of an ingest."""
+    """Requests the states of all headsets of an ingest."""
 
     type: Literal["states"] = "states"
 
 
 class Call(Packet):
-    """A caller's request, for the ingest that can answer it. The gateway has let the caller in."""
+    """A request, forwarded to the ingest that can answer it; the caller is authenticated."""
 
     type: Literal["call"] = "call"
     method: str
@@ -83,7 +83,7 @@ class Call(Packet):
     """The caller's network address, for the audit."""
     subject: str
     scopes: tuple[str, ...]
-    """What the caller may do; the ingest looks whether that is enough."""
+    """What the caller may do; the ingest checks that it is enough."""
 
 
 class Reply(Packet):
@@ -103,12 +103,12 @@ class HistoryFound(Packet):
     """Predictions, oldest first."""
 
     found: bool
-    """False where the position is not known, or no longer: what came after it cannot be told."""
+    """False if the position is not, or no longer, known, so that what followed it is unknown."""
     predictions: tuple[Prediction, ...]
     ages: tuple[float, ...]
     """How long ago each was made, seconds."""
     more: bool
-    """Whether others follow, to be asked for by the last one's position."""
+    """Whether there are more, to be requested with the last one's position."""
 
 
 class StatesFound(Packet):
@@ -118,7 +118,7 @@ class StatesFound(Packet):
 
 
 class Interest(Packet):
-    """What somebody at a gateway looks at, sent again and again while they do."""
+    """The subscriptions to details at a gateway, sent repeatedly while they last."""
 
     details: tuple[str, ...]
-    """Headsets of which `detail` messages are wanted; `*` for all."""
+    """Headsets whose `detail` messages are subscribed to; `*` for all."""

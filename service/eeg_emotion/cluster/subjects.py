@@ -1,19 +1,19 @@
-"""Names on the broker.
+"""Subjects on the broker.
 
-A headset's messages are at ``emotion.v1.<site>.<headset>.<kind>``, so that a consumer of any kind
-may choose by site, by headset, or by what it is told. Names that begin with an underscore, which
-no headset's id does, are for the parts of this service among themselves.
+A headset's messages have the subject ``emotion.v1.<site>.<headset>.<kind>``, so that any consumer
+can select by site, headset or kind of message. Names that begin with an underscore, which no
+headset's id does, are internal to this service.
 """
 
 from __future__ import annotations
 
 PREFIX = "emotion.v1"
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-"""Of a site or an ingest: as headsets' ids, safe in a subject."""
+"""The pattern of a site's or an ingest's name: like a headset's id, safe in a subject."""
 
 EVERY_SITE = "*"
 
-_ROLL, _INGEST, _INTEREST = "_roll", "_ingest", "_interest"
+_ANNOUNCE, _INGEST, _INTEREST = "_roll", "_ingest", "_interest"
 
 
 def message(site: str, headset: str, kind: str) -> str:
@@ -21,26 +21,26 @@ def message(site: str, headset: str, kind: str) -> str:
     return f"{PREFIX}.{site}.{headset}.{kind}"
 
 
-def roll(site: str) -> str:
-    """Return the subject at which the ingests of a site say what they follow."""
-    return f"{PREFIX}.{site}.{_ROLL}"
+def announce(site: str) -> str:
+    """Return the subject on which the ingests of a site announce the headsets they follow."""
+    return f"{PREFIX}.{site}.{_ANNOUNCE}"
 
 
 def ask(site: str, ingest: str) -> str:
-    """Return the subject at which one ingest is asked."""
+    """Return the subject on which one ingest receives questions."""
     return f"{PREFIX}.{site}.{_INGEST}.{ingest}.ask"
 
 
 def interest(site: str) -> str:
-    """Return the subject at which gateways say what is looked at."""
+    """Return the subject on which gateways publish their subscriptions to details."""
     return f"{PREFIX}.{site}.{_INTEREST}"
 
 
 def everything(site: str) -> list[str]:
-    """Return the subjects of all that a gateway hears of a site, questions not among it."""
-    return [f"{PREFIX}.{site}.*.*", roll(site)]
+    """Return the subjects that a gateway subscribes to for a site."""
+    return [f"{PREFIX}.{site}.*.*", announce(site)]
 
 
 def is_message(subject: str) -> bool:
-    """Return whether it is a headset's message, and not a question to an ingest."""
+    """Return whether a subject is that of a headset's message, not an internal one."""
     return not subject.removeprefix(f"{PREFIX}.").split(".")[1].startswith("_")

@@ -81,7 +81,7 @@ class Alarming:
                 for delivery in self._deliveries
             ],
             model_simulated=model_simulated,
-            observe=metrics.told,
+            observe=metrics.on_alarm,
             utc=time.time,
             clock=time.monotonic,
         )

@@ -33,7 +33,7 @@ from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from eeg_emotion.cluster.connection import Connection
+    from eeg_emotion.cluster.connection import BrokerConnection
     from eeg_emotion.cluster.ingest import IngestBus
     from eeg_emotion.cluster.mirror import Mirror
     from eeg_emotion.daemon.alarming import Alarming, AlarmSources
@@ -196,12 +196,12 @@ def _answer_calls(bus: IngestBus, app: FastAPI) -> None:
     bus.answer_calls(LocalResponder(app).answer)
 
 
-def _connect(settings: Settings, name: str) -> Callable[[Callable[[], None]], Connection]:
+def _connect(settings: Settings, name: str) -> Callable[[Callable[[], None]], BrokerConnection]:
     # Where there is no broker, its library is not waited for.
-    from eeg_emotion.cluster.connection import Connection
+    from eeg_emotion.cluster.connection import BrokerConnection
 
-    def connect(connected: Callable[[], None]) -> Connection:
-        return Connection(
+    def connect(connected: Callable[[], None]) -> BrokerConnection:
+        return BrokerConnection(
             settings.bus.get_secret_value(),
             f"eeg-emotion {name}",
             credentials=settings.bus_credentials,

@@ -173,7 +173,7 @@ class _Checkup:
         )
 
     @property
-    def worth(self) -> int:
+    def min_samples(self) -> int:
         """Every sample counts: the look has an end."""
         return 1
 
@@ -231,7 +231,7 @@ class _Checkup:
     def _unit(self) -> str | None:
         if self._monitor is None:
             return None
-        if not self._monitor.weighing:
+        if not self._monitor.is_inferring_unit:
             return self._monitor.layout.unit
         return None if self._check is Check.QUARANTINED else _PENDING_UNIT
 
@@ -302,7 +302,7 @@ def _coverage(
     try:
         admission = Admission.of(stream, lenient, reception.cap)
         # Whatever unit this amplitude speaks for, the channels are the same.
-        layout = admission.layout or admission.weigh(np.full(stream.channel_count, 10.0))
+        layout = admission.layout or admission.infer_unit(np.full(stream.channel_count, 10.0))
     except (LayoutError, StreamRefused):
         return None  # the reason says all
     return Coverage(

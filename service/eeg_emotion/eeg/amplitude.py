@@ -1,7 +1,7 @@
-"""Measures how large a stream's signal is, and tells by it which unit of voltage it is in.
+"""Measures the amplitude of a stream's signal, and infers its unit of voltage.
 
-It serves where a source states no unit. EEG in the volts, millivolts and microvolts that headsets
-send differs by a factor of a thousand each, far more than people and electrodes do.
+This is for sources that state no unit. EEG in volts, millivolts and microvolts differs by factors
+of a thousand, far more than people and electrodes do.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg import filters
 
 EEG_RMS_UV = (2.0, 100.0)
-"""Between 4 and 45 Hz the EEG of a person awake has some 5 to 30 µV RMS. The range leaves room for
-thin skulls, muscles and blinks, and a factor of ten to either neighbour's stays free."""
+"""Between 4 and 45 Hz, the EEG of an awake person has some 5 to 30 µV RMS. The range leaves room
+for thin skulls, muscles and blinks, and a factor of ten to the ranges of neighbouring units."""
 
 UNIT_RANGES: dict[str, tuple[float, float]] = {
     unit: (EEG_RMS_UV[0] / microvolts, EEG_RMS_UV[1] / microvolts)
     for unit, microvolts in (("V", 1e6), ("mV", 1e3), ("µV", 1.0))
 }
-"""The RMS values that speak for each unit. Nanovolts have none: the same values are as likely a
-converter's counts, and nobody sends nanovolts without saying so."""
+"""The RMS values that match each unit. Nanovolts have none: such values are as likely to be a
+converter's counts, and no source sends nanovolts without stating it."""
 
 NEEDED_SECONDS = 4.0
-"""Contiguous signal that is looked at before an amplitude is given."""
+"""Contiguous signal that is needed for an amplitude."""
 
 _BAND_HZ = (4.0, 45.0)  # the band that models are made for
 _ORDER = 4
 _MAINS_Q = 30.0
 _SETTLE_SECONDS = 1.0  # four periods of the lower edge: the ringing is down to some per cent
 _PIECE_SECONDS = 0.5
-_LARGEST = 1e12  # in no unit is a voltage, nor in any converter a count, beyond this
+_LARGEST = 1e12  # no voltage in any unit, nor a count of any converter, is beyond this
 
 
-def judge_unit(amplitude: float) -> str | None:
-    """Return the unit of a signal by its RMS between 4 and 45 Hz.
+def infer_unit(amplitude: float) -> str | None:
+    """Infer the unit of a signal from its RMS between 4 and 45 Hz.
 
     Parameters
     ----------
     amplitude
-        The median over the channels whose unit is not stated, in the stream's own numbers.
+        The median over the channels whose unit is not stated, in the stream's own unit.
 
     Returns
     -------
     str | None
-        ``V``, ``mV`` or ``µV``; None where the amplitude speaks for none of them.
+        ``V``, ``mV`` or ``µV``; None if the amplitude matches none of them.
     """
     for unit, (least, most) in UNIT_RANGES.items():
         if least <= amplitude <= most:
@@ -57,12 +57,12 @@ def judge_unit(amplitude: float) -> str | None:
 class AmplitudeMeter:
     """Measures each channel's amplitude between 4 and 45 Hz, whatever its unit.
 
-    How the stream is cut into chunks makes no difference to the result.
+    The result does not depend on how the stream is cut into chunks.
 
     Parameters
     ----------
     channels
-        How many the stream has.
+        The number of channels of the stream.
     sfreq
         The stream's rate in Hz, 100 to 2048.
     """
@@ -83,42 +83,42 @@ class AmplitudeMeter:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: what comes next does not follow on what came before."""
+        """Start over: the next samples do not continue the previous ones."""
         self._filter = filters.CausalFilter(self._sos, self._channels)
         self._offset = np.full(self._channels, np.nan)
         self._held = np.zeros(self._channels)
         self._count = 0
         self._pending = np.empty((self._channels, 0))
         self._pending_good = np.empty((self._channels, 0), dtype=bool)
-        # The latest pieces only, so that a headset that is put on later is judged by then.
+        # Only the latest pieces, so that a headset that is put on later is measured from then on.
         kept = (self._needed - self._settle) // self._piece
         self._pieces: deque[NDArray[np.float64]] = deque(maxlen=kept)
 
     @property
     def ready(self) -> bool:
-        """Whether enough contiguous signal was seen."""
+        """Whether enough contiguous signal has been measured."""
         return self._count >= self._needed
 
     @property
     def needed(self) -> int:
-        """How many more samples it takes."""
+        """The number of further samples that are needed."""
         return max(0, self._needed - self._count)
 
     @property
     def amplitudes(self) -> NDArray[np.float64]:
-        """`(channels,)` RMS in the stream's numbers: the median over the last pieces of 0.5 s.
+        """`(channels,)` RMS in the stream's unit: the median over the last pieces of 0.5 s.
 
-        NaN for a channel without finite samples, and for all of them until `ready`.
+        NaN for a channel without finite samples, and for all channels until `ready`.
         """
         amplitudes = np.full(self._channels, np.nan)
         if self.ready:
             pieces = np.stack(list(self._pieces))
-            told = np.isfinite(pieces).any(axis=0)
-            amplitudes[told] = np.nanmedian(pieces[:, told], axis=0)
+            measured = np.isfinite(pieces).any(axis=0)
+            amplitudes[measured] = np.nanmedian(pieces[:, measured], axis=0)
         return amplitudes
 
     def feed(self, samples: NDArray[np.floating]) -> None:
-        """Take the next samples, `(channels, samples)`; values may be anything, NaN included."""
+        """Process the next samples, `(channels, samples)`; values may be anything, even NaN."""
         if not samples.shape[1]:
             return
         values = samples.astype(np.float64)
@@ -138,10 +138,10 @@ class AmplitudeMeter:
         self._pending_good = self._pending_good[:, whole:]
 
     def _clean(self, values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Take each channel's first good sample off, and hold the last one where none is good.
+        """Subtract each channel's first good sample, and replace bad ones by the last good one.
 
-        An electrode's offset of some mV would ring in the filters for seconds otherwise, and one
-        NaN would stay in them for ever.
+        Otherwise an electrode's offset of some mV would ring in the filters for seconds, and a
+        single NaN would stay in them forever.
         """
         unset = np.isnan(self._offset) & good.any(axis=1)
         self._offset[unset] = values[unset, good[unset].argmax(axis=1)]

@@ -1,4 +1,4 @@
-"""Band power of the head's regions, for people to look at; no feature of any model."""
+"""Band power of the head's regions, for display; not a feature of any model."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def region_power(
     signal
         `(channels, samples)` µV.
     channels
-        Their names.
+        The channels' names.
     left_out
-        Channels that do not count, as those that were filled in.
+        Channels that are not counted, such as interpolated ones.
     sfreq
         Hz.
 
     Returns
     -------
-    By region and band, dB above 1 µV²; None where no electrode is left or nothing is measured.
+    dB above 1 µV² by region and band; None if no electrode is left or nothing is measured.
     """
     frequencies, density = scipy.signal.welch(
         signal, sfreq, nperseg=min(round(_SEGMENT_SECONDS * sfreq), signal.shape[1])

@@ -1,7 +1,7 @@
-"""Caps whose sockets are numbered: which electrode stands behind each number.
+"""Caps with numbered sockets: which electrode each number stands for.
 
-Some headsets send numbers for labels. Which electrode a number is depends on the cap, so whoever
-wears it has to say which one it is: it is never inferred from a channel's place in the stream.
+Some headsets send numbers as labels. Which electrode a number means depends on the cap, so the user
+has to name the cap: it is never inferred from a channel's position in the stream.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBERED = re.compile(
 
 
 class CapError(EegEmotionError):
-    """A cap that is asked for is not known."""
+    """A cap is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Cap:
     Attributes
     ----------
     name
-        What it is called in settings and messages.
+        The cap's name in settings and messages.
     sites
         The electrodes' names in the order of their numbers.
     """
@@ -42,7 +42,7 @@ class Cap:
     sites: tuple[str, ...]
 
     def site(self, label: str) -> str | None:
-        """Return the electrode behind one label; None where the label is no number of this cap.
+        """Return the electrode of one label; None if the label is not a number of this cap.
 
         Numbers count from 1, BrainFlow's ``EXG Channel`` from 0; ``B1`` is BioSemi's number 33.
         """
@@ -50,11 +50,11 @@ class Cap:
         return None if parsed is None else self._at(*parsed, zero=False)
 
     def resolve(self, labels: Sequence[str]) -> tuple[str | None, ...]:
-        """Return the electrode behind each label of one stream.
+        """Return the electrode of each label of one stream.
 
-        Only the way of numbering that most of the labels share counts, so that the earlobes
-        ``A1`` and ``A2`` beside ``Ch1`` to ``Ch32`` are no numbers. Where such a numbering has a
-        0, as ANT's does, it counts from 0.
+        Only the numbering scheme that most labels share counts, so that the earlobes ``A1`` and
+        ``A2`` next to ``Ch1`` to ``Ch32`` are not numbers. A scheme that contains a 0, such as
+        ANT's, counts from 0.
         """
         parsed = [_parse(label) for label in labels]
         families = Counter(found[0] for found in parsed if found is not None)
@@ -94,7 +94,7 @@ CAPS: dict[str, Cap] = {
                 *("P10", "PO8", "PO4", "O2"),
             ),
         ),
-        # The Ultracortex Mark IV with Cyton and Daisy, as OpenBCI's guide wires it.
+        # The Ultracortex Mark IV with Cyton and Daisy, wired as in OpenBCI's guide.
         Cap(
             "openbci16",
             (
@@ -104,22 +104,22 @@ CAPS: dict[str, Cap] = {
         ),
     )
 }
-"""The numbered caps that are known by name."""
+"""The numbered caps that have a name."""
 
 
 def cap_named(text: str) -> Cap:
-    """Read a cap: a name in `CAPS`, or electrodes in the order of the cap's numbers.
+    """Return a cap from its name in `CAPS`, or from electrodes in the order of their numbers.
 
     Parameters
     ----------
     text
-        ``biosemi32``, or names separated by commas as in ``Fp1,Fp2,C3,C4``. A socket that holds
-        no electrode of the scalp has a name too, such as ``ECG``.
+        ``biosemi32``, or names separated by commas as in ``Fp1,Fp2,C3,C4``. A socket without a
+        scalp electrode has a name too, such as ``ECG``.
 
     Raises
     ------
     CapError
-        If it is neither, or a name stands twice.
+        If it is neither, or a name occurs twice.
     """
     if (known := CAPS.get(text.strip().lower())) is not None:
         return known
@@ -136,7 +136,7 @@ def cap_named(text: str) -> Cap:
 
 
 def are_numbered(labels: Sequence[str]) -> bool:
-    """Return whether at least half of a stream's labels are numbers rather than electrodes."""
+    """Return whether at least half of a stream's labels are numbers, not electrodes."""
     # C3 could be BioSemi's socket 67, but without a cap it is the electrode.
     named = {
         montage.normalise_label(name) for name in (*montage.places(), *CAPS["biosemi64"].sites)
@@ -150,7 +150,7 @@ def are_numbered(labels: Sequence[str]) -> bool:
 
 
 def _parse(label: str) -> tuple[str, int] | None:
-    """Return a label's way of numbering and its number."""
+    """Return a label's numbering scheme and number."""
     text = label.strip().lower()
     if lettered := _LETTERED.fullmatch(text):
         number = int(lettered["number"])

@@ -1,8 +1,8 @@
-"""Covariance matrices as rows of numbers, and their place in a tangent space.
+"""Covariance matrices as rows of numbers, and their tangent vectors.
 
-The space of covariance matrices is curved; at a reference it is approximated by a flat one, in
-which ordinary classifiers work. With the reference taken to the identity first, the tangent vector
-is the matrix logarithm.
+The space of covariance matrices is curved; at a reference it is approximated by a flat space, in
+which ordinary classifiers work. If the reference is first mapped to the identity, the tangent
+vector is the matrix logarithm.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# A direction that holds less than this share of the strongest one's variance holds none: the
-# average reference and interpolated channels leave such directions.
+# A direction with less than this share of the strongest one's variance counts as empty: the average
+# reference and interpolated channels leave such directions.
 _EMPTY = 1e-7
 
 
 def to_rows(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the upper triangles, `(..., channels, channels)` to `(..., entries)`."""
+    """Return the upper triangles, `(..., channels, channels)` to `(..., entries)`."""
     upper = np.triu_indices(matrices.shape[-1])
     return np.asarray(matrices[..., upper[0], upper[1]])
 
@@ -43,14 +43,14 @@ def tangent_vectors(
     reference
         `(entries,)` upper triangle of the reference, µV².
     shrinkage
-        Weight of the identity, to which the reference itself is taken; 0 serves only where all
-        matrices are of full rank.
+        Weight of the identity, to which the reference itself is mapped; 0 works only if all
+        matrices have full rank.
 
     Returns
     -------
     ndarray
         `(..., entries)`: upper triangles of the matrix logarithms, off-diagonal ones times
-        sqrt(2). Directions in which the reference holds nothing contribute nothing.
+        sqrt(2). Directions in which the reference is empty contribute nothing.
     """
     values, vectors = np.linalg.eigh(to_matrices(reference))
     held = values > _EMPTY * values[-1]
@@ -59,8 +59,8 @@ def tangent_vectors(
     matrices = whiten.T @ to_matrices(rows) @ whiten
     matrices = (1.0 - shrinkage) * matrices + shrinkage * np.eye(int(held.sum()))
     eigenvalues, eigenvectors = np.linalg.eigh(matrices)
-    # No covariance has a negative eigenvalue; but rows kept in single precision may, by rounding
-    # that whitening then enlarges, and it would have no logarithm.
+    # A covariance has no negative eigenvalue, but rows stored in single precision may have one,
+    # from rounding errors that whitening amplifies, and it would have no logarithm.
     eigenvalues = np.maximum(eigenvalues, shrinkage)
     logarithms = (eigenvectors * np.log(eigenvalues)[..., np.newaxis, :]) @ np.swapaxes(
         eigenvectors, -1, -2

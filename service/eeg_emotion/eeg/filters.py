@@ -1,4 +1,4 @@
-"""Causal filters that carry their state, so that chunk borders never matter."""
+"""Causal filters that carry their state, so that chunk boundaries never matter."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAINS_HZ = (50.0, 60.0)
 
 
 class CausalFilter:
-    """Second-order sections run over `(channels, samples)`, continuing where they stopped.
+    """Second-order sections applied to `(channels, samples)`, continuing where they stopped.
 
-    The sections work in float64: a 4 Hz edge at 128 Hz loses precision in float32.
+    The sections run in float64: a 4 Hz edge at 128 Hz loses precision in float32.
     """
 
     def __init__(self, sos: NDArray[np.float64], channels: int) -> None:
@@ -30,19 +30,19 @@ class CausalFilter:
 
 
 class BlockFilter:
-    """Several filters over the same channels, a whole block at a time.
+    """Several filters over the same channels, one block at a time.
 
-    A block of samples and the filters' states go linearly into a block of output and the next
-    states, so one matrix product does what running the sections does, with the same states. On
-    short blocks it takes a fraction of the time (measured: a fifth, four filters, 32 channels).
-    Blocks of one length give bitwise the same, however the stream was cut before.
+    A block of samples and the filters' states map linearly to a block of output and the next
+    states, so one matrix product replaces running the sections, with the same states. For short
+    blocks it takes a fraction of the time (measured: a fifth, four filters, 32 channels). Blocks of
+    one length give bitwise identical results, however the stream was cut before.
 
     Parameters
     ----------
     bank
         Second-order sections of each filter.
     channels, block
-        The shape that `process` takes.
+        The shape of the input of `process`.
     """
 
     def __init__(self, bank: Sequence[NDArray[np.float64]], *, channels: int, block: int) -> None:
@@ -53,7 +53,7 @@ class BlockFilter:
         self._input = np.zeros((channels, self._matrix.shape[0]))
 
     def process(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Filter the next `(channels, block)`; give `(channels, filters, block)`."""
+        """Filter the next `(channels, block)`, and return `(channels, filters, block)`."""
         length = self._shape[2]
         self._input[:, :length] = block
         result = self._input @ self._matrix
@@ -92,13 +92,13 @@ def bandpass(low_hz: float, high_hz: float, *, order: int, sfreq: float) -> NDAr
     """Design a Butterworth band-pass as second-order sections; `order` counts each slope."""
     if not 0 < low_hz < high_hz < sfreq / 2:
         raise ValueError(
-            f"found a band of {low_hz} to {high_hz} Hz at {sfreq} Hz, expected it to rise and to "
-            "lie between 0 and half the rate"
+            f"found a band of {low_hz} to {high_hz} Hz at {sfreq} Hz, expected rising edges "
+            "between 0 and half the rate"
         )
     return _bandpass(low_hz, high_hz, order, sfreq).copy()
 
 
-@lru_cache(maxsize=64)  # training begins each trial with the same filters
+@lru_cache(maxsize=64)  # training starts each trial with the same filters
 def _bandpass(low_hz: float, high_hz: float, order: int, sfreq: float) -> NDArray[np.float64]:
     return np.asarray(
         scipy.signal.butter(order, [low_hz, high_hz], "bandpass", fs=sfreq, output="sos")
@@ -106,13 +106,13 @@ def _bandpass(low_hz: float, high_hz: float, order: int, sfreq: float) -> NDArra
 
 
 def notches(lines_hz: Sequence[float], *, q: float, sfreq: float) -> NDArray[np.float64]:
-    """Design notches of quality `q` at the mains' frequencies; `(lines, 6)`, empty for none."""
+    """Design notches of quality `q` at the mains frequencies; `(lines, 6)`, empty for none."""
     sections = [scipy.signal.tf2sos(*scipy.signal.iirnotch(line, q, fs=sfreq)) for line in lines_hz]
     return np.concatenate(sections) if sections else np.empty((0, 6))
 
 
 def group_delay_seconds(sos: NDArray[np.float64], at_hz: float, sfreq: float) -> float:
-    """Return the time by which the filter delays activity at one frequency."""
+    """Return the filter's group delay at one frequency, seconds."""
     step_hz = 0.01
     frequencies = np.array([at_hz - step_hz, at_hz + step_hz])
     _, response = scipy.signal.sosfreqz(sos, worN=frequencies, fs=sfreq)

@@ -1,7 +1,7 @@
-"""What a block of signal shows of each electrode, in numbers and without judgement.
+"""Measures of each electrode's signal in a block, without judging them.
 
-It is taken at the headset's own rate, before resampling and filters: they would hide what is to
-be seen, such as an amplifier at its limit, or mains hum above half of the model's rate.
+They are taken at the headset's own rate, before resampling and filters, which would hide what they
+are to show, such as an amplifier at its limit, or mains hum above half of the model's rate.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Measure(IntEnum):
     """The rows of a block's measures, `(measures, channels)`."""
 
     HIGHEST = 0
-    """µV, relative to the segment's first sample, as LOWEST and MEAN."""
+    """µV, relative to the segment's first sample, like LOWEST and MEAN."""
     LOWEST = 1
     AT_HIGHEST = 2
-    """Share of the samples that are exactly the highest, as AT_LOWEST."""
+    """Share of the samples that equal the highest, like AT_LOWEST."""
     AT_LOWEST = 3
     MEAN = 4
     BAD = 5
-    """1 where a sample was not finite or impossible."""
+    """1 if a sample was not finite or not possible."""
     MAINS = 6
     """µV², squared amplitude of the hum at 50 or 60 Hz, whichever is stronger."""
     FAST_POWER = 7
@@ -38,16 +38,16 @@ class Measure(IntEnum):
 
 
 class Inspector:
-    """Takes a stretch's samples as they come, gives the measures of each whole block.
+    """Computes the measures of each whole block from a segment's samples.
 
     Parameters
     ----------
     channels
-        How many.
+        The number of channels.
     sfreq
         The headset's rate in Hz.
     samples_per_block
-        At that rate; it need not be whole. Block `k` holds the samples from `k` times this.
+        At that rate; need not be an integer. Block `k` starts at the sample `k` times this.
     """
 
     def __init__(self, channels: int, sfreq: float, samples_per_block: float) -> None:
@@ -61,7 +61,7 @@ class Inspector:
     def feed(
         self, samples: NDArray[np.float64], bad: NDArray[np.bool_]
     ) -> list[NDArray[np.float64]]:
-        """Take `(channels, samples)` in µV; give `(measures, channels)` a block.
+        """Process `(channels, samples)` in µV, and return `(measures, channels)` per whole block.
 
         The last two rows, which need the filters, are left 0.
         """
@@ -84,8 +84,8 @@ class Inspector:
     def _measure(self, samples: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
         count = samples.shape[1]
         measures = np.zeros((len(Measure), len(samples)))
-        # Plain reductions: this runs four times a second for every headset, and on so few numbers
-        # the convenience of `mean` costs more than the work.
+        # Plain reductions: this runs four times a second for every headset, and for so few numbers
+        # the overhead of `mean` exceeds the work.
         highest = np.maximum.reduce(samples, axis=1, keepdims=True)
         lowest = np.minimum.reduce(samples, axis=1, keepdims=True)
         mean = np.add.reduce(samples, axis=1, keepdims=True) / count
@@ -106,9 +106,9 @@ class Inspector:
 
 @lru_cache(maxsize=64)
 def _waves(count: int, sfreq: float) -> NDArray[np.float64]:
-    """Return `(count, 2 a frequency)`: cosine and sine of the mains under a Hann window.
+    """Return `(count, 2 per frequency)`: cosine and sine of the mains under a Hann window.
 
-    A signal's product with them is the amplitude of what it holds at that frequency.
+    A signal's product with them is its amplitude at that frequency.
     """
     time = np.arange(count) / sfreq
     window = np.hanning(count + 2)[1:-1]

@@ -1,7 +1,7 @@
-"""How a stream's channels become the model's: by label, in the model's order and unit.
+"""Maps a stream's channels to the model's: by label, in the model's order and unit.
 
-A layout is made once for each connection. It says which channels are used, which are filled in
-from their neighbours and which are dropped, and it refuses a stream that cannot serve.
+A layout is planned once per connection. It states which channels are used, which are interpolated
+from their neighbours and which are dropped; a stream that cannot be used is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg import montage
-from eeg_emotion.eeg.amplitude import UNIT_RANGES, judge_unit
+from eeg_emotion.eeg.amplitude import UNIT_RANGES, infer_unit
 from eeg_emotion.eeg.caps import CAPS, Cap, are_numbered
 from eeg_emotion.eeg.splines import interpolation_matrix
 from eeg_emotion.eeg.units import is_unstated, microvolts_per, unit_name
@@ -22,7 +22,7 @@ from eeg_emotion.errors import EegEmotionError
 
 
 class LayoutError(EegEmotionError):
-    """A stream's channels cannot serve the model."""
+    """A stream's channels cannot be used for the model."""
 
 
 class ChannelsMissing(LayoutError):
@@ -30,11 +30,11 @@ class ChannelsMissing(LayoutError):
 
 
 class UnitSuspect(LayoutError):
-    """No channel that is needed is in a unit of voltage, or its amplitude speaks for none."""
+    """No needed channel has a unit of voltage, or the amplitude matches none."""
 
 
 class UnitUnstated(LayoutError):
-    """Needed channels state no unit: their amplitude has to be measured first.
+    """Needed channels state no unit, so their amplitude has to be measured first.
 
     Attributes
     ----------
@@ -49,27 +49,27 @@ class UnitUnstated(LayoutError):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The way from a stream's channels to the model's.
+    """The mapping from a stream's channels to the model's.
 
     Attributes
     ----------
     channels
         The model's channels, in its order.
     rows
-        For each measured channel, in the model's order, its index in the stream.
+        The index in the stream of each measured channel, in the model's order.
     microvolts
         `(measured,)`: factor from the stream's unit to microvolts.
     measured, interpolated, dropped
-        The electrodes that are used; the model's channels that are filled in from them; the
+        The electrodes that are used; the model's channels that are interpolated from them; the
         stream's labels that are not used.
     matrix
-        `(channels, measured)` spline weights; None where every channel is measured.
+        `(channels, measured)` spline weights; None if every channel is measured.
     unit
         The unit in words, and how it is known.
     order
         The measured channels in the stream's own order.
     max_interpolated
-        How many of the model's channels may be filled in.
+        How many of the model's channels may be interpolated.
     """
 
     channels: tuple[str, ...]
@@ -84,30 +84,29 @@ class Layout:
     max_interpolated: int
 
     def without(self, bad: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Return the weights that do without some of the measured channels.
+        """Return the weights without some of the measured channels.
 
         Parameters
         ----------
         bad
-            `(measured,)`, true for each channel that is not to be used.
+            `(measured,)`, True for each channel that must not be used.
 
         Returns
         -------
         NDArray[np.float64] | None
-            `(channels, measured)`, not writable. A channel that is measured and good stays what
-            was measured, each other one is filled in from the good ones. None where nothing has
-            to be filled in.
+            `(channels, measured)`, read-only. A measured and good channel is left as it is, every
+            other one is interpolated from the good ones. None if nothing has to be interpolated.
 
         Raises
         ------
         ChannelsMissing
-            If a channel that has to be filled in has no known place, or nothing good is left to
-            fill it in from.
+            If a channel that has to be interpolated has no known position, or no good channel is
+            left to interpolate from.
         """
         return _weights(self.channels, self.measured, tuple(bad.tolist()))
 
     def describe(self) -> str:
-        """Say in one line what is used, filled in and dropped, and the unit."""
+        """Return in one line what is used, interpolated and dropped, and the unit."""
         parts = [
             f"{len(self.channels) - len(self.interpolated)} of {len(self.channels)} channels "
             f"measured in {self.unit}"
@@ -133,28 +132,28 @@ def plan_layout(
     Parameters
     ----------
     labels, units
-        One of each per stream channel, as the stream states them. A channel in a unit that is no
-        voltage is no electrode's signal, whatever its label, and counts as not there.
+        One of each per stream channel, as the stream states them. A channel whose unit is not a
+        voltage is not an electrode, whatever its label, and counts as missing.
     channels
         The model's channels in order.
     max_interpolated
-        How many of them may be filled in.
+        How many of them may be interpolated.
     cap
-        The electrodes behind numbered labels. A stream in which at least half of the model's
-        channels are found by name is taken by name.
+        The electrodes behind numbered labels. It is ignored if at least half of the model's
+        channels are found by name.
     amplitudes
-        `(stream channels,)` RMS between 4 and 45 Hz in the stream's numbers, NaN where not
-        measured. By it the unit of channels that state none is judged.
+        `(stream channels,)` RMS between 4 and 45 Hz in the stream's unit, NaN where not measured.
+        The unit of channels that state none is inferred from it.
 
     Raises
     ------
     ChannelsMissing
-        If more channels are missing than may be filled in, or a label stands twice.
+        If more channels are missing than may be interpolated, or a label occurs twice.
     UnitUnstated
-        If channels that are needed state no unit and their amplitude is not given.
+        If needed channels state no unit and `amplitudes` is not given.
     UnitSuspect
-        If every channel that is needed states that it is no voltage, or the amplitude of those
-        that state no unit speaks for none.
+        If no needed channel is a voltage, or the amplitude of those that state no unit matches
+        none.
     """
     wanted = {montage.normalise_label(name): name for name in channels}
     places: dict[str, list[int]] = {}
@@ -206,7 +205,7 @@ def plan_layout(
 
 
 def most_interpolated(channels: tuple[str, ...]) -> int:
-    """Return how many channels a model lets be filled in: 13 of DEAP's 32, or as large a share."""
+    """Return how many channels may be interpolated: 13 of DEAP's 32, or the same share."""
     return len(channels) * 13 // 32
 
 
@@ -217,15 +216,15 @@ def cap_layout(
     *,
     max_interpolated: int = 0,
 ) -> Layout:
-    """Return the layout of a cap for a model with fewer channels, which may lie between its own.
+    """Return the layout of a cap for a model with fewer channels, which may lie between the cap's.
 
-    Channels that the cap has are taken as they are; each other one is filled in from all of the
-    cap's electrodes. A model for a small headset can so be trained on recordings of a large cap.
+    Channels that the cap has are used as they are; every other one is interpolated from all of the
+    cap's electrodes. So a model for a small headset can be trained on recordings of a large cap.
 
     Parameters
     ----------
     max_interpolated
-        How many channels may be filled in besides those that lie between the electrodes.
+        How many channels may be interpolated besides those that lie between the electrodes.
 
     Raises
     ------
@@ -239,8 +238,8 @@ def cap_layout(
         return plan_layout(labels, units, channels=channels, max_interpolated=max_interpolated)
     if len(cap) < len(channels):
         raise ChannelsMissing(
-            f"found {len(cap)} electrodes of known place among {_shorten(labels)}, expected at "
-            f"least the model's {len(channels)}; choose a smaller montage"
+            f"found {len(cap)} electrodes with a known position among {_shorten(labels)}, expected "
+            f"at least the model's {len(channels)}; choose a smaller montage"
         )
     layout = plan_layout(labels, units, channels=cap, max_interpolated=0)
     between = tuple(name for name in channels if name not in cap)
@@ -254,21 +253,21 @@ def cap_layout(
 
 
 def identity_layout(channels: tuple[str, ...], *, max_interpolated: int = 0) -> Layout:
-    """Return the layout of data that already have the model's channels, order and unit."""
+    """Return the layout of data that already have the model's channels, in its order and in µV."""
     return plan_layout(
         channels, ["uV"] * len(channels), channels=channels, max_interpolated=max_interpolated
     )
 
 
 def _names(labels: Sequence[str], wanted: Mapping[str, str], cap: Cap | None) -> list[str | None]:
-    """Return for each label the model's channel that it names; `wanted` is by normalised label."""
+    """Return the model's channel that each label names; `wanted` maps normalised labels."""
     by_name = [wanted.get(montage.normalise_label(label)) for label in labels]
     named = len(set(by_name) - {None})
     if cap is None or 2 * named >= len(wanted):
         return by_name
     sites = cap.resolve(labels)
     by_cap = [None if site is None else wanted.get(montage.normalise_label(site)) for site in sites]
-    # Two earlobes must not turn a stream of a few named electrodes into a numbered one.
+    # Two earlobes must not make a stream of a few named electrodes a numbered one.
     if len(set(by_cap) - {None}) <= named:
         return by_name
     return [
@@ -287,7 +286,7 @@ def _factors(
     units: Sequence[str],
     amplitudes: NDArray[np.float64] | None,
 ) -> tuple[list[float], str]:
-    """Return the factor to microvolts for each row, and the units in words."""
+    """Return the factor to microvolts of each row, and the units in words."""
     stated = {row: factor for row in rows if (factor := microvolts_per(units[row])) is not None}
     words = []
     if stated:
@@ -295,21 +294,21 @@ def _factors(
             f"{' and '.join(unit_name(f) for f in sorted(set(stated.values())))}, as stated"
         )
     unstated = tuple(sorted(row for row in rows if row not in stated))
-    judged = 0.0
+    inferred = 0.0
     if unstated:
-        told = np.empty(0) if amplitudes is None else amplitudes[list(unstated)]
-        told = told[np.isfinite(told)]
-        if not len(told):
+        known = np.empty(0) if amplitudes is None else amplitudes[list(unstated)]
+        known = known[np.isfinite(known)]
+        if not len(known):
             raise UnitUnstated(
                 "found channels without a known unit of voltage "
                 f"({_shorten([f'{labels[row]}: no unit' for row in unstated])}), expected V, mV, "
-                "µV or nV; state the unit under desc/channels/channel/unit. It is not guessed "
-                "without measuring the signal: a wrong guess is wrong by a factor of a thousand or "
-                "a million",
+                "µV or nV; state the unit under desc/channels/channel/unit. It is never guessed "
+                "without measuring the signal: a wrong guess would be off by a factor of a "
+                "thousand or a million",
                 unstated,
             )
-        amplitude = float(np.median(told))
-        name = judge_unit(amplitude)
+        amplitude = float(np.median(known))
+        name = infer_unit(amplitude)
         factor = None if name is None else microvolts_per(name)
         if name is None or factor is None:
             ranges = ", ".join(
@@ -319,11 +318,11 @@ def _factors(
             raise UnitSuspect(
                 f"found channels that state no unit ({named}), with a median amplitude of "
                 f"{amplitude:.2g} between 4 and 45 Hz, expected {ranges}; state the unit under "
-                "desc/channels/channel/unit, and see that the headset is worn"
+                "desc/channels/channel/unit, and check that the headset is worn"
             )
-        judged = factor
-        words.append(f"{name}, judged by its amplitude of {amplitude:.2g} {name}")
-    return [stated.get(row, judged) for row in rows], "; ".join(words)
+        inferred = factor
+        words.append(f"{name}, inferred from its amplitude of {amplitude:.2g} {name}")
+    return [stated.get(row, inferred) for row in rows], "; ".join(words)
 
 
 def _missing_text(
@@ -341,13 +340,16 @@ def _missing_text(
         f"least {max(1, len(channels) - max_interpolated)}; missing: {', '.join(missing)}. "
     )
     if foreign:
-        text += f"In a unit that is no voltage, and so not used: {_shorten(foreign)}. "
+        text += f"Not used, because their unit is not a voltage: {_shorten(foreign)}. "
     if are_numbered(labels):
         if cap is not None:
-            return text + f"The labels are numbers and were taken for the cap {cap.name}'s"
+            return text + (
+                f"The labels are numbers and were read as those of the cap {cap.name}; name "
+                "another cap with --cap if it is not that one"
+            )
         return text + (
-            f"The labels are numbers: say by --cap which cap they are of ({', '.join(CAPS)}, or "
-            "its electrodes in the order of their numbers, such as Fp1,Fp2,C3,C4)"
+            f"The labels are numbers: name their cap with --cap ({', '.join(CAPS)}, or its "
+            "electrodes in the order of their numbers, such as Fp1,Fp2,C3,C4)"
         )
     return (
         text + "Label the stream's channels by their 10-20 names, or use a model for this montage"
@@ -358,7 +360,7 @@ def _missing_text(
 def _weights(
     channels: tuple[str, ...], measured: tuple[str, ...], bad: tuple[bool, ...]
 ) -> NDArray[np.float64] | None:
-    """Return `Layout.without`'s weights; kept, as a live stream asks for the same ones again."""
+    """Return `Layout.without`'s weights; cached, since a live stream needs the same ones again."""
     good = [name for name, is_bad in zip(measured, bad, strict=True) if not is_bad]
     wanting = [name for name in channels if name not in good]
     if not wanting:
@@ -366,20 +368,20 @@ def _weights(
     placeless = [name for name in wanting if not montage.has_place(name)]
     if placeless:
         raise ChannelsMissing(
-            f"cannot interpolate: the place of {', '.join(placeless)} on the head is not known"
+            f"cannot interpolate: the position of {', '.join(placeless)} on the head is not known"
         )
     sources = tuple(name for name in good if montage.has_place(name))
     if not sources:
         raise ChannelsMissing(
-            f"cannot interpolate {', '.join(wanting)}: no good channel of known place is left "
-            f"among {', '.join(measured)}; look at the electrodes' contact"
+            f"cannot interpolate {', '.join(wanting)}: no good channel with a known position is "
+            f"left among {', '.join(measured)}; check the electrodes' contact"
         )
     spline = interpolation_matrix(montage.positions(sources), montage.positions(tuple(wanting)))
     weights = np.zeros((len(channels), len(measured)))
     columns = [measured.index(name) for name in sources]
     for name, row in zip(wanting, spline, strict=True):
         weights[channels.index(name), columns] = row
-    # A measured channel stays exactly what was measured.
+    # A measured channel is left exactly as it is.
     for name in good:
         if name in channels:
             weights[channels.index(name), measured.index(name)] = 1.0

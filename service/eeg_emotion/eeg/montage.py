@@ -1,6 +1,6 @@
-"""The electrodes by name: montages, their places on the head, and older spellings.
+"""The electrodes by name: montages, positions on the head, and older spellings.
 
-Channels are always found by label, never by position in a stream.
+Channels are always found by label, never by their index in a stream.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MONTAGES: dict[str, tuple[str, ...]] = {
     "emotiv14": EMOTIV14,
     "muse4": MUSE4,
 }
-"""The montages that a model can be made for by name."""
+"""The montages for which a model can be trained, by name."""
 
 # BioSemi's cap coordinates for 32 electrodes: inclination from the vertex and azimuth from the
 # right ear, degrees (the same table as MNE's `biosemi32`), and the Muse's four by the same rule:
@@ -56,9 +56,9 @@ _ANGLES: dict[str, tuple[float, float]] = {
 # The 10-20 system's names before the 10-10 system renamed them (ACNS guideline 2).
 _OLD_NAMES = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 
-# What follows the electrode's name in files and in streams made of them: a reference that is no
-# electrode of the scalp. An ear or a mastoid follows a mark only, as `A1` and `M1` may be part of
-# a name; the average reference takes it off.
+# What may follow the electrode's name in files and in streams made from them: a reference that is
+# not a scalp electrode. An ear or a mastoid must follow a separator, because `A1` and `M1` may be
+# part of a name; the average reference removes it.
 _EAR = r"(?:[am]1(?:[-+/]?[am]2)?|[am]2(?:[-+/]?[am]1)?)"
 _REFERENCE = re.compile(
     rf"(?<=\w)\.*(?:\s*[-:/_]\s*|\s+)\(?(?:ref|le|cle|avg|av|ar|car)\)?$|(?<=\w)\s*[-:/]\s*{_EAR}$"
@@ -66,12 +66,12 @@ _REFERENCE = re.compile(
 
 
 def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return electrode places on the unit sphere, `(channels, 3)`: x right, y front, z up.
+    """Return electrode positions on the unit sphere, `(channels, 3)`: x right, y front, z up.
 
     Raises
     ------
     KeyError
-        If a channel has no known place.
+        If a channel has no known position.
     """
     inclination, azimuth = np.radians([_ANGLES[name] for name in channels]).T
     return np.stack(
@@ -85,20 +85,20 @@ def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def places() -> tuple[str, ...]:
-    """Name the electrodes whose places on the head are known."""
+    """Return the electrodes whose positions on the head are known."""
     return tuple(_ANGLES)
 
 
 def has_place(channel: str) -> bool:
-    """Return whether the channel's place on the head is known, so that it can be interpolated."""
+    """Return whether the channel's position is known, so that it can be interpolated."""
     return channel in _ANGLES
 
 
 def normalise_label(label: str) -> str:
-    """Bring a label to the form in which two spellings of one electrode are equal.
+    """Normalise a label, so that different spellings of one electrode are equal.
 
     ``EEG Fp1``, ``FP1-REF``, ``Fp1:M1``, ``fp1`` and ``Fp1.`` all become ``fp1``; ``T3`` becomes
-    ``t7``. A derivation between two electrodes of the scalp, such as ``Fp1-F7``, stays whole.
+    ``t7``. A derivation between two scalp electrodes, such as ``Fp1-F7``, is left whole.
     """
     name = label.strip().rstrip(".").lower()
     name = name.removeprefix("eeg").lstrip(" -_:")
@@ -118,25 +118,25 @@ _REGION_OF_LETTERS = {
 
 
 def region_of(channel: str) -> str | None:
-    """Name the region that an electrode of the 10-10 system lies over; None for another label."""
+    """Return the region under an electrode of the 10-10 system; None for another label."""
     letters = re.fullmatch(r"([a-z]+?)(?:z|\d+)", channel.lower())
     return _REGION_OF_LETTERS.get(letters[1]) if letters else None
 
 
-# The outermost electrode that is known lies here; all others are within the circle.
+# The outermost known electrode; all others lie within this circle.
 _RIM_DEGREES = 115.0
 
 
 def flat_position(channel: str) -> tuple[float, float]:
-    """Return an electrode's place on a flat head: x to the right ear, y to the nose.
+    """Return an electrode's position on a flat head: x to the right ear, y to the nose.
 
-    The projection is azimuthal equidistant: Cz is the middle, and the distance from it is the angle
+    The projection is azimuthal equidistant: Cz is the centre, and the distance from it is the angle
     from the vertex, 1 at 115 degrees.
 
     Raises
     ------
     KeyError
-        If the channel has no known place.
+        If the channel has no known position.
     """
     inclination, azimuth = _ANGLES[channel]
     distance, angle = inclination / _RIM_DEGREES, np.radians(azimuth)

@@ -1,6 +1,6 @@
-"""Brings a window's measures to what the network sees: recentred, of zero mean and unit spread.
+"""Turns a window's measures into the network's features: recentred, with zero mean and unit spread.
 
-The statistics come from the training people and travel with the model, or from a person's own
+The statistics come from the training people and are part of the model, or come from a person's own
 rest before use. They never come from windows that are scored.
 """
 
@@ -22,7 +22,7 @@ NormaliserKind = Literal["training", "rest-baseline"]
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """Statistics of each feature, and the reference that they were taken about.
+    """Statistics of each feature, and the reference about which they were computed.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Normaliser:
         One value per feature, in the representation's unit.
     kind
         ``training``: from training people only. ``rest-baseline``: from one person's own rest,
-        to be applied to nobody else.
+        for that person only.
     reference
-        What `Representation.recentre` needs; empty for most.
+        The argument of `Representation.recentre`; empty for most representations.
     """
 
     mean: tuple[float, ...]
@@ -43,7 +43,7 @@ class Normaliser:
     def apply(
         self, windows: NDArray[np.floating], representation: Representation
     ) -> NDArray[np.float32]:
-        """Turn `(..., steps, measures)` into the network's `(..., steps, features)`."""
+        """Return the network's `(..., steps, features)` of `(..., steps, measures)`."""
         features = representation.recentre(windows, self.reference)
         return np.asarray((features - np.array(self.mean)) / np.array(self.sd), dtype=np.float32)
 
@@ -53,22 +53,22 @@ def fit_normaliser(
     representation: Representation,
     kind: NormaliserKind = "training",
 ) -> Normaliser:
-    """Fit to windows of training people, or of one person's rest.
+    """Fit a normaliser to windows of training people, or of one person's rest.
 
     Parameters
     ----------
     parts
-        `(..., steps, measures)` each: windows, as many at once as there is memory for in double
-        precision. How they are divided does not matter but for rounding.
+        `(..., steps, measures)` each: windows, as many per part as fit into memory in double
+        precision. How they are divided matters only for rounding.
     representation
-        What made them.
+        The representation of the windows.
     kind
         Whose windows they are.
 
     Raises
     ------
     ValueError
-        If a feature is not finite or does not vary: the model could not see it.
+        If a feature is not finite or does not vary.
     """
     mean_row, _ = _moments(part.reshape(-1, part.shape[-1]) for part in parts)
     reference = representation.reference(mean_row[np.newaxis])
@@ -77,7 +77,7 @@ def fit_normaliser(
     if (sd < _SMALLEST_SD).any():
         raise ValueError(
             f"found {int((sd < _SMALLEST_SD).sum())} features that do not vary, expected none; "
-            "look for dead channels in the data"
+            "check the data for dead channels"
         )
     return Normaliser(tuple(mean.tolist()), tuple(sd.tolist()), kind, reference)
 

@@ -1,8 +1,8 @@
 """The signal path: from a stream's samples to windows of features.
 
-Channel choice, unit, resampling, causal filters with carried state, interpolation, average
-reference, representation, normaliser, window: one object, called by training and by the daemon
-alike, so that there is no difference between them. Results never depend on chunk borders.
+Channel selection, unit, resampling, causal filters with carried state, interpolation, average
+reference, representation, normaliser, window: one object, used by training and by the daemon alike,
+so that there is no difference between them. Results never depend on chunk boundaries.
 
 Windows and feature steps are counted from sample 0 of each contiguous segment at the model's
 rate. A gap ends a segment; the next one starts with fresh filters.
@@ -30,7 +30,7 @@ from eeg_emotion.eeg.sanitiser import Sanitiser
 from eeg_emotion.eeg.windows import WindowCutter
 
 GRID_SECONDS = 0.25
-"""Blocks of this length are filtered at once; hops are multiples of it."""
+"""The length of the blocks that are filtered; hops are multiples of it."""
 
 _FAST_HZ = 30.0  # above this, muscles show more than brains
 _TROUBLES = tuple(Trouble)
@@ -39,7 +39,7 @@ _TYPICAL_HZ = 13.0  # the filters' delay is stated for activity here, the middle
 
 @dataclass(frozen=True, slots=True)
 class PathSettings:
-    """All that fixes the signal path. It is stored in the model's contract.
+    """All settings of the signal path. They are stored in the model's contract.
 
     Attributes
     ----------
@@ -50,11 +50,11 @@ class PathSettings:
     settle_seconds
         Windows that begin earlier than this in a segment are not valid: filters ring.
     bandpass_hz, bandpass_order
-        Causal Butterworth band-pass. DEAP's files hold 4-45 Hz.
+        Causal Butterworth band-pass. DEAP's files contain 4-45 Hz.
     notch_hz, notch_q
-        Causal notches at the mains' frequencies.
+        Causal notches at the mains frequencies.
     max_interpolated
-        How many channels may be filled in from their neighbours.
+        How many channels may be interpolated from their neighbours.
     """
 
     channels: tuple[str, ...] = montage.DEAP32
@@ -75,7 +75,7 @@ class PathSettings:
         if len(self.channels) < 2:
             raise ValueError(
                 f"found {len(self.channels)} channels, expected at least 2: the average reference "
-                "leaves nothing of one"
+                "would cancel a single one"
             )
         block = self.sfreq * GRID_SECONDS
         if block <= 0 or block != round(block):
@@ -98,31 +98,31 @@ class PathSettings:
                 f"found steps of {self.step_samples} samples, expected them to divide "
                 f"{self.block_samples}"
             )
-        self.representation.feature_steps(self.measures_shape[0])  # refuses what it cannot use
+        self.representation.feature_steps(self.measures_shape[0])  # raises if it does not fit
 
     @property
     def block_samples(self) -> int:
-        """Samples in a block at the model's rate."""
+        """The number of samples in a block at the model's rate."""
         return round(GRID_SECONDS * self.sfreq)
 
     @property
     def step_samples(self) -> int:
-        """Samples that one row of features stands for."""
+        """The number of samples that one row of features covers."""
         return self.representation.step_samples(self.sfreq)
 
     @property
     def window_samples(self) -> int:
-        """Samples in a window at the model's rate."""
+        """The number of samples in a window at the model's rate."""
         return round(self.window_seconds * self.sfreq)
 
     @property
     def settle_samples(self) -> int:
-        """Samples at a segment's start that no valid window may hold."""
+        """The number of samples at a segment's start that no valid window may contain."""
         return round(self.settle_seconds * self.sfreq)
 
     @property
     def measures_shape(self) -> tuple[int, int]:
-        """The shape of a window before its normaliser, `(steps, measures)`."""
+        """The shape of a window before the normaliser, `(steps, measures)`."""
         width = len(self.representation.measures(self.channels))
         return self.window_samples // self.step_samples, width
 
@@ -135,22 +135,24 @@ class PathSettings:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Features of one window, and what is known of the signal they were made of.
+    """The features of one window, and the quality of its signal.
 
     Attributes
     ----------
     features
-        `(steps, features)` float32; of a path without a normaliser `(steps, measures)`.
+        `(steps, features)` float32; without a normaliser `(steps, measures)`.
     first_sample, last_sample
         The raw samples that it covers, counted from the segment's first, at the stream's rate.
     settled
-        False where the filters may still ring from the segment's start.
+        False if the filters may still ring from the segment's start.
+    quality
+        The quality of the window's signal.
     interpolated
-        The model's channels that were filled in, in any part of the window.
+        The model's channels that were interpolated in any part of the window.
     normalised
-        False where the features are measures still.
+        False if the features are still measures.
     signal
-        What the measures were made of, filtered and with the average reference: blocks of
+        The signal behind the measures, filtered and with the average reference: blocks of
         `(channels, samples)` float32, µV, at the model's rate.
     """
 
@@ -165,20 +167,20 @@ class Window:
 
 
 class SignalPath:
-    """The path for one layout and rate; `segment` starts it at a contiguous stretch of signal.
+    """The path for one layout and rate; `segment` starts it for a contiguous piece of signal.
 
     Parameters
     ----------
     settings
         The model's settings.
     layout
-        How the stream's channels become the model's.
+        How the stream's channels map to the model's.
     sfreq
         The stream's rate in Hz.
     normaliser
-        Applied to each window; None gives the measures as they are, for fitting one.
+        Applied to each window; with None, windows contain measures, for fitting one.
     limits
-        Thresholds of the quality judgement.
+        Thresholds of the signal quality.
     """
 
     def __init__(
@@ -212,12 +214,12 @@ class SignalPath:
         )
 
     def segment(self) -> Segment:
-        """Start a contiguous stretch: fresh filters, sample number 0."""
+        """Start a contiguous segment: fresh filters, sample number 0."""
         return Segment(self)
 
 
 class Segment:
-    """The signal path's running state within one contiguous stretch."""
+    """The signal path's state within one contiguous segment."""
 
     def __init__(self, path: SignalPath) -> None:
         settings, measured = path.settings, len(path.layout.measured)
@@ -244,8 +246,8 @@ class Segment:
             hop=round(settings.hop_seconds * settings.sfreq) // settings.step_samples,
             width=width,
         )
-        # Beside each block's measures goes the verdict on it: the channels' scores, which of them
-        # were filled in, and the last block of each fault.
+        # Parallel to each block's measures, the verdict on it: the channels' scores, which of them
+        # were interpolated, and the last block of each fault.
         self._verdicts = WindowCutter(
             length=settings.window_samples // block,
             hop=round(settings.hop_seconds * settings.sfreq) // block,
@@ -254,17 +256,19 @@ class Segment:
 
     @property
     def needed(self) -> int:
-        """How many more samples it takes at least until a block is complete."""
+        """The fewest further samples that complete a block."""
         return self._inspector.end_of(self._blocks) - self._count
 
     def feed(self, samples: NDArray[np.floating]) -> Iterator[Window]:
-        """Take the stream's next samples, yield the windows that they complete.
+        """Process the stream's next samples, and yield the windows that they complete.
+
+        The iterator must be run to its end.
 
         Parameters
         ----------
         samples
-            `(stream channels, samples)` in the stream's own units; values may be anything,
-            NaN included. The iterator must be run to its end.
+            `(stream channels, samples)` in the stream's own units; values may be anything, even
+            NaN.
         """
         self._count += samples.shape[1]
         self._take(samples)
@@ -275,9 +279,9 @@ class Segment:
         self._pending = self._pending[:, start:]
 
     def _take(self, samples: NDArray[np.floating]) -> None:
-        """Clean, inspect and resample."""
+        """Clean, inspect and resample `(stream channels, samples)`."""
         layout = self._path.layout
-        with np.errstate(over="ignore"):  # what overflows is infinite, and replaced below
+        with np.errstate(over="ignore"):  # an overflow gives infinity, which is replaced below
             microvolts = samples[layout.rows].astype(np.float64) * layout.microvolts[:, None]
         clean, bad = self._sanitiser.process(microvolts)
         self._inspected += self._inspector.feed(clean, bad)
@@ -285,7 +289,7 @@ class Segment:
         self._pending = np.concatenate([self._pending, arrived], axis=1)
 
     def _block(self, ready: NDArray[np.float64]) -> Iterator[Window]:
-        """Take one block at the model's rate, `(measured, block)`."""
+        """Process one block at the model's rate, `(measured, block)`."""
         settings = self._path.settings
         both = self._filter.process(ready)
         filtered = both[:, 0]
@@ -308,7 +312,7 @@ class Segment:
             yield self._window(first_row * settings.step_samples, features, first_block, verdicts)
 
     def _note(self, verdict: Verdict) -> NDArray[np.float64]:
-        """Return `(1, width)` of `self._verdicts`."""
+        """Return the verdict as a row for `self._verdicts`, `(1, width)`."""
         for fault in verdict.faults:
             self._last_fault[FAULTS.index(fault)] = self._blocks
         return np.concatenate([verdict.scores.ravel(), verdict.replaced, self._last_fault])[None]
@@ -346,7 +350,7 @@ class Segment:
                 path.limits,
             ),
             interpolated=tuple(name for name in settings.channels if name in filled),
-            # References alone: a window is made of the same blocks as the one before it.
+            # Only references: successive windows share blocks.
             signal=tuple(self._signal),
         )
 
@@ -369,7 +373,7 @@ def _judge_window(
     faults: set[Reason],
     limits: QualityLimits,
 ) -> WindowQuality:
-    """Sum up `(blocks, troubles, measured)`: the mean over the blocks, in every respect."""
+    """Summarise `(blocks, troubles, measured)` scores by their means over the blocks."""
     means = scores.mean(axis=0)
     worst = means.argmin(axis=0)
     lowest = means.min(axis=0)
@@ -378,7 +382,8 @@ def _judge_window(
     overall = 0.0
     if len(kept):
         overall = float((kept.sum() + 0.5 * filled * kept.mean()) / (len(kept) + filled))
-    # A second of movement is a fifth of the window: its mean would hide what swamps the features.
+    # A second of movement is a fifth of the window: the mean would hide it, yet it dominates the
+    # features.
     worst_second = scores[:, :, ~replaced].min(axis=1).mean(axis=1).min() if len(kept) else 0.0
     if min(overall, worst_second) < limits.least_quality and not faults:
         faults = {Reason.POOR_CONTACT}

@@ -1,7 +1,7 @@
-"""Judges an electrode's signal, second by second, and says what is wrong with it.
+"""Judges each electrode's signal, second by second, and reports what is wrong with it.
 
-A score over a dead or absurd signal would be a lie, so each measured channel is judged on what
-was measured, before any interpolation. What is judged is the last second, at every block.
+A score for a dead or absurd signal would be meaningless, so each measured channel is judged by its
+own samples, before any interpolation. At every block, the last second is judged.
 """
 
 from __future__ import annotations
@@ -16,45 +16,45 @@ from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 
 BLOCKS_JUDGED = 4
-"""A second in blocks of 0.25 s."""
+"""The number of blocks of 0.25 s in a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
-    """Thresholds. Of two numbers the score falls from 1 at the first to 0 at the second.
+    """Thresholds. For two numbers, the score falls from 1 at the first to 0 at the second.
 
     Attributes
     ----------
     largest_uv
-        A sample beyond this, or one that is not finite, is no voltage an electrode can show:
-        1 V is more than twice what the widest amplifiers let through.
+        A sample beyond this, or one that is not finite, is not a possible voltage of an electrode:
+        1 V is more than twice the widest amplifiers' range.
     flat_uv
         A channel whose signal spans less than this within 0.25 s is dead: EEG spans tens of µV.
     railed_share
-        A channel that is exactly at its own highest or lowest value for more than this share of
-        a second is cut off by its amplifier.
+        A channel that equals its own highest or lowest value for more than this share of a second
+        is clipped by its amplifier.
     duplicate_share
         Two channels whose power and span differ by less than this share, in each block of a
-        second and in each band, are one signal: bridged by gel, or wired twice.
+        second and in each band, carry one signal: bridged by gel, or wired twice.
     quiet_uv
-        Here the score rises from 0 at the first to 1 at the second: in the model's band EEG has
-        some 5 to 30 µV RMS, an amplifier whose inputs touch nobody a fraction of 1 µV. Where the
-        channels differ from their average by less than the first, they are one signal.
+        Here the score rises from 0 at the first to 1 at the second: in the model's band, EEG has
+        some 5 to 30 µV RMS, an unworn amplifier a fraction of 1 µV. If the channels differ from
+        their average by less than the first, they carry one signal.
     rms_uv
         In the model's band, EEG has some 5 to 30 µV.
     suspect_uv
-        Where every channel exceeds this in the model's band, the stated unit is in doubt.
+        If every channel exceeds this in the model's band, the stated unit is in doubt.
     line_noise_uv
-        Amplitude of the hum at 50 or 60 Hz. The notches take it out, but an electrode that
-        gathers much of it touches badly.
+        Amplitude of the hum at 50 or 60 Hz. The notches remove it, but an electrode that picks up
+        much of it has poor contact.
     muscle_uv
         RMS from 30 Hz to the upper end of the model's band.
     movement_uv
-        From lowest to highest within 0.25 s; a blink has some 150 µV, in front only.
+        From lowest to highest within 0.25 s; a blink has some 150 µV, at frontal electrodes only.
     drift_uv
         Change of the mean within a second.
     least_quality
-        A window below it gives no score, nor one whose channels are below it on average in any
+        A window below it is not scored, nor is one whose channels are on average below it in any
         single second.
     """
 
@@ -83,18 +83,18 @@ class QualityLimits:
 
 @dataclass(frozen=True, slots=True)
 class WindowQuality:
-    """What was found in one window.
+    """The signal quality of one window.
 
     Attributes
     ----------
     scores
         `(measured,)`, 0 for an unusable channel to 1 for a good one.
     troubles
-        For each measured channel what it suffers from most; None for a good one.
+        The worst problem of each measured channel; None for a good one.
     overall
-        0..1 over the model's channels; one that was filled in counts half of a measured one.
+        0 to 1 over the model's channels; an interpolated one counts half of a measured one.
     faults
-        Empty where the window can bear a score.
+        Empty if the window can be scored.
     """
 
     scores: NDArray[np.float64]
@@ -106,14 +106,14 @@ class WindowQuality:
 def judge_second(
     blocks: NDArray[np.float64], unreadable: NDArray[np.bool_], limits: QualityLimits
 ) -> NDArray[np.float64]:
-    """Score each channel's last second in every respect.
+    """Score each channel's last second for each possible trouble.
 
     Parameters
     ----------
     blocks
-        `(blocks, measures, channels)` by `inspection.Measure`, the second's at most.
+        `(blocks, measures, channels)` by `inspection.Measure`, at most those of a second.
     unreadable
-        `(channels,)`: too many samples were not finite for the channel to be read at all.
+        `(channels,)`: True if too many samples were not finite.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def judge_second(
     highest, lowest = blocks[:, Measure.HIGHEST], blocks[:, Measure.LOWEST]
     spans = highest - lowest
     flat = np.minimum.reduce(spans) < limits.flat_uv
-    # At the limit within a block counts where that limit is the whole second's.
+    # Samples at a block's limit count only if it is the limit of the whole second.
     at_top = blocks[:, Measure.AT_HIGHEST] * (highest == np.maximum.reduce(highest))
     at_bottom = blocks[:, Measure.AT_LOWEST] * (lowest == np.minimum.reduce(lowest))
     at_limit = np.maximum(np.add.reduce(at_top), np.add.reduce(at_bottom))
@@ -152,7 +152,7 @@ def judge_second(
 
 @lru_cache(maxsize=16)
 def _edges(limits: QualityLimits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where scores begin to fall and where they end, `(troubles, 1)` each."""
+    """Return where scores start to fall and where they reach 0, `(troubles, 1)` each."""
     pairs = [
         limits.line_noise_uv,
         limits.muscle_uv,
@@ -167,9 +167,9 @@ def _edges(limits: QualityLimits) -> tuple[NDArray[np.float64], NDArray[np.float
 def _duplicates(
     blocks: NDArray[np.float64], spans: NDArray[np.float64], share: float
 ) -> NDArray[np.bool_]:
-    """Find channels that show the same in each block. Signs and offsets do not matter."""
+    """Return which channels carry the same signal in each block, up to sign and offset."""
     shown = np.concatenate([blocks[:, Measure.POWER], blocks[:, Measure.FAST_POWER], spans])
-    # Two of one signal stand next to each other by any of these numbers.
+    # Channels with the same signal are adjacent when sorted by any of these numbers.
     order = np.argsort(shown[0], kind="stable")
     ranked = shown[:, order]
     larger = ranked[:, 1:]

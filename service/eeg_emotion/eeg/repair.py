@@ -1,9 +1,9 @@
-"""Which channels are believed at each block, and how the others are filled in.
+"""Which channels are trusted at each block, and how the others are interpolated.
 
-An electrode that falls off must neither end the estimates of a cap of thirty-two nor reach into
-them: from the block that shows it, the channel is filled in from the good ones, as far as the
-contract allows, until it has been good again for long enough. What was measured before it was
-found out belongs to no score.
+An electrode that falls off must neither end the estimates of a cap of thirty-two nor distort them:
+from the block that shows it, the channel is interpolated from the good ones, as far as the contract
+allows, until it has been good again for long enough. Windows from just before the fault was
+detected are not scored.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits, judge_second
 
 _TROUBLES = tuple(Trouble)
 _OFF = [_TROUBLES.index(each) for each in (Trouble.FLAT, Trouble.RAILED, Trouble.LINE_NOISE)]
-# A lone bad sample is bridged and marks its windows. A channel with bad samples in this many
-# blocks of so many is given up.
+# A lone bad sample is bridged and marks its windows. A channel with bad samples in the first number
+# out of the second number of blocks is not trusted.
 _UNREADABLE_BLOCKS, _UNREADABLE_OF = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What holds for one block.
+    """The verdict on one block.
 
     Attributes
     ----------
     scores
-        `(troubles, measured)` as `judge_second` gives them.
+        `(troubles, measured)` from `judge_second`.
     replaced
-        `(measured,)`: which measured channels are filled in.
+        `(measured,)`: which measured channels are interpolated.
     matrix
-        `(channels, measured)` from what is measured to the model's channels; None for as it is.
+        `(channels, measured)` from the measured channels to the model's; None for the identity.
     faults
-        Why no window with this block, or shortly after it, can bear a score.
+        Why no window with this block, or shortly after it, can be scored.
     """
 
     scores: NDArray[np.float64]
@@ -54,9 +54,9 @@ class Repair:
     Parameters
     ----------
     layout
-        How the stream's channels become the model's.
+        How the stream's channels map to the model's.
     limits
-        Thresholds.
+        Thresholds of the signal quality.
     settle_blocks
         For how many blocks a channel must be good again: its filters have to settle too.
     """
@@ -73,7 +73,7 @@ class Repair:
         self._unclean_blocks = 0
 
     def judge(self, measures: NDArray[np.float64]) -> Verdict:
-        """Take the next block's `(measures, measured)`."""
+        """Return the verdict on the next block's `(measures, measured)`."""
         self._second = np.concatenate([self._second[-(BLOCKS_JUDGED - 1) :], measures[np.newaxis]])
         bad = measures[Measure.BAD] > 0
         self._bad = np.concatenate([self._bad[1:], bad[np.newaxis]])
@@ -91,7 +91,7 @@ class Repair:
             try:
                 matrix = self._fill(wanted)
                 if (dead & ~self._replaced).any():
-                    # Until now it was taken for good, and what it did rings for about a second.
+                    # Until now it counted as good, and its fault rings for about a second.
                     self._unclean_blocks = BLOCKS_JUDGED + 1
             except ChannelsMissing:
                 wanted[:] = False
@@ -108,7 +108,7 @@ class Repair:
         filled = int(wanted.sum()) + len(self._layout.interpolated)
         if filled > self._layout.max_interpolated:
             raise ChannelsMissing(
-                f"found {filled} channels to fill in, expected at most "
+                f"found {filled} channels to interpolate, expected at most "
                 f"{self._layout.max_interpolated}"
             )
         return self._layout.without(wanted)

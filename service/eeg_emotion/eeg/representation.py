@@ -1,10 +1,10 @@
-"""What of the filtered signal the network sees: rows of features, one row a step.
+"""The network's view of the filtered signal: rows of features, one row per step.
 
-Each representation is a causal, pure transform in two parts. Its extractor takes whole blocks of
-samples and gives rows of measures `(steps, measures)`; it carries its own filter state, so chunk
-borders never matter. `recentre` then turns a window's measures into features, about a reference
-where the representation has one: a person's rest, or the mean of the training people. The two are
-apart so that measures can be kept on disk before any reference is known.
+Each representation is a causal, pure transform in two parts. Its extractor turns whole blocks of
+samples into rows of measures `(steps, measures)`; it carries its own filter state, so chunk
+boundaries never matter. `recentre` then turns a window's measures into features, relative to a
+reference if the representation has one: a person's rest, or the mean of the training people. The
+two are separate so that measures can be stored on disk before any reference is known.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg import covariance
 from eeg_emotion.eeg.filters import BlockFilter, bandpass
 
-_POWER_FLOOR_UV2 = 1e-4  # of no consequence beside EEG, keeps the logarithm of silence finite
+_POWER_FLOOR_UV2 = 1e-4  # negligible compared with EEG; keeps the logarithm of silence finite
 
 
 Reference = tuple[tuple[float, ...], ...]
-"""Covariances about which a window is seen, one for each band; empty where none is needed.
+"""Reference covariances, one for each band; empty if none is needed.
 
 Each is the upper triangle of `(channels, channels)`, µV², row by row.
 """
 
 
 class Extractor(Protocol):
-    """The running form of a representation, for one contiguous segment."""
+    """The state of a representation within one contiguous segment."""
 
     def extract(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn `(channels, samples)`, µV, whole steps, into `(steps, measures)`."""
+        """Return `(steps, measures)` of `(channels, samples)` in µV, which must be whole steps."""
         ...
 
 
 class _AsMeasured:
-    """What representations share whose features are their measures."""
+    """Base of the representations whose features are their measures."""
 
     __slots__ = ()
 
     def feature_steps(self, steps: int) -> int:
-        """Return how many rows of features a window of so many rows of measures has: as many."""
+        """Return the number of rows of features for `steps` rows of measures: the same."""
         return steps
 
     def reference(self, rows: NDArray[np.floating]) -> Reference:
-        """Take the reference from `(rows, measures)`: there is none."""
+        """Return the reference of `(rows, measures)`: there is none."""
         return ()
 
     def recentre(self, windows: NDArray[np.floating], reference: Reference) -> NDArray[np.floating]:
-        """Turn `(..., steps, measures)` into `(..., steps, features)`: they are the same."""
+        """Return `(..., steps, features)` of `(..., steps, measures)`: they are the same."""
         return windows
 
 
@@ -62,15 +62,15 @@ class RawSignal(_AsMeasured):
     kind: Literal["raw"] = "raw"
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return 1
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the measures, and so the features, of a row."""
+        """Return the names of a row's measures, which are also its features."""
         return channels
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _RawExtractor()
 
 
@@ -94,7 +94,7 @@ FOUR_BANDS = (
     Band("beta", 13.0, 30.0),
     Band("gamma", 30.0, 45.0),
 )
-"""The classical bands within DEAP's 4-45 Hz: below 4 Hz DEAP's files hold only roll-off."""
+"""The classical bands within DEAP's 4-45 Hz: below 4 Hz, DEAP's files contain only roll-off."""
 
 SEVEN_BANDS = (
     Band("lower theta", 4.0, 6.0),
@@ -105,14 +105,14 @@ SEVEN_BANDS = (
     Band("upper beta", 20.0, 30.0),
     Band("gamma", 30.0, 45.0),
 )
-"""The same range, more finely."""
+"""The same range, divided more finely."""
 
 
 @dataclass(frozen=True, slots=True)
 class BandPower(_AsMeasured):
-    """Log-power of causal bands per channel, in dB re 1 µV², one row a step.
+    """Log power of causal bands per channel, in dB re 1 µV², one row per step.
 
-    The row's order is band by band, channels in order within each.
+    A row is ordered band by band, with the channels in order within each.
     """
 
     kind: Literal["bands"] = "bands"
@@ -121,15 +121,15 @@ class BandPower(_AsMeasured):
     bands: tuple[Band, ...] = FOUR_BANDS
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the measures, and so the features, of a row."""
+        """Return the names of a row's measures, which are also its features."""
         return tuple(f"{channel} {band.name}" for band in self.bands for channel in channels)
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _BandExtractor(self, channels, sfreq)
 
 
@@ -144,7 +144,7 @@ class _BandPasses:
         self._step = step
 
     def process(self, block: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        """Return `(channels, bands, step)` for each step of `(channels, samples)`."""
+        """Yield `(channels, bands, step)` for each step of `(channels, samples)`."""
         for start in range(0, block.shape[1], self._step):
             yield self._filter.process(block[:, start : start + self._step])
 
@@ -165,12 +165,13 @@ class _BandExtractor:
 
 @dataclass(frozen=True, slots=True)
 class Tangent:
-    """How the channels of each band vary together, seen from a reference: its tangent space.
+    """The covariance of each band's channels, in the tangent space of a reference.
 
-    A row's measures are the covariances of one step. A window's features at a step are those of
-    its covariance so far, whitened by the reference covariance, shrunk towards the identity (few
-    samples of a narrow band say little), and their matrix logarithm: zero where the signal is as
-    at the reference. Off-diagonal entries count twice, as the metric has it, hence their sqrt(2).
+    A row's measures are the covariances of one step. A window's features at a step are computed
+    from its mean covariance so far, whitened by the reference covariance and shrunk towards the
+    identity (few samples of a narrow band are little evidence), as its matrix logarithm: zero if
+    the signal equals the reference. Off-diagonal entries count twice in the metric, hence their
+    sqrt(2).
 
     Source: Barachant, Bonnet, Congedo, Jutten 2012, *Multiclass brain-computer interface
     classification by Riemannian geometry*, IEEE TBME 59(4), 920-928; recentring at a person's
@@ -181,9 +182,9 @@ class Tangent:
     step_seconds, order, bands
         As for `BandPower`.
     every
-        Every how many rows of measures there is a row of features.
+        The number of rows of measures per row of features.
     shrinkage
-        The weight of the identity, between 0 and 1. At 0 a second of a narrow band, which has
+        The weight of the identity, between 0 and 1. At 0, a second of a narrow band, which has
         fewer independent samples than there are channels, would have no logarithm.
     """
 
@@ -198,14 +199,16 @@ class Tangent:
         if self.every < 1:
             raise ValueError(f"found every = {self.every}, expected at least 1")
         if not 0.0 < self.shrinkage < 1.0:
-            raise ValueError(f"found shrinkage = {self.shrinkage}, expected one between 0 and 1")
+            raise ValueError(
+                f"found shrinkage = {self.shrinkage}, expected a number between 0 and 1"
+            )
 
     def step_samples(self, sfreq: float) -> int:
-        """Return the samples that one row stands for."""
+        """Return the number of samples that one row covers."""
         return round(self.step_seconds * sfreq)
 
     def measures(self, channels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the measures of a row, each band's upper triangle, and so the features."""
+        """Return the names of a row's measures and features: each band's upper triangle."""
         pairs = [(a, b) for i, a in enumerate(channels) for b in channels[i:]]
         return tuple(
             f"{a} {band.name}" if a == b else f"{a}-{b} {band.name}"
@@ -214,12 +217,12 @@ class Tangent:
         )
 
     def feature_steps(self, steps: int) -> int:
-        """Return how many rows of features a window of so many rows of measures has.
+        """Return the number of rows of features for `steps` rows of measures.
 
         Raises
         ------
         ValueError
-            If the window's newest rows would be in no row of features.
+            If it is not whole, so that the window's newest rows would be left out.
         """
         if steps < 1 or steps % self.every:
             raise ValueError(
@@ -228,15 +231,15 @@ class Tangent:
         return steps // self.every
 
     def reference(self, rows: NDArray[np.floating]) -> Reference:
-        """Take the reference from `(rows, measures)`: the mean covariance of each band, µV²."""
+        """Return the reference of `(rows, measures)`: the mean covariance of each band, µV²."""
         mean = rows.mean(axis=0, dtype=np.float64).reshape(len(self.bands), -1)
         return tuple(tuple(band) for band in mean.tolist())
 
     def recentre(self, windows: NDArray[np.floating], reference: Reference) -> NDArray[np.floating]:
-        """Turn `(..., steps, measures)` into `(..., steps // every, features)`."""
+        """Return `(..., steps // every, features)` of `(..., steps, measures)`."""
         *leading, rows, width = windows.shape
         steps = self.feature_steps(rows)
-        # Summed before it is widened: a data set's measures in double precision may not fit.
+        # Summed before the conversion: a data set in double precision may not fit into memory.
         added = windows.reshape(*leading, steps, self.every, width).sum(axis=-2, dtype=np.float64)
         so_far = added.cumsum(axis=-2)
         so_far /= self.every * np.arange(1, steps + 1)[:, np.newaxis]
@@ -248,7 +251,7 @@ class Tangent:
         return np.concatenate(vectors, axis=-1)
 
     def extractor(self, channels: int, sfreq: float) -> Extractor:
-        """Start at the beginning of a segment."""
+        """Return a new extractor for the start of a segment."""
         return _CovarianceExtractor(self, channels, sfreq)
 
 

@@ -1,7 +1,7 @@
-"""From the headset's rate to the model's, causally and chunk by chunk.
+"""Resamples from the headset's rate to the model's, causally and chunk by chunk.
 
-libsamplerate is used: fed in any chunks it gives bitwise the same samples, and its delay is fixed
-and short. soxr's better qualities withhold seconds of output when streamed.
+This uses libsamplerate: its output is bitwise identical for any chunks, and its delay is fixed and
+short. soxr's higher qualities withhold seconds of output when streaming.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import samplerate
 from numpy.typing import NDArray
 
 LOWEST_SFREQ, HIGHEST_SFREQ = 100.0, 2048.0
-"""Rates in Hz that are taken, live and in training."""
+"""The range of accepted rates in Hz, live and in training."""
 
-# Measured at 45 Hz, the upper end of the bands: from 120 Hz `sinc_fastest` takes 0.5 dB and lags
-# 0.16 s; from 100 Hz it takes 20 dB, `sinc_medium` 2.1 dB with a lag of 0.47 s.
+# Measured at 45 Hz, the upper end of the bands: from 120 Hz, `sinc_fastest` loses 0.5 dB and lags
+# 0.16 s; from 100 Hz it loses 20 dB, `sinc_medium` 2.1 dB with a lag of 0.47 s.
 _SLOW_SFREQ = 120.0
 
 
 class Resampler:
     """Converts `(channels, samples)` from one rate to another, sample 0 onto sample 0.
 
-    The output lags: a sample comes out only when the input that its sinc kernel reaches has come
-    in. `delay_seconds` states that lag.
+    The output lags: a sample is available only once the input within reach of its sinc kernel has
+    arrived. `delay_seconds` returns that lag.
     """
 
     def __init__(self, channels: int, sfreq_in: float, sfreq_out: float) -> None:
@@ -37,7 +37,7 @@ class Resampler:
         )
 
     def process(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the output that the next input completes; it may be empty."""
+        """Return the `(channels, samples)` that the next input completes; it may be empty."""
         if self._converter is None:
             return samples
         # libsamplerate interleaves: time first.
@@ -47,7 +47,7 @@ class Resampler:
 
 
 def delay_seconds(sfreq_in: float, sfreq_out: float) -> float:
-    """Measure how long the output lags behind the input, in seconds of signal."""
+    """Return how far the output lags behind the input, in seconds of signal."""
     if sfreq_in == sfreq_out:
         return 0.0
     probe = Resampler(1, sfreq_in, sfreq_out)

@@ -1,7 +1,6 @@
-"""A person's rest baseline: the normaliser made of their own resting signal before use.
+"""A person's rest baseline: a normaliser fitted to their own resting signal before use.
 
-Training and the service call the same two functions, so that a person's rest means the same to
-both.
+Training and the service use the same two functions, so that a rest baseline is the same in both.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 
 MOST_REST_SECONDS = 60
-"""More is left aside, so that every person's statistics rest on about as much."""
+"""More is ignored, so that every person's statistics are based on about as much."""
 
 LEAST_REST_SECONDS = 20
-"""Fewer say too little about a feature's spread."""
+"""Less is too little to estimate a feature's spread."""
 
 
 class RestError(EegEmotionError):
-    """The resting signal is too short, or says nothing."""
+    """The resting signal is too short, or a feature does not vary."""
 
 
 def rest_path(settings: PathSettings) -> PathSettings:
-    """Return the signal path that reads rest: the model's own, in pieces of 1 s.
+    """Return the signal path for rest: the model's own, with windows of 1 s.
 
-    A piece is a second of clean signal, so that one bad second costs only itself.
+    Each window is a second of clean signal, so that one bad second costs only itself.
     """
     return replace(settings, window_seconds=1.0, hop_seconds=1.0)
 
@@ -42,22 +41,22 @@ def fit_rest(
     least_seconds: int = LEAST_REST_SECONDS,
     most_seconds: int = MOST_REST_SECONDS,
 ) -> Normaliser:
-    """Make a person's normaliser from clean rest.
+    """Fit a person's normaliser to clean rest.
 
     Parameters
     ----------
     pieces
-        `(steps, measures)` each: one second of rest, by `rest_path`, without its normaliser. Only
-        the first `most_seconds` count.
+        `(steps, measures)` each: one second of rest, by `rest_path`, without a normaliser. Only
+        the first `most_seconds` are used.
     settings
         The model's signal path.
     least_seconds, most_seconds
-        How much rest there must be, and how much is used.
+        How much rest is needed, and how much is used.
 
     Raises
     ------
     RestError
-        If there is too little, or a feature does not vary.
+        If there is too little rest, or a feature does not vary.
     """
     if len(pieces) < least_seconds:
         raise RestError(
@@ -68,4 +67,4 @@ def fit_rest(
     try:
         return fit_normaliser(rest, settings.representation, "rest-baseline")
     except ValueError as error:
-        raise RestError(f"the resting signal is of no use: {error}") from error
+        raise RestError(f"the resting signal cannot be used: {error}") from error

@@ -1,4 +1,4 @@
-"""Keeps values that no electrode can show out of the filters, and says where they were."""
+"""Keeps impossible values out of the filters, and reports where they were."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 class Sanitiser:
     """Replaces a bad sample by the last good one of its channel.
 
-    A single NaN would stay in a recursive filter for ever.
+    A single NaN would stay in a recursive filter forever.
 
-    The first good sample of each channel is taken off all of them. The band-pass removes any
-    constant in any case; without this its ringing from an electrode's offset of some mV would
+    Each channel's first good sample is subtracted from all of its samples. The band-pass removes
+    any constant anyway, but without this its ringing from an electrode's offset of some mV would
     take seconds to fade.
 
     Parameters
     ----------
     channels
-        How many.
+        The number of channels.
     largest
         µV: a sample beyond this, or one that is not finite, is bad.
     """
@@ -32,7 +32,7 @@ class Sanitiser:
     def process(
         self, samples: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Clean `(channels, samples)` in µV; beside it, of the same shape, which were bad."""
+        """Return the cleaned `(channels, samples)` in µV, and which samples were bad."""
         # NaN compares false, so it counts as bad.
         good = np.abs(samples) <= self._largest
         if not samples.shape[1]:
@@ -45,7 +45,7 @@ class Sanitiser:
         clean = samples - self._offset
         if not good.all():
             padded = np.concatenate([self._held, np.where(good, clean, 0.0)], axis=1)
-            # For each place the column of the last good value at or before it.
+            # For each position, the column of the last good value at or before it.
             known = np.concatenate([np.ones_like(self._held, dtype=bool), good], axis=1)
             source = np.maximum.accumulate(np.where(known, np.arange(padded.shape[1]), 0), axis=1)
             clean = np.take_along_axis(padded, source, axis=1)[:, 1:]

@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 _STIFFNESS = 4  # the paper's m
 _TERMS = 50  # with m = 4 the 50th term is below 1e-11 of the first
-_REGULARISATION = 1e-5  # keeps the system well conditioned where electrodes are close
+_REGULARISATION = 1e-5  # keeps the system well conditioned if electrodes are close
 
 
 def interpolation_matrix(
     known: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the matrix that maps potentials at known places to those at wanted places.
+    """Return the matrix that maps potentials at known positions to those at wanted positions.
 
     Parameters
     ----------
     known, wanted
-        Places on the unit sphere, `(known, 3)` and `(wanted, 3)`.
+        Positions on the unit sphere, `(known, 3)` and `(wanted, 3)`.
 
     Returns
     -------
     NDArray[np.float64]
-        `(wanted, known)`. Its rows sum to one: a common potential stays what it is.
+        `(wanted, known)`. Its rows sum to one: a common potential is preserved.
     """
     count = len(known)
     system = np.zeros((count + 1, count + 1))

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 class WindowCutter:
-    """Keeps the last window's rows and gives a copy whenever the grid says so.
+    """Keeps the last window's rows, and yields a copy at each point of the grid.
 
-    Window `i` covers rows `i * hop` to `i * hop + length`, whatever the chunks were.
+    Window `i` covers rows `i * hop` to `i * hop + length`, whatever the chunks.
     """
 
     def __init__(self, *, length: int, hop: int, width: int) -> None:

@@ -1,1 +1,1 @@
-"""All headsets: found, followed each on a line of its own, lost and found again."""
+"""All headsets: discovered, followed each by its own pipeline, lost and found again."""

@@ -1,4 +1,4 @@
-"""One connection to one stream: its state in words, and its line once it is accepted."""
+"""One connection to one stream: its state in words, and its pipeline once it is accepted."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from eeg_emotion.stream.scoring import PredictionSequence
 
 _DETAILS = {
     State.CONNECTING: "opening the stream and checking its metadata",
-    State.STALE: "connected, but no sample has come for 2 s",
-    State.LOST: "gone: no sample has come for 10 s",
+    State.STALE: "connected, but no sample has arrived for 2 s",
+    State.LOST: "gone: no sample has arrived for 10 s",
 }
-_WEIGHING = "judging the unit, which the stream does not state, by the signal's amplitude"
+_INFERRING_UNIT = "inferring the unit, which the stream does not state, from the signal's amplitude"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What an accepted connection runs on."""
+class ActiveStream:
+    """An accepted stream: its inlet, its pipeline, and the sequence of its predictions."""
 
     inlet: HeadsetInlet
-    monitor: StreamPipeline
-    numbered: PredictionSequence
+    pipeline: StreamPipeline
+    sequence: PredictionSequence
 
 
-class Connection:
-    """Stands for the stream or streams that were found under one headset id.
+class HeadsetConnection:
+    """The stream or streams that were found under one headset id.
 
     Attributes
     ----------
@@ -42,15 +42,15 @@ class Connection:
     stream
         The metadata as read through the open connection; None before.
     changes
-        In what they differ from those of the headset's connection before.
+        How the metadata differ from those of the headset's previous connection.
     quarantine
-        Why no line is run for it, with the remedy; None where nothing speaks against it.
+        Why the headset is not followed, with the remedy; None if it is not quarantined.
     gone
-        True where the streams are no longer in sight.
+        True once the streams are no longer visible.
     trouble
         Why the last attempt to open the stream failed.
-    line
-        Set once the stream was opened and its metadata accepted.
+    active
+        Set once the stream is open and its metadata accepted.
     """
 
     def __init__(self, streams: list[pylsl.StreamInfo], now: float) -> None:
@@ -58,7 +58,7 @@ class Connection:
         self.id = headset_id(first)
         self.uids = frozenset(info.uid() for info in streams)
         self.info = first
-        # Asked for at every turn, and each time a call into liblsl.
+        # Read every round, and each read is a call into liblsl.
         self.name = first.name()
         self.source_id = first.source_id()
         self.sfreq = first.nominal_srate()
@@ -66,31 +66,35 @@ class Connection:
         self.stream: StreamDescription | None = None
         self.changes: tuple[str, ...] = ()
         self.quarantine: str | None = None
-        self.line: Line | None = None
+        self.active: ActiveStream | None = None
         self.trouble: str | None = None
         self.gone = False
 
     @property
     def layout(self) -> Layout | None:
         """How the channels become the model's, where that is known."""
-        return None if self.line is None or self.line.monitor.weighing else self.line.monitor.layout
+        return (
+            None
+            if self.active is None or self.active.pipeline.is_inferring_unit
+            else self.active.pipeline.layout
+        )
 
     def state(self, now: float) -> State:
-        """Return where it stands."""
+        """Return the headset's state."""
         if self.gone:
             return State.LOST
         if self.quarantine is not None:
             return State.QUARANTINED
-        if self.line is None:
+        if self.active is None:
             return State.CONNECTING
         state = self.link.state(now)
         return State.CONNECTING if state is State.LIVE and self.layout is None else state
 
     def describe(self, now: float, alarms: tuple[RaisedAlarm, ...]) -> Headset:
-        """Say all that subscribers may know of it; `alarms` are those that are raised."""
-        layout, monitor = self.layout, self.line.monitor if self.line else None
-        counts = monitor.counts if monitor else Counts()
-        measured = monitor.measured_sfreq if monitor else None
+        """Return everything that subscribers may know; `alarms` are those that are raised."""
+        layout, pipeline = self.layout, self.active.pipeline if self.active else None
+        counts = pipeline.counts if pipeline else Counts()
+        measured = pipeline.measured_sfreq if pipeline else None
         return Headset(
             id=self.id,
             name=self.name,
@@ -99,7 +103,7 @@ class Connection:
             check=self._check(),
             changes=self.changes,
             simulated=None if self.stream is None else self.stream.simulated,
-            epoch=self.line.numbered.epoch if self.line else None,
+            epoch=self.active.sequence.epoch if self.active else None,
             sfreq=self.sfreq,
             sfreq_measured=None if measured is None else round(measured, 2),
             unit=layout.unit if layout else None,
@@ -121,34 +125,34 @@ class Connection:
         return Check.INTERPOLATED if self.layout.interpolated else Check.ACCEPTED
 
     def detail(self, now: float) -> str:
-        """Say the state in words."""
+        """Return the state in words."""
         state = self.state(now)
         if self.quarantine is not None:
-            return f"gone; while it was here: {self.quarantine}" if self.gone else self.quarantine
-        if self.line is None:
-            return self.trouble or ("gone: no longer in sight" if self.gone else _DETAILS[state])
+            return f"gone; before that: {self.quarantine}" if self.gone else self.quarantine
+        if self.active is None:
+            return self.trouble or ("gone: no longer visible" if self.gone else _DETAILS[state])
         if self.link.closed:
             return "gone: its source closed the connection"
         if state is State.CONNECTING and self.link.state(now) is State.LIVE:
-            return _WEIGHING
+            return _INFERRING_UNIT
         if state is not State.LIVE or self.layout is None:
             return _DETAILS[state]
-        parts = [self.layout.describe(), self.line.monitor.describe_time()]
-        if (judged := self.line.monitor.newest) is not None:
-            filled = [n for n in judged.window.interpolated if n not in self.layout.interpolated]
+        parts = [self.layout.describe(), self.active.pipeline.describe_time()]
+        if (assessed := self.active.pipeline.newest) is not None:
+            filled = [n for n in assessed.window.interpolated if n not in self.layout.interpolated]
             if filled:
-                parts.append(f"filled in at present: {', '.join(filled)}")
-            if judged.window.quality.faults:
-                parts.append(f"no score at present: {', '.join(judged.window.quality.faults)}")
+                parts.append(f"currently interpolated: {', '.join(filled)}")
+            if assessed.window.quality.faults:
+                parts.append(f"currently no score: {', '.join(assessed.window.quality.faults)}")
         if self.changes:
             parts.append(f"changed since its last connection: {'; '.join(self.changes)}")
         if self.link.silent_seconds(now) >= WARNED_SECONDS:
-            parts.append(f"no sample has come for {WARNED_SECONDS:.0f} s")
+            parts.append(f"no sample has arrived for {WARNED_SECONDS:.0f} s")
         return "; ".join(part for part in parts if part)
 
 
 def changes_between(before: StreamDescription, after: StreamDescription) -> tuple[str, ...]:
-    """Say in what the metadata of a headset that returned differ; empty for nothing."""
+    """Return how the metadata of a headset changed between two connections; empty if they match."""
     found = []
     if before.sfreq != after.sfreq:
         found.append(f"rate {before.sfreq:g} Hz, now {after.sfreq:g} Hz")
@@ -158,12 +162,12 @@ def changes_between(before: StreamDescription, after: StreamDescription) -> tupl
     gone = [label for label in before.labels if label not in after.labels]
     new = [label for label in after.labels if label not in before.labels]
     if gone:
-        found.append(f"channels gone: {', '.join(gone)}")
+        found.append(f"channels removed: {', '.join(gone)}")
     if new:
-        found.append(f"channels new: {', '.join(new)}")
+        found.append(f"channels added: {', '.join(new)}")
     kept = [label for label in before.labels if label in after.labels]
     if kept != [label for label in after.labels if label in before.labels]:
-        found.append("its channels come in another order and are matched by label")
+        found.append("its channels are in a different order and are matched by label")
     if before.simulated != after.simulated:
         found.append("now simulated" if after.simulated else "no longer simulated")
     return tuple(found)

@@ -1,7 +1,7 @@
-"""All headsets: found, checked against the model, followed, lost and found again.
+"""All headsets: discovered, checked against the model, followed, lost and found again.
 
-A connection gets a fresh inlet, a fresh check of its metadata and a fresh epoch each time. What
-does not fit is quarantined with the reason and the remedy, and never guessed.
+Each connection gets a new inlet, a new check of its metadata and a new epoch. A stream that does
+not fit the model is quarantined with the reason and the remedy; nothing is ever guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eeg_emotion.codes import State
 from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.fleet.connection import Connection, Line, changes_between
+from eeg_emotion.fleet.connection import ActiveStream, HeadsetConnection, changes_between
 from eeg_emotion.fleet.markers import Markers
 from eeg_emotion.fleet.scoring import PollResult, ScoringRound
 from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
@@ -56,46 +56,45 @@ from eeg_emotion.stream.selection import HeadsetFilter
 
 logger = get_logger(__name__)
 
-_ROUND_SECONDS = 0.25  # finds a returning headset, and tells a stale one, well within 1 s
-_FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that it is missed
-# Discovery reports a dead stream for up to 3 s more; one that is still there then is opened anew.
+_ROUND_SECONDS = 0.25  # finds a returning headset, and reports a stale one, well within 1 s
+_FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that people notice
+# Discovery reports a dead stream for up to 3 s more; one that is still there then is reopened.
 _IGNORE_CLOSED_SECONDS = 4.0
-_FOLLOWING_SECONDS = 5.0  # without a round of both threads for so long, headsets are not followed
-_IGNORE_SUPERSEDED_SECONDS = 60.0  # a frozen process that wakes up again stays out of the way
-
+_FOLLOWING_SECONDS = 5.0  # if either thread completes no round for this long, nothing is followed
+_IGNORE_SUPERSEDED_SECONDS = 60.0  # keeps a frozen process that wakes up again out of the way
 
 # Opening one takes 0.65 s, nearly all of it waiting for the first clock offset.
 _OPENED_AT_ONCE = 32
 
 
 class Fleet:
-    """Runs a line for each headset that can serve the model.
+    """Runs a pipeline for each headset that can serve the model.
 
     Parameters
     ----------
     model
         The model.
     settings
-        Its signal path, with the hop that this service runs at.
-    reception
-        Which headsets are followed, and how their signal is judged.
+        The model's signal path, with the hop that this service uses.
+    headset_filter
+        Which headsets are followed, and the limits on their signal.
     bus
-        Where predictions and changes of state go.
+        Receives predictions and changes of state.
     metrics
-        What is counted.
+        The counters.
     baselines
-        Whose rest baseline each headset uses.
+        The rest baseline of each headset.
     alarms
-        What is raised of each headset.
+        The raised alarms of each headset.
     clock
-        Judges silence; seconds.
+        Seconds; used to detect silence.
     """
 
     def __init__(
         self,
         model: Model,
         settings: PathSettings,
-        reception: HeadsetFilter,
+        headset_filter: HeadsetFilter,
         bus: Bus,
         metrics: Metrics,
         baselines: Baselines,
@@ -105,22 +104,22 @@ class Fleet:
         self._clock = clock
         self._model = model
         self._settings = settings
-        self._reception = reception
+        self._headset_filter = headset_filter
         self._bus = bus
         self._metrics = metrics
         self._baselines = baselines
-        self._telling = StatusPublisher(bus, metrics, baselines, alarms)
-        self._connections: dict[str, Connection] = {}
+        self._status = StatusPublisher(bus, metrics, baselines, alarms)
+        self._connections: dict[str, HeadsetConnection] = {}
         self._known: dict[str, StreamDescription] = {}
         self._ended: dict[str, float] = {}
         self._looked = self._polled = -math.inf
         self._stopping = threading.Event()
 
     async def run(self) -> None:
-        """Find and follow headsets until cancelled."""
+        """Discover and follow headsets until cancelled."""
         discovery = Discovery()
         loop = asyncio.get_running_loop()
-        self._reading = ScoringRound(self._model, loop, self._take)
+        self._scoring = ScoringRound(self._model, loop, self._on_round)
         self._markers = Markers(self._bus, loop)
         self._poller = Poller(self._round_over)
         self._openers = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open")
@@ -134,15 +133,15 @@ class Fleet:
                         info
                         for info in sighted
                         if info.type() == EEG_TYPE
-                        and self._reception.follows(headset_id(info), info.name())
+                        and self._headset_filter.follows(headset_id(info), info.name())
                     ]
                     for connection in self._plan(visible, now):
                         tasks.create_task(self._connect(connection))
                     self._forget({info.uid() for info in visible}, now)
-                    # Before any of the streams is opened: its first sample may have a marker.
+                    # Before any stream is opened: its first sample may already have a marker.
                     self._markers.follow(self._connections, sighted)
-                    self._telling.warn(self._connections, now)
-                    self._tell()
+                    self._status.warn(self._connections, now)
+                    self._publish_status()
                     await asyncio.sleep(_ROUND_SECONDS)
         finally:
             self._stopping.set()
@@ -150,63 +149,63 @@ class Fleet:
 
     @property
     def source(self) -> Literal["lsl", "broker"]:
-        """Where headsets are heard of."""
+        """Where headsets are discovered."""
         return "lsl"
 
     @property
     def following(self) -> bool:
-        """Return whether streams are looked for and read."""
+        """Return whether streams are being discovered and read."""
         return self._clock() - min(self._looked, self._polled) < _FOLLOWING_SECONDS
 
     def headsets(self) -> tuple[Headset, ...]:
-        """Describe all headsets, by id."""
+        """Return all headsets, sorted by id."""
         now = self._clock()
         return tuple(
-            self._telling.describe(self._connections[key], now) for key in sorted(self._connections)
+            self._status.describe(self._connections[key], now) for key in sorted(self._connections)
         )
 
     def headset(self, identifier: str) -> Headset | None:
-        """Describe one headset."""
+        """Return one headset; None if it is not known."""
         connection = self._connections.get(identifier)
-        return self._telling.describe(connection, self._clock()) if connection else None
+        return self._status.describe(connection, self._clock()) if connection else None
 
     def quality(self, identifier: str) -> Quality | None:
-        """Return how each channel of a headset's newest window was judged."""
+        """Return the channel quality of a headset's newest window; None before the first."""
         connection = self._connections.get(identifier)
-        line = connection.line if connection else None
-        judged = line.monitor.newest if line else None
-        if line is None or judged is None:
+        active = connection.active if connection else None
+        assessed = active.pipeline.newest if active else None
+        if active is None or assessed is None:
             return None
-        found, window = judged.window.quality, judged.window
+        found, window = assessed.window.quality, assessed.window
         path = self._settings
         powers = region_power(
             np.concatenate(window.signal, axis=1), path.channels, window.interpolated, path.sfreq
         )
         return Quality(
             headset=identifier,
-            epoch=line.numbered.epoch,
-            window=WindowSpan(start=judged.start, end=judged.end),
+            epoch=active.sequence.epoch,
+            window=WindowSpan(start=assessed.start, end=assessed.end),
             overall=round(found.overall, 4),
             faults=found.faults,
-            interpolated=judged.window.interpolated,
+            interpolated=assessed.window.interpolated,
             channels=tuple(
                 ChannelQuality(label=label, score=round(float(score), 4), trouble=trouble)
                 for label, score, trouble in zip(
-                    line.monitor.layout.measured, found.scores, found.troubles, strict=True
+                    active.pipeline.layout.measured, found.scores, found.troubles, strict=True
                 )
             ),
             regions=tuple(RegionPower(region=region, **bands) for region, bands in powers.items()),
         )
 
-    def line(self, identifier: str) -> Line | None:
-        """Return the line of a headset's present connection, if one is run."""
+    def active_stream(self, identifier: str) -> ActiveStream | None:
+        """Return the stream of a headset's current connection, if one is being followed."""
         connection = self._connections.get(identifier)
         if connection is None or connection.quarantine or connection.link.closed:
             return None
-        return connection.line
+        return connection.active
 
-    def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[Connection]:
-        """Match the streams in sight with the connections; give those to be opened."""
+    def _plan(self, visible: list[pylsl.StreamInfo], now: float) -> list[HeadsetConnection]:
+        """Match the visible streams with the connections; return the connections to open."""
         groups: dict[str, dict[str, pylsl.StreamInfo]] = defaultdict(dict)
         for info in visible:
             if info.uid() not in self._ended:
@@ -220,10 +219,10 @@ class Fleet:
                     self._ended[uid] = now + _IGNORE_SUPERSEDED_SECONDS
                     del streams[uid]
             same = current and not current.gone and current.uids == streams.keys()
-            # A source that closed the connection and is still in sight is opened anew.
+            # A source that closed the connection and is still visible is opened again.
             if not streams or (same and current and not current.link.closed):
                 continue
-            connection = Connection(list(streams.values()), now)
+            connection = HeadsetConnection(list(streams.values()), now)
             if current:
                 self._disconnect(current)
                 connection.trouble = current.trouble
@@ -234,8 +233,8 @@ class Fleet:
                 new.append(connection)
         return new
 
-    async def _connect(self, connection: Connection) -> None:
-        """Open the stream, check it, and start its line."""
+    async def _connect(self, connection: HeadsetConnection) -> None:
+        """Open the stream, check it, and start its pipeline."""
         loop = asyncio.get_running_loop()
         try:
             inlet = await loop.run_in_executor(self._openers, HeadsetInlet, connection.info)
@@ -246,118 +245,122 @@ class Fleet:
         except HeadsetUnreachableError as error:
             logger.warning("headset unreachable", headset=connection.id, why=str(error))
             connection.trouble = str(error)
-            # Tried again, but not at once: a source that is gone is announced for a while.
+            # Retried, but not immediately: a source that is gone stays announced for a while.
             self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
             connection.uids = frozenset()
-        except Exception as error:  # told below: one headset's trouble must not end the others'
+        except Exception as error:  # reported below: one headset must not end the others
             logger.exception("headset cannot be opened", headset=connection.id)
             self.fail(connection, error)
 
-    def _start(self, connection: Connection, inlet: HeadsetInlet) -> None:
-        """Hold the stream's metadata against the contract, and run its line."""
+    def _start(self, connection: HeadsetConnection, inlet: HeadsetInlet) -> None:
+        """Check the stream's metadata against the contract, and run its pipeline."""
         stream = connection.stream = inlet.description
         if (before := self._known.get(connection.id)) is not None:
             connection.changes = changes_between(before, stream)
         self._known[connection.id] = stream
         try:
-            admission = Admission.of(stream, self._settings, self._reception.cap)
+            admission = Admission.of(stream, self._settings, self._headset_filter.cap)
         except (LayoutError, StreamRefused) as error:
             inlet.close()
             connection.quarantine = str(error)
-            self._tell()
+            self._publish_status()
             return
-        monitor = StreamPipeline(
+        pipeline = StreamPipeline(
             admission=admission,
             settings=self._settings,
             normaliser=self._baselines.normaliser_for(connection.id, self._model),
-            limits=self._reception.limits,
+            limits=self._headset_filter.limits,
             clock=pylsl.local_clock,
             utc_offset=lambda: time.time() - pylsl.local_clock(),
             ahead=stream.replay_speed > 1.0,
         )
-        numbered = PredictionSequence(headset=connection.id, epoch=secrets.token_hex(8))
-        connection.line = Line(inlet=inlet, monitor=monitor, numbered=numbered)
-        self._poller.add(stream.uid, inlet, self._reading.listen(connection.id, connection.line))
+        sequence = PredictionSequence(headset=connection.id, epoch=secrets.token_hex(8))
+        connection.active = ActiveStream(inlet=inlet, pipeline=pipeline, sequence=sequence)
+        self._poller.add(stream.uid, inlet, self._scoring.listen(connection.id, connection.active))
 
     def _round_over(self) -> None:
-        """End a round of the poller, in its thread."""
+        """Finish a round of the poller, in its thread."""
         self._polled = self._clock()
-        self._reading.round_over()
+        self._scoring.round_over()
         self._markers.read()
 
-    # What the lines tell, in the event loop's thread.
+    # Results of the poller's rounds, in the event loop's thread.
 
-    def _take(self, heard: list[PollResult]) -> None:
-        """Take what the lines made of a round's samples."""
-        for item in heard:
-            connection = self._connections.get(item.identifier)
-            if connection is None or connection.line is not item.line or connection.quarantine:
+    def _on_round(self, results: list[PollResult]) -> None:
+        """Handle the results of one round."""
+        for result in results:
+            connection = self._connections.get(result.identifier)
+            if (
+                connection is None
+                or connection.active is not result.active
+                or connection.quarantine
+            ):
                 continue  # replaced or quarantined while this was on its way
             try:
-                self._hear(connection, item)
-            except Exception as error:  # one headset's trouble must not cost the others' round
+                self._on_result(connection, result)
+            except Exception as error:  # one headset must not cost the others their round
                 logger.exception("headset failed", headset=connection.id)
                 self.fail(connection, error)
 
-    def _hear(self, connection: Connection, item: PollResult) -> None:
-        if item.lost:
+    def _on_result(self, connection: HeadsetConnection, result: PollResult) -> None:
+        if result.lost:
             self.lost(connection)
-        elif item.refused is not None:
-            self.quarantine(connection, str(item.refused))
-        elif item.error is not None:
-            self.fail(connection, item.error)
+        elif result.refused is not None:
+            self.quarantine(connection, str(result.refused))
+        elif result.error is not None:
+            self.fail(connection, result.error)
         else:
-            connection.link.heard(self._clock())
-            self._metrics.heard(
-                samples=item.samples, missing=item.missing, superseded=item.superseded
+            connection.link.on_samples(self._clock())
+            self._metrics.on_samples(
+                samples=result.samples, missing=result.missing, superseded=result.superseded
             )
-            if item.prediction is not None:
-                self._metrics.observe(item.prediction)
-                self._bus.publish(item.prediction)
-                self._tell_detail(item.prediction)
-            self._baselines.heard(connection.id, item.prediction)
+            if result.prediction is not None:
+                self._metrics.observe(result.prediction)
+                self._bus.publish(result.prediction)
+                self._publish_detail(result.prediction)
+            self._baselines.on_samples(connection.id, result.prediction)
 
-    def _tell_detail(self, prediction: Prediction) -> None:
-        """Return how the channels of a prediction's window were judged, where someone asks."""
+    def _publish_detail(self, prediction: Prediction) -> None:
+        """Publish the channel quality of a prediction's window, if anyone subscribes to it."""
         if not self._bus.is_detail_wanted(prediction.headset):
             return
         found = self.quality(prediction.headset)
-        # The reading thread may have judged the next window by now, which then comes with its own.
+        # The poller's thread may have assessed the next window by now; that one gets its own.
         if found is not None and found.window.end == prediction.window.end:
             self._bus.publish(Detail(**dict(found), seq=prediction.seq))
 
-    def lost(self, connection: Connection) -> None:
-        """Take note that a headset closed its connection."""
+    def lost(self, connection: HeadsetConnection) -> None:
+        """Handle a connection that the headset's source closed."""
         connection.link.close()
         self._disconnect(connection)
         self._ended |= dict.fromkeys(connection.uids, self._clock() + _IGNORE_CLOSED_SECONDS)
-        self._tell()
+        self._publish_status()
 
-    def fail(self, connection: Connection, error: Exception) -> None:
-        """Quarantine a headset whose line failed, so that the others go on."""
+    def fail(self, connection: HeadsetConnection, error: Exception) -> None:
+        """Quarantine a headset whose pipeline failed, so that the others continue."""
         self.quarantine(
             connection,
-            f"an error in the service itself: {type(error).__name__}: {error}; see its log, and "
-            "start the headset's stream again to try again",
+            f"internal error of the service: {type(error).__name__}: {error}; see its log, and "
+            "restart the headset's stream to try again",
         )
 
-    def quarantine(self, connection: Connection, why: str) -> None:
-        """Follow a headset no longer, and say why."""
+    def quarantine(self, connection: HeadsetConnection, why: str) -> None:
+        """Stop following a headset, and report why."""
         connection.quarantine = why
         self._baselines.lost(connection.id)
         self._disconnect(connection)
-        self._tell()
+        self._publish_status()
 
-    def _disconnect(self, connection: Connection) -> None:
-        if connection.line is not None:
-            self._poller.remove(connection.line.inlet.description.uid)
-            connection.line.inlet.close()
+    def _disconnect(self, connection: HeadsetConnection) -> None:
+        if connection.active is not None:
+            self._poller.remove(connection.active.inlet.description.uid)
+            connection.active.inlet.close()
 
     def _forget(self, visible: set[str], now: float) -> None:
         for uid in [uid for uid, until in self._ended.items() if now > until]:
             del self._ended[uid]
         for identifier, connection in list(self._connections.items()):
-            never_followed = connection.quarantine is not None or connection.line is None
+            never_followed = connection.quarantine is not None or connection.active is None
             if never_followed and connection.uids.isdisjoint(visible):
                 connection.gone = True
             if connection.link.silent_seconds(now) > _FORGET_LOST_SECONDS and (
@@ -366,10 +369,10 @@ class Fleet:
                 self._disconnect(connection)
                 del self._connections[identifier]
                 self._known.pop(identifier, None)
-                self._telling.forget(identifier)
+                self._status.forget(identifier)
 
-    def _tell(self) -> None:
-        self._telling.tell(self._connections, self._clock())
+    def _publish_status(self) -> None:
+        self._status.publish(self._connections, self._clock())
 
 
 def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
@@ -378,5 +381,5 @@ def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
     )
     return (
         f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
-        "Which of them is meant cannot be known: stop one, or give them distinct source ids"
+        "There is no way to know which one is meant: stop one, or give them distinct source ids"
     )

@@ -1,7 +1,7 @@
-"""The headsets' streams of markers: found beside them, read, dated by their clocks, published.
+"""The headsets' marker streams: discovered, read, dated by the headsets' clocks, published.
 
-A stream of markers bears the headset's source id with ``-markers`` behind. That it comes, goes or
-says nonsense is the headset's trouble in no way.
+A marker stream has the headset's source id with the suffix ``-markers``. Whether it appears,
+disappears or sends nonsense never affects the headset.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import pylsl
 
-from eeg_emotion.fleet.connection import Connection
+from eeg_emotion.fleet.connection import HeadsetConnection
 from eeg_emotion.fleet.rate_limit import MOST_A_SECOND, RateLimit
 from eeg_emotion.logs import get_logger
 from eeg_emotion.lsl.discovery import MARKERS_TYPE
@@ -32,9 +32,9 @@ from eeg_emotion.publish.messages import Marker
 logger = get_logger(__name__)
 
 SUFFIX = "-markers"
-"""What a stream of markers has behind the source id of its headset."""
+"""What a marker stream appends to the source id of its headset."""
 
-_READ_SECONDS = 0.05  # a few ms of a marker's age are worth nothing, and a pull costs 5 µs
+_READ_SECONDS = 0.05  # a few ms more or less do not matter for a marker, and a pull costs 5 µs
 _IGNORE_ENDED_SECONDS = 4.0  # discovery reports a dead stream for up to 3 s more
 _OLDEST_SECONDS = 3600.0  # what a suspended machine finds on waking
 _FUTURE_SECONDS = 5.0  # as for the first samples: one clock offset over an unknown network
@@ -43,7 +43,7 @@ _AHEAD_SECONDS = 1e9  # of a recording that is played fast
 
 @dataclass(slots=True)
 class _Stream:
-    """An open stream of markers; `lost` is set by the poller's thread."""
+    """An open marker stream; `lost` is set by the poller's thread."""
 
     uid: str
     inlet: MarkerInlet
@@ -52,20 +52,20 @@ class _Stream:
 
 @dataclass(slots=True)
 class _Followed:
-    """A headset whose markers are read, by its present connection."""
+    """A headset whose markers are read, with its current connection."""
 
-    connection: Connection
+    connection: HeadsetConnection
     stream: _Stream | None = None
-    allowance: RateLimit = field(default_factory=RateLimit)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
 
 
 class Markers:
-    """Follows the headsets' streams of markers.
+    """Follows the headsets' marker streams.
 
     Parameters
     ----------
     bus
-        Where markers go.
+        Receives the markers.
     loop
         The event loop, in whose thread they are published.
     clock
@@ -93,12 +93,12 @@ class Markers:
     # In the event loop's thread.
 
     def follow(
-        self, connections: Mapping[str, Connection], sighted: Iterable[pylsl.StreamInfo]
+        self, connections: Mapping[str, HeadsetConnection], sighted: Iterable[pylsl.StreamInfo]
     ) -> None:
-        """Open what is in sight of these headsets, and close what belongs to no other.
+        """Open the visible marker streams of these headsets, and close those of no headset.
 
-        A stream stays open while its headset is away, as what it says then belongs to the signal
-        too. This does not wait.
+        A stream stays open while its headset is away, since markers sent meanwhile belong to the
+        recording too. This does not block.
         """
         now = self._clock()
         found = _by_source(sighted)
@@ -115,12 +115,12 @@ class Markers:
                     del self._followed[identifier]
         for connection in connections.values():
             streams = found.get(connection.source_id + SUFFIX, {})
-            # Without a source id of its own a headset's markers cannot be told from others'.
+            # Without a source id, a headset's markers cannot be distinguished from others'.
             if connection.quarantine is None and connection.source_id:
                 self._follow(connection, streams, now)
 
     def _follow(
-        self, connection: Connection, streams: dict[str, pylsl.StreamInfo], now: float
+        self, connection: HeadsetConnection, streams: dict[str, pylsl.StreamInfo], now: float
     ) -> None:
         followed = self._followed.get(connection.id)
         if followed is not None:
@@ -140,18 +140,18 @@ class Markers:
             followed = _Followed(connection)
             with self._lock:
                 self._followed[connection.id] = followed
-        self._close(followed)  # one out of sight, whose successor is here
+        self._close(followed)  # one that is no longer visible and has a successor
         followed.stream = _Stream(uid, inlet)
 
     def _open(
-        self, connection: Connection, info: pylsl.StreamInfo, now: float
+        self, connection: HeadsetConnection, info: pylsl.StreamInfo, now: float
     ) -> MarkerInlet | None:
         try:
             return MarkerInlet(info)
         except MarkersRefusedError as error:
             logger.warning("markers not read", headset=connection.id, why=str(error))
             self._ended[info.uid()] = math.inf
-        except Exception:  # whatever it is, the headset goes on without
+        except Exception:  # whatever it is, the headset continues without markers
             logger.exception("markers cannot be read", headset=connection.id)
             self._ended[info.uid()] = now + _IGNORE_ENDED_SECONDS
         return None
@@ -163,14 +163,14 @@ class Markers:
 
     def _publish(self, markers: list[Marker]) -> None:
         for marker in markers:
-            if marker.headset in self._followed:  # it may have been forgotten on the way
+            if marker.headset in self._followed:  # it may have been forgotten meanwhile
                 self._bus.publish(marker)
 
     # In the poller's thread.
 
     def read(self) -> None:
-        """Take what the streams brought and have it published, where that is due."""
-        # Together: what lies between the two would date every marker wrong.
+        """Read the open streams and publish their markers, if that is due."""
+        # Read together: any delay between the two would misdate every marker.
         now, utc = self._clock(), self._utc()
         if now < self._due:
             return
@@ -185,10 +185,10 @@ class Markers:
                     self._read(followed, stream.inlet, now, utc - now, markers)
                 except MarkersLostError:
                     stream.lost = True
-                except Exception:  # whatever it is, all headsets and others' markers go on
+                except Exception:  # whatever it is, headsets and other markers continue
                     logger.exception("markers cannot be read", headset=followed.connection.id)
                     stream.lost = True
-            if left_out := followed.allowance.stretch(now):
+            if left_out := followed.rate_limit.stretch(now):
                 logger.warning(
                     "markers left out",
                     headset=followed.connection.id,
@@ -207,17 +207,17 @@ class Markers:
         markers: list[Marker],
     ) -> None:
         connection = followed.connection
-        line, description = connection.line, connection.stream
-        if line is None or description is None or (to_local := line.monitor.to_local) is None:
+        active, description = connection.active, connection.stream
+        if active is None or description is None or (to_local := active.pipeline.to_local) is None:
             return  # they wait in the inlet until the headset's clock is known
-        # By the same correction as the headset's samples: its offset to this machine's clock, Unix
-        # time recognised, and jumps of its clock taken out as soon as a sample has shown them. Of a
-        # clock so far off that this cannot be meant, as where another program on another clock
-        # sends the markers, the time of arrival says more than the stamp.
+        # The same correction as for the headset's samples: the offset to this machine's clock, Unix
+        # time recognised, and jumps of the clock removed as soon as a sample has shown them. If the
+        # stamp is still implausible, as when another program on another clock sends the markers,
+        # the time of arrival is the better estimate.
         latest = _AHEAD_SECONDS if description.replay_speed > 1.0 else _FUTURE_SECONDS
         texts, stamps, dropped = inlet.pull(MOST_A_SECOND)
         for data, stamp in zip(texts, stamps.tolist(), strict=True):
-            if not followed.allowance.take(now):
+            if not followed.rate_limit.acquire(now):
                 continue
             content = read_marker(data)
             local = stamp + to_local
@@ -232,7 +232,7 @@ class Markers:
                 )
             )
         if dropped:
-            followed.allowance.leave_out(dropped, now)
+            followed.rate_limit.leave_out(dropped, now)
 
 
 def _by_source(sighted: Iterable[pylsl.StreamInfo]) -> dict[str, dict[str, pylsl.StreamInfo]]:
@@ -242,5 +242,5 @@ def _by_source(sighted: Iterable[pylsl.StreamInfo]) -> dict[str, dict[str, pylsl
             if info.type() == MARKERS_TYPE:
                 found[info.source_id()][info.uid()] = info
         except UnicodeDecodeError:
-            continue  # no headset is named so
+            continue  # no headset has such a name
     return found

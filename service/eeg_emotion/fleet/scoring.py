@@ -1,8 +1,8 @@
-"""What the poller's thread does with samples: each line's windows, then the model over all.
+"""What the poller's thread does with samples: each pipeline's windows, then the model over all.
 
-One thread reads all inlets, runs the signal path and the model, and hands what came of a round to
-the event loop at once, which only publishes. So nothing queues between a sample and its
-prediction, and the windows of many headsets are judged together.
+One thread reads all inlets and runs the signal path and the model, and passes the results of a
+round to the event loop, which only publishes them. So nothing queues between a sample and its
+prediction, and the windows of many headsets are scored in one batch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.errors import EegEmotionError
-from eeg_emotion.fleet.connection import Line
+from eeg_emotion.fleet.connection import ActiveStream
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.messages import Prediction
@@ -30,28 +30,28 @@ logger = get_logger(__name__)
 
 @dataclass(slots=True)
 class PollResult:
-    """What one headset brought in a round.
+    """What one headset contributed to a round.
 
     Attributes
     ----------
-    identifier, line
-        Which headset, and which connection of it.
+    identifier, active
+        The headset, and the stream of one of its connections.
     samples, missing
-        How many came, and how many should have come before or among them.
+        How many arrived, and how many are missing before or among them.
     superseded
-        How many windows they completed that were not judged, as a newer one was complete.
+        How many completed windows were not assessed because a newer one was complete.
     prediction
         Of the newest window that they completed.
     refused
         Why the stream cannot be followed, as its samples showed.
     error
-        What failed in its line.
+        What failed in its pipeline.
     lost
-        True where the source closed the connection.
+        True if the source closed the connection.
     """
 
     identifier: str
-    line: Line
+    active: ActiveStream
     samples: int = 0
     missing: int = 0
     superseded: int = 0
@@ -62,7 +62,7 @@ class PollResult:
 
 
 class ScoringRound:
-    """Gathers a round of the poller, and hands it to the event loop.
+    """Collects a round of the poller, and passes it to the event loop.
 
     Parameters
     ----------
@@ -70,92 +70,100 @@ class ScoringRound:
         Scores the windows.
     loop
         The event loop.
-    take
-        Called in its thread with all that a round brought.
+    deliver
+        Called in the loop's thread with all results of a round.
     """
 
     def __init__(
         self,
         model: Model,
         loop: asyncio.AbstractEventLoop,
-        take: Callable[[list[PollResult]], None],
+        deliver: Callable[[list[PollResult]], None],
     ) -> None:
         self._model = model
         self._loop = loop
-        self._take = take
-        self._heard: list[PollResult] = []
-        self._judged: list[tuple[PollResult, AssessedWindow]] = []
+        self._deliver = deliver
+        self._results: list[PollResult] = []
+        self._assessed: list[tuple[PollResult, AssessedWindow]] = []
 
-    def listen(self, identifier: str, line: Line) -> Listener:
-        """Return the poller's listener for a line."""
-        return Listener(self, identifier, line)
+    def listen(self, identifier: str, active: ActiveStream) -> Listener:
+        """Return the poller's listener for a stream."""
+        return Listener(self, identifier, active)
 
-    def add(self, heard: PollResult, judged: AssessedWindow | None = None) -> None:
-        """Take one headset's part of the round."""
-        self._heard.append(heard)
-        if judged is not None:
-            self._judged.append((heard, judged))
+    def add(self, result: PollResult, assessed: AssessedWindow | None = None) -> None:
+        """Add one headset's part of the round."""
+        self._results.append(result)
+        if assessed is not None:
+            self._assessed.append((result, assessed))
 
     def round_over(self) -> None:
-        """Score the round's windows, and hand the round over."""
-        if self._judged:
+        """Score the round's windows, and deliver the round."""
+        if self._assessed:
             self._predict()
-        if self._heard:
-            heard, self._heard = self._heard, []
-            self._loop.call_soon_threadsafe(self._take, heard)
+        if self._results:
+            results, self._results = self._results, []
+            self._loop.call_soon_threadsafe(self._deliver, results)
 
     def _predict(self) -> None:
-        judged, self._judged = self._judged, []
+        assessed, self._assessed = self._assessed, []
         try:
-            self._score(judged)
-        except Exception:  # one by one below: only the window that fails is its headset's trouble
+            self._score(assessed)
+        except Exception:  # one by one below: only the headset whose window fails is affected
             logger.exception("model failed over a round", remedy="its windows are scored singly")
-            for item in judged:
+            for item in assessed:
                 try:
                     self._score([item])
-                except Exception as error:  # told by the fleet
+                except Exception as error:  # reported by the fleet
                     item[0].error = error
 
-    def _score(self, judged: list[tuple[PollResult, AssessedWindow]]) -> None:
+    def _score(self, assessed: list[tuple[PollResult, AssessedWindow]]) -> None:
         predictions = predict(
             self._model,
-            [(heard.line.numbered, item) for heard, item in judged],
+            [(result.active.sequence, item) for result, item in assessed],
             pylsl.local_clock,
         )
-        for (heard, _), prediction in zip(judged, predictions, strict=True):
-            heard.prediction = prediction
+        for (result, _), prediction in zip(assessed, predictions, strict=True):
+            result.prediction = prediction
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Hears the poller, in its thread, for one line."""
+    """The poller's listener for one stream, called in its thread."""
 
-    reading: ScoringRound
+    round: ScoringRound
     identifier: str
-    line: Line
+    active: ActiveStream
 
     @property
-    def worth(self) -> int:
-        """With how many samples the line can complete something."""
-        return self.line.monitor.worth
+    def min_samples(self) -> int:
+        """The fewest samples with which the pipeline can complete anything."""
+        return self.active.pipeline.min_samples
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-        """Run the line over them; whatever goes wrong is this headset's alone."""
-        heard = PollResult(self.identifier, self.line, samples=len(stamps))
-        judged = None
-        counts = self.line.monitor.counts
+        """Feed the pipeline; whatever fails affects only this headset.
+
+        Parameters
+        ----------
+        samples
+            `(channels, samples)` in the stream's units.
+        stamps
+            `(samples,)` seconds by the source's clock.
+        """
+        result = PollResult(self.identifier, self.active, samples=len(stamps))
+        assessed = None
+        counts = self.active.pipeline.counts
         missing, superseded = counts.missing, counts.superseded
         try:
-            judged = self.line.monitor.feed(samples, stamps, self.line.inlet.clock_offset)
+            assessed = self.active.pipeline.feed(samples, stamps, self.active.inlet.clock_offset)
         except (ClockError, RateError, LayoutError) as error:
-            heard.refused = error
-        except Exception as error:  # told by the fleet: it must not end the others' lines
+            result.refused = error
+        except Exception as error:  # reported by the fleet: it must not end the other pipelines
             logger.exception("line failed", headset=self.identifier)
-            heard.error = error
-        heard.missing = counts.missing - missing
-        heard.superseded = counts.superseded - superseded
-        self.reading.add(heard, judged)
+            result.error = error
+        result.missing = counts.missing - missing
+        result.superseded = counts.superseded - superseded
+        self.round.add(result, assessed)
 
     def lost(self) -> None:
-        """Tell that the source closed the connection."""
-        self.reading.add(PollResult(self.identifier, self.line, lost=True))
+        """Report that the source closed the connection."""
+        self.round.add(PollResult(self.identifier, self.active, lost=True))

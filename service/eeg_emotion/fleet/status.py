@@ -1,4 +1,4 @@
-"""What the bus is told of the headsets: states and alarms at once, counts now and then."""
+"""Publishes the headsets' states and alarms as they change, and their counts now and then."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from eeg_emotion.baseline.baselines import Baselines
 from eeg_emotion.codes import State
-from eeg_emotion.fleet.connection import Connection
+from eeg_emotion.fleet.connection import HeadsetConnection
 from eeg_emotion.logs import get_logger
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.alarms import RaisedAlarm
@@ -23,14 +23,14 @@ COUNTS_SECONDS = 5.0
 
 
 class RaisedAlarms(Protocol):
-    """Which alarms are raised; `alarms.alarms.Alarms` says more."""
+    """The raised alarms; see `alarms.alarms.Alarms`."""
 
     def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
         """Return a headset's raised alarms."""
         ...
 
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed."""
+        """Forget a headset that is no longer listed."""
         ...
 
 
@@ -46,18 +46,18 @@ class NoAlarms:
 
 
 class StatusPublisher:
-    """Tells of headsets what was not told yet.
+    """Publishes what has changed about the headsets.
 
     Parameters
     ----------
     bus
-        Where it is told.
+        Where it is published.
     metrics
-        What is counted.
+        The counters.
     baselines
-        Learn that a headset is lost or forgotten.
+        Notified when a headset is lost or forgotten.
     alarms
-        What is raised of each headset.
+        The raised alarms of each headset.
     """
 
     def __init__(
@@ -67,41 +67,41 @@ class StatusPublisher:
         self._metrics = metrics
         self._baselines = baselines
         self._alarms = alarms
-        self._told: dict[str, tuple[State, str, tuple[RaisedAlarm, ...]]] = {}
+        self._published: dict[str, tuple[State, str, tuple[RaisedAlarm, ...]]] = {}
         self._warned: set[str] = set()
-        self._counts_told = 0.0
+        self._counts_published = 0.0
 
-    def describe(self, connection: Connection, now: float) -> Headset:
-        """Say all that subscribers may know of a headset."""
+    def describe(self, connection: HeadsetConnection, now: float) -> Headset:
+        """Return everything that subscribers may know of a headset."""
         return connection.describe(now, self._alarms.raised(connection.id))
 
-    def tell(self, connections: Mapping[str, Connection], now: float) -> None:
-        """Tell new states and alarms, and of live headsets their counts when they are due."""
-        counts_due = now - self._counts_told >= COUNTS_SECONDS
+    def publish(self, connections: Mapping[str, HeadsetConnection], now: float) -> None:
+        """Publish new states and alarms, and the counts of live headsets when they are due."""
+        counts_due = now - self._counts_published >= COUNTS_SECONDS
         if counts_due:
-            self._counts_told = now
+            self._counts_published = now
         states: Counter[State] = Counter()
         for identifier in sorted(connections):
             connection = connections[identifier]
             state, detail = connection.state(now), connection.detail(now)
             alarms = self._alarms.raised(identifier)
             states[state] += 1
-            before = self._told.get(identifier)
+            before = self._published.get(identifier)
             if before is None or before[:2] != (state, detail):
                 if state is State.LOST:
                     self._baselines.lost(identifier)
                 logger.info("headset state", headset=identifier, state=state, detail=detail)
             if before != (state, detail, alarms) or (counts_due and state is State.LIVE):
-                # Noted first: what is told here may raise an alarm at once.
-                self._told[identifier] = state, detail, alarms
+                # Recorded first: publishing it may raise an alarm immediately.
+                self._published[identifier] = state, detail, alarms
                 self._bus.publish(Status(headset=connection.describe(now, alarms)))
         self._metrics.show(states)
 
-    def warn(self, connections: Mapping[str, Connection], now: float) -> None:
+    def warn(self, connections: Mapping[str, HeadsetConnection], now: float) -> None:
         """Log each silence once, before it makes a headset stale."""
         for connection in connections.values():
             silent = (
-                connection.line is not None
+                connection.active is not None
                 and connection.quarantine is None
                 and (connection.link.silent_seconds(now) >= WARNED_SECONDS)
             )
@@ -112,8 +112,8 @@ class StatusPublisher:
                 logger.warning("headset silent", headset=connection.id, seconds=WARNED_SECONDS)
 
     def forget(self, identifier: str) -> None:
-        """Drop what is known of a headset that is no longer listed."""
-        self._told.pop(identifier, None)
+        """Forget a headset that is no longer listed."""
+        self._published.pop(identifier, None)
         self._warned.discard(identifier)
         self._bus.forget(identifier)
         self._baselines.forget(identifier)

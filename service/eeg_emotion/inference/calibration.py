@@ -1,4 +1,4 @@
-"""What becomes of a network's probability before anyone sees it: scaled, and named or not.
+"""Calibrates a network's probabilities: temperature scaling, and the range without a label.
 
 Training chooses the temperature and the range on validation people with these same functions.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-# A float32 softmax cannot tell probabilities apart that are closer to 1 than 6e-8.
+# A float32 softmax cannot distinguish probabilities that are closer to 1 than 6e-8.
 _CLIP = 1e-7
 
 
@@ -24,8 +24,8 @@ def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
 def scale(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
     """Divide the log odds by the temperature: above 1 moves probabilities towards 0.5.
 
-    What is above 0.5 stays above, so no label changes (Guo et al. 2017, *On Calibration of Modern
-    Neural Networks*).
+    Probabilities above 0.5 stay above it, so no label changes (Guo et al. 2017, *On Calibration of
+    Modern Neural Networks*).
     """
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"found a temperature of {temperature}, expected a number above 0")
@@ -33,9 +33,9 @@ def scale(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
 
 
 def is_unsure(probability: ArrayLike, band: tuple[float, float]) -> NDArray[np.bool_]:
-    """Return which probabilities get no label, any shape: those in the band, its ends included.
+    """Return which probabilities, of any shape, get no label: those in the closed band.
 
-    A band of two equal ends holds none.
+    A band with two equal ends contains none.
     """
     given = np.asarray(probability, dtype=np.float64)
     low, high = band

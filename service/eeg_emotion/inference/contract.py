@@ -1,7 +1,7 @@
-"""The contract: one JSON in the ONNX file that says what the model needs and how far to trust it.
+"""The contract: a JSON document in the ONNX file, stating the model's needs and its results.
 
-The service reads nothing but the ONNX file, so everything that training decided and the live
-path must repeat stands here: channels, rate, filters, representation, normaliser, classes.
+The service reads only the ONNX file, so the contract states everything that training decided and
+the live path must repeat: channels, rate, filters, representation, normaliser, classes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ INPUT_NAME = "features"
 SCHEMA_VERSION: Literal[3] = 3
 
 TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-"""A target's name, which is also the graph's output: arousal, valence, or a label of one's own."""
+"""A target's name, also that of the graph's output: arousal, valence, or a custom label."""
 
 
 class ContractError(EegEmotionError):
-    """A model's contract is missing, unknown, or contradicts itself or the graph."""
+    """A model's contract is missing, not supported, or contradicts itself or the graph."""
 
 
 class _Part(BaseModel):
@@ -40,11 +40,11 @@ class _Part(BaseModel):
 
 
 class Calibration(_Part):
-    """How the graph's probabilities become honest ones, chosen on validation windows.
+    """How the graph's probabilities are calibrated, chosen on validation windows.
 
-    The log-odds are divided by `temperature` (Guo et al. 2017, *On Calibration of Modern Neural
-    Networks*). A probability from the lower to the upper of `unsure` is called neither high nor
-    low, since there estimates were right too seldom; two equal ones leave nothing unsure.
+    The log odds are divided by `temperature` (Guo et al. 2017, *On Calibration of Modern Neural
+    Networks*). A probability within the limits of `unsure` is called neither high nor low, because
+    such estimates were too rarely right; two equal limits leave nothing unsure.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -56,7 +56,7 @@ class Calibration(_Part):
     """The expected calibration error on the windows that chose the temperature."""
 
     def describe(self) -> str:
-        """Say in one sentence what was done and how much better it made the probabilities."""
+        """Return in one sentence how the probabilities were calibrated, and the improvement."""
         low, high = self.unsure
         unsure = f"unsure from {low:.2f} to {high:.2f}" if low < high else "never unsure"
         return (
@@ -67,7 +67,7 @@ class Calibration(_Part):
 
 
 class Target(_Part):
-    """One thing that is estimated. The graph's output of this name is `(batch, classes)`."""
+    """An estimated quantity. The graph's output of this name is `(batch, classes)`."""
 
     name: TargetName
     classes: tuple[Literal["low"], Literal["high"]] = ("low", "high")
@@ -75,9 +75,9 @@ class Target(_Part):
 
 
 class RestBaseline(_Part):
-    """The normaliser is made of a person's own rest before use, by `eeg_emotion.eeg.rest_baseline`.
+    """The normaliser is fitted to a person's own rest, by `eeg_emotion.eeg.rest_baseline`.
 
-    Until a headset has one, its windows bear no score.
+    Until a headset has one, its windows cannot be scored.
     """
 
     kind: Literal["rest-baseline"] = "rest-baseline"
@@ -88,16 +88,16 @@ class RestBaseline(_Part):
     def _agree(self) -> RestBaseline:
         if self.least_seconds > self.most_seconds:
             raise ValueError(
-                f"found at least {self.least_seconds} s of rest and at most {self.most_seconds} "
-                "s, expected no more at least than at most"
+                f"found a minimum of {self.least_seconds} s of rest and a maximum of "
+                f"{self.most_seconds} s, expected the minimum not to exceed the maximum"
             )
         return self
 
     def describe(self) -> str:
-        """Say in one sentence what the model needs before it can score."""
+        """Return in one sentence what the model needs before it can score."""
         return (
             f"each person's own rest, {self.least_seconds} to {self.most_seconds} s of it; until a "
-            "headset has one, its windows bear no score (no_baseline)"
+            "headset has one, its windows have no score (no_baseline)"
         )
 
 
@@ -119,20 +119,20 @@ class TrainedOn(_Part):
 
 
 class ReliabilityBin(_Part):
-    """Held-out windows of like probability: what was predicted of them, and what they were."""
+    """Held-out windows of similar probability: the prediction, and the observed share."""
 
     low: Annotated[float, Field(ge=0, le=1)]
     high: Annotated[float, Field(ge=0, le=1)]
-    """The bin's edges; windows of this very probability are in the next bin, if there is one."""
+    """The bin's upper edge; a window exactly on it is in the next bin, if there is one."""
     predicted: Annotated[float, Field(ge=0, le=1)]
     """The mean calibrated probability of "high"."""
     observed: Annotated[float, Field(ge=0, le=1)]
-    """The share that was high."""
+    """The share of windows that were high."""
     windows: Annotated[int, Field(gt=0)]
 
 
 class HeldOut(_Part):
-    """A result on people that training never saw, with what must stand beside it."""
+    """A result on people that training never saw, with the figures needed to interpret it."""
 
     target: str
     protocol: str
@@ -146,26 +146,26 @@ class HeldOut(_Part):
     ece: float
     trial_balanced_accuracy: float
     trial_interval: tuple[float, float]
-    """95 %, from drawing whole trials."""
+    """The 95 % interval, from resampling whole trials."""
     reliability: tuple[ReliabilityBin, ...]
-    """Bins of rising probability, without empty ones, over all people's windows together; `ece` is
-    the mean of each person's."""
+    """Bins of increasing probability, without empty ones, over all people's windows together; `ece`
+    is the mean over people."""
 
     @model_validator(mode="after")
     def _agree(self) -> HeldOut:
         bins = self.reliability
         edges = [edge for each in bins for edge in (each.low, each.high)]
         if any(before > after for before, after in pairwise(edges)):
-            raise ValueError("found bins of reliability that overlap or fall, expected rising ones")
+            raise ValueError("found reliability bins that overlap or fall, expected rising ones")
         if sum(each.windows for each in bins) != self.windows:
             raise ValueError(
-                f"found bins of reliability with {sum(each.windows for each in bins)} windows, "
+                f"found reliability bins with {sum(each.windows for each in bins)} windows, "
                 f"expected the {self.windows} of the result"
             )
         return self
 
     def describe(self) -> str:
-        """Say the result in one sentence, with its protocol."""
+        """Return the result in one sentence, with its protocol."""
         low, high = self.trial_interval
         return (
             f"balanced accuracy {self.trial_balanced_accuracy:.3f} (95 % {low:.3f}-{high:.3f}) "
@@ -176,7 +176,7 @@ class HeldOut(_Part):
 
 
 class Contract(_Part):
-    """All that a model states about itself."""
+    """Everything that a model states about itself."""
 
     schema_version: Literal[3] = SCHEMA_VERSION
     name: str
@@ -194,12 +194,12 @@ class Contract(_Part):
     def _agree(self) -> Contract:
         names = [target.name for target in self.targets]
         if len(set(names)) != len(names) or not names:
-            raise ValueError(f"found targets {names}, expected each once and at least one")
+            raise ValueError(f"found targets {names}, expected at least one, and each only once")
         if isinstance(self.normaliser, RestBaseline):
             return self
         width = self.path.window_shape[1]
         if self.normaliser.kind != "training":
-            raise ValueError("found one person's normaliser, expected statistics of many")
+            raise ValueError("found one person's normaliser, expected one of the training people")
         if len(self.normaliser.mean) != width or len(self.normaliser.sd) != width:
             raise ValueError(
                 f"found a normaliser for {len(self.normaliser.mean)} features, expected {width}"
@@ -210,36 +210,37 @@ class Contract(_Part):
 
     @property
     def training_normaliser(self) -> Normaliser | None:
-        """The normaliser that comes with the model; None where each person needs their own."""
+        """The normaliser that comes with the model; None if each person needs their own."""
         return None if isinstance(self.normaliser, RestBaseline) else self.normaliser
 
     @property
     def needs_rest(self) -> str | None:
-        """What rest each person must give before the model can score them; None for none."""
+        """The rest that is needed before the model can score a person; None if none is."""
         return self.normaliser.describe() if isinstance(self.normaliser, RestBaseline) else None
 
     def to_json(self) -> str:
-        """Write the contract for the ONNX file."""
+        """Return the contract as JSON, for the ONNX file."""
         return self.model_dump_json()
 
 
 def parse_contract(text: str) -> Contract:
-    """Read a contract.
+    """Parse a contract.
 
     Raises
     ------
     ContractError
-        If it is no JSON, of an unknown schema version, or has missing, unknown or wrong fields.
+        If it is not JSON, its schema version is not supported, or fields are missing, unknown or
+        wrong.
     """
     try:
         stated = json.loads(text)
     except ValueError as error:
-        raise ContractError(f"the model's contract is no JSON: {error}") from error
+        raise ContractError(f"the model's contract is not JSON: {error}") from error
     version = stated.get("schema_version") if isinstance(stated, dict) else None
     if version != SCHEMA_VERSION:
         raise ContractError(
             f"found a contract of schema version {version!r}, expected {SCHEMA_VERSION}; export "
-            "the model with the trainer of this release, or run the service it was made for"
+            "the model with the trainer of this release, or run the service of its release"
         )
     try:
         contract = Contract.model_validate_json(text)
@@ -249,23 +250,23 @@ def parse_contract(text: str) -> Contract:
             for item in error.errors()
         )
         raise ContractError(f"the model's contract is not valid: {problems}") from error
-    # Pydantic refuses unknown fields, but would fill in a missing setting of the signal path by
-    # this release's default, which need not be what the model was trained with.
+    # Pydantic refuses unknown fields, but would replace a missing setting of the signal path by
+    # this release's default, which may not be what the model was trained with.
     if missing := _missing_fields(json.loads(contract.to_json()), stated):
         raise ContractError(
             f"found no {', '.join(missing)} in the model's contract, expected every setting to "
             "be stated; export the model with 'eeg-emotion-train export'"
         )
     try:
-        # Running it once finds what no single field shows: a band beyond half the rate, a doubled
-        # channel. Else the first headset would.
+        # Building it finds what no single field shows, such as a band beyond half the rate or a
+        # repeated channel. Otherwise the first headset would.
         SignalPath(
             contract.path, identity_layout(contract.path.channels), contract.path.sfreq
         ).segment()
         _run_normaliser(contract)
     except (LayoutError, ValueError) as error:
         raise ContractError(
-            f"the contract's signal path cannot be run: {error}; export the model anew"
+            f"the contract's signal path cannot be run: {error}; export the model again"
         ) from error
     return contract
 
@@ -274,13 +275,13 @@ def _run_normaliser(contract: Contract) -> None:
     settings = contract.path
     normaliser = contract.training_normaliser
     if normaliser is None:
-        rest_path(settings)  # refuses a representation that no second of rest can be read by
+        rest_path(settings)  # refuses a representation that cannot be computed from 1 s of rest
         return
     try:
         normaliser.apply(np.zeros(settings.measures_shape), settings.representation)
     except ValueError as error:
         raise ValueError(
-            f"the normaliser's reference is not of this representation: {error}"
+            f"the normaliser's reference does not fit this representation: {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The ONNX model: loaded from verified bytes, run with one thread."""
+"""The ONNX model: loaded from verified bytes, run in one thread."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from eeg_emotion.inference.contract import (
 )
 
 SUMS_NAME = "SHA256SUMS"
-"""The list of trusted digests, beside the model; `sha256sum --check` reads it too."""
+"""The list of trusted digests, next to the model; `sha256sum --check` can read it."""
 
-_LARGEST_BYTES = 32 * 1024 * 1024  # the largest model here is some 0.5 MiB; a bomb is refused
+_LARGEST_BYTES = 32 * 1024 * 1024  # the largest model here has some 0.5 MiB
 DEMO_MODEL = "demo-simulated.onnx"
 
 
 class ModelError(EegEmotionError):
-    """A model file is not there, not trusted, or no ONNX graph."""
+    """A model file is missing, not trusted, or not an ONNX graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Tensor:
     name
         Its name in the graph.
     shape
-        Of one window: the batch comes before it.
+        The shape for one window, without the batch dimension.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Model:
     Attributes
     ----------
     contract
-        What the file states about itself, checked against the graph.
+        The file's contract, checked against the graph.
     sha256
         Digest of the file's bytes.
     """
@@ -76,7 +76,7 @@ class Model:
         Returns
         -------
         dict
-            For each target's name `(windows,)` probabilities.
+            `(windows,)` probabilities by the target's name.
         """
         outputs = self.run(features, [target.name for target in self.contract.targets])
         return {
@@ -86,12 +86,12 @@ class Model:
 
     @property
     def input(self) -> Tensor:
-        """What the graph takes."""
+        """The graph's input."""
         return Tensor(INPUT_NAME, self.contract.path.window_shape)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """What the graph gives, one for each target."""
+        """The graph's outputs, one for each target."""
         return tuple(
             Tensor(target.name, (len(target.classes),)) for target in self.contract.targets
         )
@@ -99,7 +99,7 @@ class Model:
     def run(
         self, features: NDArray[np.float32], outputs: Sequence[str]
     ) -> list[NDArray[np.float32]]:
-        """Return outputs of the graph as they are, before calibration.
+        """Return outputs of the graph, before calibration.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Model:
         Returns
         -------
         list
-            For each name `(windows, classes)`.
+            `(windows, classes)` for each name.
         """
         found: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT_NAME: features})
         return found
@@ -121,19 +121,19 @@ def demo_model_path() -> Path:
     """Return the path of the demo model that comes with the package."""
     package = Path(eeg_emotion.__file__).parent
     packaged = package / "models" / DEMO_MODEL
-    # In a source checkout the models lie at its top level; a built wheel has them inside.
+    # In a source checkout the models are at the top level; a built wheel contains them.
     return packaged if packaged.exists() else package.parents[1] / "models" / DEMO_MODEL
 
 
 def load_model(path: Path) -> Model:
-    """Load a model whose digest is on the list beside it.
+    """Load a model whose digest is on the list next to it.
 
     Raises
     ------
     ModelError
-        If the file is missing, too large, not on the list, or no ONNX graph.
+        If the file is missing, too large, not on the list, or not an ONNX graph.
     ContractError
-        If its contract is missing, unknown or contradicts the graph.
+        If its contract is missing, not supported, or contradicts the graph.
     """
     data = _read(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -142,9 +142,9 @@ def load_model(path: Path) -> Model:
 
 
 def open_model(data: bytes, digest: str) -> Model:
-    """Open a model from bytes that are already trusted, and check its contract."""
+    """Open a model from trusted bytes, and check its contract."""
     options = onnxruntime.SessionOptions()
-    # One thread is faster than two for this small a model, and a spinning pool would keep cores
+    # One thread is faster than two for such a small model, and a spinning pool would keep cores
     # busy between windows.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -155,8 +155,10 @@ def open_model(data: bytes, digest: str) -> Model:
         session = onnxruntime.InferenceSession(
             data, sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime's exceptions share no base of their own
-        raise ModelError(f"the file is no ONNX graph that ONNX Runtime can run: {error}") from error
+    except Exception as error:  # onnxruntime's exceptions have no common base class
+        raise ModelError(
+            f"the file is not an ONNX graph that ONNX Runtime can run: {error}"
+        ) from error
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ContractError(
@@ -173,8 +175,8 @@ def _read(path: Path) -> bytes:
         size = path.stat().st_size
         if size > _LARGEST_BYTES:
             raise ModelError(
-                f"{path}: found {size} bytes, expected at most {_LARGEST_BYTES}; this is no model "
-                "of ours"
+                f"{path}: found {size} bytes, expected at most {_LARGEST_BYTES}; name an ONNX file "
+                "that 'eeg-emotion-train export' wrote"
             )
         return path.read_bytes()
     except OSError as error:
@@ -191,7 +193,7 @@ def _check_digest(path: Path, digest: str) -> None:
     except OSError as error:
         raise ModelError(
             f"{path}: found no list of trusted digests {sums} ({error.strerror}), expected one; "
-            "'eeg-emotion-train export' writes it. For a model that you trust: "
+            "'eeg-emotion-train export' writes it. To trust this model: "
             f"(cd {path.parent} && sha256sum {path.name} >> {SUMS_NAME})"
         ) from error
     listed = {
@@ -202,7 +204,7 @@ def _check_digest(path: Path, digest: str) -> None:
     if expected != digest:
         raise ModelError(
             f"{path}: found SHA-256 {digest}, expected {expected or 'an entry'} by {sums}; the "
-            "file is not the one that was listed. Fetch it again, or list it if you trust it"
+            "file is not the one that is listed. Fetch it again, or list it if you trust it"
         )
 
 

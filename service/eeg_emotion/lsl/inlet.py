@@ -1,8 +1,8 @@
-"""An LSL inlet of one headset: opened with a time limit, read without waiting.
+"""An LSL inlet of one headset: opened with a timeout, read without blocking.
 
-`recover=False` on purpose: liblsl's own recovery resumes a stream that came back with other
-labels or another rate without a word. Here a lost stream is lost, and a stream that returns gets
-a new inlet, whose metadata is checked again.
+`recover=False` on purpose: liblsl's own recovery silently resumes a stream that came back with
+other labels or another rate. Here a lost stream is lost, and a stream that returns gets a new
+inlet, whose metadata is checked again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from eeg_emotion.errors import EegEmotionError
 
 _OPEN_TIMEOUT_SECONDS = 5.0  # opening takes 11 ms and the first clock offset 0.6 s on loopback
 _BUFFER_SECONDS = 12  # longer than any pause of ours; overflow drops the oldest samples silently
-_ASKED_BEFORE_PULL = 16
-_LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog comes in pieces, so others get their turn
+_CALLS_BEFORE_PULL = 16
+_LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog is read in pieces, so others get their turn
 
 
 class HeadsetLostError(EegEmotionError):
@@ -33,22 +33,22 @@ class HeadsetUnreachableError(EegEmotionError):
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
-    """A stream's metadata as its source states them.
+    """A stream's metadata, as stated by its source.
 
     Attributes
     ----------
     uid
         Changes with every outlet.
     channel_count, labels, units
-        There may be fewer labels than channels, or more; a unit that is not stated is empty.
+        There may be fewer or more labels than channels; a unit that is not stated is empty.
     sfreq
         The nominal rate in Hz; 0 for an irregular stream.
     is_text
-        True where the channels hold text.
+        True if the channels contain text.
     simulated
-        True where the source says that no person's brain made the signal.
+        True if the source states that the signal does not come from a person.
     replay_speed
-        Above 1 where the source is a recording whose stamps run ahead of the clock.
+        Above 1 if the source is a recording whose stamps run ahead of the clock.
     """
 
     uid: str
@@ -62,7 +62,7 @@ class StreamDescription:
 
 
 def headset_id(info: pylsl.StreamInfo) -> str:
-    """Return the headset's id: a slug of its source id, else of name and host, safe in URLs."""
+    """Return the headset's id: a URL-safe slug of its source id, or else of name and host."""
     source = info.source_id() or f"{info.name()}@{info.hostname()}"
     return re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") or "headset"
 
@@ -73,11 +73,11 @@ class HeadsetInlet:
     Attributes
     ----------
     description
-        The stream's metadata, read through the open connection: a resolved stream has none.
+        The stream's metadata, read through the open connection: discovery does not return them.
     """
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
-        """Open the stream; this waits, so call it off the event loop."""
+        """Open the stream; this blocks, so call it outside the event loop's thread."""
         self._closed = False
         self._inlet = pylsl.StreamInlet(
             info, max_buflen=_BUFFER_SECONDS, recover=False, as_numpy=True
@@ -100,16 +100,16 @@ class HeadsetInlet:
         self.description = _describe(full)
         rate = self.description.sfreq or 1000.0
         self._most = max(1, int(_LARGEST_PULL_SECONDS * rate))
-        self._asked = 0
+        self._calls = 0
         self._nothing = np.empty((self.description.channel_count, 0)), np.empty(0)
 
     @property
     def clock_offset(self) -> float:
-        """Seconds to add to the stream's stamps to have them in this machine's LSL clock."""
+        """Seconds to add to the stream's stamps for this machine's LSL clock."""
         return float(self._offset)
 
     def refresh_clock_offset(self) -> None:
-        """Take over liblsl's newest estimate; it is measured in the background."""
+        """Update `clock_offset` to liblsl's newest estimate; liblsl measures in the background."""
         try:
             self._offset = self._inlet.time_correction(timeout=0.05)
         except pylsl.util.TimeoutError:
@@ -117,19 +117,19 @@ class HeadsetInlet:
         except pylsl.util.LostError as error:
             raise HeadsetLostError("the stream's source closed the connection") from error
 
-    def pull(self, worth: int = 1) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-        """Take what has arrived, without waiting.
+    def pull(self, min_samples: int = 1) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Return what has arrived, without blocking.
 
         Parameters
         ----------
-        worth
-            With fewer samples than this nothing is taken, but for every so many calls.
+        min_samples
+            With fewer samples than this nothing is returned, except on every 16th call.
 
         Returns
         -------
         tuple
-            Samples `(channels, samples)` in the stream's units, and their stamps by the source's
-            clock in seconds.
+            Samples `(channels, samples)` in the stream's units, and their stamps `(samples,)` in
+            seconds by the source's clock.
 
         Raises
         ------
@@ -137,13 +137,13 @@ class HeadsetInlet:
             If the source closed the connection, or `close` was called.
         """
         if self._closed:
-            # liblsl would open the stream again without a word.
+            # liblsl would silently reopen the stream.
             raise HeadsetLostError("the connection was closed from this side")
-        # Asking costs a tenth of a pull; but only a pull tells of a closed connection.
-        self._asked += 1
-        if self._asked < _ASKED_BEFORE_PULL and self._inlet.samples_available() < worth:
+        # This check costs a tenth of a pull; but only a pull detects a closed connection.
+        self._calls += 1
+        if self._calls < _CALLS_BEFORE_PULL and self._inlet.samples_available() < min_samples:
             return self._nothing
-        self._asked = 0
+        self._calls = 0
         try:
             samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most)
         except pylsl.util.LostError as error:

@@ -1,7 +1,7 @@
-"""liblsl, the C library beneath pylsl: which one is loaded, or how to come by one.
+"""liblsl, the C library behind pylsl: which one is loaded, or how to get one.
 
-pylsl loads it on import, and without it that import fails. So nothing here imports pylsl but
-`load_library`, and whatever needs Lab Streaming Layer calls that first.
+pylsl loads it on import, and without it the import fails. So only `load_library` imports pylsl
+here, and anything that needs Lab Streaming Layer calls it first.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _BUILD = f"build liblsl 1.17.7 or newer from github.com/sccn/liblsl and {_NAME_I
 
 
 class LibraryError(EegEmotionError):
-    """liblsl is not there, cannot be loaded, or is too old."""
+    """liblsl is missing, cannot be loaded, or is too old."""
 
 
 class FoundBy(StrEnum):
-    """How pylsl came upon the library."""
+    """How pylsl found the library."""
 
     VARIABLE = "named by PYLSL_LIB"
     BUNDLED = "bundled with pylsl"
@@ -42,13 +42,13 @@ class Library:
     version
         Such as ``1.18``.
     build
-        What it says of its own build.
+        Its own description of its build.
     path
-        The file that is loaded.
+        The loaded file.
     found_by
         How it was found.
     notes
-        What is odd about the search, with the remedy.
+        What is unusual about the search, with the remedy.
     """
 
     version: str
@@ -60,14 +60,14 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides which liblsl can run here.
+    """The properties that decide which liblsl can run here.
 
     Attributes
     ----------
     system, architecture
-        As `platform` names them: ``Linux``, ``x86_64``.
+        As named by `platform`: ``Linux``, ``x86_64``.
     glibc
-        Its version; None where the C library is another one.
+        Its version; None if the C library is another one.
     """
 
     system: str
@@ -75,7 +75,7 @@ class Machine:
     glibc: tuple[int, int] | None
 
     def describe(self) -> str:
-        """Name it in words."""
+        """Return a description in words."""
         text = f"{self.system} {self.architecture}"
         if self.system != "Linux":
             return text
@@ -85,7 +85,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Look at the machine that this runs on."""
+    """Return the properties of this machine."""
     name, version = platform.libc_ver()
     numbers = version.split(".")
     glibc = (int(numbers[0]), int(numbers[1])) if name == "glibc" and len(numbers) > 1 else None
@@ -93,28 +93,28 @@ def this_machine() -> Machine:
 
 
 def remedy_for(machine: Machine) -> str:
-    """Return how to come by a liblsl on a machine where pylsl finds none."""
+    """Return how to get a liblsl on a machine where pylsl finds none."""
     if machine.system == "Darwin":
         return (
-            "on macOS, which was not tried, pylsl's makers name "
-            "'brew install labstreaminglayer/tap/lsl' or conda-forge's liblsl; if it is not found "
-            f"then, {_NAME_IT}"
+            "on macOS, which we have not tested, pylsl's documentation recommends "
+            "'brew install labstreaminglayer/tap/lsl' or conda-forge's liblsl; if it is still not "
+            f"found, {_NAME_IT}"
         )
     if machine.system != "Linux":
         return (
-            f"on {machine.system}, which was not tried, take liblsl from the releases at "
+            f"on {machine.system}, which we have not tested, get liblsl from the releases at "
             f"github.com/sccn/liblsl and {_NAME_IT}"
         )
     if machine.glibc is None or machine.glibc < (2, 28):
         return f"no ready-made liblsl is known for it: {_BUILD}"
     if machine.architecture in {"x86_64", "AMD64"} and machine.glibc >= (2, 35):
         return (
-            f"pylsl's wheel for it holds one: unset {_VARIABLE} and install pylsl again with "
+            f"pylsl's wheel for it includes one: unset {_VARIABLE} and reinstall pylsl with "
             "'pip install --force-reinstall --no-cache-dir pylsl'"
         )
     if machine.architecture in {"x86_64", "AMD64", "aarch64"}:
         return (
-            "pylsl's wheel for it holds none: install conda-forge's liblsl, or unpack "
+            "pylsl's wheel for it includes none: install conda-forge's liblsl, or unpack "
             "mne_lsl/lsl/lib/liblsl.so.1.17.7 from the wheel that "
             f"'pip download --no-deps mne-lsl' fetches, and {_NAME_IT}"
         )
@@ -122,18 +122,18 @@ def remedy_for(machine: Machine) -> str:
 
 
 def load_library() -> Library:
-    """Load liblsl, as importing pylsl does, and tell which one it is.
+    """Load liblsl, by importing pylsl, and return which one it is.
 
     Raises
     ------
     LibraryError
-        If there is none that serves, with the remedy for this machine.
+        If there is no usable one, with the remedy for this machine.
     """
     machine = this_machine()
     try:
         import pylsl
         from pylsl import lib as binding
-    # The second where the file that was loaded is some other library.
+    # AttributeError if the loaded file is some other library.
     except (RuntimeError, AttributeError) as error:
         why = str(error).split("\n")[0].split(". ")[0].rstrip(". ")
         raise LibraryError(
@@ -170,7 +170,7 @@ def _found_by(path: str, package: Path) -> FoundBy:
 
 
 def _loaded_file(named: str) -> str:
-    """Return the whole path of a library that may have been asked for by its bare name."""
+    """Return the full path of a library that may have been loaded by its bare name."""
     path = os.path.realpath(named)
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
@@ -188,7 +188,7 @@ def _notes() -> tuple[str, ...]:
         return ()
     what = "a folder" if os.path.isdir(named) else "no file"
     return (
-        f"{_VARIABLE} is {named!r}, which is {what}: pylsl skips it without a word. Name the "
+        f"{_VARIABLE} is {named!r}, which is {what}: pylsl silently skips it. Name the "
         "library's file, or unset it",
     )
 
@@ -199,7 +199,7 @@ def _variable_remedy() -> str:
         return ""
     if os.path.isfile(named):
         return (
-            f"{_VARIABLE} names {named!r}, so nothing else is tried: unset it, or name a liblsl "
+            f"{_VARIABLE} names {named!r}, so pylsl tries nothing else: unset it, or name a liblsl "
             "for this machine. If there is none: "
         )
     return f"{_notes()[0]}. If there is none: "

@@ -1,6 +1,6 @@
-"""A headset's stream of markers, as an LSL inlet, and what a marker says.
+"""A headset's marker stream, as an LSL inlet, and the content of markers.
 
-Anything may come on it, so nothing of it is trusted: what is no marker is text, and what is too
+It may carry anything, so nothing in it is trusted: what is not a marker is text, and what is too
 long is cut before it costs anything.
 """
 
@@ -21,23 +21,23 @@ LONGEST_TEXT = 300
 """Characters of a marker's text; the rest is cut."""
 
 _RATED = ("valence", "arousal")
-_LOWEST, _HIGHEST = 1.0, 9.0  # of the self-assessment manikins, as in DEAP
-_LONGEST_JSON_BYTES = 4096  # read in 20 µs; the text in it may be all escapes
+_LOWEST, _HIGHEST = 1.0, 9.0  # the self-assessment manikin scale, as in DEAP
+_LONGEST_JSON_BYTES = 4096  # parsed in 20 µs; the text in it may be all escapes
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # a lone surrogate cannot be encoded for subscribers
-_BUFFER_SECONDS = 1  # of an irregular stream liblsl makes that 100 markers
+_BUFFER_SECONDS = 1  # for an irregular stream, liblsl takes this as 100 markers
 
 
 class MarkersRefusedError(EegEmotionError):
-    """A stream of markers that is none of text."""
+    """A marker stream that does not carry text."""
 
 
 class MarkersLostError(EegEmotionError):
-    """The source of a stream of markers is gone."""
+    """The source of a marker stream is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkerContent:
-    """What a marker says.
+    """The content of a marker.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ class MarkerContent:
 
 
 def read_marker(data: bytes) -> MarkerContent:
-    """Read a marker: a JSON object with "text" and perhaps "ratings", else plain text."""
-    # Cut first: ten megabytes of one marker must not cost the time of the others.
+    """Parse a marker: a JSON object with "text" and optionally "ratings", or plain text."""
+    # Cut first: one marker of ten megabytes must not delay the others.
     raw = data[:_LONGEST_JSON_BYTES].decode("utf-8", "replace")
     try:
         found = json.loads(raw) if len(data) <= _LONGEST_JSON_BYTES else None
@@ -68,12 +68,13 @@ def read_marker(data: bytes) -> MarkerContent:
 
 
 class MarkerInlet:
-    """One open inlet of a stream of markers; it never waits, and needs no thread of ours.
+    """One open inlet of a marker stream; it never blocks, and needs no thread of ours.
 
     Parameters
     ----------
     info
-        As found. Its connection is opened in the background: markers from then on are given.
+        The discovered stream. The connection is opened in the background: markers sent from then
+        on are received.
 
     Raises
     ------
@@ -83,36 +84,36 @@ class MarkerInlet:
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
         is_text = info.channel_format() == pylsl.cf_string
-        # Of a stream with a rate liblsl would buffer as much as that rate says.
+        # For a stream with a nominal rate, liblsl would size the buffer by that rate.
         if not (is_text and info.channel_count() == 1 and info.nominal_srate() == 0.0):
             raise MarkersRefusedError(
-                f"found a stream of markers with {info.channel_count()} channels of "
+                f"found a marker stream with {info.channel_count()} channels of "
                 f"{'text' if is_text else 'numbers'} at {info.nominal_srate():g} Hz, expected one "
                 "channel of text (cf_string) at an irregular rate (0); its markers are not read"
             )
         self._closed = False
-        # As bytes: one that is not UTF-8 would fail here otherwise.
+        # As bytes: a marker that is not UTF-8 would otherwise fail here.
         self._inlet = pylsl.StreamInlet(
             info, max_buflen=_BUFFER_SECONDS, recover=False, as_numpy=True
         )
-        # Begins the connection; that it is not there yet, or was lost, shows in `pull`.
+        # Starts the connection; if it is not open yet, or was lost, `pull` will show that.
         with contextlib.suppress(TimeoutError, pylsl.util.TimeoutError, pylsl.util.LostError):
             self._inlet.open_stream(timeout=0.0)
 
     def pull(self, most: int) -> tuple[list[bytes], NDArray[np.float64], int]:
-        """Take what has come, without waiting.
+        """Return what has arrived, without blocking.
 
         Parameters
         ----------
         most
-            How many markers to take; what is there beyond is dropped unread.
+            The largest number of markers to return; any beyond are dropped unread.
 
         Returns
         -------
         tuple
             The markers, oldest first, their stamps `(markers,)` in seconds by the source's clock,
-            and how many more were dropped. What liblsl's own buffer of 100 dropped before is not
-            known.
+            and how many more were dropped. Those dropped earlier by liblsl's own buffer of 100 are
+            not counted.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class MarkerInlet:
             If the source closed the connection, or `close` was called.
         """
         if self._closed:
-            # liblsl would open the stream again without a word.
+            # liblsl would silently reopen the stream.
             raise MarkersLostError("the connection was closed from this side")
         try:
             values, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=most)
@@ -152,7 +153,7 @@ def _ratings(found: object) -> dict[str, float] | None:
         value = found.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        # One beyond the scale speaks for another scale, on which the other means something else.
+        # A value off the scale suggests another scale, on which both would mean something else.
         if not _LOWEST <= value <= _HIGHEST:
             return None
         values[name] = float(value)

@@ -1,7 +1,7 @@
-"""Predictions as LSL streams: one outlet for each headset, to be recorded beside its EEG.
+"""Predictions as LSL streams: one outlet per headset, to be recorded alongside its EEG.
 
-A sample is stamped with the end of its window, on LSL's own clock as the EEG is. LSL has no
-credentials: whoever is in reach reads every headset's outlet.
+A sample is stamped with the end of its window, on LSL's own clock like the EEG. LSL has no
+credentials: anyone in reach can read every headset's outlet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from eeg_emotion.publish.requests import EVERY_HEADSET
 logger = get_logger(__name__)
 
 STREAM_TYPE = "Emotion"
-"""Not EEG: no service, this one included, takes it for a headset."""
+"""Not EEG, so that no service, including this one, mistakes it for a headset."""
 
 CHANNELS = (
     ("arousal", "probability"),
@@ -40,16 +40,16 @@ CHANNELS = (
 """Label and unit of each channel."""
 
 REASON_BITS = {reason: 1 << place for place, reason in enumerate(Reason)}
-"""What each reason adds to the channel `reasons`; the stream's metadata state it too."""
+"""The bit of each reason in the channel `reasons`; the stream's metadata state it too."""
 
 _ROUND_SECONDS = 1.0  # how soon a forgotten headset's outlet is closed
-# liblsl takes 25 ms to close an outlet, nearly all of it waiting; a few hundred must not hold up
-# the daemon's exit.
+# liblsl takes 25 ms to close an outlet, nearly all of it waiting; a few hundred must not delay the
+# daemon's exit.
 _CLOSED_AT_ONCE = 32
 
 
 def values_of(prediction: Prediction) -> list[float]:
-    """Return a prediction's values in the order of `CHANNELS`; NaN where there is no score."""
+    """Return a prediction's values in the order of `CHANNELS`; NaN for a missing score."""
     arousal, valence = prediction.arousal, prediction.valence
     return [
         math.nan if arousal.probability is None else arousal.probability,
@@ -63,16 +63,16 @@ def values_of(prediction: Prediction) -> list[float]:
 
 
 def stream_info(headset: Headset, card: ModelCard, filter_seconds: float) -> pylsl.StreamInfo:
-    """Describe a headset's stream of predictions.
+    """Return the description of a headset's prediction stream.
 
     Parameters
     ----------
     headset
-        Whose they are.
+        The headset.
     card
-        The model they come from.
+        The model that makes the predictions.
     filter_seconds
-        How much older than its stamp the activity is that a window shows.
+        By how much the activity in a window is older than its stamp.
     """
     info = pylsl.StreamInfo(
         f"{headset.id} emotion",
@@ -94,7 +94,7 @@ def stream_info(headset: Headset, card: ModelCard, filter_seconds: float) -> pyl
         window_seconds=f"{card.window_seconds:g}",
         hop_seconds=f"{card.hop_seconds:g}",
         delay_seconds=f"{filter_seconds:.4f}",
-        stamp="when the window's last sample was taken; what it shows is delay_seconds older",
+        stamp="when the window's last sample was taken; its content is delay_seconds older",
         scores="probability of high; NaN where valid is 0",
     )
     _fill(
@@ -113,21 +113,21 @@ def stream_info(headset: Headset, card: ModelCard, filter_seconds: float) -> pyl
 class Outlets:
     """Follows the bus and pushes each prediction into its headset's outlet.
 
-    An outlet is opened at a headset's first prediction, outlives its losses and reconnections, and
+    An outlet is opened at a headset's first prediction, stays open while the headset is lost, and
     is closed once the headset is forgotten.
 
     Parameters
     ----------
     bus
-        Where predictions come from.
+        The source of the predictions.
     headsets
-        Tells what a headset is.
+        The known headsets.
     card
         The model.
     utc_offset
-        Gives the seconds to add to this machine's LSL clock to have Unix time. Windows were dated
-        with it shortly before, so stamps are right to some 0.1 ms, and to how far the machine's
-        clock was set in between.
+        Returns the seconds to add to this machine's LSL clock for Unix time. Windows were dated
+        with it shortly before, so stamps are accurate to some 0.1 ms, unless the machine's clock
+        was set in between.
     """
 
     def __init__(
@@ -144,12 +144,12 @@ class Outlets:
         self._open: dict[str, pylsl.StreamOutlet | None] = {}
 
     async def run(self) -> None:
-        """Push until cancelled; then close all outlets."""
+        """Push predictions until cancelled; then close all outlets."""
         wake = asyncio.Event()
         outbox = Outbox(wake.set)
         self._bus.attach(outbox, lambda headset: True)
         self._bus.subscribe(outbox, [EVERY_HEADSET])
-        # Opening and closing are left to threads: either can hold up the event loop.
+        # Outlets are opened and closed in threads: either can block the event loop.
         with ThreadPoolExecutor(_CLOSED_AT_ONCE, thread_name_prefix="outlet") as threads:
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -169,7 +169,7 @@ class Outlets:
         if prediction.headset not in self._open:
             headset = self._headsets.headset(prediction.headset)
             if headset is None:
-                return  # forgotten while its prediction was on the way
+                return  # forgotten while its prediction was on its way
             filter_seconds = prediction.latency_ms.filter / 1e3
             info = stream_info(headset, self._card, filter_seconds)
             try:
@@ -178,7 +178,7 @@ class Outlets:
                 )
                 self._open[headset.id] = await opening
             except RuntimeError as error:
-                # Said once: what keeps one outlet from opening keeps it so every second.
+                # Logged once: the same cause would prevent opening it every second.
                 self._open[headset.id] = None
                 logger.warning("outlet cannot be opened", headset=headset.id, why=str(error))
         outlet = self._open[prediction.headset]
@@ -193,7 +193,7 @@ class Outlets:
 
     async def _close(self, headsets: list[str], threads: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        # pylsl closes an outlet with the last reference to it, so a thread must drop that one.
+        # pylsl closes an outlet when its last reference is dropped, so a thread must drop it.
         boxes = [[self._open.pop(name)] for name in headsets]
         await asyncio.gather(*(loop.run_in_executor(threads, box.clear) for box in boxes))
 

@@ -1,7 +1,7 @@
 """One thread that reads all inlets in turn.
 
 Measured: 256 inlets of 32 channels at 128 Hz, read every 4 ms by one thread, cost 35 % of a core;
-a thread for each does not scale. What arrives is processed in the same thread, so nothing queues
+one thread per inlet does not scale. Samples are processed in the same thread, so nothing queues
 between reading and the model.
 """
 
@@ -23,50 +23,50 @@ from eeg_emotion.lsl.inlet import HeadsetLostError
 logger = get_logger(__name__)
 
 _PERIOD_SECONDS = 0.004  # adds 2 ms on average to a window's age, for a few percent of a core
-# Asking an inlet costs the same whether it brings anything, so many are asked less often: 256 every
-# 32 ms.
+# Reading an inlet costs the same whether or not anything has arrived, so many are read less often:
+# 256 every 32 ms.
 _INLETS_A_PERIOD = 32
-_CLOCK_SECONDS = 5.0  # how often each clock offset is refreshed
+_CLOCK_SECONDS = 5.0  # the interval of refreshing each clock offset
 
 
 class PolledInlet(Protocol):
     """What the poller needs of an inlet."""
 
-    def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-        """Take what has arrived, without waiting; fewer samples than are `worth` it may stay."""
+    def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Return what has arrived, without blocking; fewer than `min_samples` may be left."""
         ...
 
     def refresh_clock_offset(self) -> None:
-        """Take over the newest clock offset."""
+        """Update to the newest clock offset."""
         ...
 
 
 class Listener(Protocol):
-    """Who is told, in the poller's thread, what an inlet brings."""
+    """Receives, in the poller's thread, what an inlet delivers."""
 
     @property
-    def worth(self) -> int:
-        """With how many samples something can be done."""
+    def min_samples(self) -> int:
+        """The fewest samples that are useful now."""
         ...
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-        """Take `(channels, samples)` and their stamps."""
+        """Handle `(channels, samples)` and their stamps `(samples,)`, seconds."""
         ...
 
     def lost(self) -> None:
-        """Hear that the source closed the connection; nothing follows."""
+        """Handle the end of the connection by its source; nothing follows."""
         ...
 
 
 class Poller:
-    """Reads inlets and hands what they bring to their listeners.
+    """Reads inlets and passes what arrives to their listeners.
 
     Parameters
     ----------
     round_over
         Called in the poller's thread each time all inlets have been read once.
     clock
-        Seconds; says when the clock offsets are due.
+        Seconds; for the interval of refreshing clock offsets.
     """
 
     def __init__(
@@ -83,36 +83,36 @@ class Poller:
             self._inlets[key] = _Polled(inlet, listener, self._clock() + _CLOCK_SECONDS)
 
     def remove(self, key: str) -> None:
-        """Read it no more. A round that is under way may still hand over its samples."""
+        """Stop reading an inlet. A round under way may still deliver its samples."""
         with self._lock:
             self._inlets.pop(key, None)
 
     def run(self, stop: Callable[[float], bool]) -> None:
-        """Read until `stop(seconds)`, which waits that long, says so."""
+        """Read until `stop(seconds)`, which waits that long, returns True."""
         inlets: list[tuple[str, _Polled]] = []
         while not stop(_PERIOD_SECONDS * max(1, math.ceil(len(inlets) / _INLETS_A_PERIOD))):
             with self._lock:
                 inlets = list(self._inlets.items())
-            # What stays in an inlet is lost if its source goes: it is left there only where
-            # taking it piece by piece would cost too much.
+            # Samples left in an inlet are lost if its source goes, so they are left only if
+            # reading them piece by piece would cost too much.
             sparing = len(inlets) > _INLETS_A_PERIOD
             for key, polled in inlets:
                 try:
-                    self._read(polled, polled.listener.worth if sparing else 1)
+                    self._read(polled, polled.listener.min_samples if sparing else 1)
                 except HeadsetLostError:
                     self.remove(key)
                     polled.listener.lost()
-                except Exception:  # whatever it is, the others' lines go on
+                except Exception:  # whatever it is, the other inlets continue
                     logger.exception("stream cannot be read", stream=key)
                     self.remove(key)
                     polled.listener.lost()
             self._round_over()
 
-    def _read(self, polled: _Polled, worth: int) -> None:
+    def _read(self, polled: _Polled, min_samples: int) -> None:
         if self._clock() >= polled.clock_due:
             polled.clock_due = self._clock() + _CLOCK_SECONDS
             polled.inlet.refresh_clock_offset()
-        samples, stamps = polled.inlet.pull(worth)
+        samples, stamps = polled.inlet.pull(min_samples)
         if len(stamps):
             polled.listener.samples(samples, stamps)
 

@@ -1,1 +1,1 @@
-"""What the service counts and measures of itself."""
+"""What the service counts and measures about itself."""

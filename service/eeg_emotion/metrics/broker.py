@@ -11,25 +11,25 @@ from prometheus_client.registry import Collector
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What has passed between a process and the broker since it started.
+    """Counts of the traffic between a process and the broker since the process started.
 
     Attributes
     ----------
     connected
-        Whether the broker is there now.
-    sent, heard
-        Messages given to it, and taken from it.
+        Whether the broker is connected now.
+    sent, received
+        Messages sent to the broker, and received from it.
     dropped
-        Messages that it could not be given in time.
+        Messages that could not be sent in time.
     refetched, holes
-        Predictions that were missed and asked for; how often some could not be had any more.
+        Predictions that were missed and fetched again; how often some were no longer available.
     ingests
-        Those that are there, as a gateway sees it.
+        The number of ingests that a gateway currently sees.
     """
 
     connected: bool
     sent: int = 0
-    heard: int = 0
+    received: int = 0
     dropped: int = 0
     refetched: int = 0
     holes: int = 0
@@ -37,7 +37,7 @@ class Traffic:
 
 
 class BrokerCollector(Collector):
-    """What is read only when it is asked for."""
+    """Metrics that are read only when scraped."""
 
     def __init__(self, read: Callable[[], Traffic]) -> None:
         self._read = read
@@ -46,22 +46,22 @@ class BrokerCollector(Collector):
         """Return the broker's numbers as they are now."""
         traffic = self._read()
         for name, text, value in (
-            ("connected", "Whether the broker is there: 1 or 0.", float(traffic.connected)),
-            ("ingests", "Ingests that are there, as a gateway sees it.", traffic.ingests),
+            ("connected", "Whether the broker is connected: 1 or 0.", float(traffic.connected)),
+            ("ingests", "Ingests that a gateway currently sees.", traffic.ingests),
         ):
             yield GaugeMetricFamily(f"emotion_broker_{name}", text, value)
         for name, text, value in (
-            ("messages_sent", "Messages given to the broker.", traffic.sent),
-            ("messages_heard", "Messages taken from the broker.", traffic.heard),
-            ("messages_dropped", "Messages that it could not be given in time.", traffic.dropped),
+            ("messages_sent", "Messages sent to the broker.", traffic.sent),
+            ("messages_heard", "Messages received from the broker.", traffic.received),
+            ("messages_dropped", "Messages that could not be sent in time.", traffic.dropped),
             (
                 "predictions_refetched",
-                "Predictions that were missed and asked for.",
+                "Predictions that were missed and fetched again.",
                 traffic.refetched,
             ),
             (
                 "holes",
-                "How often missed predictions could not be had any more.",
+                "How often missed predictions were no longer available.",
                 traffic.holes,
             ),
         ):

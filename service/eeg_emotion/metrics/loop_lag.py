@@ -1,4 +1,4 @@
-"""How late the event loop is: everything that is sent and answered waits for it."""
+"""The event loop's lag: everything that is sent and answered waits for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PERIOD_SECONDS = 0.25
 
 
 class LoopLag:
-    """Sleeps again and again, and measures by how much too long.
+    """Sleeps repeatedly, and measures how late each sleep ends.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class LoopLag:
 
     @property
     def seconds(self) -> float:
-        """Return the last lag, or the present one where that is already longer."""
+        """Return the last lag in seconds, or the current one if that is already longer."""
         overdue = 0.0 if self._due is None else self._clock() - self._due
         return max(self._measured, overdue)
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told. No label names a headset or a person: there may be any number."""
+"""The Prometheus metrics. No label names a headset or a person: there may be any number."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.messages import Prediction
 
 TRANSPORTS = ("websocket", "sse")
-"""How a subscriber may be connected."""
+"""The transports of subscribers."""
 
 REFUSALS = ("draining", "connection_cap", "origin", "credentials", "scope")
 """Why a request or a connection may be refused."""
 
-# From a fraction of a window's cost here to well beyond the time for which a result is of use.
+# From a fraction of a window's cost to well beyond the time for which a result is useful.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """The service's counters, in a registry of their own.
+    """The service's metrics, in their own registry.
 
     Parameters
     ----------
     clock
-        Tells what belongs to the last minute; seconds.
+        Monotonic seconds, for the statistics of the last minute.
 
     Attributes
     ----------
@@ -47,15 +47,15 @@ class Metrics:
         Counts messages written to subscribers' sockets.
     conflated
         Counts messages that were replaced by newer ones before they could be written.
-    lately
-        The last minute, for people.
+    recent
+        Statistics of the last minute.
     subscribers
         How many are connected, by transport.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.lately = RollingStats(clock)
+        self.recent = RollingStats(clock)
         self.subscribers = dict.fromkeys(TRANSPORTS, 0)
         self.registry = registry = CollectorRegistry()
         self._samples = Counter(
@@ -63,7 +63,7 @@ class Metrics:
         )
         self._missing = Counter(
             "emotion_eeg_samples_missing",
-            "Samples that never came, as the gaps between stamps tell.",
+            "Samples that never arrived, from the gaps between stamps.",
             registry=registry,
         )
         self._windows = Counter(
@@ -74,12 +74,12 @@ class Metrics:
         )
         self._superseded = Counter(
             "emotion_windows_superseded",
-            "Windows that were not judged as a newer one was complete already.",
+            "Windows that were not assessed because a newer one was complete.",
             registry=registry,
         )
         self._inference = Histogram(
             "emotion_inference_duration_seconds",
-            "Time in the model for one valid window.",
+            "Time spent in the model for one valid window.",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -91,8 +91,8 @@ class Metrics:
         )
         self._latency = Histogram(
             "emotion_end_to_end_latency_seconds",
-            "From a window's last sample to the writing of its prediction to subscribers, once for "
-            "each slice of them.",
+            "From a window's last sample to the writing of its prediction to subscribers, once per "
+            "slice of subscribers.",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -112,7 +112,7 @@ class Metrics:
         )
         self.conflated = Counter(
             "emotion_messages_conflated",
-            "Messages of any kind replaced by newer ones, as their subscriber took them slowly.",
+            "Messages of any kind replaced by newer ones because their subscriber was slow.",
             registry=registry,
         )
         self._refused = Counter(
@@ -129,36 +129,36 @@ class Metrics:
         )
         self._alarms = Counter(
             "emotion_alarms",
-            "Changes of alarms that were told.",
+            "Changes of alarms that were published.",
             ["severity", "change"],
             registry=registry,
         )
         self._deliveries = Counter(
             "emotion_deliveries",
-            "Attempts to deliver changes of alarms, by where to and what came of it.",
+            "Attempts to deliver changes of alarms, by target and outcome.",
             ["target", "outcome"],
             registry=registry,
         )
         self._undelivered = Gauge(
             "emotion_events_undelivered",
-            "Changes of alarms that wait to be delivered.",
+            "Changes of alarms waiting to be delivered.",
             ["target"],
             registry=registry,
         )
         self._unwritten = Gauge(
             "emotion_events_unwritten",
-            "Changes of alarms that the event store does not have yet; 0 unless it fails.",
+            "Changes of alarms not yet in the event store; 0 unless it fails.",
             registry=registry,
         )
         self._lag = Histogram(
             "emotion_event_loop_lag_seconds",
-            "By how much too late the event loop is, measured four times a second.",
+            "How late the event loop is, measured four times a second.",
             buckets=_SECONDS,
             registry=registry,
         )
         self._model = Gauge(
             "emotion_model_info",
-            "The model that is served.",
+            "The model being served.",
             ["name", "version", "sha256"],
             registry=registry,
         )
@@ -167,7 +167,7 @@ class Metrics:
         )
         build.labels(eeg_emotion.__version__, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
-        # A series that begins with its first event has lost that one for `rate`.
+        # A series that only begins with its first event loses that event for `rate`.
         for outcome in ("valid", *Reason):
             self._windows.labels(outcome)
         for reason in REFUSALS:
@@ -181,12 +181,12 @@ class Metrics:
             self.connected(transport, 0)
         self.show({})
 
-    def heard(self, *, samples: int, missing: int, superseded: int) -> None:
-        """Count what a headset brought, and what it did not."""
+    def on_samples(self, *, samples: int, missing: int, superseded: int) -> None:
+        """Count received and missing samples, and superseded windows, of a headset."""
         self._samples.inc(samples)
         self._missing.inc(missing)
         self._superseded.inc(superseded)
-        self.lately.heard(samples, missing)
+        self.recent.on_samples(samples, missing)
 
     def observe(self, prediction: Prediction) -> None:
         """Count one prediction."""
@@ -196,31 +196,31 @@ class Metrics:
             self._inference.observe(prediction.latency_ms.inference / 1e3)
 
     def observe_delivery(self, seconds: float) -> None:
-        """Take the time from a window's end to the writing of its prediction."""
+        """Add the time in seconds from a window's end to the writing of its prediction."""
         seconds = max(0.0, seconds)  # the wearer's clock may be ahead of ours by a little
         self._latency.observe(seconds)
-        self.lately.delivered(seconds)
+        self.recent.delivered(seconds)
 
-    def told(self, alarm: Alarm) -> None:
+    def on_alarm(self, alarm: Alarm) -> None:
         """Count a change of an alarm."""
         self._alarms.labels(alarm.severity, alarm.change).inc()
 
     def delivered_to(self, target: str, outcome: str) -> None:
-        """Count an attempt to deliver one."""
+        """Count an attempt to deliver a change of an alarm."""
         self._deliveries.labels(target, outcome).inc()
 
     def show_events(self, *, undelivered: Mapping[str, int], unwritten: int) -> None:
-        """Show how many changes of alarms wait, and for what."""
+        """Set how many changes of alarms wait to be delivered, by target, and to be stored."""
         for target, count in undelivered.items():
             self._undelivered.labels(target).set(count)
         self._unwritten.set(unwritten)
 
     def observe_lag(self, seconds: float) -> None:
-        """Take a measured lag of the event loop."""
+        """Add a measured lag of the event loop, seconds."""
         self._lag.observe(seconds)
 
     def show(self, states: Mapping[State, int]) -> None:
-        """Show how many headsets are in each state."""
+        """Set how many headsets are in each state."""
         for state in State:
             self._headsets.labels(state).set(states.get(state, 0))
 
@@ -229,11 +229,11 @@ class Metrics:
         self.registry.register(BrokerCollector(read))
 
     def show_model(self, *, name: str, version: str, sha256: str) -> None:
-        """Show which model is served."""
+        """Set which model is served."""
         self._model.labels(name, version, sha256).set(1)
 
     def connected(self, transport: str, by: int) -> None:
-        """Count subscribers in, or with a negative number out."""
+        """Add subscribers, or with a negative number remove them."""
         self.subscribers[transport] += by
         self._connected.labels(transport).set(self.subscribers[transport])
 

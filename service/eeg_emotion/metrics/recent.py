@@ -1,4 +1,4 @@
-"""The last minute in numbers, for people who ask how it goes; Prometheus keeps its own past."""
+"""Statistics of the last minute, for `/readyz`; Prometheus keeps its own history."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 import numpy as np
 
 MINUTE_SECONDS = 60.0
-_MOST_LATENCIES = 4096  # at 500 slices of subscribers a second the last 8 s, which is lately enough
+_MOST_LATENCIES = 4096  # at 500 slices of subscribers a second, the last 8 s, recent enough
 
 
 @dataclass(frozen=True, slots=True)
 class Deficit:
-    """How many samples came and how many should have come besides."""
+    """How many samples arrived, and how many are missing."""
 
     received: int
     missing: int
 
     @property
     def share(self) -> float:
-        """Return the missing ones' share of all that there should be, 0 to 1."""
+        """Return the share of missing samples, 0 to 1."""
         return self.missing / max(1, self.received + self.missing)
 
 
 class RollingStats:
-    """Keeps what the last minute brought.
+    """Statistics over a sliding minute.
 
     Parameters
     ----------
     clock
-        Tells what is older; seconds.
+        Monotonic; seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -39,8 +39,8 @@ class RollingStats:
         self._samples: deque[tuple[int, int, int]] = deque()  # whole second, received, missing
         self._latencies: deque[tuple[float, float]] = deque(maxlen=_MOST_LATENCIES)
 
-    def heard(self, received: int, missing: int) -> None:
-        """Take in samples, and how many were missing before them."""
+    def on_samples(self, received: int, missing: int) -> None:
+        """Count samples, and those missing before them."""
         second = int(self._clock())
         if self._samples and self._samples[-1][0] == second:
             _, before, missed = self._samples.pop()
@@ -50,12 +50,12 @@ class RollingStats:
             self._samples.popleft()
 
     def delivered(self, seconds: float) -> None:
-        """Take in the time from a window's end to the writing of its prediction."""
+        """Add the time in seconds from a window's end to the writing of its prediction."""
         self._latencies.append((self._clock(), seconds))
 
     @property
     def deficit(self) -> Deficit:
-        """Count the samples of the last minute."""
+        """The sample counts of the last minute."""
         since = int(self._clock()) - MINUTE_SECONDS
         kept = [item for item in self._samples if item[0] > since]
         return Deficit(sum(item[1] for item in kept), sum(item[2] for item in kept))

@@ -90,7 +90,7 @@ class OfflineRun:
 
     def describe_layout(self) -> str:
         """Return what is used, filled in and dropped, and the unit, as far as that is known."""
-        if self._monitor.weighing:
+        if self._monitor.is_inferring_unit:
             return (
                 "the recording does not state its unit, which would have been judged by the "
                 f"amplitude of its first {NEEDED_SECONDS:g} s"
@@ -110,10 +110,10 @@ class OfflineRun:
             If the recording cannot be read, or holds no sample.
         """
         self._monitor = self._new_monitor()
-        numbered = PredictionSequence(headset=self.headset, epoch="offline")
+        sequence = PredictionSequence(headset=self.headset, epoch="offline")
         waiting: list[tuple[PredictionSequence, AssessedWindow]] = []
         for judged in self._judged():
-            waiting.append((numbered, judged))
+            waiting.append((sequence, judged))
             if len(waiting) == _SCORED_AT_ONCE:
                 yield from predict(self._model, waiting, self._clock)
                 waiting = []

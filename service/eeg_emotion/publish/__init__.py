@@ -1,1 +1,1 @@
-"""What is told to subscribers: messages, bus and outbox. Pure, no I/O."""
+"""Publishing to subscribers: messages, bus, outbox and session. Pure, no I/O."""

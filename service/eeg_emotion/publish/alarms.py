@@ -1,4 +1,4 @@
-"""What is told of alarms: their changes as they happen, and those that are raised."""
+"""Messages about alarms: their changes as they happen, and those that are raised."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Severity(StrEnum):
 
 
 class AlarmChange(StrEnum):
-    """What became of an alarm."""
+    """How an alarm changed."""
 
     RAISED = "raised"
     ACKNOWLEDGED = "acknowledged"
-    """Somebody has seen it; it is still raised."""
+    """Someone has seen it; it is still raised."""
     CLEARED = "cleared"
 
 
@@ -41,14 +41,14 @@ class RaisedAlarm(Message):
 
 
 class Evidence(Message):
-    """What was known of the headset when an alarm changed."""
+    """The state of the headset when an alarm changed."""
 
     state: State | None
     epoch: str | None
     seq: Annotated[int, Field(ge=0)] | None
-    """Of the window that was judged; null where none was."""
+    """Of the window that was evaluated; null if there was none."""
     arousal: float | None
-    """The probability of "high"; null where the window has no score."""
+    """The probability of "high"; null if the window has no score."""
     valence: float | None
     quality: float | None
     reasons: tuple[str, ...]
@@ -57,26 +57,26 @@ class Evidence(Message):
 class Alarm(Message):
     """A change of an alarm: the same on the WebSocket, to webhooks, by MQTT and in the store.
 
-    It may come twice, after a crash between its sending and the receipt; `id` tells.
+    It may arrive twice, after a crash between sending and receipt; use `id` to detect that.
     """
 
     type: Literal["alarm"] = "alarm"
     id: str
-    """Of this change: `alarm` and the change."""
+    """Identifies this change: `alarm` and the change."""
     alarm: str
-    """Of the alarm: the same from its beginning to its end."""
+    """Identifies the alarm from its raising to its clearing."""
     headset: str
     rule: str
     severity: Severity
     text: str
-    """What the alarm says to a person."""
+    """The alarm's text, for people."""
     change: AlarmChange
     time: float
-    """Unix seconds, UTC: the end of the window that decided it, or when it was told."""
+    """Unix seconds, UTC: the end of the window that caused it, or when it was published."""
     by: str | None
-    """Who acknowledged it; null for the others."""
+    """Who acknowledged it; null for other changes."""
     note: str | None
-    """What they noted, or why it was cleared if not by its rule."""
+    """Their note, or why the alarm was cleared if not by its rule."""
     evidence: Evidence | None
     """Null for an acknowledgement."""
     simulated: bool

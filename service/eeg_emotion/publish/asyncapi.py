@@ -1,7 +1,7 @@
-"""The protocol as documents for tools: AsyncAPI 3 and JSON Schema, made from the message types.
+"""The protocol as documents for tools: AsyncAPI 3 and JSON Schema, generated from the messages.
 
-`make protocol` writes them into ``service/``; the running service gives the first at
-``/asyncapi.json``. The words are in ``service/PROTOCOL.md``.
+`make protocol` writes them into ``service/``; the running service serves the first at
+``/asyncapi.json``. The explanation is in ``service/PROTOCOL.md``.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from eeg_emotion.publish.messages import (
 from eeg_emotion.publish.requests import REQUESTS, AnyRequest, Request
 
 SENT: tuple[type[Message], ...] = get_args(TypedMessage)
-"""What the service says on the WebSocket."""
+"""The messages that the service sends on the WebSocket."""
 
-HEARD: tuple[type[Request], ...] = get_args(get_args(AnyRequest)[0])
-"""What it understands."""
+RECEIVED: tuple[type[Request], ...] = get_args(get_args(AnyRequest)[0])
+"""The messages that it accepts."""
 
 SENT_AS_EVENTS: tuple[type[Message], ...] = (
     Subscribed,
@@ -54,17 +54,17 @@ SENT_AS_EVENTS: tuple[type[Message], ...] = (
     Marker,
     GoingAway,
 )
-"""What it says by Server-Sent Events: no greeting, no details, and nothing is asked there."""
+"""The messages that it sends as Server-Sent Events: no welcome, no details, no answers."""
 
 _Sent = Annotated[TypedMessage, Field(discriminator="type")]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Schema(GenerateJsonSchema):
-    """Pydantic's schemas as the wire has them.
+    """Pydantic's schemas, adapted to the wire.
 
-    A message states all its fields, those with a default too. It may get further ones within a
-    version, so a schema that refused them would break a client that checks by it.
+    A message states all its fields, including those with a default. It may gain fields within a
+    version, so a schema that refused them would break clients that validate with it.
     """
 
     def field_title_should_be_set(self, schema: object) -> bool:
@@ -91,7 +91,7 @@ class _Schema(GenerateJsonSchema):
 
 @cache
 def documents() -> Mapping[str, str]:
-    """Make every document: its text by its path in ``service/``."""
+    """Return the text of every document, by its path in ``service/``."""
     made = {
         "asyncapi.json": asyncapi(),
         "schema/server.json": server_schema(),
@@ -104,28 +104,28 @@ def documents() -> Mapping[str, str]:
 
 
 def server_schema() -> dict[str, Any]:
-    """Make the JSON Schema of each message from the service."""
+    """Return the JSON Schema of the messages from the service."""
     schema = TypeAdapter[Any](_Sent).json_schema(mode="serialization", schema_generator=_Schema)
     return {"$schema": _DIALECT, "title": f"{PROTOCOL}, from the service", **schema}
 
 
 def client_schema() -> dict[str, Any]:
-    """Make the JSON Schema of each message from the client."""
+    """Return the JSON Schema of the messages from the client."""
     schema = REQUESTS.json_schema(mode="validation", schema_generator=_Schema)
     return {"$schema": _DIALECT, "title": f"{PROTOCOL}, from the client", **schema}
 
 
 def asyncapi() -> dict[str, Any]:
-    """Make the AsyncAPI 3.0 document."""
+    """Return the AsyncAPI 3.0 document."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "eeg-emotion",
             "version": eeg_emotion.__version__,
             "description": (
-                "Arousal and valence from EEG, as they are estimated. What is promised, and how a "
-                "client should behave, is in service/PROTOCOL.md. A client ignores fields and "
-                "types that it does not know."
+                "Arousal and valence from EEG, as they are estimated. For the protocol's promises "
+                "and how a client should behave, see service/PROTOCOL.md. A client ignores fields "
+                "and types that it does not know."
             ),
             "license": {"name": "MIT"},
         },
@@ -136,22 +136,22 @@ def asyncapi() -> dict[str, Any]:
         },
         "channels": {"stream": _stream(), "headset": _headset()},
         "operations": {
-            "send": _operation("send", "stream", SENT, "What the service says."),
-            "receive": _operation("receive", "stream", HEARD, "What a client may say."),
+            "send": _operation("send", "stream", SENT, "Messages from the service."),
+            "receive": _operation("receive", "stream", RECEIVED, "Messages from a client."),
             "sendEvents": _operation(
-                "send", "headset", SENT_AS_EVENTS, "What the service says of one headset."
+                "send", "headset", SENT_AS_EVENTS, "Messages from the service about one headset."
             ),
         },
         "components": {
-            "messages": {_name(model): _message(model) for model in (*SENT, *HEARD)},
-            "schemas": {**_schemas(SENT, "serialization"), **_schemas(HEARD, "validation")},
+            "messages": {_name(model): _message(model) for model in (*SENT, *RECEIVED)},
+            "schemas": {**_schemas(SENT, "serialization"), **_schemas(RECEIVED, "validation")},
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
                     "description": (
-                        "A key or token, where the service asks for one; on the WebSocket a "
-                        "`hello` may carry it instead. Never in a URL."
+                        "A key or token, if the service requires one; on the WebSocket, `hello` "
+                        "may carry it instead. Never put it in a URL."
                     ),
                 }
             },
@@ -173,11 +173,10 @@ def _stream() -> dict[str, Any]:
         "address": "/v1/stream",
         "title": "WebSocket",
         "description": (
-            "One JSON object in each text message. What the service closes with is in "
-            "`x-close-codes`."
+            "One JSON object per text message. The service's close codes are in `x-close-codes`."
         ),
         "servers": [{"$ref": "#/servers/websocket"}],
-        "messages": _references(*SENT, *HEARD),
+        "messages": _references(*SENT, *RECEIVED),
         "bindings": {
             "ws": {
                 "method": "GET",
@@ -211,7 +210,7 @@ def _headset() -> dict[str, Any]:
         "title": "Server-Sent Events",
         "description": (
             "An event is named after its message's `type`; a prediction's id is its `epoch:seq`, "
-            "which comes back as `Last-Event-ID`."
+            "which the client sends back as `Last-Event-ID`."
         ),
         "servers": [{"$ref": "#/servers/http"}],
         "parameters": {"headset": {"description": "A headset's id."}},
@@ -277,6 +276,6 @@ def _schemas(models: Iterable[type[BaseModel]], mode: JsonSchemaMode) -> dict[st
 
 
 def _name(model: type[BaseModel]) -> str:
-    """Return the `type` that a message has on the wire."""
+    """Return a message's `type` on the wire."""
     (name,) = get_args(model.model_fields["type"].annotation)
     return str(name)

@@ -1,4 +1,4 @@
-"""The bus: from the lines of the headsets to every subscriber. Pure, no I/O."""
+"""The bus: from the headsets' pipelines to every subscriber. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Published = Prediction | Status | Baseline | Detail | Alarm | Marker
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a subscription gives of the past.
+    """What a subscription recovers of the past.
 
     Attributes
     ----------
     recovered
-        True where exactly the missed predictions are given, false where they cannot be told; None
-        where nothing was to be resumed.
+        True if exactly the missed predictions follow, False if they are not available; None if
+        nothing was to be resumed.
     missed
-        How many are given.
+        How many missed predictions follow.
     """
 
     recovered: bool | None
@@ -54,14 +54,14 @@ class _Follower:
 
 
 class Bus:
-    """Hands each message to the outboxes that follow its headset, encoded once.
+    """Passes each message to the outboxes that follow its headset, encoded once.
 
-    It is used from one thread, the event loop's.
+    Use it only from the event loop's thread.
 
     Parameters
     ----------
     clock
-        Tells how old a prediction is; seconds.
+        Monotonic seconds; for the age of predictions.
     utc
         Dates events; Unix seconds.
     """
@@ -80,16 +80,16 @@ class Bus:
         self._present: dict[str, Frame] = {}
         self._listeners: list[Callable[[Prediction | Status], None]] = []
 
-    def listen(self, heard: Callable[[Prediction | Status], None]) -> None:
-        """Have each prediction and state given to a part of this process, before subscribers."""
-        self._listeners.append(heard)
+    def listen(self, listener: Callable[[Prediction | Status], None]) -> None:
+        """Call a function with each prediction and state, before subscribers receive it."""
+        self._listeners.append(listener)
 
     def attach(self, outbox: Outbox, may_read: Callable[[str], bool]) -> None:
-        """Know an outbox, and what it may be given; it follows nothing yet."""
+        """Add an outbox, with the headsets it may read; it follows nothing yet."""
         self._followers[outbox] = _Follower(may_read, set(), set())
 
     def detach(self, outbox: Outbox) -> None:
-        """Forget an outbox; what waits in it is dropped."""
+        """Remove an outbox; its pending messages are dropped."""
         self._followers.pop(outbox, None)
         for index in (self._by_headset, self._by_detail):
             for outboxes in index.values():
@@ -97,26 +97,26 @@ class Bus:
 
     @property
     def subscribers(self) -> int:
-        """How many outboxes are attached."""
+        """The number of attached outboxes."""
         return len(self._followers)
 
     def subscribe(
         self, outbox: Outbox, names: Iterable[str], resume: Mapping[str, Position] | None = None
     ) -> list[tuple[str, Recovery]]:
-        """Follow headsets: of each its state, and what was missed or is newest, come first.
+        """Follow headsets; the state of each and its missed or newest predictions come first.
 
         Parameters
         ----------
         outbox
             An attached one.
         names
-            Ids, known or yet to come, or `EVERY_HEADSET`.
+            Ids, known or not yet known, or `EVERY_HEADSET`.
         resume
-            For headsets among them, the last prediction that the subscriber has.
+            For headsets among them, the position of the subscriber's last prediction.
 
         Returns
         -------
-        What is given of the past: for each headset that is resumed, and for each other name.
+        What is recovered, for each headset that is resumed and for each other name.
         """
         follower = self._followers[outbox]
         before = {headset for headset in self._known() if follower.follows(headset)}
@@ -140,7 +140,7 @@ class Bus:
         return list(recoveries.items())
 
     def unsubscribe(self, outbox: Outbox, *headsets: str) -> None:
-        """Follow headsets no longer, nor their details; what waits of them is dropped."""
+        """Stop following headsets and their details; their pending messages are dropped."""
         follower = self._followers[outbox]
         before = [headset for headset in self._known() if follower.follows(headset)]
         follower.headsets.difference_update(headsets)
@@ -151,16 +151,16 @@ class Bus:
                 outbox.drop(headset)
 
     def want_detail(self, outbox: Outbox, *headsets: str) -> None:
-        """Return the `detail` messages of headsets, or of all, as far as they are followed."""
+        """Subscribe to the `detail` messages of headsets, or of all, if they are followed."""
         self._followers[outbox].details.update(headsets)
         self._index(outbox)
 
     def is_detail_wanted(self, headset: str) -> bool:
-        """Return whether anyone would get a `detail` message of a headset."""
+        """Return whether anyone subscribes to a headset's `detail` messages."""
         return bool(self._of(self._by_detail, headset))
 
     def details_wanted(self) -> set[str]:
-        """Return the headsets of which anyone wants `detail` messages; `EVERY_HEADSET` for all."""
+        """Return the headsets whose `detail` messages are wanted; `EVERY_HEADSET` for all."""
         return {name for follower in self._followers.values() for name in follower.details}
 
     def following(self, outbox: Outbox) -> AbstractSet[str]:
@@ -168,7 +168,7 @@ class Bus:
         return self._followers[outbox].headsets
 
     def details(self, outbox: Outbox) -> AbstractSet[str]:
-        """Return the headsets of which an outbox wants `detail` messages too."""
+        """Return the headsets whose `detail` messages an outbox is subscribed to."""
         return self._followers[outbox].details
 
     def last_prediction(self, headset: str) -> Prediction | None:
@@ -176,7 +176,7 @@ class Bus:
         return self._predictions.get(headset)
 
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed."""
+        """Forget a headset that is no longer listed."""
         self._predictions.pop(headset, None)
         self._states.pop(headset, None)
         self._live.pop(headset, None)
@@ -187,10 +187,10 @@ class Bus:
         self.events.forget(headset)
 
     def publish(self, message: Published) -> Frame:
-        """Hand the message to every follower of its headset, and return it as it was encoded."""
+        """Pass a message to every follower of its headset, and return its encoded frame."""
         if isinstance(message, Prediction | Status):
-            for heard in self._listeners:
-                heard(message)
+            for listener in self._listeners:
+                listener(message)
         index = self._by_headset
         match message:
             case Prediction(headset=headset):
@@ -204,29 +204,29 @@ class Bus:
                 frame = self._states[headset] = Frame("status", headset, message)
                 self._live[headset] = message.headset.state is State.LIVE
                 if not self._live[headset]:
-                    # Its last score is no news, nor is it when the headset is back.
+                    # Its last score is outdated, and stays so when the headset is back.
                     self._present.pop(headset, None)
-                self.events.heard(message)
+                self.events.on_message(message)
             case Baseline(headset=headset):
                 frame = Frame("baseline", headset, message)
-                self.events.heard(message)
+                self.events.on_message(message)
             case Detail(headset=headset):
                 frame = Frame("detail", headset, message)
                 index = self._by_detail
             case Alarm(headset=headset):
-                # Those that are raised are told with the headset's state too.
+                # Raised alarms are also part of the headset's state.
                 frame = Frame("alarm", headset, message)
             case Marker(headset=headset):
                 frame = Frame("marker", headset, message)
-                self.events.heard(message)
+                self.events.on_message(message)
         for outbox in self._of(index, headset):
             outbox.put(frame)
         return frame
 
     def restore(self, past: Iterable[tuple[float, Prediction]]) -> list[Frame]:
-        """Learn what was published before this bus was there: `(age in seconds, prediction)`.
+        """Add predictions from before this bus existed, as `(age in seconds, prediction)`.
 
-        Oldest first, of one headset. Nobody is told: who subscribes gets the newest.
+        Oldest first, of one headset. They are not sent; new subscribers get the newest one.
         """
         frames = []
         for age, prediction in past:
@@ -239,9 +239,9 @@ class Bus:
         return frames
 
     def recover(self, past: Sequence[tuple[float, Prediction]]) -> None:
-        """Learn what was published while this bus heard nothing; followers get the last minute.
+        """Add predictions that this bus missed, and send those of the last minute to followers.
 
-        As for `restore`. It is theirs as it is a returning subscriber's: none gives way to another.
+        Arguments as for `restore`. Like those for a returning subscriber, none are conflated.
         """
         frames = self.restore(past)
         recent = [
@@ -261,7 +261,7 @@ class Bus:
         return self._states.keys() | self._predictions.keys() | self._by_headset.keys()
 
     def _of(self, index: dict[str, dict[Outbox, None]], headset: str) -> dict[Outbox, None]:
-        """Return the outboxes for a headset; one never heard of is looked up once."""
+        """Return the outboxes that follow a headset; an unknown one is indexed once."""
         found = index.get(headset)
         if found is None:
             self._by_headset[headset], self._by_detail[headset] = {}, {}
@@ -286,7 +286,7 @@ class Bus:
                 index[headset].pop(outbox, None)
 
     def _give_present(self, outbox: Outbox, headset: str, missed: list[Frame] | None) -> None:
-        """Return the state, and what was missed or the newest: no page begins blank."""
+        """Send the state, and the missed or the newest predictions: no page starts blank."""
         if (state := self._states.get(headset)) is not None:
             outbox.put(state)
         if missed is not None:

@@ -1,4 +1,4 @@
-"""Why a WebSocket is closed. 4000 to 4499: connect again; 4500 to 4999: it would fail again."""
+"""WebSocket close codes. 4000 to 4499: connect again; 4500 to 4999: that would fail again."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Every code that the service itself closes with."""
+    """The close codes of the service itself."""
 
     SHUTDOWN = 4001
-    """The service stops; connect again after the time that `going_away` named."""
+    """The service is stopping; connect again after the time stated by `going_away`."""
     CREDENTIALS_EXPIRED = 4003
-    """The token's time is over; connect again with a new one."""
+    """The token has expired; connect again with a new one."""
     SLOW = 4008
-    """Nothing was taken or acknowledged for 30 s while something waited."""
+    """Nothing was received or acknowledged for 30 s while messages were pending."""
     TOO_MANY_MESSAGES = 4013
-    """More messages than a client may send, acknowledgements apart."""
+    """More messages than a client may send, not counting acknowledgements."""
     BAD_CREDENTIALS = 4500
-    """The key or token is not known, not valid, or was taken back."""
+    """The key or token is unknown, invalid or revoked."""
     BAD_MESSAGE = 4501
-    """What the client sent is no message of this protocol, or not one for this moment."""
+    """The client sent something that is not a message of this protocol, or is not allowed now."""
     NO_HELLO = 4502
-    """No `hello` came within 5 s where credentials are asked for."""
+    """No `hello` arrived within 5 s although credentials are required."""
 
     @property
     def again(self) -> bool:

@@ -1,4 +1,4 @@
-"""What happened to each headset: changes of state, baselines, markers. Kept in memory."""
+"""The events of each headset: changes of state, baselines, markers. Kept in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import count
 from eeg_emotion.publish.messages import Baseline, Event, Marker, Status
 
 KEPT_EVENTS = 1000
-"""For each headset. One that comes and goes each minute has had so many in eight hours."""
+"""Per headset. One that appears and disappears every minute has this many in eight hours."""
 
 
 class Events:
@@ -18,7 +18,7 @@ class Events:
     Parameters
     ----------
     utc
-        Dates them; Unix seconds.
+        Unix seconds; dates the events.
     """
 
     def __init__(self, utc: Callable[[], float]) -> None:
@@ -27,8 +27,8 @@ class Events:
         self._kept: dict[str, deque[Event]] = {}
         self._last: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def heard(self, message: Status | Baseline | Marker) -> None:
-        """Keep what a message tells, where it is news."""
+    def on_message(self, message: Status | Baseline | Marker) -> None:
+        """Record a message's event, if it is new."""
         if isinstance(message, Status):
             headset, kind = message.headset.id, "state"
             state, detail = message.headset.state.value, message.headset.detail
@@ -40,7 +40,7 @@ class Events:
         else:
             headset, kind = message.headset, "baseline"
             state, detail = message.state.value, message.detail
-            # A collection tells each of its seconds; its beginning and its end are events.
+            # A collection reports each second; only its start and its end are events.
             news = state, message.profile or ""
         if self._last.get((headset, kind)) == news:
             return
@@ -63,7 +63,7 @@ class Events:
         return list(self._kept.get(headset, ()))
 
     def forget(self, headset: str) -> None:
-        """Drop what is kept of a headset that is no longer listed."""
+        """Forget a headset that is no longer listed."""
         self._kept.pop(headset, None)
         for kind in ("state", "baseline", "marker"):
             self._last.pop((headset, kind), None)

@@ -17,20 +17,20 @@ class Frame:
     Attributes
     ----------
     kind, headset
-        What it is, and whose.
+        The kind of message, and its headset.
     place
-        A newer message for the same place replaces an unsent one: its kind and headset, and of an
-        alarm the rule too.
+        A newer message with the same place replaces an unsent one: the kind and the headset, and
+        for an alarm also the rule.
     name
         The message's `type`.
     data
         The JSON, UTF-8.
     epoch, seq
-        A prediction's place; None for other messages.
+        A prediction's position; None for other messages.
     window_end
-        When a fresh prediction's last sample was taken, Unix seconds; None for other messages.
+        When the last sample of a new prediction was taken, Unix seconds; None for other messages.
     packed
-        What a transport made of it, kept so that it is made once.
+        A transport's encoding, cached.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Frame:
             self.window_end = message.window.end
 
     def as_past(self) -> Self:
-        """Return the same message for one who was not there: its age says nothing of the way."""
+        """Return the same message for late delivery: its age does not count as latency."""
         past = copy(self)
         past.window_end = None
         return past

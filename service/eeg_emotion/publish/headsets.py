@@ -1,4 +1,4 @@
-"""Which headsets there are, whether read here or reported by a broker."""
+"""The known headsets, whether read here or reported by a broker."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from eeg_emotion.publish.messages import Headset, Quality
 
 
 class Headsets(Protocol):
-    """Who is here."""
+    """The known headsets."""
 
     @property
     def source(self) -> Literal["lsl", "broker"]:
-        """Where they are heard of."""
+        """Where headsets are discovered."""
         ...
 
     @property
     def following(self) -> bool:
-        """Return whether that is looked at now."""
+        """Return whether the source is being followed at present."""
         ...
 
     def headsets(self) -> tuple[Headset, ...]:
-        """Describe all headsets, by id."""
+        """Return all headsets, sorted by id."""
         ...
 
     def headset(self, identifier: str) -> Headset | None:
-        """Describe one headset."""
+        """Return one headset; None if it is not known."""
         ...
 
     def quality(self, identifier: str) -> Quality | None:
-        """Return how each channel of a headset's newest window was judged."""
+        """Return the channel quality of a headset's newest window; None if it is not known."""
         ...

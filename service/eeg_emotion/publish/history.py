@@ -1,4 +1,4 @@
-"""The last minutes of each headset's predictions, for who comes back and who looks back."""
+"""The last minutes of each headset's predictions, for returning subscribers and for REST."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from eeg_emotion.publish.frames import Frame
 
 RESUME_SECONDS = 60.0
-"""How far back a returning subscriber is given what it missed."""
+"""How far back a returning subscriber receives what it missed."""
 
 KEPT_SECONDS = 600.0
-"""How far back REST looks. A prediction takes some 0.6 KB, so 256 headsets take 90 MB."""
+"""How far back REST can look. A prediction takes some 0.6 KB, so 256 headsets take 90 MB."""
 
 MOST_KEPT = 2400
-"""As many as come in that time at the shortest hop, 0.25 s. A recording that is replayed faster
-than true pace would fill the memory without it."""
+"""The number in that time at the shortest hop, 0.25 s. Without this limit, a recording replayed
+faster than real time would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last prediction of a headset that a subscriber has."""
+    """The position of a subscriber's last prediction of a headset."""
 
     epoch: str
     seq: int
@@ -33,7 +33,7 @@ class History:
     Parameters
     ----------
     clock
-        Tells how old a prediction is; seconds.
+        Monotonic seconds; for the age of predictions.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -41,22 +41,22 @@ class History:
         self._kept: dict[str, deque[tuple[float, Frame | None]]] = {}
 
     def add(self, frame: Frame, age: float = 0.0) -> None:
-        """Keep a prediction that is made now, or was some seconds ago; drop those too old."""
+        """Add a prediction made now, or `age` seconds ago, and drop those that are too old."""
         self._append(frame.headset, frame, age)
 
     def cut(self, headset: str) -> None:
-        """Take note that predictions may be missing here: nobody is told that they are not."""
+        """Mark that predictions may be missing here, so that nothing is resumed across it."""
         if self._kept.get(headset):
             self._append(headset, None)
 
     def frames(self, headset: str) -> list[Frame]:
-        """Return all that is kept, oldest first; none from before a place where some may lack."""
+        """Return the kept predictions since the last mark of missing ones, oldest first."""
         return [frame for _, frame in self._aged(headset)]
 
     def since(self, headset: str, position: Position | None) -> list[tuple[float, Frame]] | None:
         """Return predictions after a position, or all, oldest first, with their ages in seconds.
 
-        However long they are kept, unlike `missed`. None where the position is not known.
+        Unlike `missed`, this is not limited to a minute. None if the position is not known.
         """
         aged = self._aged(headset)
         if position is None:
@@ -69,9 +69,9 @@ class History:
     def missed(self, headset: str, position: Position) -> list[Frame] | None:
         """Return exactly the predictions after a position, oldest first.
 
-        None where that cannot be: the position is unknown, or a prediction after it is older than
-        a minute. A headset that connected anew in between has a new epoch; what it said in both is
-        given.
+        None if that is not possible: the position is unknown, or a prediction after it is older
+        than a minute. A headset that reconnected in between has a new epoch; the predictions of
+        both epochs are returned.
         """
         oldest = self._clock() - RESUME_SECONDS
         after: list[Frame] = []
@@ -82,7 +82,7 @@ class History:
                 if frame.seq == position.seq:
                     return after[::-1]
                 if frame.seq < position.seq:
-                    return None  # it claims to have what was never sent
+                    return None  # the subscriber claims a prediction that was never sent
             if when < oldest:
                 return None
             after.append(frame)
@@ -107,5 +107,5 @@ class History:
         return found[::-1]
 
     def forget(self, headset: str) -> None:
-        """Drop what is kept of a headset that is no longer listed."""
+        """Forget a headset that is no longer listed."""
         self._kept.pop(headset, None)

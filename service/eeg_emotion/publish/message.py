@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Message(BaseModel):
-    """Base of all that goes out: immutable, and strict about its fields."""
+    """Base of all outgoing messages: immutable, and strict about its fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True
     )
 
     def encode(self) -> str:
-        """Write the message as JSON text, once for all subscribers."""
+        """Return the message as JSON text."""
         return self.model_dump_json()

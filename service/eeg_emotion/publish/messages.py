@@ -1,7 +1,7 @@
-"""What subscribers are told, over WebSocket and REST alike.
+"""The messages to subscribers, on the WebSocket and REST alike.
 
-The models below are the one definition: the wire's JSON and the OpenAPI document both come from
-them. A number that is not finite is written as null, since NaN is not JSON.
+The models below are the single definition: the wire's JSON and the OpenAPI document are both
+derived from them. A number that is not finite is written as null, since NaN is not JSON.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ PROTOCOL: Literal["emotion.v1.json"] = "emotion.v1.json"
 
 
 class WindowSpan(Message):
-    """When the window's first and last raw samples were taken, Unix seconds, UTC."""
+    """When the window's first and last raw sample were taken, Unix seconds, UTC."""
 
     start: float
     end: float
 
 
 class Score(Message):
-    """One target's estimate. Both fields are null where the window is not valid.
+    """One target's estimate. Both fields are null if the window is not valid.
 
-    `probability` is that of "high", calibrated. `label` is "unsure" where estimates like it were
-    right too seldom for either side; the window is valid all the same.
+    `probability` is the calibrated probability of "high". `label` is "unsure" if similar estimates
+    were too rarely right for either label; the window is still valid.
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] | None
@@ -38,11 +38,11 @@ class Score(Message):
 
 
 class Latency(Message):
-    """Where the time went between the window's last sample and this message, milliseconds.
+    """The time between the window's last sample and this message, milliseconds.
 
-    `total` is the window's age: `arrival`, `path` and `inference` together. `resampler` is how long
-    the resampler withholds a window's last samples, and a part of `arrival`. `filter` is how much
-    older than its stamps the activity is that the window shows, and no part of `total`.
+    `total` is the window's age: the sum of `arrival`, `path` and `inference`. `resampler` is how
+    long the resampler withholds a window's last samples, and is part of `arrival`. `filter` is by
+    how much the activity in the window is older than its stamps, and is not part of `total`.
     """
 
     resampler: float
@@ -72,7 +72,7 @@ class Prediction(Message):
 
 
 class Headset(Message):
-    """One headset: what it is, how it is doing, and what was done to its channels."""
+    """One headset: its identity, its state, and how its channels are used."""
 
     id: str
     name: str
@@ -80,18 +80,18 @@ class Headset(Message):
     detail: str
     """The state in words; for a quarantined headset what was found, expected, and the remedy."""
     check: Check | None = None
-    """None while it is under way."""
+    """Null until the check is done."""
     changes: tuple[str, ...] = ()
-    """In what its metadata differ from those of its connection before."""
+    """How its metadata differ from those of its previous connection."""
     simulated: bool | None
-    """Null before the stream's own metadata have been read."""
+    """Null until the stream's own metadata have been read."""
     epoch: str | None
     sfreq: float
     """The nominal rate, Hz."""
     sfreq_measured: float | None = None
-    """The rate at which samples came over the last minute, Hz; null before that is known."""
+    """The measured rate over the last minute, Hz; null until it is known."""
     unit: str | None = None
-    """The channels' unit, and whether it is stated or was judged by amplitude."""
+    """The channels' unit, and whether it is stated or was inferred from the amplitude."""
     channels_used: tuple[str, ...] = ()
     interpolated: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Headset(Message):
     gaps: int = 0
     windows_superseded: int = 0
     alarms: tuple[RaisedAlarm, ...] = ()
-    """Those that are raised now, by when they were."""
+    """The alarms that are raised now, oldest first."""
 
 
 class ChannelQuality(Message):
@@ -109,13 +109,13 @@ class ChannelQuality(Message):
     label: str
     score: Annotated[float, Field(ge=0, le=1)]
     trouble: Trouble | None
-    """What it suffers from most; null for a good one."""
+    """Its worst problem; null for a good channel."""
 
 
 class RegionPower(Message):
     """The mean power of one region's electrodes in one window, dB above 1 µV² in each band.
 
-    Electrodes that were filled in do not count; null where none is left.
+    Interpolated electrodes do not count; null if none is left.
     """
 
     region: Literal["frontal", "central", "temporal", "parietal", "occipital"]
@@ -126,7 +126,7 @@ class RegionPower(Message):
 
 
 class Quality(Message):
-    """How the channels of a headset's newest window were judged."""
+    """The channel quality of a headset's newest window."""
 
     headset: str
     epoch: str
@@ -140,7 +140,7 @@ class Quality(Message):
 
 
 class Status(Message):
-    """Sent when a headset's state changes, and every few seconds for the counts of a live one."""
+    """Sent when a headset's state changes, and every few seconds to update a live one's counts."""
 
     type: Literal["status"] = "status"
     headset: Headset
@@ -164,7 +164,7 @@ class CalibrationFigures(Message):
 
 
 class ModelCard(Message):
-    """The model in brief: where it comes from and how far to trust it."""
+    """A summary of the model: where it comes from and how far to trust it."""
 
     name: str
     version: str
@@ -172,7 +172,7 @@ class ModelCard(Message):
     simulated: bool
     trained_on: str
     held_out: dict[str, str]
-    """For each target its held-out result in words, with the protocol."""
+    """For each target, its held-out result in words, with the protocol."""
     calibration: dict[str, str]
     """For each target how its probabilities were calibrated, and what is called unsure."""
     calibration_figures: dict[str, CalibrationFigures] = Field(default_factory=dict)
@@ -186,11 +186,11 @@ class ModelCard(Message):
     settle_seconds: float
     representation: str
     normaliser: NormaliserKind
-    """For `rest-baseline` a headset needs its person's own rest before it can be scored."""
+    """For `rest-baseline`, a headset needs its person's own rest before it can be scored."""
 
 
 class Welcome(Message):
-    """The first message of every connection, once it is known what it may read."""
+    """The first message of every connection, once it is known what the client may read."""
 
     type: Literal["welcome"] = "welcome"
     protocol: Literal["emotion.v1.json"] = PROTOCOL
@@ -199,21 +199,21 @@ class Welcome(Message):
     justification: str | None
     """Why emotions are estimated at work or in education; null for any other purpose."""
     subject: str
-    """As whom the subscriber is known; `anonymous` on an open service."""
+    """The subscriber's identity; `anonymous` on an open service."""
     scopes: tuple[str, ...]
     credits: int
-    """How many messages a client that acknowledges is sent beyond those it has acknowledged."""
+    """The most unacknowledged messages that are sent to a client that acknowledges."""
     ack_every: int
     """After how many messages to acknowledge."""
     heartbeat_seconds: float
-    """A client that has heard nothing for this long should `ping`, and connect anew if nothing
-    comes for as long again."""
+    """A client that has received nothing for this long should `ping`, and reconnect if nothing
+    arrives for as long again."""
     resume_seconds: float
-    """How long after a loss exactly the missed predictions are given."""
+    """How long after a loss exactly the missed predictions can be recovered."""
     max_subscriptions: int
     model: ModelCard
     headsets: tuple[Headset, ...]
-    """Those that the subscriber may read."""
+    """The headsets that the subscriber may read."""
 
 
 class Subscribed(Message):
@@ -223,14 +223,14 @@ class Subscribed(Message):
     headset: str
     """A headset's id, or `*`."""
     recovered: bool | None
-    """True where exactly the missed predictions follow, false where they cannot be told and the
-    newest follows, null where nothing was to be resumed."""
+    """True if exactly the missed predictions follow, false if they are not available and the newest
+    follows, null if nothing was to be resumed."""
     missed: Annotated[int, Field(ge=0)]
     """How many missed predictions follow."""
 
 
 class Refused(Message):
-    """The answer to a subscription that is not given; the connection stays."""
+    """The answer to a subscription that is refused; the connection stays open."""
 
     type: Literal["refused"] = "refused"
     headset: str
@@ -245,23 +245,23 @@ class Pong(Message):
 
 
 class Detail(Quality):
-    """How the channels of a headset's newest window were judged, for those who asked for it."""
+    """The channel quality of a headset's newest window, for clients that subscribe to it."""
 
     type: Literal["detail"] = "detail"
     seq: Annotated[int, Field(ge=0)]
-    """Of the prediction over the same window."""
+    """The number of the prediction for the same window."""
 
 
 class GoingAway(Message):
-    """The service is stopping; messages come until it closes this connection."""
+    """The service is stopping; messages continue until it closes this connection."""
 
     type: Literal["going_away"] = "going_away"
     reconnect_after_ms: Annotated[int, Field(ge=0)]
-    """When to connect again, from now; drawn for each connection, so that not all come at once."""
+    """When to connect again, from now; random, so that not all clients reconnect at once."""
 
 
 class BaselineState(StrEnum):
-    """Where a headset stands with its person's rest baseline."""
+    """The state of a headset's rest baseline."""
 
     NONE = "none"
     COLLECTING = "collecting"
@@ -270,7 +270,7 @@ class BaselineState(StrEnum):
 
 
 class Baseline(Message):
-    """A headset's rest baseline: sent with each second of a collection, and at its end."""
+    """A headset's rest baseline: sent for each second of a collection, and at its end."""
 
     type: Literal["baseline"] = "baseline"
     headset: str
@@ -278,12 +278,12 @@ class Baseline(Message):
     profile: str | None
     """The pseudonym under which rest is collected, or whose baseline is in use."""
     seconds: Annotated[int, Field(ge=0)]
-    """The clean rest that was asked for."""
+    """The clean rest that was requested."""
     clean_seconds: Annotated[int, Field(ge=0)]
     refused: dict[str, int]
-    """For each reason the seconds that were not counted."""
+    """The seconds that were not counted, by reason."""
     detail: str
-    """The state in words; on failure with the remedy."""
+    """The state in words; on failure, with the remedy."""
     before: Prediction | None
     """The last prediction before the baseline was applied."""
     after: Prediction | None
@@ -291,23 +291,23 @@ class Baseline(Message):
 
 
 class Marker(Message):
-    """What the headset's own stream of markers said, such as a recording's trials on replay."""
+    """A marker from the headset's marker stream, such as a recording's trials on replay."""
 
     type: Literal["marker"] = "marker"
     headset: str
     time: float
-    """When it was so, Unix seconds, UTC."""
+    """When it occurred, Unix seconds, UTC."""
     text: str
     ratings: dict[str, float] | None
-    """A recording's own ratings of the trial that begins here, on the scale that it states; null
-    where it states none."""
+    """The recording's own ratings of the trial that begins here, on its stated scale; null if it
+    states none."""
 
 
 class Event(Message):
-    """Something that happened to a headset."""
+    """An event of a headset."""
 
     number: Annotated[int, Field(ge=0)]
-    """Later events have larger ones."""
+    """Increases with each event."""
     headset: str
     time: float
     """Unix seconds, UTC."""
@@ -317,7 +317,7 @@ class Event(Message):
     detail: str
     """The state in words, or the marker's text."""
     ratings: dict[str, float] | None = None
-    """The marker's; null for the others."""
+    """The marker's ratings; null for other events."""
 
 
 TypedMessage = (
@@ -333,4 +333,4 @@ TypedMessage = (
     | Pong
     | GoingAway
 )
-"""All that goes out on the WebSocket."""
+"""All messages that are sent on the WebSocket."""

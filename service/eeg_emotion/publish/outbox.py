@@ -1,11 +1,11 @@
-"""What waits to be sent to one subscriber. Pure: whoever carries it asks what comes next.
+"""The messages waiting to be sent to one subscriber. Pure: the transport takes what comes next.
 
 A subscriber that reads slowly gets the newest state, not a growing backlog. Two things hold it
-back: the credits of a client that acknowledges, and the socket of any client. While it is held
-back, a message that is still unsent when a newer one of the same kind and headset comes is dropped
-and counted; changes of alarms give way to newer ones of the same rule alone. So an outbox holds at
-most one message of each kind and headset, and one of each rule, beside the answers to what the
-client asked and what it missed while it was away.
+back: the credits of a client that acknowledges, and the socket of any client. Meanwhile, a message
+that is still unsent when a newer one of the same kind and headset arrives is dropped and counted;
+a change of an alarm is replaced only by a newer one of the same rule. So an outbox holds at most
+one message of each kind and headset, and one of each rule, besides the answers to the client's
+requests and what the client missed while it was away.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.frames import Frame
 
 CREDITS = 32
-"""Messages that may be unacknowledged: what a client that sleeps finds stale when it wakes. Fewer
-would have a client across a slow network wait for its own acknowledgements."""
+"""Messages that may be unacknowledged: a client that sleeps finds this many stale ones on waking.
+With fewer, a client on a slow network would wait for its own acknowledgements."""
 
 ACK_EVERY = 16
-"""How often a client should acknowledge. Half the credits: measured, every 16th costs the server
-a tenth of a delivery, every one as much as two."""
+"""How often a client should acknowledge. Half the credits: measured, acknowledging every 16th
+costs the server a tenth of a delivery, every single one as much as two."""
 
 _TAKEN_AT_ONCE = 64  # some 25 KB, beyond which the socket is asked whether it takes more
 REPLAY_ALLOWANCE = 60
@@ -31,7 +31,7 @@ REPLAY_ALLOWANCE = 60
 
 
 class AcknowledgeError(EegEmotionError):
-    """A client acknowledged what was never sent, or took an acknowledgement back."""
+    """A client acknowledged more than was sent, or less than before."""
 
 
 class Outbox:
@@ -40,7 +40,7 @@ class Outbox:
     Parameters
     ----------
     wake
-        Called when there is something to take that could not be taken before.
+        Called when messages become available.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -59,18 +59,18 @@ class Outbox:
         self.answered = 0
         """Answers among them."""
         self.conflated = 0
-        """Messages that gave way to newer ones."""
-        self._told = 0
+        """Messages that were replaced by newer ones."""
+        self._reported = 0
 
     def greet(self, frame: Frame) -> None:
-        """Add the message that comes before all others, and is not counted."""
+        """Add the welcome, which comes before all other messages and is not counted."""
         self._greeting = frame
         self._ring()
 
     def put(self, frame: Frame) -> None:
-        """Add a message, in place of an unsent older one for the same place."""
+        """Add a message, replacing an older unsent one with the same place."""
         place = frame.place
-        # Taken out first, so that the newer message takes its own place in the order.
+        # Removed first, so that the newer message goes to the end of the order.
         if self._waiting and self._waiting.pop(place, None) is not None:
             self.conflated += 1
         self._waiting[place] = frame
@@ -78,18 +78,18 @@ class Outbox:
             self._ring()
 
     def reply(self, frame: Frame) -> None:
-        """Add an answer to the client. It needs no credit, since it was asked for."""
+        """Add an answer to the client. It needs no credit, since the client requested it."""
         self._replies.append(frame)
         self._ring()
 
     def recover(self, frames: Sequence[Frame]) -> None:
-        """Add what a subscriber missed, oldest first, before all that waits.
+        """Add what a subscriber missed, oldest first, before everything that waits.
 
-        It has an allowance of its own beside the credits; one for all that a subscriber resumes,
-        or who resumes often would have no limit.
+        It has its own allowance besides the credits: one for all resumptions together, since
+        otherwise a client that resumes often would have no limit.
         """
         for place in {frame.place for frame in frames}:
-            # It is older than these where it waits already.
+            # A message that is already waiting is older than these.
             if (older := self._waiting.pop(place, None)) is not None:
                 self._missed.append(older)
         self._missed.extend(frames)
@@ -98,28 +98,28 @@ class Outbox:
         self._ring()
 
     def drop(self, headset: str) -> None:
-        """Forget what waits of a headset that is no longer subscribed to."""
+        """Drop the pending messages of a headset that is no longer subscribed to."""
         for place in [place for place in self._waiting if place[1] == headset]:
             del self._waiting[place]
         if self._missed:
             self._missed = deque(frame for frame in self._missed if frame.headset != headset)
 
     def use_credits(self) -> None:
-        """Send no more than the client's acknowledgements allow, from now on."""
+        """From now on, send no more than the client's acknowledgements allow."""
         self._begun = self.sent
         self._limit = self.sent + CREDITS
 
     def acknowledge(self, received: int) -> bool:
-        """Take the client's word that it has dealt with so many messages since the welcome.
+        """Record that the client has processed `received` messages since the welcome.
 
         Returns
         -------
-        Whether it is more than the client said before.
+        Whether that is more than the client acknowledged before.
 
         Raises
         ------
         AcknowledgeError
-            If it is more than were sent, or less than it said before.
+            If it is more than were sent, or less than before.
         """
         if not self._acknowledged <= received <= self.sent:
             raise AcknowledgeError(
@@ -134,35 +134,35 @@ class Outbox:
         return news
 
     def hold(self) -> None:
-        """Return nothing more, since the socket takes nothing more."""
+        """Stop releasing messages, because the socket accepts no more."""
         self._held = True
 
     def release(self) -> None:
-        """Go on, since the socket has sent enough."""
+        """Resume releasing messages, because the socket has sent enough."""
         self._held = False
         self._ring()
 
     @property
     def unanswered(self) -> int:
-        """How many answers wait."""
+        """The number of pending answers."""
         return len(self._replies)
 
     @property
     def blocked(self) -> bool:
-        """Return whether something waits that the subscriber cannot be sent."""
+        """Return whether messages are pending that cannot be sent to the subscriber now."""
         if self._held:
             return bool(self._waiting or self._missed or self._replies or self._greeting)
         return self.sent >= self._limit and bool(self._waiting or self._missed)
 
     @property
     def progress(self) -> int:
-        """A number that changes whenever the subscriber takes or acknowledges something."""
+        """A number that changes whenever the subscriber receives or acknowledges a message."""
         return self.sent + self._acknowledged
 
     def take(self) -> list[Frame]:
-        """Take what may be sent now: answers, then what was missed, then the newest, in order.
+        """Remove and return what may be sent now: answers, then missed messages, then the newest.
 
-        It is a part of it where that is much; then whoever carries it is woken for the rest.
+        If there is much, this is only part of it, and `wake` is called for the rest.
         """
         self._woken = False
         if self._held:
@@ -190,8 +190,8 @@ class Outbox:
         return taken
 
     def newly_conflated(self) -> int:
-        """Count the messages that gave way since the last time this was asked."""
-        new, self._told = self.conflated - self._told, self.conflated
+        """Return the number of messages that were replaced since the last call."""
+        new, self._reported = self.conflated - self._reported, self.conflated
         return new
 
     def _ring(self) -> None:

@@ -1,8 +1,8 @@
-"""What the service is run for, as its operator must be able to say.
+"""The purpose of running the service, which its operator has to state.
 
 Regulation (EU) 2024/1689 (the AI Act), Article 5(1)(f), prohibits inferring people's emotions at
-work and in education except for medical or safety reasons. Whether an exception holds is not for a
-program to judge, and nothing here is legal advice: it asks for the reason and shows it to everyone.
+work and in education except for medical or safety reasons. A program cannot judge whether an
+exception applies, and nothing here is legal advice: it asks for the reason and shows it to all.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def settle_purpose(
     Parameters
     ----------
     stated
-        What its operator says.
+        The operator's statement.
     justification
         Why emotions are estimated at work or in education.
     simulated
-        Whether the model knows simulated people only, so that it can be for nothing but a demo.
+        Whether the model was trained on simulated people only, which makes it a demo.
 
     Raises
     ------
@@ -41,14 +41,14 @@ def settle_purpose(
             return Purpose.DEMO
         raise PurposeError(
             "found no purpose, expected --purpose with one of "
-            f"{', '.join(Purpose)}; everyone who is connected is shown it"
+            f"{', '.join(Purpose)}; it is shown to everyone who is connected"
         )
     given = bool(justification and justification.strip())
     if stated in _TO_JUSTIFY and not given:
         raise PurposeError(
             f"found the purpose {stated.value!r} without a justification. The EU's AI Act, Article "
             "5(1)(f), prohibits inferring emotions at work and in education except for medical or "
-            "safety reasons. If one holds, state it with --justification; it is shown to everyone "
-            "who is connected. This is not legal advice"
+            "safety reasons. If one applies, state it with --justification; it is shown to "
+            "everyone who is connected. This is not legal advice"
         )
     return stated

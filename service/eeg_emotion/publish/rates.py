@@ -1,4 +1,4 @@
-"""How often something may happen: a bucket of tokens that fills with time."""
+"""A rate limit: a bucket of tokens that fills over time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Allows a mean rate, and so many at once after a pause.
+    """Allows a mean rate, and a burst after a pause.
 
     Parameters
     ----------
     per_second
         The mean rate.
     at_once
-        How many may come together.
+        The largest burst.
     clock
         Monotonic; seconds.
     """
@@ -25,8 +25,8 @@ class TokenBucket:
         self._tokens = float(at_once)
         self._seen = clock()
 
-    def take(self) -> bool:
-        """Take one, if there is one."""
+    def acquire(self) -> bool:
+        """Remove a token, and return whether there was one."""
         now = self._clock()
         self._tokens = min(self._most, self._tokens + (now - self._seen) * self._per_second)
         self._seen = now

@@ -1,4 +1,4 @@
-"""What subscribers say. The models below are the one definition of the client's side."""
+"""The requests of subscribers. The models below are the single definition of the client's side."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 EVERY_HEADSET = "*"
-"""Stands for all headsets that the subscriber may read, those to come included."""
+"""All headsets that the subscriber may read, including future ones."""
 
 MAX_SUBSCRIPTIONS = 256
-"""More headsets than one page can show. Who needs more subscribes to all."""
+"""More headsets than one page can show. A client that needs more subscribes to all."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Names = Annotated[tuple[_Name, ...], Field(max_length=MAX_SUBSCRIPTIONS)]
 
 
 class Request(BaseModel):
-    """Base of all that comes in: immutable, and strict about its fields."""
+    """Base of all incoming messages: immutable, and strict about its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Resume(Request):
-    """The last prediction of a headset that the subscriber has."""
+    """The position of the subscriber's last prediction of a headset."""
 
     epoch: Annotated[str, Field(max_length=64)]
     seq: Annotated[int, Field(ge=0)]
 
 
 class Hello(Request):
-    """The first message, where there is anything to say: who one is and how one listens."""
+    """The first message, if the client sends one: who it is and what it subscribes to."""
 
     type: Literal["hello"]
     token: SecretStr | None = None
-    """A key or token; nothing else may carry one but the `Authorization` header."""
+    """A key or token; besides this, only the `Authorization` header may carry one."""
     acknowledges: bool = False
-    """Whether `ack` messages will come: then no more than the credits are sent without one."""
+    """Whether the client will send `ack`: then no more than the credits are sent without one."""
     subscribe: _Names = ()
     """Ids of headsets; `*` for all."""
     detail: _Names = ()
     """Headsets whose `detail` messages are wanted too; `*` for all that are subscribed to."""
     resume: dict[_Name, Resume] = {}
-    """For headsets that were subscribed to before: where to go on."""
+    """For headsets that were subscribed to before, where to resume."""
 
 
 class Subscribe(Request):
-    """Add headsets to those that are followed."""
+    """Subscribes to further headsets."""
 
     type: Literal["subscribe"]
     headsets: _Names
@@ -55,21 +55,21 @@ class Subscribe(Request):
 
 
 class Unsubscribe(Request):
-    """Take headsets from those that are followed, with their details."""
+    """Unsubscribes from headsets and their details."""
 
     type: Literal["unsubscribe"]
     headsets: _Names
 
 
 class Ack(Request):
-    """How many messages after the welcome were dealt with, all kinds together."""
+    """The number of messages processed since the welcome, all kinds together."""
 
     type: Literal["ack"]
     received: Annotated[int, Field(ge=0)]
 
 
 class Ping(Request):
-    """Ask for a `pong`: the one way for a page to tell a silent service from a dead connection."""
+    """Requests a `pong`: the only way for a page to detect a dead connection."""
 
     type: Literal["ping"]
 

@@ -1,7 +1,8 @@
-"""One subscriber's conversation over a WebSocket: pure, fed with texts and with the time.
+"""One subscriber's session on a WebSocket: pure, fed with texts and with the time.
 
-It begins with `welcome`: at once where the subscriber is known, after its `hello` where credentials
-are asked for. Then it subscribes, acknowledges and pings; what it is sent goes through its outbox.
+It begins with `welcome`: immediately if the subscriber is already authenticated, otherwise after a
+`hello` with credentials. Then the client subscribes, acknowledges and pings; messages to it go
+through its outbox.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ from eeg_emotion.publish.requests import (
 )
 
 HELLO_SECONDS = 5.0
-"""For the first message where credentials are asked for: one round trip, and a slow start."""
+"""How long to wait for `hello` if credentials are required: a round trip, and a slow start."""
 
 STALLED_SECONDS = 30.0
-"""Without progress before a subscriber is given up: longer than a page's hiccup or a roaming
-phone's, shorter than anyone would look at a still picture."""
+"""How long a subscriber may make no progress: longer than a hiccup of a page or a roaming phone,
+shorter than anyone would look at a frozen display."""
 
-STILL_SECONDS = 5.0
-"""Between looks whether credentials stand: soon enough for a key that is revoked."""
+VALIDITY_SECONDS = 5.0
+"""The interval of checking whether credentials are still valid: soon enough after a revocation."""
 
 MESSAGES_PER_SECOND = 5.0
 """That a client may send for long, acknowledgements apart."""
@@ -60,7 +61,7 @@ _LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shor
 
 
 class SessionAccess(Protocol):
-    """Who may come in."""
+    """Access control for one client."""
 
     def authenticate(self, token: str) -> Grant:
         """Return what a key or token allows.
@@ -68,50 +69,50 @@ class SessionAccess(Protocol):
         Raises
         ------
         EegEmotionError
-            If it allows nothing.
+            If it is not valid.
         """
         ...
 
-    def still(self, grant: Grant) -> bool:
-        """Return whether a grant stands, its end apart."""
+    def is_valid(self, grant: Grant) -> bool:
+        """Return whether a grant still holds, apart from its expiry."""
         ...
 
     def audit(
         self, event: str, grant: Grant | None, *, headset: str | None = None, **facts: object
     ) -> None:
-        """Note that something was given or refused."""
+        """Record that something was granted or refused."""
         ...
 
 
 class Session:
-    """What one subscriber said, may do, and is to be sent.
+    """The state of one subscriber's connection.
 
     Parameters
     ----------
     bus
-        Where its messages come from.
-    entry
-        Judges its credentials.
+        The source of its messages.
+    access
+        Checks its credentials.
     welcome
-        Makes the greeting for what it may do.
+        Returns the welcome for a grant.
     close
         Called once, with the reason, when the connection is to be closed.
     wake
-        Called when its outbox has something to send.
+        Called when the outbox has something to send.
     clock
         Monotonic; seconds.
     utc
-        For the end of its credentials; Unix seconds.
+        Unix seconds; for the expiry of its credentials.
     grant
-        What it may do where that is known from the beginning.
+        What it may do, if it is already authenticated.
     asked
-        What its address asked it to be subscribed to.
+        The subscriptions requested in its URL.
     """
 
     def __init__(
         self,
         bus: Bus,
-        entry: SessionAccess,
+        access: SessionAccess,
         *,
         welcome: Callable[[Grant], Welcome],
         close: Callable[[CloseCode, str], None],
@@ -122,12 +123,12 @@ class Session:
         asked: Iterable[str] = (),
     ) -> None:
         self._bus = bus
-        self._entry = entry
+        self._access = access
         self._welcome = welcome
         self._close = close
         self._clock = clock
         self._utc = utc
-        # An address may hold thousands; the first too many is refused, the others are not heard.
+        # A URL may hold thousands; the first one too many is refused, the others are ignored.
         self._asked = tuple(dict.fromkeys(asked))[: MAX_SUBSCRIPTIONS + 1]
         self._grant: Grant | None = None
         self._greeted = False
@@ -142,7 +143,7 @@ class Session:
             self._begin(grant)
 
     def receive(self, text: str) -> None:
-        """Take what the subscriber said."""
+        """Handle a message of the subscriber."""
         if self.closed is not None:
             return
         try:
@@ -171,42 +172,44 @@ class Session:
                 self._reply(Pong())
 
     def count(self) -> None:
-        """Count what is no message, but costs as much: a ping of the transport's, say."""
+        """Count something that is not a message but costs as much, such as a transport ping."""
         if self.closed is None:
             self._may_say_more()
 
     def tick(self) -> None:
-        """Look at the time; to be called about once a second."""
+        """Check the time; call this about once a second."""
         now = self._clock()
         if self.closed is not None:
             return
         if self._grant is None:
             if now - self._begun > HELLO_SECONDS:
-                self._entry.audit("refused", None, why="no hello")
+                self._access.audit("refused", None, why="no hello")
                 self.end(
                     CloseCode.NO_HELLO,
-                    f"no 'hello' came within {HELLO_SECONDS:g} s; send one with a token first",
+                    f"no 'hello' arrived within {HELLO_SECONDS:g} s; send one with a token first",
                 )
             return
         if self._grant.expires is not None and self._utc() >= self._grant.expires:
-            self._entry.audit("credentials expired", self._grant)
+            self._access.audit("credentials expired", self._grant)
             self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired; connect with a new one")
             return
-        if now - self._looked >= STILL_SECONDS:
+        if now - self._looked >= VALIDITY_SECONDS:
             self._looked = now
-            if not self._entry.still(self._grant):
-                self._entry.audit("credentials revoked", self._grant)
+            if not self._access.is_valid(self._grant):
+                self._access.audit("credentials revoked", self._grant)
                 self.end(CloseCode.BAD_CREDENTIALS, "the key is no longer valid; use another")
                 return
-        # Answers are no progress, or who pings but acknowledges nothing would stay for ever.
+        # Answers do not count as progress, or a client could ping forever without acknowledging.
         progress = self.outbox.progress - self.outbox.answered
         if not self.outbox.blocked or progress != self._progress:
             self._progress, self._moved = progress, now
         elif now - self._moved >= STALLED_SECONDS:
-            self.end(CloseCode.SLOW, f"nothing was taken or acknowledged for {STALLED_SECONDS:g} s")
+            self.end(
+                CloseCode.SLOW, f"nothing was received or acknowledged for {STALLED_SECONDS:g} s"
+            )
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Return the subscriber that the service stops; one who is not greeted yet, after that."""
+        """Announce to the subscriber that the service stops, after the welcome at the earliest."""
         self._leaving = GoingAway(reconnect_after_ms=reconnect_after_ms)
         if self.closed is None and self._grant is not None:
             self._reply(self._leaving)
@@ -218,12 +221,12 @@ class Session:
             self._close(code, reason)
 
     def detach(self) -> None:
-        """Let go of the bus, when the connection is gone."""
+        """Detach from the bus, when the connection is gone."""
         self._bus.detach(self.outbox)
 
     def _begin(self, grant: Grant) -> None:
         self._grant = grant
-        self._entry.audit("connected", grant)
+        self._access.audit("connected", grant)
         self._bus.attach(self.outbox, lambda headset: grant.allows(Action.READ, headset))
         self.outbox.greet(Frame("reply", "", self._welcome(grant)))
         self._subscribe(grant, self._asked, (), {})
@@ -237,15 +240,15 @@ class Session:
         self._greeted = True
         if hello.token is not None:
             try:
-                grant = self._entry.authenticate(hello.token.get_secret_value())
+                grant = self._access.authenticate(hello.token.get_secret_value())
             except EegEmotionError as error:
-                self._entry.audit("refused", None, why=str(error))
+                self._access.audit("refused", None, why=str(error))
                 self.end(CloseCode.BAD_CREDENTIALS, str(error))
                 return
             if self._grant is None:
                 self._begin(grant)
         if self._grant is None:
-            self._entry.audit("refused", None, why="no credentials")
+            self._access.audit("refused", None, why="no credentials")
             self.end(CloseCode.BAD_CREDENTIALS, "found no token in 'hello', expected one")
             return
         if hello.acknowledges:
@@ -259,7 +262,7 @@ class Session:
             self.end(CloseCode.BAD_MESSAGE, str(error))
             return
         if not news:
-            self._may_say_more()  # or acknowledgements, which are not counted, could be a flood
+            self._may_say_more()  # uncounted acknowledgements could otherwise be a flood
 
     def _subscribe(
         self,
@@ -272,7 +275,7 @@ class Session:
         refused: dict[str, list[str]] = {}
         following = set(self._bus.following(self.outbox))
         for name in dict.fromkeys(names):
-            # Those who may read some get those of all.
+            # A client that may read some headsets gets those of `*`.
             if not grant.allows(Action.READ, None if name == EVERY_HEADSET else name):
                 refused.setdefault("not_allowed", []).append(name)
                 detail_ = f"found no scope for the headset {name!r}, expected read:{name}"
@@ -283,11 +286,11 @@ class Session:
             else:
                 following.add(name)
                 given.append(name)
-        # A line for each request, not for each of the hundreds of names that it may hold.
+        # One line per request, not per name: there may be hundreds.
         if given or detail:
-            self._entry.audit("subscribed", grant, headsets=given, details=list(detail))
+            self._access.audit("subscribed", grant, headsets=given, details=list(detail))
         for why, headsets in refused.items():
-            self._entry.audit("refused", grant, headsets=headsets, why=why)
+            self._access.audit("refused", grant, headsets=headsets, why=why)
         positions = {name: Position(at.epoch, at.seq) for name, at in resume.items()}
         for name, recovery in self._bus.subscribe(self.outbox, given, positions):
             self._reply(
@@ -313,10 +316,10 @@ class Session:
         if self.outbox.unanswered < _MOST_ANSWERS:
             self.outbox.reply(Frame("reply", "", message))
         else:
-            self.end(CloseCode.TOO_MANY_MESSAGES, f"more than {_MOST_ANSWERS} answers wait")
+            self.end(CloseCode.TOO_MANY_MESSAGES, f"more than {_MOST_ANSWERS} answers are pending")
 
     def _may_say_more(self) -> bool:
-        if self._rate.take():
+        if self._rate.acquire():
             return True
         self.end(
             CloseCode.TOO_MANY_MESSAGES,
@@ -330,16 +333,16 @@ def _is_room(name: str, names: set[str]) -> bool:
 
 
 def _describe(error: ValidationError) -> str:
-    """Return what is wrong with a message, without repeating what it holds: it may be a token."""
+    """Return what is wrong with a message, without repeating its content: it may be a token."""
     first = error.errors(include_input=False, include_url=False)[0]
     if first["type"] == "union_tag_invalid":
         found, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
         return f"type: found {_short(found)}, expected one of {expected}"
-    # A key is a part of the place as well.
+    # Keys of the message are part of the location as well.
     place = ".".join(_short(str(part)) for part in first["loc"])
     return f"{place or 'the message'}: {first['msg']}"
 
 
 def _short(text: str) -> str:
-    """Return a text as it is where it is too short for a token."""
+    """Return a text that is too short to be a token; otherwise an ellipsis."""
     return text if len(text) <= _LONGEST_NAME else "…"

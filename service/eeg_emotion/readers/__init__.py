@@ -1,1 +1,1 @@
-"""Readers of other makers' files: what MNE reads, and XDF."""
+"""Readers of third-party file formats: those that MNE reads, and XDF."""

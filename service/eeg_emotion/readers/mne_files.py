@@ -1,7 +1,7 @@
-"""Recordings in files: whatever MNE reads (EDF, BDF, BrainVision, FIF, ...), and XDF.
+"""Recordings in files: everything that MNE reads (EDF, BDF, BrainVision, FIF, ...), and XDF.
 
-Names, rate, units and numbers are those that the file states. What MNE converts to volts on the
-way is converted back, so that a replay shows the daemon what the amplifier would have shown it.
+Names, rate, units and values are those of the file. What MNE converts to volts is converted back,
+so that a replay sends the daemon what the amplifier would have sent.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from eeg_emotion.readers.xdf import XDF_SUFFIXES, read_xdf
 from eeg_emotion.recordings.file_reading import blocks, in_order, reading, source_id
 from eeg_emotion.recordings.recording import Recording, RecordingError
 
-# What MNE divides by on its way to volts, by the spelling in the header. Every other spelling in
-# an EDF or BDF file (nV, uv, V) passes unscaled, whatever MNE calls the result.
+# The factors by which MNE converts to volts, by the spelling in the header. Any other spelling in
+# an EDF or BDF file (nV, uv, V) is not scaled, whatever unit MNE reports.
 _EDF_TO_VOLTS = {"uV": 1e-6, "µV": 1e-6, "\u03bcV": 1e-6, "\x83\xcaV": 1e-6, "mV": 1e-3}
 _TO_VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "uV": 1e-6, "nV": 1e-9}
 _FIFF_UNIT_V = 107
@@ -28,28 +28,28 @@ _BRAINVISION_BYTES = {"INT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 
 
 def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -> Recording:
-    """Open a file as a recording; its signal is read when it is played.
+    """Open a file as a recording; its signal is read when it is used.
 
     Parameters
     ----------
     path
-        The file; for BrainVision its header (``.vhdr``).
+        The file; for BrainVision, its header (``.vhdr``).
     stream
-        The name of the stream to take from an XDF file. Without it the file must hold exactly
+        The name of the stream to read from an XDF file. Without it, the file must contain exactly
         one regular stream of type ``EEG``.
 
     Returns
     -------
     Recording
         Stretches of at most 10 s, `(channels, samples)` in the file's own units. The unit is
-        empty where the file states none, or one that MNE does not know. Annotations and text
-        streams are markers.
+        empty if the file states none, or one that MNE does not know. Annotations and text
+        streams become markers.
 
     Raises
     ------
     RecordingError
-        If the file is absent, cut short, discontinuous in a way that its reader hides, of an
-        unknown kind or without channel names.
+        If the file is missing, truncated, discontinuous in a way that its reader hides, of an
+        unknown format, or without channel names.
     MissingExtraError
         If its reader is not installed.
     """
@@ -61,7 +61,7 @@ def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -
     if stream is not None:
         raise RecordingError(
             f"{path.name}: found the stream name {stream!r}, expected none: only an XDF file "
-            "holds several streams; leave it out"
+            "contains several streams; leave it out"
         )
     return _read_with_mne(path)
 
@@ -80,15 +80,15 @@ def _read_with_mne(path: Path) -> Recording:
             units, manufacturer = edf
             factors = [_EDF_TO_VOLTS.get(unit, 1.0) for unit in units]
         elif suffix in (".vhdr", ".ahdr"):
-            # MNE keeps the factor of every channel in its range, volts or not.
+            # MNE stores the factor of every channel in its range, whether volts or not.
             units = tuple(_known(raw._orig_units[name]) for name in channels)
             factors = [float(channel["range"]) for channel in raw.info["chs"]]
         else:
             units, factors = _units_by_mne(raw)
         if len(units) != len(channels):
             raise RecordingError(
-                f"{path.name}: found {len(channels)} channels by MNE and {len(units)} by its "
-                "header, expected as many; convert it to plain EDF"
+                f"{path.name}: found {len(channels)} channels according to MNE and {len(units)} "
+                "according to its header, expected the same number; convert it to plain EDF"
             )
         manufacturer = manufacturer or (raw.info["device_info"] or {}).get("type")
         sfreq = float(raw.info["sfreq"])
@@ -117,15 +117,15 @@ def _known(unit: str) -> str:
 
 
 def _units_by_mne(raw: Any) -> tuple[tuple[str, ...], list[float]]:
-    """Return each channel's unit, and the factor that MNE multiplied it by.
+    """Return each channel's unit, and the factor by which MNE multiplied it.
 
-    A voltage goes back to its original unit. Other quantities stay as MNE gives them, and their
-    unit stays open: which of them MNE has scaled differs from reader to reader.
+    A voltage is converted back to its original unit. Other quantities stay as MNE returns them, and
+    their unit is left empty: which of them MNE has scaled differs between its readers.
     """
     units, factors = [], []
     for channel, kind in zip(raw.info["chs"], raw.get_channel_types(), strict=True):
         original = raw._orig_units.get(channel["ch_name"], "V")
-        # MNE lets a trigger channel be volts too.
+        # MNE reports volts for trigger channels too.
         volts = channel["unit"] == _FIFF_UNIT_V and kind != "stim" and original in _TO_VOLTS
         units.append(original if volts else "")
         factors.append(_TO_VOLTS[original] if volts else 1.0)
@@ -140,13 +140,14 @@ def _segments_and_markers(
     holes, markers = [], []
     for annotation in raw.annotations:
         text = str(annotation["description"])
-        # MNE counts an onset from the measurement's start, which may lie before the first sample.
+        # In MNE, an onset is relative to the measurement's start, which may precede the first
+        # sample.
         start = round((float(annotation["onset"]) - raw.first_time) * sfreq)
         start = min(max(start, 0), count - 1)
         markers.append((start, text))
         if text.upper().startswith("BAD_ACQ_SKIP"):
             holes.append((start, start + round(float(annotation["duration"]) * sfreq)))
-        # BrainVision's later segments, EEGLAB's cuts and MNE's own joints: a hole of no width.
+        # BrainVision's later segments, EEGLAB's cuts and MNE's own joins: a gap of zero length.
         elif text.startswith("New Segment/") or "boundary" in text.lower():
             holes.append((start, start))
     segments, position = [], 0
@@ -160,10 +161,10 @@ def _segments_and_markers(
 
 
 def _read_edf_header(path: Path) -> tuple[tuple[str, ...], str | None]:
-    """Return the channels' units and the equipment, which MNE does not pass on as written.
+    """Return the channels' units and the equipment, which MNE does not return as written.
 
-    MNE plays a file that is cut short, and one with gaps between its records (EDF+D), as if it
-    were whole. Both are refused here.
+    MNE reads a truncated file, and one with gaps between its records (EDF+D), as if it were
+    complete. Both are refused here.
     """
     width = 3 if path.suffix.lower() == ".bdf" else 2
     with path.open("rb") as file:
@@ -173,10 +174,10 @@ def _read_edf_header(path: Path) -> tuple[tuple[str, ...], str | None]:
     if fixed[192:197] in ("EDF+D", "BDF+D"):
         raise RecordingError(
             f"{path.name}: found a discontinuous file ({fixed[192:197]}), expected a continuous "
-            "one, since MNE hides its gaps; split it into continuous files"
+            "one, because MNE hides its gaps; split it into continuous files"
         )
-    # Fields lie one after the other, each for all channels: 16 bytes of label, 80 of transducer,
-    # 8 of unit, 8 each of four limits, 80 of filters, 8 of samples in a record.
+    # The header stores field after field, each for all channels: 16 bytes of label, 80 of
+    # transducer, 8 of unit, 8 each of four limits, 80 of filters, 8 of samples per record.
     labels = [fields[16 * k : 16 * k + 16].strip() for k in range(count)]
     units = [fields[8 * k : 8 * k + 8].strip() for k in range(12 * count, 13 * count)]
     per_record = sum(int(fields[8 * k : 8 * k + 8]) for k in range(27 * count, 28 * count))
@@ -186,21 +187,21 @@ def _read_edf_header(path: Path) -> tuple[tuple[str, ...], str | None]:
     if found < expected:
         raise RecordingError(
             f"{path.name}: found {found} bytes, expected {expected} for the {records} records "
-            "of its header: it is cut short; copy it again"
+            "of its header: it is truncated; copy it again"
         )
     kept = [
         unit
         for label, unit in zip(labels, units, strict=True)
         if label not in ("EDF Annotations", "BDF Annotations")
     ]
-    # EDF+ writes "Startdate DD-MMM-YYYY code technician equipment" here, X for what is unknown.
+    # EDF+ has "Startdate DD-MMM-YYYY code technician equipment" here, X for unknown ones.
     words = fixed[88:168].split()
     equipment = words[4] if len(words) > 4 and words[0] == "Startdate" else "X"
     return tuple(kept), None if equipment == "X" else equipment.replace("_", " ")
 
 
 def _check_brainvision(path: Path) -> None:
-    """Refuse data that end within a sample: MNE drops the rest without a word."""
+    """Raise `RecordingError` if the data end within a sample: MNE silently drops the rest."""
     header = path.read_text(encoding="latin-1")
 
     def value(key: str) -> str:
@@ -214,7 +215,7 @@ def _check_brainvision(path: Path) -> None:
         left = data.stat().st_size % (width * channels)
         if left:
             raise RecordingError(
-                f"{path.name}: found {left} bytes after the last whole sample of {data.name}, "
-                f"expected none: with {channels} channels of {width} bytes it is cut short; "
+                f"{path.name}: found {left} bytes after the last complete sample of {data.name}, "
+                f"expected none: with {channels} channels of {width} bytes it is truncated; "
                 "copy it again"
             )

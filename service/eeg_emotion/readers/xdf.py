@@ -1,4 +1,4 @@
-"""Recordings in XDF files, as LSL's LabRecorder writes them: one stream of several."""
+"""Recordings in XDF files, as written by LSL's LabRecorder: one of several streams."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
 
 
 def read_xdf(path: Path, wanted: str | None) -> Recording:
-    """Open one stream of an XDF file, `wanted` by name, or the one of type ``EEG``.
+    """Open one stream of an XDF file: the one named `wanted`, or the one of type ``EEG``.
 
-    The file's text streams become markers. For the rest see `files.read_recording`.
+    The file's text streams become markers. See `mne_files.read_recording` for the rest.
     """
     pyxdf = load("pyxdf", f"the reader of {path.name}")
     with reading(path, "pyxdf"):
@@ -29,8 +29,8 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
             listed = pyxdf.resolve_streams(file)
         chosen = _choose(path, listed, wanted)
         texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
-        # Not dejittered: pyxdf sees only breaks of more than 1 s and 500 samples, and its fit
-        # smears every shorter one over the whole segment.
+        # Not dejittered: pyxdf detects only breaks of more than 1 s and 500 samples, and its fit
+        # would smear every shorter one over the whole segment.
         with _open_xdf(path) as file:
             loaded, _ = pyxdf.load_xdf(
                 file, select_streams=[chosen, *texts], dejitter_timestamps=False
@@ -41,12 +41,12 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         if "footer" not in eeg:
             raise RecordingError(
                 f"{path.name}: found no footer for the stream {info['name'][0]!r}, expected one "
-                "at the end of the file: it is cut short; copy it again"
+                "at the end of the file: it is truncated; copy it again"
             )
         stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
         if not len(stamps):
             raise RecordingError(
-                f"{path.name}: found no sample in the stream {info['name'][0]!r}, expected some; "
+                f"{path.name}: found no samples in the stream {info['name'][0]!r}, expected some; "
                 "choose another stream or file"
             )
         values = np.asarray(eeg["time_series"]).T
@@ -62,7 +62,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         manufacturer = _text(desc, "manufacturer") or _text(
             _child(desc, "acquisition"), "manufacturer"
         )
-        simulated = _text(desc, "simulated").lower() == "true"  # our own replayer says it so
+        simulated = _text(desc, "simulated").lower() == "true"  # as our own replayer states it
     segments = contiguous(stamps, sfreq)
     return Recording(
         name=path.name,
@@ -79,12 +79,12 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
 
 
 def _open_xdf(path: Path) -> io.BufferedIOBase:
-    # pyxdf opens a name as well, but leaves the file open where it is no XDF file.
+    # pyxdf also accepts a name, but leaves the file open if it is not an XDF file.
     return gzip.open(path) if path.suffix.lower() in (".xdfz", ".gz") else path.open("rb")
 
 
 def _choose(path: Path, listed: Sequence[Mapping[str, Any]], wanted: str | None) -> int:
-    """Return the id of the one stream to play."""
+    """Return the id of the stream to read."""
     regular = [
         each
         for each in listed
@@ -102,12 +102,12 @@ def _choose(path: Path, listed: Sequence[Mapping[str, Any]], wanted: str | None)
     asked = "type EEG" if wanted is None else f"the name {wanted!r}"
     raise RecordingError(
         f"{path.name}: found {len(regular)} regular numeric streams with {asked}, expected one; "
-        f"name the stream to play (stream=...); the file holds: {found or 'no stream'}"
+        f"name the stream to read (stream=...); the file contains: {found or 'no stream'}"
     )
 
 
 def _child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    # pyxdf gives every element as a list of its occurrences, and an empty one as None.
+    # pyxdf represents every element as a list of its occurrences, and an empty one as None.
     found = (parent.get(name) or [None])[0]
     return found if isinstance(found, Mapping) else {}
 
@@ -129,8 +129,8 @@ def _described_channels(
     if len(labels) != count or not all(labels):
         raise RecordingError(
             f"{path.name}: found {sum(map(bool, labels))} channel labels in the stream "
-            f"{info['name'][0]!r}, expected {count}, one for each channel; record it again with "
-            "labels in the stream's description"
+            f"{info['name'][0]!r}, expected {count}, one per channel; record it again with labels "
+            "in the stream's description"
         )
     return labels, tuple(_text(each, "unit") for each in described)
 
@@ -138,9 +138,9 @@ def _described_channels(
 def contiguous(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
     """Split a regular stream where samples are missing.
 
-    A gap is a jump of more than 1.5 sample periods that is not taken back: over the second
-    after it, every stamp is later, against the sample count, than every stamp of the second
-    before it. Stamps that merely jitter from chunk to chunk jump as far, and return.
+    A gap is a jump of more than 1.5 sample periods that persists: in the second after it, every
+    stamp is later, relative to the sample count, than every stamp of the second before it. Stamps
+    that merely jitter from chunk to chunk may jump as far, but return.
 
     Parameters
     ----------

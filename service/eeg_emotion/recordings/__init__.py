@@ -1,1 +1,1 @@
-"""EEG that lies in files or comes from a simulator."""
+"""Recordings: EEG from files or from a simulator."""

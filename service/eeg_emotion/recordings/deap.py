@@ -1,8 +1,8 @@
 """DEAP's preprocessed files: one person's trials with their ratings, and as a recording.
 
-The layout is that of the data set's description: 40 trials of 40 channels (32 EEG) at 128 Hz, 3 s
-of baseline and 60 s of video. Simulated people in the same format carry a watermark in their last
-channel, so that they can never be taken for DEAP.
+The layout follows the data set's description: 40 trials of 40 channels (32 EEG) at 128 Hz, 3 s of
+baseline and 60 s of video. Simulated people in the same format carry a watermark in their last
+channel, so that they can never be mistaken for DEAP.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LABELS = ("valence", "arousal", "dominance", "liking")
 
 _FILE_NAME = re.compile(r"s(\d\d)\.(?:dat|mat)", re.IGNORECASE)
 _FOLDERS = ("data_preprocessed_python", "data_preprocessed_matlab")
-# What a broken MATLAB file raises, depending on where it breaks.
+# What reading a broken MATLAB file raises, depending on where it is broken.
 _BROKEN_MAT = (
     EOFError,
     IndexError,
@@ -59,7 +59,7 @@ class LabelRule:
     Attributes
     ----------
     id
-        Versioned name, stored with everything that was made with the rule.
+        Versioned name, stored with everything that was derived with the rule.
     text
         The rule in words.
     threshold
@@ -71,7 +71,7 @@ class LabelRule:
     threshold: float
 
     def high(self, ratings: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Return which ratings are high; a rating that is not a number has no class."""
+        """Return which ratings are high, `(ratings,)`; raise `RecordingError` for NaN."""
         if not np.isfinite(ratings).all():
             raise RecordingError(
                 "labels: found a rating that is not a number, expected 1 to 9; leave the trial out"
@@ -86,7 +86,7 @@ HIGH_ABOVE_5 = LabelRule(
 
 @dataclass(frozen=True, slots=True)
 class DeapPerson:
-    """One file of DEAP's preprocessed data, or one in its format.
+    """One file of DEAP's preprocessed data, or a file in its format.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class DeapPerson:
     labels
         `(40 trials, 4)` ratings from 1 to 9, columns `LABELS`.
     simulated
-        True where the file carries the simulator's watermark.
+        True if the file carries the simulator's watermark.
     source, sha256
         The file, and its digest in hexadecimal.
     """
@@ -111,7 +111,7 @@ class DeapPerson:
 
     @property
     def name(self) -> str:
-        """The person's name wherever it is shown."""
+        """The person's name for display."""
         return f"{'Simulated DEAP-format' if self.simulated else 'DEAP'} s{self.number:02d}"
 
     def eeg(self, baseline: bool) -> NDArray[np.float64]:
@@ -119,14 +119,14 @@ class DeapPerson:
         return self.data[:, : len(DEAP32), 0 if baseline else BASELINE_SAMPLES :]
 
     def problem(self) -> str | None:
-        """Return what is wrong with the values, or None; the shape was checked on reading."""
+        """Return what is wrong with the values; None if nothing. The shape was checked before."""
         if not np.isfinite(self.data).all():
             trial = int(np.flatnonzero(~np.isfinite(self.data).all(axis=(1, 2)))[0]) + 1
             return (
                 f"{self.source.name}: found a sample in trial {trial} that is not a number, "
                 "expected finite samples; the file is damaged: copy it again"
             )
-        # Written so that a rating that is not a number is outside as well.
+        # Phrased so that NaN is out of range as well.
         if not ((self.labels >= 1.0) & (self.labels <= 9.0)).all():
             return (
                 f"{self.source.name}: found ratings from {self.labels.min():g} to "
@@ -137,7 +137,7 @@ class DeapPerson:
 
 
 def read_person(path: Path) -> DeapPerson:
-    """Read a `.dat` or `.mat` file and refuse it if any value is not as DEAP's must be.
+    """Read a `.dat` or `.mat` file, and raise `RecordingError` if a value is not valid in DEAP.
 
     No pickle is executed: a `.dat` file may name NumPy arrays and nothing else.
     """
@@ -149,12 +149,12 @@ def read_person(path: Path) -> DeapPerson:
 
 
 def load_person(path: Path) -> DeapPerson:
-    """Read a file and check its shape only; `DeapPerson.problem` checks the values."""
+    """Read a file and check only its shape; `DeapPerson.problem` checks the values."""
     match = _FILE_NAME.fullmatch(path.name)
     if match is None:
         raise RecordingError(
             f"{path.name}: found a file of another name, expected s01.dat to s32.dat, or .mat; "
-            "give a file of DEAP's preprocessed data"
+            "name a file of DEAP's preprocessed data"
         )
     try:
         with path.open("rb") as file:
@@ -172,7 +172,7 @@ def load_person(path: Path) -> DeapPerson:
     if found != expected or any(value.dtype.kind != "f" for value in arrays.values()):
         described = {key: f"{value.dtype} {value.shape}" for key, value in arrays.items()}
         raise RecordingError(
-            f"{path.name}: found {described}, expected floating-point arrays of {expected}; give "
+            f"{path.name}: found {described}, expected floating-point arrays of {expected}; name "
             "a file of data_preprocessed_python or data_preprocessed_matlab"
         )
     data, labels = (np.ascontiguousarray(arrays[key], dtype=np.float64) for key in expected)
@@ -183,7 +183,7 @@ def load_person(path: Path) -> DeapPerson:
 
 
 def find_people(folder: Path) -> dict[int, Path]:
-    """Find the people's files by number, in the folder or in DEAP's own folders inside it.
+    """Return the people's files by number, from the folder or from DEAP's own folders inside it.
 
     Raises
     ------
@@ -200,36 +200,36 @@ def find_people(folder: Path) -> dict[int, Path]:
             if number in found:
                 first, second = (item.relative_to(folder) for item in (found[number], path))
                 raise RecordingError(
-                    f"person {number}: found {first} and {second}, expected one file for each "
-                    "person; name the folder of one of the two, or move one away"
+                    f"person {number}: found {first} and {second}, expected one file per person; "
+                    "name the folder of one of the two, or move one away"
                 )
             found[number] = path
     if not found:
         raise RecordingError(
             f"{folder}: found no s01.dat or s01.mat, expected DEAP's preprocessed files; name the "
-            f"folder that holds them, or the one that holds {' or '.join(_FOLDERS)}"
+            f"folder that contains them, or the one that contains {' or '.join(_FOLDERS)}"
         )
     return dict(sorted(found.items()))
 
 
 def deap_recording(path: Path, trials: range | None = None, baseline: bool = True) -> Recording:
-    """Return a person's trials as a recording, in DEAP's order: that of the videos, not of time.
+    """Return a person's trials as a recording, in DEAP's order, that of the videos and not of time.
 
     Parameters
     ----------
     path
         The person's file.
     trials
-        Numbers of the trials from 1 to 40; None is all of them.
+        Numbers of the trials, from 1 to 40; None for all.
     baseline
-        Whether each trial begins with its 3 s of baseline. The ratings' marker is at the onset of
-        the video either way.
+        Whether each trial begins with its 3 s of baseline. The marker with the ratings is at the
+        onset of the video in either case.
     """
     chosen = range(1, TRIALS + 1) if trials is None else trials
     if not chosen or min(chosen) < 1 or max(chosen) > TRIALS:
         raise RecordingError(
             f"{path.name}: found trials {chosen}, expected numbers from 1 to {TRIALS}; choose "
-            "among those"
+            "from those"
         )
     person = read_person(path)
     return Recording(
@@ -265,7 +265,7 @@ def _read_mat(path: Path) -> dict[str, NDArray[np.generic]]:
         content = loadmat(path, appendmat=False, variable_names=["data", "labels"])
     except _BROKEN_MAT as error:
         raise RecordingError(
-            f"{path.name}: found something that is not a whole MATLAB 5 file ({error}), expected "
-            "DEAP's data and labels; the file is damaged or converted: copy it again"
+            f"{path.name}: found something that is not a complete MATLAB 5 file ({error}), "
+            "expected DEAP's data and labels; the file is damaged or converted: copy it again"
         ) from error
     return {key: np.asarray(content[key]) for key in ("data", "labels") if key in content}

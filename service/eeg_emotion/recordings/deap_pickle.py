@@ -1,7 +1,7 @@
-"""DEAP's `.dat` files: Python 2 pickles, read without executing anything, and written alike.
+"""DEAP's `.dat` files: Python 2 pickles, read without executing anything, and written identically.
 
-A pickle may name any function and have it called. The reader here knows four names, answers each
-with a function that can do one thing only, and refuses every other name.
+A pickle may name any function and have it called. The reader here knows four names, maps each to a
+function that can do only one thing, and refuses every other name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.recordings.recording import RecordingError
 
-# What a broken pickle raises, depending on where it breaks.
+# What reading a broken pickle raises, depending on where it is broken.
 _BROKEN = (
     pickle.UnpicklingError,
     EOFError,
@@ -38,7 +38,7 @@ class UnsafePickleError(RecordingError):
 
 
 def read_pickle(file: BinaryIO, name: str) -> dict[str, NDArray[np.generic]]:
-    """Read a dictionary of arrays from a pickle, and refuse everything else.
+    """Read a dictionary of arrays from a pickle; raise `RecordingError` for anything else.
 
     Parameters
     ----------
@@ -53,23 +53,23 @@ def read_pickle(file: BinaryIO, name: str) -> dict[str, NDArray[np.generic]]:
         raise
     except _BROKEN as error:
         raise RecordingError(
-            f"{name}: found something that is not a whole pickle ({error}), expected DEAP's dict "
-            "of two arrays; the file is damaged or cut short: copy it again"
+            f"{name}: found something that is not a complete pickle ({error}), expected DEAP's "
+            "dict of two arrays; the file is damaged or truncated: copy it again"
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, np.ndarray) for key, value in content.items()
     ):
         raise RecordingError(
             f"{name}: found a pickled {type(content).__name__}, expected DEAP's dict of two "
-            "arrays; give a file of data_preprocessed_python"
+            "arrays; name a file of data_preprocessed_python"
         )
     return content
 
 
 def write_python2_pickle(file: BinaryIO, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-    """Write a dictionary of float64 arrays byte for byte as Python 2's protocol 2 would.
+    """Write a dictionary of float64 arrays, byte for byte as Python 2's protocol 2 would.
 
-    Python 3's own protocol 2 stores bytes as UTF-8 text, half as large again as DEAP's files.
+    Python 3's own protocol 2 stores bytes as UTF-8 text, 50 % larger than DEAP's files.
     """
     file.write(b"\x80\x02}(")
     for name, array in arrays.items():
@@ -92,20 +92,20 @@ def _short_string(text: bytes) -> bytes:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    # `codecs.encode` would import any codec that the file names; Python 3 writes only this one.
+    # `codecs.encode` would import any codec that the file names; Python 3 only writes this one.
     if encoding != "latin1":
         raise ValueError(f"bytes stored as {encoding!r} text")
     return text.encode("latin1")
 
 
 def _dtype(code: str, _align: object = False, _copy: object = True) -> np.dtype[np.generic]:
-    # Always a copy: the next instruction alters it, and NumPy's own must stay as they are. Python
-    # 2 stored the two flags as the integers 0 and 1, which NumPy no longer takes.
+    # Always a copy: the next instruction modifies it, and NumPy's own must not change. Python 2
+    # stored the two flags as the integers 0 and 1, which NumPy no longer accepts.
     return np.dtype(code, copy=True)
 
 
 def _reconstruct(kind: type, shape: object, code: object) -> NDArray[np.generic]:
-    # NumPy's own makes an empty array, which the pickle's next instruction fills.
+    # NumPy's own function creates an empty array, which the pickle's next instruction fills.
     if kind is not np.ndarray or shape != (0,):
         raise ValueError(f"an array begun as {kind!r} of shape {shape!r}")
     return np.ndarray((0,), dtype=np.int8)

@@ -1,4 +1,4 @@
-"""What the readers of files share: their errors, their names and their blocks."""
+"""Shared parts of the file readers: errors, names and blocks."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from numpy.typing import NDArray
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.recordings.recording import Marker, RecordingError, Stretch
 
-# Long enough to be read in few pieces, short enough for the memory: 64 channels at 2048 Hz are
-# 10 MB.
+# Long enough for few reads, short enough for memory: 64 channels at 2048 Hz are 10 MB.
 _BLOCK_SECONDS = 10.0
 
 
 @contextmanager
 def reading(path: Path, reader: str) -> Iterator[None]:
-    """Turn whatever a reader raises over a damaged file into a `RecordingError`."""
+    """Convert anything that a reader raises for a damaged file into a `RecordingError`."""
     try:
         yield
     except EegEmotionError:
         raise
-    # A parser that meets a damaged file raises whatever it happens to stumble over.
+    # For a damaged file, a parser may raise any exception.
     except Exception as error:
         raise RecordingError(
             f"{path.name}: found a file that {reader} cannot read "
-            f"({type(error).__name__}: {error}), expected a whole recording of the kind that "
-            "its suffix names; copy it again or convert it to EDF"
+            f"({type(error).__name__}: {error}), expected a complete recording of the format of "
+            "its suffix; copy it again or convert it to EDF"
         ) from error
 
 
 def source_id(path: Path) -> str:
-    """Name the headset after the file alone, wherever it lies."""
+    """Return a source id from the file's name alone, not its folder."""
     slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")
     return slug or hashlib.sha256(path.name.encode()).hexdigest()[:12]
 
@@ -48,7 +47,7 @@ def blocks(
     sfreq: float,
     read: Callable[[int, int], NDArray[np.floating]],
 ) -> Iterator[Stretch]:
-    """Return segments `[start, stop)` as stretches that follow each other within a segment."""
+    """Yield segments `[start, stop)` as stretches that follow each other within a segment."""
     size = max(1, round(_BLOCK_SECONDS * sfreq))
     for first, end in segments:
         for start in range(first, end, size):
@@ -63,5 +62,5 @@ def blocks(
 
 
 def in_order(markers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Sort markers by sample alone: notes on one sample stay in the file's order."""
+    """Sort markers by sample only: those at the same sample keep the file's order."""
     return sorted(markers, key=lambda marker: marker[0])

@@ -1,8 +1,8 @@
 """A recording: named channels, units and rate, and its signal as contiguous stretches.
 
-Everything that can be replayed or trained on has this shape: a DEAP file, a file that MNE or
-pyxdf reads, a simulated person. Two stretches that do not follow each other are a gap, and no
-window may span it.
+Everything that can be replayed or trained on has this form: a DEAP file, a file that MNE or pyxdf
+reads, a simulated person. Two stretches that do not follow each other are separated by a gap, and
+no window may span it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class RecordingError(EegEmotionError):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A note at one sample of a stretch, such as a trial's ratings as a JSON object."""
+    """A marker at one sample of a stretch, such as a trial's ratings as a JSON object."""
 
     sample: int
     text: str
@@ -37,9 +37,9 @@ class Stretch:
     samples
         `(channels, samples)` in the recording's units.
     follows
-        True where the first sample comes one sample period after the last stretch's last.
+        True if the first sample is one sample period after the previous stretch's last.
     markers
-        Notes on this stretch, in order of their sample.
+        Markers of this stretch, in order of their samples.
     """
 
     samples: NDArray[np.floating]
@@ -54,19 +54,19 @@ class Recording:
     Attributes
     ----------
     name
-        For people, such as ``DEAP s01``.
+        The name for people, such as ``DEAP s01``.
     source_id
-        Stable and unique, so that a replay that is started again is the same headset.
+        Stable and unique, so that a restarted replay is the same headset.
     channels, units
         One label and one unit per channel, as the source states them.
     sfreq
         Samples per second.
     manufacturer
-        Who made the device or the data.
+        The maker of the device or the data.
     simulated
-        True where no person's brain made this signal. It is shown wherever the data are shown.
+        True if the signal does not come from a person. It is shown wherever the data are shown.
     stretches
-        Gives the signal from its beginning, each time it is called. It may be endless.
+        Returns the signal from its beginning, on each call. It may be endless.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Recording:
         if len(self.channels) != len(self.units):
             raise RecordingError(
                 f"{self.name}: found {len(self.channels)} channel names and {len(self.units)} "
-                "units, expected one unit for each channel"
+                "units, expected one unit per channel"
             )
         if not self.sfreq > 0:
             raise RecordingError(

@@ -1,12 +1,12 @@
-"""Simulated people: endless EEG-like signals that hold a planted, stated effect of emotion.
+"""Simulated people: endless EEG-like signals with a planted, documented effect of emotion.
 
-This is a simulation. No brain made these signals, and a model that reads them has learnt what was
-planted here and nothing about people. The ingredients are the usual ones: a 1/f background,
-rhythms of the classical bands that wax and wane, blinks, mains hum and electrode offsets. Valence
-moves frontal alpha asymmetry (left frontal activity, that is less alpha on the left, with
-approach and positive affect: Davidson 1992, Brain and Cognition 20, 125-151), and arousal moves
-beta, gamma and alpha power. The sizes of these effects are `Effect`'s and are chosen, not
-measured.
+This is a simulation. These signals do not come from a brain, and a model trained on them has learnt
+what was planted here and nothing about people. The ingredients are the usual ones: a 1/f
+background, rhythms of the classical bands that wax and wane, blinks, mains hum and electrode
+offsets. Valence changes frontal alpha asymmetry (left frontal activity, that is less alpha on the
+left, with approach and positive affect: Davidson 1992, Brain and Cognition 20, 125-151), and
+arousal changes beta, gamma and alpha power. The sizes of these effects are set by `Effect` and are
+chosen, not measured.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIMULATED_MANUFACTURER = "eeg-emotion simulator (simulated)"
 _SOURCES = ("F3", "F4", "Fz", "C3", "C4", "T7", "T8", "Pz", "O1", "O2")
 _BANDS = ("theta", "alpha", "beta", "gamma")
 # µV RMS of each source's rhythm where the source is strongest: frontal-midline theta, posterior
-# alpha, and rhythms that are weaker the faster they are.
+# alpha, and rhythms that get weaker with frequency.
 _RHYTHM_UV = np.array(
     [
         [1.5, 1.5, 3.0, 1.5, 1.5, 1.2, 1.2, 1.5, 1.2, 1.2],
@@ -39,7 +39,7 @@ _RHYTHM_UV = np.array(
     ]
 )
 _BACKGROUND_UV = 3.0  # RMS of one source's 1/f background between 1 and 45 Hz
-_SENSOR_UV = 1.0  # RMS of what each electrode adds for itself, of the same 1/f shape
+_SENSOR_UV = 1.0  # RMS of each electrode's own noise, with the same 1/f spectrum
 _SPREAD = 0.5  # standard deviation of a source's fall-off, in head radii
 _WAXING_SECONDS = 2.0  # memory of a rhythm's amplitude
 _WAXING_NEPERS = 0.35  # and its standard deviation
@@ -47,11 +47,11 @@ _DRIFT_SECONDS = 20.0
 _DRIFT_UV = 25.0
 _BLINK_SECONDS = 0.35
 _MAINS_HZ = 50.0
-_RUN_IN_SECONDS = 4.0  # after this the slowest filter but the drift's has forgotten its start
+_RUN_IN_SECONDS = 4.0  # after this, all filters except the drift's have settled
 # Three real poles that fall 10 dB a decade (J. O. Smith, Spectral Audio Signal Processing).
 _PINK_B = (0.049922035, -0.095993537, 0.050612699, -0.004408786)
 _PINK_A = (1.0, -2.494956002, 2.017265875, -0.522189400)
-# The four quadrants of (arousal, valence); short of the ends, as people's ratings are.
+# The four quadrants of (arousal, valence), short of the extremes, like people's ratings.
 _QUADRANTS = ((0.75, 0.75), (0.75, -0.75), (-0.75, 0.75), (-0.75, -0.75))
 _TRANSITION_SECONDS = 2.5
 _NEPERS_PER_DB = np.log(10.0) / 20.0
@@ -59,11 +59,11 @@ _NEPERS_PER_DB = np.log(10.0) / 20.0
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What emotion does to the simulated sources, and how surely.
+    """The effect of emotion on the simulated sources, and its variability.
 
     The decibels are changes of a source's band power between the neutral state and a state of
-    +1; a state of -1 gives the opposite change. At the electrodes they are smaller, because every
-    electrode also sees sources that do not change.
+    +1; a state of -1 causes the opposite change. At the electrodes they are smaller, because every
+    electrode also picks up sources that do not change.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Effect:
     alpha_db
         Arousal: alpha of every source.
     person_spread
-        Standard deviation of the logarithm by which one person's effects are scaled.
+        Standard deviation of the logarithm of the factor that scales one person's effects.
     trial_db
         Standard deviation of each rhythm's power from trial to trial, not due to emotion.
     rating_noise
@@ -91,16 +91,16 @@ class Effect:
 
 
 class SimulatedPerson:
-    """One simulated person, who differs from the others and is the same for the same numbers.
+    """One simulated person, different from all others and reproducible from the two numbers.
 
     Parameters
     ----------
     seed
-        Names the simulation: a crowd of people.
+        Identifies the simulated population.
     number
-        The person in it.
+        Identifies the person in it.
     effect
-        What emotion does to this crowd.
+        The effect of emotion in this population.
     """
 
     def __init__(self, seed: int, number: int, effect: Effect | None = None) -> None:
@@ -116,7 +116,7 @@ class SimulatedPerson:
         self.alpha_hz = float(np.clip(rng.normal(10.0, 0.6), 8.9, 11.2))
         """Peak of the person's alpha rhythm, Hz; its band stays within 8 to 13 Hz."""
         self.mixing = _topography(rng)
-        """Sources to electrodes, `(32, sources)`, µV per µV."""
+        """The mixing from sources to electrodes, `(32, sources)`, µV per µV."""
         overall = rng.normal(0.0, 0.2)
         per_band = rng.normal(0.0, 0.15, (len(_BANDS), 1))
         per_source = rng.normal(0.0, 0.1, _RHYTHM_UV.shape)
@@ -132,21 +132,21 @@ class SimulatedPerson:
         """Electrode offsets of a DC-coupled amplifier, `(32,)` µV."""
 
     def run(self, trial: int, sfreq: float = 128.0) -> SimulatedRun:
-        """Begin one trial, or one endless run: the same one for the same number and rate."""
+        """Start a trial, or an endless run; the same number and rate give the same signal."""
         return SimulatedRun(self, trial, sfreq)
 
 
 class SimulatedRun:
-    """A person's signal from the first sample on; the size of the chunks does not matter.
+    """A person's signal from the first sample on; it does not depend on the size of the chunks.
 
     Parameters
     ----------
     person
-        Whose signal it is.
+        The person.
     trial
-        Names the run among the person's, from 0.
+        Identifies the run among the person's, from 0.
     sfreq
-        Samples per second, more than 100: gamma and mains hum must lie below half of it.
+        Samples per second, more than 100: gamma and mains hum must be below half of it.
     """
 
     def __init__(self, person: SimulatedPerson, trial: int, sfreq: float) -> None:
@@ -190,12 +190,12 @@ class SimulatedRun:
         Parameters
         ----------
         samples
-            How many.
+            The number of samples.
         arousal, valence
-            The latent state from -1 to +1, one number or one for each sample.
+            The latent state from -1 to +1: one number, or one per sample.
         """
         person = self._person
-        # One draw for each sample in turn makes the signal independent of the chunk size.
+        # Drawing sample by sample makes the signal independent of the chunk size.
         sources, rhythms, electrodes = len(_SOURCES), _RHYTHM_UV.size, len(DEAP32)
         draws = self._rng.standard_normal((samples, 2 * rhythms + sources + 2 * electrodes))
         noise = np.ascontiguousarray(draws.T)
@@ -252,7 +252,7 @@ class SimulatedRun:
 
 
 def ratings(states: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points on DEAP's scale from 1 to 9 for states from -1 to +1."""
+    """Return the ratings on DEAP's scale from 1 to 9 for states from -1 to +1."""
     return 5.0 + 4.0 * states
 
 
@@ -264,11 +264,11 @@ def simulated_recording(
     seconds_per_state: float = 30.0,
     effect: Effect | None = None,
 ) -> Recording:
-    """Return a simulated person as a headset would stream them, without end.
+    """Return a simulated person as an endless recording, as a headset would stream it.
 
-    The person visits the four quadrants of arousal and valence in an order of their own, again
-    and again. Where a state begins, a marker holds its ratings as a JSON object; the signal
-    reaches the new state 2.5 seconds later.
+    The person repeatedly visits the four quadrants of arousal and valence, in an individual order.
+    At the start of each state, a marker contains its ratings as a JSON object; the signal reaches
+    the new state 2.5 seconds later.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def simulated_recording(
     sfreq
         Samples per second.
     seconds_per_state
-        How long each state lasts, its transition included.
+        How long each state lasts, including its transition.
     """
     person = SimulatedPerson(seed, number, effect)
     if not seconds_per_state >= _TRANSITION_SECONDS:
@@ -285,7 +285,7 @@ def simulated_recording(
             f"simulated person {number}: found {seconds_per_state:g} s for each state, expected "
             f"at least the {_TRANSITION_SECONDS:g} s of a transition; choose more"
         )
-    person.run(0, sfreq)  # a rate that cannot be simulated is refused here, not at the replay
+    person.run(0, sfreq)  # refuses a rate that cannot be simulated here, not during the replay
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, 2)))
     states = rng.permutation(np.array(_QUADRANTS))
     return Recording(
@@ -369,16 +369,16 @@ def _per_sample(name: str, state: float | NDArray[np.float64], samples: int) -> 
 def _walk(
     noise: NDArray[np.float64], keep: float, state: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a mean-reverting walk of unit variance, and where it was left."""
+    """Return a mean-reverting random walk of unit variance, and its final state."""
     walk, state = scipy.signal.lfilter(
         [np.sqrt(1.0 - keep**2)], [1.0, -keep], noise, axis=1, zi=state
     )
     return walk, state
 
 
-@lru_cache(maxsize=256)  # a person has 40 trials and one rhythm of their own
+@lru_cache(maxsize=256)  # a person has 40 trials, and one band of their own
 def _unit_band(low: float, high: float, sfreq: float) -> NDArray[np.float64]:
-    """Return a band-pass that turns white noise of unit variance into a rhythm of unit variance."""
+    """Return a band-pass that maps white noise of unit variance to a rhythm of unit variance."""
     sos = scipy.signal.butter(2, (low, high), btype="bandpass", fs=sfreq, output="sos")
     _, response = scipy.signal.sosfreqz(sos, worN=8192)
     sos[0, :3] /= np.sqrt(np.mean(np.abs(response) ** 2))

@@ -1,1 +1,1 @@
-"""The fake headset: a recording or a simulated person as an LSL stream, faults included."""
+"""The replayed headset: a recording or a simulated person as an LSL stream, with faults."""

@@ -1,6 +1,6 @@
-"""What a replayed headset does, one after the other: connects, sends, goes.
+"""The actions of a replayed headset, in order: connect, send, disconnect.
 
-All times are seconds of signal since the replay began, whatever its speed is.
+All times are seconds of signal since the replay began, whatever its speed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a stream states: its channels' labels and units, and its rate in Hz."""
+    """A stream's metadata: its channels' labels and units, and its rate in Hz."""
 
     channels: tuple[str, ...]
     units: tuple[str, ...]
@@ -21,8 +21,8 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """A marker's text with its time, or with its stamp once it is sent; seconds."""
+class TimedMarker:
+    """A marker's text with its time, or once it is sent with its stamp; seconds."""
 
     seconds: float
     text: str
@@ -30,20 +30,20 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Samples for the outlet, and markers for theirs.
+    """Samples for the outlet, and markers for the marker outlet.
 
     Attributes
     ----------
     due
-        When.
+        When to send.
     samples
-        `(channels, samples)` as the headset sends them; none where they are lost.
+        `(channels, samples)` as the headset sends them; empty if they are lost.
     stamps
-        `(samples,)`, seconds after the replay's begin as the headset's clock says.
-    notes
-        Markers with their stamps, likewise.
+        `(samples,)`, seconds since the replay's start by the headset's clock.
+    markers
+        Markers with their stamps, in the same way.
     unix
-        True where the stamps are to be Unix time.
+        True if the stamps have to be in Unix time.
     sfreq
         The true rate of the samples, Hz.
     """
@@ -51,14 +51,14 @@ class Send:
     due: float
     samples: NDArray[np.floating]
     stamps: NDArray[np.float64]
-    notes: tuple[Note, ...]
+    markers: tuple[TimedMarker, ...]
     unix: bool
     sfreq: float
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The outlet goes; where `killed`, for good, and the replay with it."""
+    """The outlet closes; if `killed`, for good, and the replay ends."""
 
     due: float
     killed: bool
@@ -66,7 +66,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """An outlet of the same source comes, of this form."""
+    """A new outlet of the same source opens, with this metadata."""
 
     due: float
     form: Form

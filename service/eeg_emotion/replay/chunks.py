@@ -1,4 +1,4 @@
-"""What a replay sends at once: stretches of a recording, cut without spanning a gap."""
+"""Cuts a recording's stretches into the chunks that a replay sends, none spanning a gap."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from eeg_emotion.recordings.recording import Marker, Stretch
 
 CHUNK_SECONDS = 1 / 16
-"""How much a replay sends at once."""
+"""The length of a replay's chunks."""
 
 GAP_SECONDS = 2.0
-"""How long a replay's gaps are: a recording does not say how long its own were."""
+"""The length of a replay's gaps: a recording does not state the length of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What is pushed at once.
+    """Samples that are pushed together.
 
     Attributes
     ----------
     samples
         `(channels, samples)` in the recording's units.
     markers
-        Notes on its samples, counted from the chunk's first.
+        Markers at its samples, counted from the chunk's first.
     first
-        How many samples came before it.
+        The number of samples before it.
     gaps
-        How many gaps came before it.
+        The number of gaps before it.
     """
 
     samples: NDArray[np.floating]
@@ -42,7 +42,7 @@ class Chunk:
 def cut_into_chunks(stretches: Iterable[Stretch], size: int) -> Iterator[Chunk]:
     """Cut stretches into chunks of `size` samples, counted from each gap.
 
-    A stretch that follows the last one continues its grid; before a gap and at the end a chunk
+    A stretch that follows the previous one continues its grid; before a gap and at the end, a chunk
     may be shorter. No chunk spans a gap.
     """
     rest: Stretch | None = None

@@ -1,4 +1,4 @@
-"""Whether faults can happen to a recording: refused before anything is sent, not halfway."""
+"""Checks that faults can happen to a recording, before anything is sent."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ from eeg_emotion.replay.rate_changes import HIGHEST_SFREQ, LOWEST_SFREQ
 
 
 def reconnects(fault: Fault) -> bool:
-    """Return whether the outlet goes with this fault."""
+    """Return whether the outlet closes with this fault."""
     return isinstance(fault, (Kill, SwapChannels)) or (
         isinstance(fault, (Volts, Rate)) and not fault.silently
     )
 
 
 def affected(form: Form, fault: ChannelFault) -> NDArray[np.intp]:
-    """Return the numbers of the channels that it names.
+    """Return the indices of the channels that a fault names.
 
     Raises
     ------
     FaultError
-        If one is not there, or noise of so many microvolts is wanted where none are measured.
+        If a channel does not exist, or noise in microvolts is requested for one that is not a
+        voltage.
     """
     voltages = [microvolts_per(unit) is not None for unit in form.units]
     noise = isinstance(fault, LineNoise)
@@ -55,7 +56,7 @@ def affected(form: Form, fault: ChannelFault) -> NDArray[np.intp]:
     for label in fault.labels:
         if label not in labels:
             raise FaultError(
-                f"fault {fault.text!r}: found the channel {label!r}, expected some of: "
+                f"fault {fault.text!r}: found the channel {label!r}, expected one or more of: "
                 f"{', '.join(form.channels)}"
             )
     found = [number for number, label in enumerate(labels) if label in fault.labels]
@@ -67,12 +68,12 @@ def affected(form: Form, fault: ChannelFault) -> NDArray[np.intp]:
 def check(form: Form, faults: Sequence[Fault], reconnect_seconds: float) -> None:
     """Check faults, in order of time, against a recording and each other.
 
-    Nothing is said of what comes after the end that a ``kill`` makes.
+    Faults after a ``kill`` without end are not checked.
 
     Raises
     ------
     FaultError
-        If one cannot happen, would change nothing, or overlaps another in a way without meaning.
+        If one cannot happen, would change nothing, or contradicts another one that overlaps it.
     """
     stated_sfreq = true_sfreq = form.sfreq
     units = {unit for unit in form.units if microvolts_per(unit) is not None}
@@ -92,7 +93,7 @@ def check(form: Form, faults: Sequence[Fault], reconnect_seconds: float) -> None
                 raise FaultError(
                     f"fault {fault.text!r}: found {busy.text!r} under way until {free:g} s (a "
                     f"headset that reconnects is away for {reconnect_seconds:g} s of signal), "
-                    f"expected one that begins then or later; write @{free:g}"
+                    f"expected it to begin then or later; write @{free:g}"
                 )
             end = (
                 fault.end
@@ -113,7 +114,7 @@ def check(form: Form, faults: Sequence[Fault], reconnect_seconds: float) -> None
                 if true_volts and (silently or stated_volts):
                     raise FaultError(
                         f"fault {fault.text!r}: found volts already, expected another unit before "
-                        "it; leave it out"
+                        "it; leave the fault out"
                     )
                 true_volts, stated_volts = True, stated_volts or not silently
             case Rate(sfreq=sfreq, silently=silently):
@@ -139,8 +140,8 @@ def check(form: Form, faults: Sequence[Fault], reconnect_seconds: float) -> None
                     if fault.at < other.end - TOLERANCE_SECONDS and shared.size:
                         raise FaultError(
                             f"fault {fault.text!r}: found {form.channels[shared[0]]} under "
-                            f"{other.text!r} at that time, expected one of them; return the first "
-                            "an end, or name other channels"
+                            f"{other.text!r} at that time, expected one of them; state a duration "
+                            "for the first, or name other channels"
                         )
                 silenced.append(fault)
 
@@ -149,5 +150,5 @@ def _no_voltage(form: Form, fault: Fault) -> str:
     found = ", ".join(sorted({unit or "none" for unit in form.units}))
     return (
         f"fault {fault.text!r}: found channels without a unit of voltage (units: {found}), "
-        "expected one such as µV; name channels that measure one, or leave it out"
+        "expected one such as µV; name channels that have one, or leave the fault out"
     )

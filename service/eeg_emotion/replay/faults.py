@@ -1,7 +1,7 @@
-"""Faults on purpose, as text: what a replayed headset does wrong, and when.
+"""Deliberate faults, as text: what a replayed headset does wrong, and when.
 
-``drop 2s @10; swap-channels @30; nan Fp1,Fp2 5s @40`` holds three. Times are seconds of signal
-since the replay began, as the stamps count them; `eeg_emotion.replay.injector` carries them out.
+``drop 2s @10; swap-channels @30; nan Fp1,Fp2 5s @40`` are three. Times are seconds of signal since
+the replay began, by the stamps; `eeg_emotion.replay.injector` injects the faults.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.errors import EegEmotionError
 
 TOLERANCE_SECONDS = 1e-6
-"""Times of samples are sums of doubles: this is far above their rounding, far below a period."""
+"""Sample times are sums of doubles: this is far above their rounding errors, far below a period."""
 
 
 class FaultError(EegEmotionError):
-    """A fault cannot be read, or cannot happen to this recording at this time."""
+    """A fault cannot be parsed, or cannot happen to this recording at this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong at one moment.
+    """A fault at one moment.
 
     Attributes
     ----------
     at
         Seconds of signal since the replay began.
     text
-        The fault as it was written, for messages.
+        The fault as written by the user, for messages.
     """
 
     at: float
@@ -42,46 +42,46 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class PassingFault(Fault):
-    """Something that goes wrong for so many seconds; infinite for what does not end."""
+    """A fault that lasts for some seconds; infinite if it does not end."""
 
     seconds: float
 
     @property
     def end(self) -> float:
-        """When it is over."""
+        """When it ends."""
         return self.at + self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Drop(PassingFault):
-    """Samples are never sent and time goes on: the stamps show a hole."""
+    """Samples are not sent while time goes on: the stamps show a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze(PassingFault):
-    """Nothing is sent, then all that was held comes at once with its true stamps."""
+    """Nothing is sent, then everything held back is sent at once, with its true stamps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kill(PassingFault):
-    """The outlet is gone at once; the same stream returns after `seconds`, if they are finite."""
+    """The outlet closes immediately; the same stream returns after `seconds`, if finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class SwapChannels(Fault):
-    """The headset reconnects with its channels in another order, honestly labelled."""
+    """The headset reconnects with its channels in a different order, correctly labelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volts(Fault):
-    """The numbers become volts; unless silently, after reconnecting and stating it."""
+    """The samples change to volts; unless silently, after a reconnection that states it."""
 
     silently: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rate(Fault):
-    """The signal comes at `sfreq` Hz; unless silently, after reconnecting and stating it."""
+    """The rate changes to `sfreq` Hz; unless silently, after a reconnection that states it."""
 
     sfreq: float
     silently: bool
@@ -89,12 +89,12 @@ class Rate(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ChannelFault(PassingFault):
-    """Something that goes wrong on some channels for a time.
+    """A fault on some channels for some time.
 
     Attributes
     ----------
     labels
-        Channels in the form of `normalise_label`; None for all.
+        Channels as normalised by `normalise_label`; None for all.
     """
 
     labels: tuple[str, ...] | None
@@ -102,12 +102,12 @@ class ChannelFault(PassingFault):
 
 @dataclass(frozen=True, slots=True)
 class Nan(ChannelFault):
-    """The channels hold no numbers."""
+    """The channels' samples are NaN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flat(ChannelFault):
-    """The channels stay at the value they had."""
+    """The channels keep their last value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +120,28 @@ class LineNoise(ChannelFault):
 
 @dataclass(frozen=True, slots=True)
 class ClockJump(Fault):
-    """All stamps from here on are shifted by so many seconds."""
+    """All stamps from here on are shifted by `shift` seconds."""
 
     shift: float
 
 
 @dataclass(frozen=True, slots=True)
 class UnixTime(Fault):
-    """All stamps from here on are Unix time, as muse-lsl sends them."""
+    """All stamps from here on are in Unix time, as in muse-lsl."""
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
-    """Read faults, and put them in order of time.
+    """Parse faults, and return them in order of time.
 
     Parameters
     ----------
     text
-        Items ``VERB ... @SECONDS``, separated by ``;`` or newlines; ``#`` begins a comment.
+        Items ``VERB ... @SECONDS``, separated by ``;`` or newlines; ``#`` starts a comment.
 
     Raises
     ------
     FaultError
-        If an item is none of the verbs' forms.
+        If an item does not have the form of any verb.
     """
     lines = (line.partition("#")[0] for line in text.splitlines())
     items = (" ".join(item.split()) for line in lines for item in line.split(";"))
@@ -168,7 +168,7 @@ def read_faults(file: Path) -> tuple[Fault, ...]:
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _TIME = rf"{_NUMBER} ?(?:ms|s)"
 _SECONDS = rf"(?P<seconds>{_TIME})"
-# A label begins with a letter: whatever begins with a digit is a duration.
+# A label begins with a letter; anything that begins with a digit is a duration.
 _LABELS = r"(?P<labels>[^\W\d].*?)"
 
 _Parts = dict[str, str | None]
@@ -176,7 +176,7 @@ _Parts = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    """How a fault is written: its form for people, what follows the verb, and what it makes."""
+    """The syntax of a fault: its form for people, the pattern after the verb, its constructor."""
 
     form: str
     pattern: str
@@ -245,12 +245,12 @@ def _parse(item: str) -> Fault:
     if not at_sign:
         raise FaultError(
             f"fault {item!r}: found no time, expected one at its end; write '{item} @10' for 10 s "
-            "after the replay's begin"
+            "after the start of the replay"
         )
     if not re.fullmatch(rf"{_NUMBER}(?: ?(?:ms|s))?", when):
         raise FaultError(
-            f"fault {item!r}: found the time {when!r}, expected seconds since the replay's begin; "
-            "write @10, @2.5s or @500ms"
+            f"fault {item!r}: found the time {when!r}, expected seconds since the start of the "
+            "replay; write @10, @2.5s or @500ms"
         )
     name = what.partition(" ")[0].lower()
     verb = _VERBS.get(name)
@@ -270,7 +270,7 @@ def _parse(item: str) -> Fault:
         if number is not None and not re.search(r"[1-9]", number):
             raise FaultError(
                 f"fault {item!r}: found {number}, expected more than 0; leave the fault out if "
-                "nothing is to happen"
+                "nothing should happen"
             )
     return verb.make(_seconds(when), item, parts)
 
@@ -282,7 +282,7 @@ def _seconds(text: str) -> float:
 
 
 def _duration(parts: _Parts) -> float:
-    """Return the stated duration; what has none does not end."""
+    """Return the stated duration in seconds; infinite if there is none."""
     seconds = parts["seconds"]
     return inf if seconds is None else _seconds(seconds)
 

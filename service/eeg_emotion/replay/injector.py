@@ -1,6 +1,6 @@
-"""Carries faults out on a signal: a plan of what is sent when. Sending is the replayer's.
+"""Injects faults into a signal: plans what is sent when; the replayer sends it.
 
-All times are seconds of signal since the replay began, whatever its speed is.
+All times are seconds of signal since the replay began, whatever its speed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eeg_emotion.eeg.units import microvolts_per
-from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
 from eeg_emotion.replay.fault_check import affected, check, reconnects
 from eeg_emotion.replay.faults import (
     TOLERANCE_SECONDS,
@@ -34,12 +34,12 @@ from eeg_emotion.replay.faults import (
 )
 from eeg_emotion.replay.rate_changes import Piece, RateChanges
 
-_SWAP_SEED = 20  # any will do: the same order each time
+_SWAP_SEED = 20  # arbitrary: the order is the same each time
 
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """When the headset sends no more, when its outlet goes, and when it is back."""
+    """When the headset stops sending, when its outlet closes, and when it is back."""
 
     at: float
     closing: float
@@ -52,12 +52,12 @@ class Injector:
     Parameters
     ----------
     form
-        What the recording states.
+        The recording's metadata.
     faults
-        In order of time.
+        The faults, in order of time.
     reconnect_seconds
-        For how long a headset that reconnects sends nothing, in seconds of signal. Its outlet goes
-        after half of it, so that readers get what was sent before.
+        How long a reconnecting headset sends nothing, in seconds of signal. Its outlet closes after
+        half of it, so that readers get what was sent before.
 
     Raises
     ------
@@ -80,36 +80,39 @@ class Injector:
         self._rates = RateChanges(
             len(form.channels), form.sfreq, [fault for fault in faults if isinstance(fault, Rate)]
         )
-        self._notes: deque[Note] = deque()
+        self._markers: deque[TimedMarker] = deque()
         self._now = -np.inf
 
     @property
     def unreached(self) -> tuple[Fault, ...]:
-        """The faults that have not happened, since the signal or the headset ended before."""
+        """The faults that did not happen because the signal or the headset ended before."""
         return tuple(fault for fault in self._faults if fault.at > self._now + TOLERANCE_SECONDS)
 
     def process(
-        self, samples: NDArray[np.floating], times: NDArray[np.float64], notes: Iterable[Note] = ()
+        self,
+        samples: NDArray[np.floating],
+        times: NDArray[np.float64],
+        markers: Iterable[TimedMarker] = (),
     ) -> Iterator[Action]:
-        """Return what is done about the next contiguous samples, in order of time.
+        """Yield the actions for the next contiguous samples, in order of time.
 
-        After a `Disconnect` that kills nothing more is to be asked for.
+        Do not continue after a `Disconnect` that kills.
 
         Parameters
         ----------
         samples
             `(channels, samples)` in the recording's units.
         times
-            `(samples,)`.
-        notes
+            `(samples,)` seconds.
+        markers
             Markers within those times.
         """
-        self._notes.extend(notes)
+        self._markers.extend(markers)
         for piece in self._rates.process(samples, times):
             yield from self._actions(piece)
 
     def finish(self) -> Iterator[Action]:
-        """Return what is still to be done after the last samples."""
+        """Yield the remaining actions after the last samples."""
         for piece in self._rates.finish():
             yield from self._actions(piece)
 
@@ -124,7 +127,7 @@ class Injector:
             yield self._send(Piece(piece.samples[:, start:stop], times, piece.sfreq))
 
     def _send(self, piece: Piece) -> Send:
-        """Do to a piece that spans no border what is in force at its beginning."""
+        """Apply to a piece that spans no border the faults that are active at its start."""
         begun = [fault for fault in self._faults if self._since(fault.at)]
         samples = self._with_channel_faults(piece)
         if any(isinstance(fault, Volts) for fault in begun):
@@ -139,17 +142,17 @@ class Injector:
                 lost = lost or self._before(fault.end)
             elif isinstance(fault, Freeze) and self._before(fault.end):
                 due = fault.end
-        notes = []
+        markers = []
         next_sample = piece.times[-1] + 1 / piece.sfreq
-        while self._notes and self._notes[0].seconds < next_sample - TOLERANCE_SECONDS:
-            note = self._notes.popleft()
-            notes.append(replace(note, seconds=note.seconds + shift))
+        while self._markers and self._markers[0].seconds < next_sample - TOLERANCE_SECONDS:
+            marker = self._markers.popleft()
+            markers.append(replace(marker, seconds=marker.seconds + shift))
         kept = 0 if lost else len(piece.times)
         return Send(
             due=due,
             samples=samples[:, :kept],
             stamps=piece.times[:kept] + shift,
-            notes=tuple(notes),
+            markers=tuple(markers),
             unix=any(isinstance(fault, UnixTime) for fault in begun),
             sfreq=piece.sfreq,
         )
@@ -175,12 +178,12 @@ class Injector:
         return samples
 
     def _microvolts(self) -> NDArray[np.float64]:
-        """Return the factor to microvolts of each channel, `(channels, 1)`; NaN where none is."""
+        """Return each channel's factor to microvolts, `(channels, 1)`; NaN if it has none."""
         factors = [microvolts_per(unit) or np.nan for unit in self._form.units]
         return np.array(factors)[:, np.newaxis]
 
     def _to_volts(self) -> NDArray[np.float64]:
-        """Return the factor to volts of each channel, `(channels, 1)`; 1 for other quantities."""
+        """Return each channel's factor to volts, `(channels, 1)`; 1 for other quantities."""
         return np.nan_to_num(self._microvolts() / 1e6, nan=1.0)
 
     def _since(self, time: float) -> bool:
@@ -190,7 +193,7 @@ class Injector:
         return not self._since(time)
 
     def _orders(self) -> list[NDArray[np.intp]]:
-        """Return the order of each swap: one cycle over all channels, so that none stays."""
+        """Return the order of each swap: one cycle over all channels, so that every one moves."""
         random = np.random.default_rng(_SWAP_SEED)
         orders = []
         for _ in filter(lambda fault: isinstance(fault, SwapChannels), self._faults):
@@ -209,7 +212,7 @@ class Injector:
             yield Connect(outage.end, self._form_at(outage.at))
 
     def _form_at(self, at: float) -> Form:
-        """Return what a headset states that connects after what happened up to this moment."""
+        """Return the metadata of a headset that reconnects after the faults up to this moment."""
         channels, units, sfreq = self._form.channels, self._form.units, self._form.sfreq
         orders = iter(self._swaps)
         for fault in self._faults:
@@ -227,7 +230,7 @@ class Injector:
         return Form(channels, units, sfreq)
 
     def _all_borders(self) -> NDArray[np.float64]:
-        """Return the times at which something begins or ends, in order."""
+        """Return the times at which a fault begins or ends, in order."""
         times = {fault.at for fault in self._faults}
         times |= {fault.end for fault in self._faults if isinstance(fault, (Drop, Freeze))}
         times |= {fault.end for fault, _ in self._on_channels}
@@ -236,7 +239,7 @@ class Injector:
 
 
 def _outages(faults: Sequence[Fault], reconnect_seconds: float) -> Iterator[_Outage]:
-    """Return the times away; what happens at one moment is one outage."""
+    """Yield the outages; faults at the same moment are one outage."""
     for at, together in groupby(filter(reconnects, faults), key=lambda fault: fault.at):
         closings, ends = zip(
             *(

@@ -1,4 +1,4 @@
-"""The outlet of a replay's markers: it keeps one a moment for a reader who is still connecting."""
+"""The outlet of a replay's markers; it keeps each for some seconds for readers still connecting."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pylsl
 
 _READER_SECONDS = 5.0
-"""Whoever follows a signal finds its markers a moment later; a busy machine needs some seconds."""
+"""A reader of the signal finds its markers a moment later; on a busy machine it takes seconds."""
 
 
-class NoteOutlet:
-    """Sends texts, each with its own stamp; one that nobody reads within 5 s is gone.
+class MarkerOutlet:
+    """Sends texts, each with its own stamp; those without a reader within 5 s are dropped.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class NoteOutlet:
         self._waiting: deque[tuple[float, str, float]] = deque()
 
     def push(self, text: str, stamp: float) -> None:
-        """Have a text sent as soon as somebody reads."""
+        """Queue a text until there is a reader."""
         self._waiting.append((self._clock(), text, stamp))
 
     def flush(self) -> None:
-        """Send what waits, or drop what has waited for too long."""
+        """Send the queued texts, and drop those that have waited too long."""
         if self.have_consumers():
             while self._waiting:
                 _, text, stamp = self._waiting.popleft()
@@ -41,5 +41,5 @@ class NoteOutlet:
             self._waiting.popleft()
 
     def have_consumers(self) -> bool:
-        """Return whether anybody reads."""
+        """Return whether there is a reader."""
         return bool(self._outlet.have_consumers())

@@ -1,4 +1,4 @@
-"""A signal whose rate changes at given moments, without a click and without a hole."""
+"""A signal whose rate changes at given moments, without a click and without a gap."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from eeg_emotion.replay.faults import TOLERANCE_SECONDS, Rate
 from eeg_emotion.stream.timeline import GAP_PERIODS
 
 LOWEST_SFREQ, HIGHEST_SFREQ = 20.0, 4096.0
-"""Rates in Hz that can be changed to: below, the resampler's kernel is longer than its warm-up."""
+"""The range of rates in Hz: below it, the resampler's kernel is longer than its warm-up."""
 
-# The resampler begins with zeros before its first sample, which would ring; so it begins early.
+# The resampler assumes zeros before its first sample, which would ring; so it starts early.
 _WARM_UP_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some signal.
+    """A piece of the signal.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Piece:
     times
         `(samples,)`, seconds.
     sfreq
-        Samples per second.
+        Samples per second, Hz.
     """
 
     samples: NDArray[np.floating]
@@ -40,14 +40,14 @@ class Piece:
 
 
 class RateChanges:
-    """Gives a signal at the rate in force; it lags by the resampler's delay after a change.
+    """Converts a signal to the current rate; after a change it lags by the resampler's delay.
 
     Parameters
     ----------
     channels
-        How many there are.
+        The number of channels.
     sfreq
-        The rate of what comes in, Hz, and of what goes out until the first change.
+        The rate of the input, Hz, and of the output until the first change.
     rates
         The changes, in order of time.
     """
@@ -60,7 +60,7 @@ class RateChanges:
         self._last = -np.inf
 
     def process(self, samples: NDArray[np.floating], times: NDArray[np.float64]) -> Iterator[Piece]:
-        """Process contiguous `(channels, samples)` and their times; return what they complete."""
+        """Process contiguous `(channels, samples)` and their times; yield the output so far."""
         while self._left and len(times) and self._left[0].at <= times[-1] + TOLERANCE_SECONDS:
             cut = int(np.searchsorted(times, self._left[0].at - TOLERANCE_SECONDS))
             yield from self._convert(samples[:, :cut], times[:cut])
@@ -71,7 +71,7 @@ class RateChanges:
         yield from self._convert(samples, times)
 
     def finish(self) -> Iterator[Piece]:
-        """Return what the resampler still holds, up to the last sample that came in."""
+        """Yield what is still in the resampler, up to the last input sample."""
         if self._conversion is not None:
             yield self._conversion.finish(self._last + 1 / self._sfreq)
 
@@ -94,7 +94,7 @@ class RateChanges:
             self._recent = np.concatenate([self._recent, samples], axis=1)[:, -keep:]
 
     def _begin(self, sfreq: float, samples: NDArray[np.floating], at: float) -> None:
-        """Convert from this moment on; `samples` are what comes then."""
+        """Convert from this moment on; `samples` are the first to convert."""
         missing = round(_WARM_UP_SECONDS * self._sfreq) - self._recent.shape[1]
         first = (self._recent if self._recent.shape[1] else samples)[:, :1]
         warm_up = np.concatenate([np.repeat(first, missing, axis=1), self._recent], axis=1)

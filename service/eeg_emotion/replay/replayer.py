@@ -1,7 +1,7 @@
-"""Plays a recording into Lab Streaming Layer as if a headset were sending it now.
+"""Replays a recording over Lab Streaming Layer as if a headset were sending it now.
 
-LSL must be configured before (`eeg_emotion.lsl.configuration.configure`): whoever listens on the
-same network within the session's scope receives the signal.
+Configure LSL before (`eeg_emotion.lsl.configuration.configure`): anyone on the network within the
+session's scope can receive the signal.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
-from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
 from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.replay.faults import Fault
 from eeg_emotion.replay.injector import Injector
-from eeg_emotion.replay.marker_outlet import NoteOutlet
+from eeg_emotion.replay.marker_outlet import MarkerOutlet
 from eeg_emotion.stream.timeline import GAP_PERIODS
 
-# A stop is noticed this late while no consumer is there, since liblsl cannot be woken from outside;
-# and on Windows in a gap too.
+# How late a stop is noticed while there is no consumer, since liblsl cannot be interrupted; on
+# Windows also during a gap.
 _STOP_POLL_SECONDS = 0.25
-# How long the outlet stays after its last sample. LSL does not tell when everything has arrived,
-# and a reader that learns that the stream is lost never sees what it had not pulled by then; one
-# that pulls at least once in this time has all.
+# How long the outlet stays open after its last sample. LSL does not report when everything has
+# arrived, and a reader that detects the loss of the stream never gets samples that it had not
+# pulled by then; one that pulls at least once in this time gets all of them.
 _LINGER_SECONDS = 1.0
 _LINGER_POLL_SECONDS = 0.05
-# How long a headset is away that reconnects: as long as its readers need for its last samples, and
-# as long again as liblsl needs to take an outlet down, which is half a second.
+# How long a reconnecting headset is away: the time its readers need for its last samples, plus the
+# half second that liblsl needs to close an outlet.
 _RECONNECT_SECONDS = 1.0
 
 
 def _wait_a_turn(stop: threading.Event, seconds: float) -> bool:
-    """Wait for a stop, so long or less: Ctrl-C interrupts no wait for an event on Windows."""
+    """Wait for a stop, in short steps: on Windows, Ctrl-C does not interrupt a wait."""
     return stop.wait(min(seconds, _STOP_POLL_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What a replay has sent.
+    """A summary of what a replay has sent.
 
     Attributes
     ----------
     samples
         Samples per channel.
     stretches
-        Contiguous stretches by their stamps, so one more than there were gaps and new connections.
+        Contiguous stretches by their stamps: one more than the gaps and new connections.
     seconds
-        Signal sent, by the recording's clock and without the gaps.
+        Seconds of signal sent, by the recording's clock and without the gaps.
     stopped
-        True where it was stopped before its last sample.
+        True if it was stopped before its last sample.
     connections
-        Outlets, one after the other.
+        The number of successive outlets.
     killed
-        True where a fault ended it before its last sample.
+        True if a fault ended it before its last sample.
     unreached
-        The faults that did not happen, since the signal ended before.
+        The faults that did not happen because the signal ended before.
     """
 
     samples: int
@@ -113,49 +113,49 @@ class _Tally:
 
 
 class Replayer:
-    """A headset made of a recording.
+    """A headset that replays a recording.
 
-    Sample `k` carries the stamp ``t0 + k / sfreq``, plus `gap_seconds` for each gap before it,
-    whenever the sending thread woke: `t0` is the clock's reading as the replay begins. A chunk
-    is sent when its last sample is due, as an amplifier cannot send the future. At another speed
-    only the sending is faster or slower: stamps and gaps stay in the recording's time, so that
-    at a speed above 1 stamps run ahead of the clock. The stream's description says so, as
+    Sample `k` has the stamp ``t0 + k / sfreq``, plus `gap_seconds` for each gap before it, no
+    matter when the sending thread woke: `t0` is the clock's reading at the start of the replay. A
+    chunk is sent when its last sample is due, since an amplifier cannot send the future. At another
+    speed only the sending is faster or slower: stamps and gaps keep the recording's time, so that
+    at a speed above 1 the stamps run ahead of the clock. The stream's description states this as
     ``<replay><speed>``.
 
-    Markers go out as text on a stream of their own, ``<source_id>-markers``, each with its
-    sample's stamp. The replay waits for no consumer of it, but a marker does for some seconds.
+    Markers are sent as text on a separate stream, ``<source_id>-markers``, each with its sample's
+    stamp. The replay does not wait for its consumers, but each marker waits for some seconds.
 
-    Faults happen at their times on the stamps' scale, once, also where the recording loops. An
-    outlet that returns waits for no consumer, as no headset does. The stream of markers stays
-    while the signal's is away.
+    Faults happen at their times by the stamps, once, even if the recording loops. An outlet that
+    returns does not wait for consumers, as no headset does. The marker stream stays open while the
+    signal's stream is away.
 
     Parameters
     ----------
     recording
-        What to play.
+        The recording to replay.
     speed
-        How many times faster than it was recorded.
+        How many times faster than real time.
     loop
-        Begin again at the end, after a gap, until stopped.
+        Restart at the end, after a gap, until stopped.
     gap_seconds
-        How much longer than one sample period the hole is where a stretch does not follow.
+        By how much a gap exceeds one sample period, where a stretch does not follow.
     chunk_seconds
-        How much is sent at once, rounded to samples.
+        The length of a chunk, rounded to samples.
     wait_for_consumer
-        Send nothing until someone reads, so that the first sample is not lost.
+        Send nothing until there is a reader, so that the first sample is not lost.
     faults
-        What goes wrong on purpose, in order of time.
+        Deliberate faults, in order of time.
     clock
         LSL's clock, seconds.
     unix_clock
         Unix time, seconds.
     wait
-        Wait for the event at most so many seconds, and return whether it is set.
+        Waits for the event at most that many seconds, and returns whether it is set.
 
     Raises
     ------
     RecordingError
-        If a setting cannot be played.
+        If a setting cannot be used.
     FaultError
         If a fault cannot happen to this recording, or not at its time.
     """
@@ -177,11 +177,11 @@ class Replayer:
         for name, value in (("speed", speed), ("chunk_seconds", chunk_seconds)):
             if not (value > 0 and math.isfinite(value)):
                 raise RecordingError(f"found {name} {value}, expected a number above 0")
-        # Readers call a jump of more than 1.5 periods a gap.
+        # Readers consider a jump of more than 1.5 periods a gap.
         if not (gap_seconds * recording.sfreq >= 1 and math.isfinite(gap_seconds)):
             raise RecordingError(
                 f"found gap_seconds {gap_seconds}, expected at least one sample period of "
-                f"{recording.name} ({1 / recording.sfreq:g} s): a shorter gap cannot be seen"
+                f"{recording.name} ({1 / recording.sfreq:g} s): a shorter gap cannot be detected"
             )
         self._recording = recording
         self._speed = speed
@@ -194,21 +194,21 @@ class Replayer:
         self._wait = wait
         self._form = Form(recording.channels, recording.units, recording.sfreq)
         self._faults = faults
-        self._injector()  # refuses what cannot be, before anyone waits
+        self._injector()  # checks the faults before anything is sent
 
     def run(self, stop: threading.Event) -> ReplayReport:
-        """Play to the end, or until `stop` is set.
+        """Replay to the end, or until `stop` is set.
 
         Raises
         ------
         RecordingError
-            If a stretch does not fit the recording's channels or holds a marker beyond its end, or
-            if the recording holds no sample.
+            If a stretch does not fit the recording's channels or has a marker beyond its end, or
+            if the recording has no samples.
         """
         injector = self._injector()
-        # First, so that whoever finds the signal has found the markers: the first sample may have
-        # one.
-        notes = NoteOutlet(self._marker_info(), self._clock)
+        # First, so that a reader that finds the signal has found the markers: the first sample may
+        # have one.
+        marker_outlet = MarkerOutlet(self._marker_info(), self._clock)
         outlet = pylsl.StreamOutlet(self._signal_info(self._form))
         tally = _Tally()
         while self._wait_for_consumer and not outlet.wait_for_consumers(_STOP_POLL_SECONDS):
@@ -220,7 +220,7 @@ class Replayer:
                 return tally.report(injector, stopped=True)
             match action:
                 case Disconnect(killed=killed):
-                    # liblsl takes the outlet down when the last reference goes.
+                    # liblsl closes the outlet when its last reference is dropped.
                     outlet = None
                     if killed:
                         return tally.report(injector, killed=True)
@@ -229,18 +229,18 @@ class Replayer:
                     tally.connected()
                 case Send() as sent:
                     zero = unix_begin if sent.unix else begin
-                    for note in sent.notes:
-                        notes.push(note.text, zero + note.seconds)
-                    notes.flush()
+                    for marker in sent.markers:
+                        marker_outlet.push(marker.text, zero + marker.seconds)
+                    marker_outlet.flush()
                     if outlet is not None and len(sent.stamps):
-                        # A stamp for every sample: with one for the chunk, the receiver adds up
-                        # periods and its rounding errors.
+                        # One stamp per sample: with one per chunk, the receiver would add up
+                        # periods and their rounding errors.
                         outlet.push_chunk(
                             np.ascontiguousarray(sent.samples.T, dtype=np.float32),
                             zero + sent.stamps,
                         )
                         tally.sent(zero + sent.stamps, sent.sfreq)
-        self._linger([notes] if outlet is None else [outlet, notes], stop)
+        self._linger([marker_outlet] if outlet is None else [outlet, marker_outlet], stop)
         return tally.report(injector)
 
     def _injector(self) -> Injector:
@@ -249,7 +249,7 @@ class Replayer:
         )
 
     def _actions(self, injector: Injector) -> Iterator[Action]:
-        """Plan the sending, chunk by chunk."""
+        """Yield the actions, chunk by chunk."""
         chunk = None
         for chunk in cut_into_chunks(self._stretches(), self._size):
             times = (
@@ -257,16 +257,18 @@ class Replayer:
                 + np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
                 / self._recording.sfreq
             )
-            notes = [Note(float(times[marker.sample]), marker.text) for marker in chunk.markers]
-            yield from injector.process(chunk.samples, times, notes)
+            markers = [
+                TimedMarker(float(times[marker.sample]), marker.text) for marker in chunk.markers
+            ]
+            yield from injector.process(chunk.samples, times, markers)
         if chunk is None:
             raise RecordingError(
-                f"{self._recording.name}: found no sample, expected some; choose another file"
+                f"{self._recording.name}: found no samples, expected some; choose another file"
             )
         yield from injector.finish()
 
     def _stretches(self) -> Iterator[Stretch]:
-        """Return the recording's stretches, over and over where it loops."""
+        """Yield the recording's stretches, repeatedly if it loops."""
         count = len(self._recording.channels)
         while True:
             samples = 0
@@ -289,7 +291,7 @@ class Replayer:
                 return
 
     def _wait_until(self, due: float, stop: threading.Event) -> bool:
-        """Wait until the clock reads `due`; return whether to go on."""
+        """Wait until the clock reads `due`; return whether to continue."""
         while not stop.is_set():
             left = due - self._clock()
             if left <= 0:
@@ -298,9 +300,9 @@ class Replayer:
         return False
 
     def _linger(
-        self, outlets: Iterable[pylsl.StreamOutlet | NoteOutlet], stop: threading.Event
+        self, outlets: Iterable[pylsl.StreamOutlet | MarkerOutlet], stop: threading.Event
     ) -> None:
-        """Keep the outlets until their consumers have left, or had time for the last samples."""
+        """Keep the outlets open until their consumers left or had time to read the last samples."""
         until = self._clock() + _LINGER_SECONDS
         while self._clock() < until and any(outlet.have_consumers() for outlet in outlets):
             if self._wait(stop, _LINGER_POLL_SECONDS):
@@ -308,8 +310,8 @@ class Replayer:
 
     def _signal_info(self, form: Form) -> pylsl.StreamInfo:
         recording = self._recording
-        # float32 whatever the unit is: it keeps 24 significant bits of volts as of microvolts,
-        # as many as the best converters have, and it is what headsets send.
+        # float32 whatever the unit: it has 24 significant bits in volts as in microvolts, as many
+        # as the best converters, and it is what headsets send.
         info = pylsl.StreamInfo(
             recording.name,
             "EEG",

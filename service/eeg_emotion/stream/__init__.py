@@ -1,1 +1,1 @@
-"""One headset: its stream let in, its windows judged, and scored."""
+"""One headset: its stream admitted, its windows assessed and scored."""

@@ -1,4 +1,4 @@
-"""Holds a stream's metadata against the model's needs: a layout, or the reason why not."""
+"""Checks a stream's metadata against the model's needs: a layout, or the reason for refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eeg_emotion.lsl.inlet import StreamDescription
 
 
 class StreamRefused(EegEmotionError):
-    """The stream's rate or format cannot be brought to the model's."""
+    """The stream's rate or format cannot be converted to the model's."""
 
 
 def admit(
@@ -32,13 +32,13 @@ def admit(
     ----------
     cap, amplitudes
         As for `plan_layout`: the electrodes behind numbered labels, and `(stream channels,)`
-        amplitudes to judge a unit by that is not stated.
+        amplitudes from which a unit that is not stated is inferred.
 
     Raises
     ------
     StreamRefused, LayoutError
-        If the stream cannot serve, with what was found, what was expected and the remedy;
-        `UnitUnstated` where amplitudes are needed.
+        If the stream cannot be used, with what was found, what was expected and the remedy;
+        `UnitUnstated` if amplitudes are needed.
     """
     if stream.is_text:
         raise StreamRefused(
@@ -48,13 +48,13 @@ def admit(
     if not LOWEST_SFREQ <= stream.sfreq <= HIGHEST_SFREQ:
         raise StreamRefused(
             f"found a nominal rate of {stream.sfreq:g} Hz, expected {LOWEST_SFREQ:g} to "
-            f"{HIGHEST_SFREQ:g} Hz; an irregular stream states 0. Set the rate in the program "
+            f"{HIGHEST_SFREQ:g} Hz (an irregular stream states 0); set the rate in the program "
             "that makes the outlet"
         )
     if len(stream.labels) != stream.channel_count:
         raise ChannelsMissing(
             f"found {len(stream.labels)} channel labels in the metadata of a stream of "
-            f"{stream.channel_count} channels, expected one for each under "
+            f"{stream.channel_count} channels, expected one per channel under "
             "desc/channels/channel/label; set them in the program that makes the outlet"
         )
     return plan_layout(
@@ -69,12 +69,12 @@ def admit(
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A stream that was let in; its unit may still have to be judged by its amplitude.
+    """An admitted stream; its unit may still have to be inferred from its amplitude.
 
     Attributes
     ----------
     layout
-        How its channels become the model's; None until `weigh` gives it.
+        How its channels map to the model's; None where `infer_unit` has to find it.
     """
 
     layout: Layout | None
@@ -86,15 +86,15 @@ class Admission:
     def of(
         cls, stream: StreamDescription, settings: PathSettings, cap: Cap | None = None
     ) -> Admission:
-        """Let a stream in.
+        """Admit a stream.
 
         Raises
         ------
         StreamRefused, LayoutError
-            If it cannot serve, whatever its amplitude.
+            If it cannot be used, whatever its amplitude.
         """
         if not stream.labels and cap is not None:
-            # Whoever names the cap says what its numbers are; without labels they are the order.
+            # Naming the cap says what its numbers are; without labels the numbers are the order.
             numbers = range(1, stream.channel_count + 1)
             stream = replace(stream, labels=tuple(f"Ch{number}" for number in numbers))
         try:
@@ -110,15 +110,15 @@ class Admission:
 
     @property
     def channel_count(self) -> int:
-        """How many channels the stream has."""
+        """The number of channels of the stream."""
         return self._stream.channel_count
 
-    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
-        """Judge the unit by `(channels,)` amplitudes in the stream's own numbers.
+    def infer_unit(self, amplitudes: NDArray[np.float64]) -> Layout:
+        """Infer the unit from `(channels,)` RMS amplitudes in the stream's own unit.
 
         Raises
         ------
         UnitSuspect
-            If they speak for no unit, or for none alone.
+            If they match no unit, or do not agree on one.
         """
         return admit(self._stream, self._settings, cap=self._cap, amplitudes=amplitudes)

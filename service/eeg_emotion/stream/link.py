@@ -1,21 +1,21 @@
-"""Where a headset's connection stands, judged by when its samples arrive. Pure."""
+"""The state of a headset's connection, derived from when its samples arrive. Pure."""
 
 from __future__ import annotations
 
 from eeg_emotion.codes import State
 
 WARNED_SECONDS = 1.0
-"""After this long without a sample it is logged, and said in the headset's detail."""
+"""After this long without a sample, it is logged and shown in the headset's detail."""
 
 STALE_SECONDS = 2.0
-"""Without a sample for this long the last estimate no longer describes the person."""
+"""After this long without a sample, the last estimate no longer describes the person."""
 
 LOST_SECONDS = 10.0
-"""Without a sample for this long the headset is given up until it speaks again."""
+"""After this long without a sample, the headset counts as lost until it sends again."""
 
 
 class Link:
-    """Follows one connection. liblsl says nothing when a source stops sending, so time must.
+    """Follows one connection. liblsl does not report a source that stops sending; time does.
 
     Parameters
     ----------
@@ -25,21 +25,21 @@ class Link:
 
     def __init__(self, now: float) -> None:
         self._last = now
-        self._heard = False
+        self._has_samples = False
         self._closed = False
 
-    def heard(self, now: float) -> None:
-        """Note that samples arrived."""
+    def on_samples(self, now: float) -> None:
+        """Record that samples arrived."""
         self._last = now
-        self._heard = True
+        self._has_samples = True
 
     def close(self) -> None:
-        """Note that the connection was closed from the other side."""
+        """Record that the connection was closed from the other side."""
         self._closed = True
 
     @property
     def closed(self) -> bool:
-        """Return whether it was."""
+        """Return whether the connection was closed from the other side."""
         return self._closed
 
     def state(self, now: float) -> State:
@@ -49,8 +49,8 @@ class Link:
             return State.LOST
         if silent >= STALE_SECONDS:
             return State.STALE
-        return State.LIVE if self._heard else State.CONNECTING
+        return State.LIVE if self._has_samples else State.CONNECTING
 
     def silent_seconds(self, now: float) -> float:
-        """Return for how long no sample has come."""
+        """Return the seconds since the last sample."""
         return now - self._last

@@ -1,4 +1,4 @@
-"""One headset's line: its samples in, its windows and their reasons out. No I/O, no waiting."""
+"""One headset's pipeline: samples in, windows and their reasons out. No I/O, no waiting."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from eeg_emotion.stream.scoring import AssessedWindow, reasons_of
 from eeg_emotion.stream.source_clock import SourceClock
 from eeg_emotion.stream.timeline import Timeline
 
-_LARGEST_CHUNK_SECONDS = 3.0  # stamps of a chunk are asked for after it was taken in whole
-_WEIGHED_SECONDS = 20.0  # an amplitude that speaks for no unit is measured again for this long
+_LARGEST_CHUNK_SECONDS = 3.0  # a chunk's stamps are looked up after all of it was consumed
+_INFERRING_SECONDS = 20.0  # an amplitude that matches no unit is measured again for this long
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a line has seen since its connection opened."""
+    """Counts of samples, gaps and windows since the connection opened."""
 
     received: int = 0
     missing: int = 0
@@ -38,25 +38,25 @@ class Counts:
 
 
 class Admission(Protocol):
-    """A stream that was let in."""
+    """An admitted stream."""
 
     @property
     def layout(self) -> Layout | None:
-        """How its channels become the model's; None where a unit must be judged first."""
+        """How its channels map to the model's; None where a unit must be inferred first."""
         ...
 
     @property
     def sfreq(self) -> float:
-        """Its nominal rate in Hz."""
+        """The stream's nominal rate in Hz."""
         ...
 
     @property
     def channel_count(self) -> int:
-        """How many channels it has."""
+        """The number of channels."""
         ...
 
-    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
-        """Judge the units that are not stated; raises `LayoutError` where it cannot be."""
+    def infer_unit(self, amplitudes: NDArray[np.float64]) -> Layout:
+        """Infer units that are not stated from `(channels,)` RMS, or raise `LayoutError`."""
         ...
 
 
@@ -66,28 +66,29 @@ class StreamPipeline:
     Parameters
     ----------
     admission
-        The stream, let in.
+        The admitted stream.
     settings
         The model's signal path.
     normaliser
-        The model's, or the person's own; without one no window bears a score.
+        The model's, or the person's own; without one no window can be scored.
     limits
-        Thresholds of the quality judgement.
+        Thresholds of the signal quality.
     clock
         This machine's LSL clock, seconds.
     utc_offset
-        Gives the seconds to add to that clock to have Unix time.
+        Returns the seconds to add to that clock for Unix time.
     ahead
-        True where the stamps are meant to run ahead of the clock: a recording played fast.
+        True if the stamps are meant to run ahead of the clock: a recording replayed fast.
 
     Attributes
     ----------
     rest
-        Where set, it is given every sample too. Any thread may set it.
+        If set, receives every sample too. Any thread may set it.
     newest
-        The newest window's verdict, valid or not.
+        The newest assessed window, valid or not.
     to_local
-        Seconds that were last added to the stamps to have this machine's LSL clock; None before.
+        Seconds last added to the stamps to convert them to this machine's LSL clock; None before
+        the first sample.
     """
 
     def __init__(
@@ -117,11 +118,11 @@ class StreamPipeline:
         self._after_gap = False
         self._waiting: list[tuple[NDArray[np.floating], NDArray[np.float64]]] = []
         self._waiting_samples = 0
-        # A window's raw samples, those that the resampler still holds, and the largest chunk.
+        # A window's raw samples, those still in the resampler, and the largest chunk.
         keep = settings.window_seconds + resampling.delay_seconds(self.sfreq, settings.sfreq)
         self._timeline = Timeline(self.sfreq, keep + _LARGEST_CHUNK_SECONDS)
-        self._weighed = 0  # samples of the running segment that only served to judge the unit
-        self._weighed_in_all = 0
+        self._unit_samples = 0  # samples of the running segment used only to infer the unit
+        self._unit_samples_in_all = 0
         self._path: SignalPath | None = None
         self._meter: AmplitudeMeter | None = None
         if admission.layout is None:
@@ -137,22 +138,22 @@ class StreamPipeline:
             normaliser=self._normaliser,
             limits=self.limits,
         )
-        self._path.normaliser = self._normaliser  # `use` may have come in between
+        self._path.normaliser = self._normaliser  # `use` may have been called in between
         self._segment = self._path.segment()
 
     @property
-    def weighing(self) -> bool:
-        """Return whether the stream's unit is still being judged by its amplitude."""
+    def is_inferring_unit(self) -> bool:
+        """Return whether the stream's unit is still being inferred from its amplitude."""
         return self._path is None
 
     @property
     def layout(self) -> Layout:
-        """How the stream's channels become the model's; there is none while `weighing`."""
+        """How the stream's channels map to the model's; not available while `is_inferring_unit`."""
         return self._running.layout
 
     @property
-    def worth(self) -> int:
-        """With how many more samples something can be completed, at least."""
+    def min_samples(self) -> int:
+        """The fewest further samples with which anything can be completed."""
         if self._meter is not None:
             return self._meter.needed
         return max(1, self._segment.needed - self._waiting_samples)
@@ -160,26 +161,26 @@ class StreamPipeline:
     @property
     def _running(self) -> SignalPath:
         if self._path is None:
-            raise RuntimeError("found a line whose unit is not known yet, expected one that runs")
+            raise RuntimeError("found a pipeline whose unit is not known yet, expected it known")
         return self._path
 
     @property
     def measured_sfreq(self) -> float | None:
-        """The rate in Hz at which samples really come; None before that is known."""
+        """The measured rate in Hz; None until it is known."""
         return self._rate.measured
 
     def describe_time(self) -> str | None:
-        """Return what is unusual about the stream's stamps; None for nothing."""
+        """Return what is unusual about the stream's stamps; None if nothing is."""
         parts = [self._source_clock.describe()]
         if self._path is not None and (unseen := self._timeline.unseen_seconds) is not None:
             parts.append(
-                "its stamps jitter, as if made on sending: a loss of less than "
-                f"{unseen * 1e3:.0f} ms cannot be seen"
+                "its stamps jitter, as if taken on sending: a loss of less than "
+                f"{unseen * 1e3:.0f} ms cannot be detected"
             )
         return "; ".join(part for part in parts if part) or None
 
     def use(self, normaliser: Normaliser | None) -> None:
-        """Apply this normaliser from the next window on."""
+        """Apply a normaliser from the next window on; with None no window is scored."""
         self._normaliser = normaliser
         if self._path is not None:
             self._path.normaliser = normaliser
@@ -190,31 +191,31 @@ class StreamPipeline:
         stamps: NDArray[np.float64],
         clock_offset: float,
     ) -> AssessedWindow | None:
-        """Take the next samples; return the newest window that they complete.
+        """Process the next samples, and return the newest window that they complete.
 
-        After a pause several windows may complete at once. Only the newest describes the person
-        now, so the older ones are counted as superseded, not shown.
+        After a pause several windows may complete at once. Only the newest describes the person's
+        current state, so the older ones are counted as superseded and not returned.
 
         Parameters
         ----------
         samples
             `(channels, samples)` in the stream's units.
         stamps
-            `(samples,)` seconds by the source's clock, untouched: gaps are judged on them.
+            `(samples,)` seconds by the source's clock, unmodified: gaps are detected on them.
         clock_offset
-            Seconds to add to them to have them in this machine's LSL clock.
+            Seconds to add to them for this machine's LSL clock.
 
         Raises
         ------
         ClockError, RateError
-            If the stamps are by no known clock, or the samples do not come at the stated rate.
+            If the stamps are from no known clock, or samples do not arrive at the stated rate.
         LayoutError
-            If a unit was to be judged by its amplitude and cannot be.
+            If a unit cannot be inferred from the amplitude.
         """
         arrived, utc = self._clock(), self._utc_offset()
         self.counts.received += len(stamps)
         if self._meter is None:
-            # Small chunks wait until they can complete a block: work costs the same for each.
+            # Small chunks wait until they can complete a block: each call costs the same.
             self._waiting.append((samples, stamps))
             self._waiting_samples += len(stamps)
             if self._waiting_samples < self._segment.needed:
@@ -228,7 +229,7 @@ class StreamPipeline:
         if mapping.jumped:
             self._rate.restart()
         newest: tuple[Window, float, float] | None = None
-        rest = self.rest  # read once: it is set and taken away by another thread
+        rest = self.rest  # read once: another thread sets and clears it
         for run in self._timeline.split(stamps, jumped=mapping.jumped):
             part = samples[:, run.start : run.stop]
             if run.missing is not None:
@@ -236,7 +237,7 @@ class StreamPipeline:
                 if rest is not None:
                     rest.restart()
             if self._meter is not None:
-                part = self._weigh(self._meter, part)
+                part = self._infer_unit(self._meter, part)
             if self._meter is not None or not part.shape[1]:
                 continue
             if rest is not None:
@@ -245,7 +246,7 @@ class StreamPipeline:
                 if newest is not None:
                     self.counts.superseded += 1
                 start, end = (
-                    self._timeline.stamp(self._weighed + sample) + mapping.seconds
+                    self._timeline.stamp(self._unit_samples + sample) + mapping.seconds
                     for sample in (window.first_sample, window.last_sample)
                 )
                 newest = window, start, end
@@ -254,26 +255,28 @@ class StreamPipeline:
         self._rate.feed(len(stamps), float(stamps[-1]))
         return None if newest is None else self._judge(*newest, arrived=arrived, utc=utc)
 
-    def _weigh(self, meter: AmplitudeMeter, samples: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Judge the unit by its amplitude; return the samples after those that it took.
+    def _infer_unit(
+        self, meter: AmplitudeMeter, samples: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        """Infer the unit from the amplitude; return the samples after those that were used.
 
-        Until that is possible all are taken: a headset that is put on after its stream was begun
-        is weighed again, for a while.
+        Until that succeeds all samples are used: a headset may be put on after its stream began,
+        so the measurement is repeated for a while.
         """
         taken = 0
         while self._meter is not None and taken < samples.shape[1]:
             part = samples[:, taken : taken + meter.needed]
             meter.feed(part)
             taken += part.shape[1]
-            self._weighed += part.shape[1]
-            self._weighed_in_all += part.shape[1]
+            self._unit_samples += part.shape[1]
+            self._unit_samples_in_all += part.shape[1]
             if not meter.ready:
                 break
             try:
-                self._begin(self._admission.weigh(meter.amplitudes))
+                self._begin(self._admission.infer_unit(meter.amplitudes))
                 self._meter = None
             except LayoutError:
-                if self._weighed_in_all >= _WEIGHED_SECONDS * self.sfreq:
+                if self._unit_samples_in_all >= _INFERRING_SECONDS * self.sfreq:
                     raise
                 meter.restart()
         return samples[:, taken:]
@@ -283,7 +286,7 @@ class StreamPipeline:
         self.counts.missing += missing
         self._after_gap = True
         self._rate.gap(missing)
-        self._weighed = 0
+        self._unit_samples = 0
         if self._meter is not None:
             self._meter.restart()
         else:
@@ -295,7 +298,7 @@ class StreamPipeline:
         path = self._running
         reasons = reasons_of(window, after_gap=self._after_gap)
         if arrived - end - path.resampler_delay_seconds > STALE_SECONDS:
-            # A backlog after an outage: true of then, not of now.
+            # A backlog after an outage describes the past, not the present.
             reasons = (Reason.STALE, *reasons)
         self.newest = AssessedWindow(
             window=window,

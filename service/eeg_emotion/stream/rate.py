@@ -1,4 +1,4 @@
-"""How many samples a second really come, held against the nominal rate."""
+"""Measures the rate at which samples arrive, and compares it with the nominal rate."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from operator import itemgetter
 
 from eeg_emotion.errors import EegEmotionError
 
-_STEP_SECONDS = 0.25  # how finely the past is remembered
-_HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one in time
+_STEP_SECONDS = 0.25  # resolution of the kept past
+_HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one later
 _TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
-_SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a chunk that comes twice weighs much in a second
+_SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a repeated chunk is a large part of one second
 JITTER_SECONDS = 0.1
-"""By which one stamp may be late."""
+"""How late a single stamp may be."""
 
 _SURE_SECONDS = 10.0
-# Where the stream is broken into so many pieces shorter than this, for so long, and so far from the
-# stated rate, samples are not lost here and there: they come at another rate, or most are lost.
+# If the stream is broken into this many pieces shorter than this, for this long, and this far from
+# the stated rate, then not just some samples are lost: they arrive at another rate, or most are
+# lost.
 _PIECE_SECONDS, _PIECES, _BROKEN_SECONDS, _BROKEN_ERROR = 0.5, 8, 4.0, 0.2
 
 _stamp_of = itemgetter(0)
 
 
 class RateError(EegEmotionError):
-    """Samples come at another rate than the stream states."""
+    """Samples arrive at a different rate than the stream states."""
 
 
 class RateMeter:
     """Counts the samples of one connection against their stamps.
 
-    Stamps of single samples say little: many programs derive them from the nominal rate. Those
-    of the last samples of chunks cannot be wrong for long.
+    Stamps of single samples reveal little, since many programs derive them from the nominal rate.
+    The stamps of the last samples of chunks cannot be wrong for long.
 
     Parameters
     ----------
@@ -46,13 +47,13 @@ class RateMeter:
         self._count = self._missing = 0
         self._late: deque[tuple[float, float]] = deque()  # stamp of a gap, and its seconds
         self._newest: tuple[float, int, int] | None = None
-        self._begun: float | None = None  # stamp of the present piece's first chunk
+        self._begun: float | None = None  # stamp of the current piece's first chunk
         self._broken_since: float | None = None
         self._pieces = self._in_pieces = 0  # since then, and their samples
 
     @property
     def measured(self) -> float | None:
-        """The rate in Hz over the last minute; None until that says something."""
+        """The rate in Hz over the last minute; None until there is enough of it."""
         if self._newest is None or not self._past:
             return None
         stamp, count, missing = self._past[0]
@@ -61,9 +62,9 @@ class RateMeter:
         return came / elapsed if elapsed >= _SURE_SECONDS else None
 
     def gap(self, missing: int) -> None:
-        """Note that so many samples are missing before the chunk that is fed next.
+        """Record that `missing` samples are missing before the chunk that is fed next.
 
-        They may be late instead: then more come afterwards than the rate says, which is no error.
+        They may only be late: then more arrive afterwards than the rate allows, which is no error.
         """
         self._missing += missing
         self._begun = None
@@ -71,19 +72,26 @@ class RateMeter:
             self._late.append((self._newest[0], missing / self._sfreq))
 
     def restart(self) -> None:
-        """Begin anew: the clock has jumped."""
+        """Start over: the clock has jumped."""
         self._past.clear()
         self._late.clear()
         self._newest = self._begun = None
         self._count = self._missing = 0
 
     def feed(self, count: int, last_stamp: float) -> None:
-        """Take a chunk's number of samples, and the stamp of its last one.
+        """Count a chunk.
+
+        Parameters
+        ----------
+        count
+            The chunk's number of samples.
+        last_stamp
+            The stamp of its last sample, seconds.
 
         Raises
         ------
         RateError
-            If the samples since some time ago do not fit the nominal rate.
+            If the samples over one of the horizons do not match the nominal rate.
         """
         self._count += count
         if not math.isfinite(last_stamp):
@@ -92,7 +100,7 @@ class RateMeter:
         self._look_for_pieces(count, last_stamp)
         if not self._past or last_stamp - self._past[-1][0] >= _STEP_SECONDS:
             self._past.append(self._newest)
-        # The last horizon needs one that is as old as that.
+        # The last horizon needs an entry that old.
         while len(self._past) > 1 and last_stamp - self._past[1][0] >= _HORIZONS_SECONDS[-1]:
             self._past.popleft()
         for horizon in _HORIZONS_SECONDS:
@@ -121,7 +129,7 @@ class RateMeter:
             raise self._error(self._in_pieces, elapsed)
 
     def _check(self, count: int, missing: int, since: float, now: float) -> None:
-        """Hold a count against the rate: too many even though some are late, or too few at all."""
+        """Compare a count with the rate: too many even if some were late, or too few."""
         elapsed = now - since
         while self._late and now - self._late[0][0] > _HORIZONS_SECONDS[-1]:
             self._late.popleft()
@@ -137,5 +145,5 @@ class RateMeter:
         return RateError(
             f"found {count / elapsed:.1f} samples a second over {elapsed:.0f} s of the source's "
             f"own stamps, expected the {self._sfreq:g} Hz that the stream states; set the nominal "
-            "rate in the program that makes the outlet, and start it again"
+            "rate in the program that makes the outlet, and restart it"
         )

@@ -1,4 +1,4 @@
-"""From judged windows to predictions: reasons first, then the model, over many at once."""
+"""From assessed windows to predictions: reasons first, then the model, over many at once."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LARGEST_BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class AssessedWindow:
-    """A window with the reasons why it can bear no score, and what is known of its time.
+    """A window with the reasons why it cannot be scored, if any, and its timing.
 
     Attributes
     ----------
     window
         From the signal path.
     reasons
-        Empty where it can be scored.
+        Empty if it can be scored.
     start, end
         Unix seconds of its first and last raw sample.
     arrived
-        When its last sample came, by this machine's LSL clock, seconds.
+        When its last sample arrived, in seconds of this machine's LSL clock.
     resampler, filter, arrival
         Seconds, as in `publish.messages.Latency`.
     """
@@ -49,7 +49,7 @@ class AssessedWindow:
 
 @dataclass(slots=True)
 class PredictionSequence:
-    """Gives a connection's predictions their names and numbers.
+    """Identifies and numbers the predictions of one connection.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
 def score(
     model: Model, windows: Sequence[tuple[Window, tuple[Reason, ...]]]
 ) -> list[tuple[Score, Score]]:
-    """Estimate arousal and valence of windows, but for those with a reason not to."""
+    """Estimate arousal and valence of the windows that have no reason against it."""
     scores = [(NO_SCORE, NO_SCORE)] * len(windows)
     good = [number for number, (_, reasons) in enumerate(windows) if not reasons]
     bands = {target.name: target.calibration.unsure for target in model.contract.targets}
@@ -96,23 +96,33 @@ def score(
 
 def predict(
     model: Model,
-    judged: Sequence[tuple[PredictionSequence, AssessedWindow]],
+    assessed: Sequence[tuple[PredictionSequence, AssessedWindow]],
     clock: Callable[[], float],
 ) -> list[Prediction]:
-    """Make the predictions of windows, of many headsets at once."""
+    """Return the predictions of windows, which may come from many headsets.
+
+    Parameters
+    ----------
+    model
+        Scores the windows in batches.
+    assessed
+        Each window with the sequence of its connection, whose `seq` is advanced.
+    clock
+        This machine's LSL clock, seconds.
+    """
     begun = clock()
-    scores = score(model, [(item.window, item.reasons) for _, item in judged])
+    scores = score(model, [(item.window, item.reasons) for _, item in assessed])
     seconds = clock() - begun
     name = f"{model.contract.name} {model.contract.version}"
     predictions = []
-    for (numbered, item), (arousal, valence) in zip(judged, scores, strict=True):
-        # It holds the wait for the others of this batch too: the ledger must add up.
+    for (sequence, item), (arousal, valence) in zip(assessed, scores, strict=True):
+        # Includes the wait for the rest of the batch: the parts must add up to the total.
         path = begun - item.arrived
         predictions.append(
             Prediction(
-                headset=numbered.headset,
-                epoch=numbered.epoch,
-                seq=numbered.seq,
+                headset=sequence.headset,
+                epoch=sequence.epoch,
+                seq=sequence.seq,
                 window=WindowSpan(start=item.start, end=item.end),
                 arousal=arousal,
                 valence=valence,
@@ -131,7 +141,7 @@ def predict(
                 model=name,
             )
         )
-        numbered.seq += 1
+        sequence.seq += 1
     return predictions
 
 

@@ -1,4 +1,4 @@
-"""Which headsets are followed, and how their signal is read and judged."""
+"""Which headsets are followed, their cap, and the limits on their signal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from eeg_emotion.eeg.quality import QualityLimits
 
 @dataclass(frozen=True, slots=True)
 class HeadsetFilter:
-    """What the service's settings say about headsets.
+    """The service's settings for headsets.
 
     Attributes
     ----------
     match
-        Patterns with ``*``, ``?`` and ``[...]``; none follows every headset.
+        Patterns with ``*``, ``?`` and ``[...]``; empty for every headset.
     cap
         The electrodes behind numbered labels.
     limits
-        Thresholds of the quality judgement.
+        Thresholds of the signal quality.
     """
 
     match: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class HeadsetFilter:
     limits: QualityLimits = field(default_factory=QualityLimits)
 
     def follows(self, identifier: str, name: str) -> bool:
-        """Return whether a headset is followed, by its id or its stream's name."""
+        """Return whether a headset is followed, matching its id or its stream's name."""
         if not self.match:
             return True
         return any(

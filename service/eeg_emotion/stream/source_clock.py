@@ -1,7 +1,7 @@
-"""From the source's stamps to this machine's clock, whatever clock the source goes by.
+"""Maps the source's stamps to this machine's clock, whichever clock the source uses.
 
-Lab Streaming Layer asks for stamps of its own clock and gives the offset to ours. Some programs
-stamp with Unix time; and clocks are set while they run.
+Lab Streaming Layer expects stamps of its own clock and reports the offset to ours. Some programs
+stamp with Unix time instead, and clocks may be set while they run.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from eeg_emotion.errors import EegEmotionError
 _FUTURE_SECONDS = 0.5  # two clocks that LSL compares are within milliseconds of each other
 _FIRST_FUTURE_SECONDS = 5.0  # the first offset is one measurement over an unknown network
 _UNIX_SECONDS = 60.0  # within which a stamp of Unix time is recognised
-_TOLD_SECONDS = 0.001
-_BACK_SECONDS = 1.0  # a step back beyond this is no jitter
-_LARGEST_SECONDS = 1e13  # no time, and a correction by it would have no milliseconds left
+_REPORTED_SECONDS = 0.001
+_BACK_SECONDS = 1.0  # a step back beyond this is not jitter
+_LARGEST_SECONDS = 1e13  # not a time, and a correction by it would lose the milliseconds
 
 
 class ClockError(EegEmotionError):
-    """The stream's stamps are by no clock that is known."""
+    """The stream's stamps are from no known clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Mapping:
     seconds
         From the source's clock to this machine's LSL clock.
     jumped
-        True where the source's clock was set since the chunk before, so that what lies between
-        the two cannot be known.
+        True if the source's clock was set since the previous chunk, so that the time between the
+        two is unknown.
     """
 
     seconds: float
@@ -46,7 +46,7 @@ class SourceClock:
     Parameters
     ----------
     ahead
-        True where the stamps are meant to run ahead of the clock: a recording played fast.
+        True if the stamps are meant to run ahead of the clock: a recording replayed fast.
     """
 
     def __init__(self, *, ahead: bool) -> None:
@@ -57,27 +57,27 @@ class SourceClock:
         self._lag = 0.0
 
     def describe(self) -> str | None:
-        """Return what had to be done to the stamps; None where nothing had to be."""
-        if abs(self._correction) >= _TOLD_SECONDS:
+        """Return how the stamps had to be corrected; None if they did not."""
+        if abs(self._correction) >= _REPORTED_SECONDS:
             return (
-                f"its clock has jumped by {-self._correction:+.1f} s in all; since then its "
-                "windows are dated by when they arrived"
+                f"its clock has jumped by {-self._correction:+.1f} s in total; since then its "
+                "windows are dated by their arrival"
             )
-        return "its stamps are Unix time, not LSL's clock" if self._unix else None
+        return "its stamps are in Unix time, not by LSL's clock" if self._unix else None
 
     def map(self, last: float, clock_offset: float, arrived: float, utc: float) -> Mapping:
-        """Return what to add to the stamps of a chunk.
+        """Return what to add to a chunk's stamps.
 
         Parameters
         ----------
         last
             The chunk's last stamp, seconds by the source's clock.
         clock_offset
-            What LSL says to add to have this machine's LSL clock.
+            Seconds to add for this machine's LSL clock, as LSL estimates them.
         arrived
-            When the chunk came, by that clock.
+            When the chunk arrived, seconds by that clock.
         utc
-            What to add to that clock to have Unix time.
+            Seconds to add to that clock for Unix time.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class SourceClock:
             offset += lag - self._lag
             lag = self._lag
         elif self._correction and lag < 0.0:
-            # Nothing comes before it was measured, so what came at the jump had come late.
+            # No sample arrives before it was measured, so those at the jump had arrived late.
             self._correction += lag
             offset += lag
             lag = 0.0
@@ -114,6 +114,6 @@ class SourceClock:
             return True
         raise ClockError(
             f"found time stamps {ahead:.0f} s ahead of this machine's LSL clock, expected the "
-            "time at which the samples were taken, by LSL's local_clock or in Unix seconds; set "
-            "that in the program that makes the outlet, or the clock of its machine"
+            "time at which the samples were taken, by LSL's local_clock or in Unix seconds; "
+            "correct this in the program that makes the outlet, or set the clock of its machine"
         )

@@ -1,10 +1,10 @@
-"""Time stamps of a stream: finds gaps, and keeps the recent stamps by sample number.
+"""Time stamps of a stream: detects gaps, and keeps the recent stamps by sample number.
 
-A step of more than 1.5 sample periods from one stamp to the next means that a sample is missing.
-That holds for a sender that stamps by its sample clock. Many stamp a chunk when they get to send
-it, and then steps are long and short by turns though nothing is missing. Such a sender is
-recognised by that, and from then on its stamps are held against a line with a tolerance; what it
-cannot show any more is said: `unseen_seconds`.
+A step of more than 1.5 sample periods between two stamps means that a sample is missing. That
+holds for a sender that stamps by its sample clock. Many stamp a chunk when they send it, and then
+long and short steps alternate although nothing is missing. Such a sender is recognised by that
+pattern; from then on its stamps are compared with a straight line within a tolerance, and
+`unseen_seconds` reports the losses that this can no longer detect.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 GAP_PERIODS = 1.5
 """A step in the stamps beyond this many sample periods means that a sample is missing."""
 
-_LARGEST_TOLERANCE_SECONDS = 0.1  # beyond this a late chunk is a gap, whoever sends it
-_EVIDENCE = 5  # irregular steps that are looked at together
+_LARGEST_TOLERANCE_SECONDS = 0.1  # beyond this a late chunk is a gap, whatever the sender
+_EVIDENCE = 5  # irregular steps that are considered together
 _EVIDENCE_SECONDS = 10.0  # and within which they must lie
 _TRACKING_SECONDS = 5.0  # how fast the line follows a device whose rate is not quite the nominal
 
@@ -29,8 +29,8 @@ _TRACKING_SECONDS = 5.0  # how fast the line follows a device whose rate is not 
 class Run:
     """A slice of a chunk that lies within one contiguous segment.
 
-    `missing` is None where the run continues the segment before it; otherwise it starts a new
-    segment and tells how many samples are missing in between (0 if time went backwards).
+    `missing` is None if the run continues the previous segment; otherwise the run starts a new
+    segment and `missing` is the number of samples lost in between (0 if time went backwards).
     """
 
     start: int
@@ -55,7 +55,7 @@ class Timeline:
     sfreq
         The stream's nominal rate in Hz.
     keep_seconds
-        How far back `stamp` must answer.
+        How far back `stamp` can look.
     """
 
     def __init__(self, sfreq: float, keep_seconds: float) -> None:
@@ -70,14 +70,14 @@ class Timeline:
 
     @property
     def unseen_seconds(self) -> float | None:
-        """The longest loss that jittering stamps would hide; None where each loss shows."""
+        """The longest loss in seconds that jittering stamps would hide; None if none is hidden."""
         return self._tolerance
 
     def split(self, stamps: NDArray[np.float64], *, jumped: bool = False) -> Iterator[Run]:
         """Split a chunk at its gaps, and keep its stamps run by run as they are consumed.
 
-        Where the source's clock has `jumped`, it cannot be known how many samples are missing in
-        the chunk's gaps.
+        If the source's clock has `jumped`, the number of samples missing in the chunk's gaps
+        cannot be known.
         """
         start = 0
         while start < len(stamps):
@@ -86,7 +86,7 @@ class Timeline:
                 missing = 0
             if missing is not None:
                 self._count = 0
-            # The first sample is judged above; from it on the run goes to the next gap.
+            # The first sample is checked above; from there the run extends to the next gap.
             self._advance(float(stamps[start]))
             stop = (
                 self._next_step(stamps, start)
@@ -109,7 +109,7 @@ class Timeline:
         return float(self._ring[sample % len(self._ring)])
 
     def _missing_before(self, stamp: float) -> int | None:
-        """Return how many samples are missing before this one; None if it continues the segment."""
+        """Return how many samples are missing before this one; None if there is no gap."""
         if self._last is None:
             self._line = stamp
             return None
@@ -118,7 +118,7 @@ class Timeline:
             # A stamp that is not finite compares false and so breaks the segment too.
             if 0 < step <= GAP_PERIODS * self._period:
                 return None
-            self._weigh(_Irregularity(self._total, stamp, step - self._period))
+            self._classify(_Irregularity(self._total, stamp, step - self._period))
             self._line = stamp
             return self._samples_in(step - self._period)
         departure = stamp - self._line
@@ -135,7 +135,7 @@ class Timeline:
         periods = seconds / self._period  # infinite for what is nearly so
         return max(0, round(periods)) if np.isfinite(periods) else 0
 
-    def _weigh(self, found: _Irregularity) -> None:
+    def _classify(self, found: _Irregularity) -> None:
         """Decide whether the last irregular steps are losses, which add up, or jitter."""
         if not np.isfinite(found.stamp):
             self._irregular.clear()

@@ -44,7 +44,7 @@ def test_an_open_service_grants_everything_to_everyone(header: str | None) -> No
     assert access.open
     assert access.grant_of(header) is EVERYTHING
     assert access.authenticate("nonsense") is EVERYTHING
-    assert access.still(EVERYTHING)
+    assert access.is_valid(EVERYTHING)
 
 
 def test_without_credentials_nothing_is_granted_where_they_are_asked_for(keys: KeyStore) -> None:
@@ -69,7 +69,9 @@ def test_a_header_of_another_form_is_refused_and_not_repeated(keys: KeyStore, he
     assert key not in str(caught.value)
 
 
-def test_keys_and_tokens_are_told_apart(keys: KeyStore, tokens: TokenVerifier, token: str) -> None:
+def test_keys_and_tokens_are_distinguished(
+    keys: KeyStore, tokens: TokenVerifier, token: str
+) -> None:
     key = keys.add("wallboard", (Scope.parse("metrics"),))
     both = Access(keys=keys, tokens=tokens)
     assert both.authenticate(key).subject == "wallboard"
@@ -80,21 +82,21 @@ def test_keys_and_tokens_are_told_apart(keys: KeyStore, tokens: TokenVerifier, t
         Access(tokens=tokens).authenticate(key)
 
 
-def test_a_key_stands_until_it_is_revoked_and_a_token_until_its_end(
+def test_a_key_is_valid_until_it_is_revoked_and_a_token_until_its_end(
     keys: KeyStore, tokens: TokenVerifier, token: str
 ) -> None:
     access = Access(keys=keys, tokens=tokens)
     of_key = access.authenticate(keys.add("wallboard", (Scope.parse("metrics"),)))
     of_token = access.authenticate(token)
-    entrance = access.at("127.0.0.1:5")
-    assert entrance.still(of_key)
-    assert entrance.still(of_token)
+    client = access.at("127.0.0.1:5")
+    assert client.is_valid(of_key)
+    assert client.is_valid(of_token)
     keys.revoke("wallboard")
-    assert not entrance.still(of_key)
-    assert entrance.still(of_token)
+    assert not client.is_valid(of_key)
+    assert client.is_valid(of_token)
 
 
 def test_a_token_is_no_key_of_its_subjects_name(keys: KeyStore) -> None:
     keys.add("n", (Scope.parse("metrics"),))
     keys.revoke("n")
-    assert Access(keys=keys).still(Grant("n", (Scope.parse("metrics"),)))
+    assert Access(keys=keys).is_valid(Grant("n", (Scope.parse("metrics"),)))

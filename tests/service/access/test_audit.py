@@ -22,7 +22,9 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_line_says_when_what_who_whence_which_and_what_for(tmp_path: Path, clock: Any) -> None:
+def test_an_audit_line_has_time_event_subject_client_headset_and_purpose(
+    tmp_path: Path, clock: Any
+) -> None:
     file = tmp_path / "audit.jsonl"
     clock.now = 1_795_000_000.25
     access = Access(audit=Audit("research", file, utc=clock))
@@ -67,7 +69,7 @@ def test_the_file_is_its_owners_and_is_appended_to(tmp_path: Path) -> None:
     assert [line["event"] for line in lines(file)] == ["event 0", "event 1"]
 
 
-def test_a_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_that_is_moved_away_is_created_again(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     audit = Audit("demo", file)
     audit.note("before", None)
@@ -96,7 +98,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -
         Audit("demo", tmp_path / "nowhere" / "audit.jsonl")
 
 
-def test_a_file_that_fails_later_is_told_in_the_log_and_stops_nothing(
+def test_a_file_that_fails_later_is_logged_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "logs"

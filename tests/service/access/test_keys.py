@@ -145,7 +145,7 @@ def test_a_key_ends_when_it_was_said_to(store: KeyStore, clock: Any) -> None:
     key = store.add("guest", READ, expires=clock.now + 60)
     assert store.authenticate(key).expires == clock.now + 60
     clock.now += 60
-    with pytest.raises(CredentialsError, match="'guest', which is over"):
+    with pytest.raises(CredentialsError, match="'guest', which has expired"):
         store.authenticate(key)
 
 
@@ -169,21 +169,21 @@ def test_a_new_key_of_the_same_name_does_not_bring_the_old_one_back(store: KeySt
     assert not store.holds(old)
 
 
-def test_a_key_whose_scopes_were_changed_by_hand_no_longer_holds_as_it_was(store: KeyStore) -> None:
+def test_a_key_whose_scopes_were_edited_loses_its_grant(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     text = store.path.read_text(encoding="utf-8")
     store.path.write_text(text.replace("read:ward-*", "read:ward-9"), encoding="utf-8")
     assert not store.holds(grant)
 
 
-def test_a_file_that_is_gone_holds_no_key(store: KeyStore) -> None:
+def test_a_missing_file_has_no_keys(store: KeyStore) -> None:
     grant = store.authenticate(store.add("wallboard", READ))
     store.path.unlink()
     assert not store.holds(grant)
     assert store.list() == ()
 
 
-def test_a_file_damaged_while_running_lets_nobody_in_and_sends_nobody_away(
+def test_a_file_damaged_while_running_admits_no_key_and_revokes_none(
     store: KeyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = store.add("wallboard", READ)
@@ -192,7 +192,7 @@ def test_a_file_damaged_while_running_lets_nobody_in_and_sends_nobody_away(
     store.path.write_text(good[:-10], encoding="utf-8")
     with caplog.at_level(logging.ERROR):
         assert store.holds(grant)
-        with pytest.raises(CredentialsError, match="log says why"):
+        with pytest.raises(CredentialsError, match="see the service's log"):
             store.authenticate(key)
         assert store.holds(grant)
     assert len(caplog.records) == 1
@@ -218,7 +218,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_read_at_the_next_call(
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
         patch.setattr(Path, "open", fail)
         for _ in range(3):
-            with pytest.raises(CredentialsError, match="log says why"):
+            with pytest.raises(CredentialsError, match="see the service's log"):
                 store.authenticate(other)
             assert store.holds(grant)
     assert len(caplog.records) == 1
@@ -239,7 +239,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_read_at_the_next_call(
 def test_a_damaged_file_is_refused_with_the_remedy(store: KeyStore, text: str) -> None:
     store.add("wallboard", READ)
     store.path.write_text(text, encoding="utf-8")
-    with pytest.raises(KeyFileError, match=r"is damaged or of another release: .*anew"):
+    with pytest.raises(KeyFileError, match=r"is damaged or from another release: .*again"):
         store.list()
 
 
@@ -255,7 +255,7 @@ def test_two_keys_of_one_name_in_the_file_are_refused(store: KeyStore) -> None:
     store.add("a", READ)
     fields = json.loads(store.path.read_text(encoding="utf-8"))
     store.path.write_text(json.dumps({"keys": fields["keys"] * 2}), encoding="utf-8")
-    with pytest.raises(KeyFileError, match="two keys of one name"):
+    with pytest.raises(KeyFileError, match="two keys with the same name"):
         store.list()
 
 

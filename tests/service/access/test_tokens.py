@@ -93,20 +93,20 @@ def test_a_token_for_several_audiences_is_taken_if_this_is_one(verifier: Any, cl
         (lambda c, now: c | {"exp": now + 86400 * 365}, "longer than 10 minutes"),
         (lambda c, now: c | {"exp": float("inf")}, "longer than 10 minutes"),
         (lambda c, now: c | {"exp": float("nan")}, "has expired"),
-        (lambda c, now: c | {"exp": "soon"}, "'exp' is no number"),
-        (lambda c, now: c | {"exp": True}, "'exp' is no number"),
-        (lambda c, now: c | {"exp": 10**400}, "'exp' is beyond all time, expected Unix seconds"),
-        (lambda c, now: c | {"exp": -(10**400)}, "'exp' is beyond all time"),
-        (lambda c, now: c | {"nbf": 10**400}, "'nbf' is beyond all time"),
+        (lambda c, now: c | {"exp": "soon"}, "'exp' is not a number"),
+        (lambda c, now: c | {"exp": True}, "'exp' is not a number"),
+        (lambda c, now: c | {"exp": 10**400}, "'exp' is out of range, expected Unix seconds"),
+        (lambda c, now: c | {"exp": -(10**400)}, "'exp' is out of range"),
+        (lambda c, now: c | {"nbf": 10**400}, "'nbf' is out of range"),
         (lambda c, now: c | {"nbf": now + 31}, "not valid yet"),
-        (lambda c, now: c | {"nbf": "now"}, "'nbf' is no number"),
+        (lambda c, now: c | {"nbf": "now"}, "'nbf' is not a number"),
         (lambda c, now: c | {"aud": "other"}, "another audience, expected 'aud' 'eeg-emotion'"),
         (lambda c, now: without(c, "aud"), "without 'aud'"),
         (lambda c, now: without(c, "exp"), "without 'exp'"),
         (lambda c, now: without(c, "sub"), "without 'sub'"),
-        (lambda c, now: c | {"sub": ""}, "no usable 'sub'"),
-        (lambda c, now: c | {"sub": "x" * 201}, "no usable 'sub'"),
-        (lambda c, now: c | {"sub": 7}, "not of the expected form"),
+        (lambda c, now: c | {"sub": ""}, "without a usable 'sub'"),
+        (lambda c, now: c | {"sub": "x" * 201}, "without a usable 'sub'"),
+        (lambda c, now: c | {"sub": 7}, "malformed"),
         (lambda c, now: without(c, "scope"), "without 'scope'"),
         (lambda c, now: c | {"scope": ["read:*"]}, "'scope' is a list, expected a string of"),
         (lambda c, now: c | {"scope": 7}, "'scope' is a number, expected a string of"),
@@ -141,7 +141,7 @@ def test_scopes_of_others_are_passed_over(verifier: Any, claims: Any) -> None:
 
 def test_a_token_without_signature_is_refused(verifier: Any, claims: Any) -> None:
     unsigned = f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
-    with pytest.raises(CredentialsError, match="no known key has signed"):
+    with pytest.raises(CredentialsError, match="not signed by a known key"):
         verifier().authenticate(unsigned)
 
 
@@ -151,13 +151,13 @@ def test_the_public_key_is_no_shared_secret(verifier: Any, claims: Any) -> None:
         signed = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}"
         mac = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
         forged = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
-        with pytest.raises(CredentialsError, match="no known key has signed"):
+        with pytest.raises(CredentialsError, match="not signed by a known key"):
             verifier().authenticate(forged)
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS512"])
 def test_a_shared_secret_is_no_signature(verifier: Any, claims: Any, algorithm: str) -> None:
-    with pytest.raises(CredentialsError, match="no known key has signed"):
+    with pytest.raises(CredentialsError, match="not signed by a known key"):
         verifier().authenticate(jwt.encode(claims, "s" * 64, algorithm=algorithm))
 
 
@@ -173,13 +173,13 @@ def test_a_shared_secret_is_no_signature(verifier: Any, claims: Any, algorithm: 
 def test_a_key_that_is_not_known_has_signed_in_vain(
     verifier: Any, claims: Any, key: Any, algorithm: str
 ) -> None:
-    with pytest.raises(CredentialsError, match="no known key has signed"):
+    with pytest.raises(CredentialsError, match="not signed by a known key"):
         verifier().authenticate(jwt.encode(claims, key, algorithm=algorithm))
 
 
 def test_changed_claims_break_the_signature(verifier: Any, claims: Any) -> None:
     head, _, signature = jwt.encode(claims, ELLIPTIC, algorithm="ES256").split(".")
-    with pytest.raises(CredentialsError, match="no known key has signed"):
+    with pytest.raises(CredentialsError, match="not signed by a known key"):
         verifier().authenticate(f"{head}.{part(claims | {'scope': 'read:*'})}.{signature}")
 
 
@@ -216,19 +216,19 @@ def private(key: Any) -> bytes:
         (b"ssh-ed25519 AAAA", "found no key"),
         (private(EDWARDS), "PRIVATE KEY; a private key does not belong here"),
         (pem(EDWARDS) + private(EDWARDS), "a private key does not belong here"),
-        (pem(rsa.generate_private_key(65537, 2048)), "another kind"),
-        (pem(ec.generate_private_key(ec.SECP384R1())), "another kind"),
-        (pem(ed448.Ed448PrivateKey.generate()), "another kind"),
+        (pem(rsa.generate_private_key(65537, 2048)), "an unsupported kind"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "an unsupported kind"),
+        (pem(ed448.Ed448PrivateKey.generate()), "an unsupported kind"),
         (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "expected public keys"),
         (b"{", "expected public keys"),
         (b"{}", "found no 'keys'"),
         (b'{"keys": []}', "found no 'keys'"),
         (b'{"keys": [1]}', "does not belong here"),
-        (b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', "a shared key, which does not belong"),
+        (b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', "shared key, which does not belong"),
         (b'{"keys": [{"kty": "EC", "crv": "P-256"}]}', "expected public keys"),
         (
             json.dumps({"keys": [jwk(EDWARDS, d="AAAA")]}).encode(),
-            "a private or a shared key",
+            "a private or shared key",
         ),
     ],
 )

@@ -34,10 +34,10 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 
 @pytest.fixture(autouse=True)
-def headset(service: Service, fake_monitor: Any) -> Any:
-    """Put the headset `h1` there, live, and return its monitor."""
-    service.headsets.add("h1", monitor=fake_monitor)
-    return fake_monitor
+def headset(service: Service, fake_pipeline: Any) -> Any:
+    """Put the headset `h1` there, live, and return its pipeline."""
+    service.headsets.add("h1", pipeline=fake_pipeline)
+    return fake_pipeline
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Ca
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])
-        service.baselines.heard("h1", None)
+        service.baselines.on_samples("h1", None)
 
     return come
 
@@ -81,7 +81,7 @@ async def test_from_nothing_to_a_baseline_in_use(
     assert (await client.get(PLACE)).json()["clean_seconds"] == 10 - SETTLE
     service.bus.publish(prediction(seq=3, valid=False, reasons=("no_baseline",)))
     rest(20)
-    service.baselines.heard("h1", prediction(seq=4, window={"start": 2e9, "end": 2e9 + 5}))
+    service.baselines.on_samples("h1", prediction(seq=4, window={"start": 2e9, "end": 2e9 + 5}))
     done = Baseline.model_validate((await client.get(PLACE)).json())
     assert (done.state, done.profile, done.clean_seconds) == (BaselineState.APPLIED, "p07", 20)
     assert done.before is not None
@@ -295,7 +295,7 @@ async def test_a_model_that_uses_no_rest_conflicts(client: httpx.AsyncClient) ->
         await client.post(PLACE, json={}),
         await client.put(PLACE, json={"profile": "p07"}),
     ):
-        assert "of its training people" in refusal(response, 409)
+        assert "from its training data" in refusal(response, 409)
 
 
 async def test_the_document_names_them_all(client: httpx.AsyncClient) -> None:

@@ -24,7 +24,7 @@ from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.api.guard import OPEN_PATHS
 from eeg_emotion.page import codes_module
-from eeg_emotion.publish.session import STILL_SECONDS
+from eeg_emotion.publish.session import VALIDITY_SECONDS
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 Audited = Callable[[], list[dict[str, Any]]]
@@ -516,7 +516,7 @@ def upgrade(address: str, query: str = "", **headers: str) -> websockets.connect
         ("", {"Origin": "null"}, 403, "found a page of the origin"),
         ("?token=hunter2", {}, 400, "found 'token' in the address"),
         ("?headset=*&Access_Token=hunter2", {}, 400, "found 'Access_Token' in the address"),
-        ("", {"Authorization": "Bearer hunter2"}, 401, "found a key that is not known"),
+        ("", {"Authorization": "Bearer hunter2"}, 401, "found a key that is unknown"),
     ],
 )
 async def test_a_websocket_is_refused_before_the_upgrade(
@@ -637,7 +637,7 @@ async def test_events_need_the_scope_and_end_with_the_key(
                 if line.startswith("event: subscribed"):
                     break
             keys.revoke("k0")
-            guarded.clock = lambda: time.monotonic() + STILL_SECONDS
+            guarded.clock = lambda: time.monotonic() + VALIDITY_SECONDS
             async for _ in lines:
                 pass
     told = [(line["event"], line["headset"]) for line in audited()]

@@ -166,7 +166,7 @@ async def test_verbose_lists_the_checks_and_how_the_signal_is(
         service.headsets.add(name, state)
     for name, end in {"h1": 4999.0, "h2": 4998.5, "h3": 4996.0, "h4": 4900.0}.items():
         service.bus.publish(prediction(name, window={"start": end - 5, "end": end}))
-    service.metrics.heard(samples=900, missing=100, superseded=0)
+    service.metrics.on_samples(samples=900, missing=100, superseded=0)
     for milliseconds in range(101):
         service.metrics.observe_delivery(milliseconds / 1e3)
     service.metrics.connected("websocket", 3)

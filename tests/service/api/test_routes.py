@@ -85,7 +85,7 @@ def live(service: Service, window: NDArray[np.float64], channels: Sequence[str])
         simulated=True,
         replay_speed=1.0,
     )
-    monitor = StreamPipeline(
+    pipeline = StreamPipeline(
         admission=Admission.of(stream, contract.path),
         settings=contract.path,
         normaliser=contract.training_normaliser,
@@ -96,7 +96,7 @@ def live(service: Service, window: NDArray[np.float64], channels: Sequence[str])
     )
     stamps = np.arange(SAMPLES) / SFREQ
     judged = [
-        monitor.feed(window[:, at : at + 8], stamps[at : at + 8], 0.0)
+        pipeline.feed(window[:, at : at + 8], stamps[at : at + 8], 0.0)
         for at in range(0, SAMPLES, 8)
     ]
     newest = judged[-1]
@@ -141,7 +141,7 @@ async def test_all_that_is_known_of_a_headset_is_told(
     known = plain.model_copy(
         update={
             "check": Check.INTERPOLATED,
-            "changes": ("unit uV, now V", "its channels come in another order"),
+            "changes": ("unit uV, now V", "its channels are in a different order"),
             "sfreq_measured": 127.94,
             "unit": "V, as stated",
             "interpolated": ("Cz",),
@@ -155,7 +155,7 @@ async def test_all_that_is_known_of_a_headset_is_told(
     told = (await own_client.get("/v1/headsets/h1")).json()
     assert told == known.model_dump(mode="json")
     assert (told["check"], told["sfreq_measured"]) == ("interpolated", 127.94)
-    assert told["changes"] == ["unit uV, now V", "its channels come in another order"]
+    assert told["changes"] == ["unit uV, now V", "its channels are in a different order"]
 
 
 async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(

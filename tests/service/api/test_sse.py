@@ -392,14 +392,14 @@ async def test_whether_the_key_stands_is_looked_at_every_5_s(
     """
     passed, looks, stands = 0.0, 0, True
 
-    def still(grant: Grant) -> bool:
+    def is_valid(grant: Grant) -> bool:
         nonlocal looks
         looks += 1
         return stands
 
     audit = NotedAudit()
     service.access = Access(audit=audit)
-    monkeypatch.setattr(service.access, "still", still)
+    monkeypatch.setattr(service.access, "is_valid", is_valid)
     monkeypatch.setattr(service, "clock", lambda: passed)
     service.headsets.add("h1")
     service.subscribers = known = Known()

@@ -60,8 +60,8 @@ class RecordingBus(Bus):
 
 
 @dataclass(frozen=True)
-class FakeLine:
-    monitor: Any
+class FakeStream:
+    pipeline: Any
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Desk:
     model: Model
     folder: Path
     signal: NDArray[np.float64]
-    lines: dict[str, FakeLine] = field(default_factory=dict)
+    streams: dict[str, FakeStream] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     epochs: dict[str, str] = field(default_factory=dict)
     now: float = 0.0
@@ -98,26 +98,26 @@ class Desk:
             epoch=self.epochs.get(identifier, "e0"), sfreq=128.0,
         )  # fmt: skip
 
-    def line(self, identifier: str) -> FakeLine | None:
-        return self.lines.get(identifier)
+    def active_stream(self, identifier: str) -> FakeStream | None:
+        return self.streams.get(identifier)
 
-    def put(self, identifier: str, monitor: Any, state: State = State.LIVE) -> None:
-        self.lines[identifier] = FakeLine(monitor)
+    def put(self, identifier: str, pipeline: Any, state: State = State.LIVE) -> None:
+        self.streams[identifier] = FakeStream(pipeline)
         self.states[identifier] = state
 
     def second(
         self, identifier: str = "h1", number: int = 0, bad: bool = False, **said: Any
     ) -> None:
-        """Let a second of samples come, as the fleet does: to the line, then told here."""
+        """Deliver a second of samples as the fleet does: to the pipeline, then to the baselines."""
         self.now += 1.0
         samples = self.signal[:, number * SFREQ : (number + 1) * SFREQ]
-        if (rest := self.lines[identifier].monitor.rest) is not None:
+        if (rest := self.streams[identifier].pipeline.rest) is not None:
             rest.feed(samples * np.nan if bad else samples)
-        self.baselines.heard(identifier, self.prediction(identifier, **said) if said else None)
+        self.baselines.on_samples(identifier, self.prediction(identifier, **said) if said else None)
 
-    def seconds(self, first: int, last: int, **told: Any) -> None:
+    def seconds(self, first: int, last: int, **reported: Any) -> None:
         for number in range(first, last):
-            self.second(number=number, **told)
+            self.second(number=number, **reported)
 
     def prediction(
         self, identifier: str = "h1", *, seq: int = 0, late: float = 0.0, took: float = 0.001
@@ -144,10 +144,10 @@ def desk(
     adapted: Callable[..., Model],
     tmp_path: Path,
     rest_signal: NDArray[np.float64],
-    fake_monitor: FakePipeline,
+    fake_pipeline: FakePipeline,
 ) -> Desk:
     desk = Desk(adapted(rest=True), tmp_path / "profiles", rest_signal)
-    desk.put("h1", fake_monitor)
+    desk.put("h1", fake_pipeline)
     return desk
 
 
@@ -162,9 +162,13 @@ def seq_of(prediction: Prediction | None) -> int | None:
 
 
 def states(desk: Desk) -> list[BaselineState]:
-    """Return the states that were told, each once in its turn."""
-    told = [message.state for message in desk.bus.baselines]
-    return [state for number, state in enumerate(told) if number == 0 or told[number - 1] != state]
+    """Return the published states, without repetitions."""
+    reported = [message.state for message in desk.bus.baselines]
+    return [
+        state
+        for number, state in enumerate(reported)
+        if number == 0 or reported[number - 1] != state
+    ]
 
 
 # -- a collection ------------------------------------------------------------------------------
@@ -177,19 +181,19 @@ def test_without_a_collection_there_is_none(desk: Desk) -> None:
 
 
 def test_a_persons_rest_is_collected_stored_and_applied(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     begun = desk.baselines.begin("h1", 20, "p07")
     assert (begun.state, begun.profile) == (BaselineState.COLLECTING, "p07")
     assert (begun.seconds, begun.clean_seconds) == (20, 0)
-    assert fake_monitor.rest is not None
+    assert fake_pipeline.rest is not None
     desk.seconds(0, 20 + SETTLE)
     done = desk.baselines.baseline("h1")
     assert (done.state, done.profile) == (BaselineState.APPLIED, "p07")
     assert (done.seconds, done.clean_seconds, done.refused) == (20, 20, {"warming_up": SETTLE})
-    assert fake_monitor.rest is None
+    assert fake_pipeline.rest is None
     stored = desk.store.load("p07")
-    assert fake_monitor.used == [stored.normaliser]
+    assert fake_pipeline.used == [stored.normaliser]
     assert desk.baselines.normaliser_for("h1", desk.model) == stored.normaliser
     assert states(desk) == [BaselineState.COLLECTING, BaselineState.APPLIED]
 
@@ -205,12 +209,12 @@ def test_the_profile_says_what_it_is_of(desk: Desk) -> None:
 
 
 def test_channels_that_were_filled_in_during_rest_are_named(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
-    channels = fake_monitor.settings.channels
+    channels = fake_pipeline.settings.channels
     kept = [row for row, name in enumerate(channels) if name not in ("Cz", "O1")]
     labels = [channels[row] for row in kept]
-    fake_monitor.layout = plan_layout(
+    fake_pipeline.layout = plan_layout(
         labels, ["uV"] * len(labels), channels=channels, max_interpolated=2
     )
     desk.signal = desk.signal[kept]
@@ -218,24 +222,24 @@ def test_channels_that_were_filled_in_during_rest_are_named(
     assert desk.store.load("p07").interpolated == ("O1", "Cz")
 
 
-def test_each_clean_second_is_told_and_each_that_was_not_with_why(desk: Desk) -> None:
+def test_each_clean_second_is_reported_and_each_other_with_its_reason(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
     desk.second(number=5, bad=True)
-    told = desk.bus.baselines
-    assert [(item.clean_seconds, sum(item.refused.values())) for item in told] == [
+    reported = desk.bus.baselines
+    assert [(item.clean_seconds, sum(item.refused.values())) for item in reported] == [
         (0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (2, 3), (2, 4),
     ]  # fmt: skip
-    assert told[-1].refused == {"warming_up": 3, "out_of_range": 1}
-    assert told[-1].detail == (
+    assert reported[-1].refused == {"warming_up": 3, "out_of_range": 1}
+    assert reported[-1].detail == (
         "2 of 20 s of clean rest; not counted: 3 s filters settling, 1 s samples out of range"
     )
 
 
-def test_without_news_nothing_is_told(desk: Desk) -> None:
+def test_without_changes_nothing_is_published(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for _ in range(3):
-        desk.baselines.heard("h1", None)
+        desk.baselines.on_samples("h1", None)
     assert len(desk.bus.baselines) == 1
 
 
@@ -266,12 +270,12 @@ def test_a_person_without_a_name_gets_a_new_pseudonym(desk: Desk) -> None:
 
 def test_a_pseudonym_that_is_taken_is_not_given_again(desk: Desk) -> None:
     taken = collect(desk, None).profile
-    restarted = Desk(desk.model, desk.folder, desk.signal, desk.lines, desk.states)  # same seed
+    restarted = Desk(desk.model, desk.folder, desk.signal, desk.streams, desk.states)  # same seed
     assert restarted.baselines.begin("h1", 20, None).profile != taken
 
 
-def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor: FakePipeline) -> None:
-    other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
+def test_two_headsets_collect_side_by_side(desk: Desk, fake_pipeline: FakePipeline) -> None:
+    other = type(fake_pipeline)(fake_pipeline.settings, fake_pipeline.layout)
     desk.put("h2", other)
     desk.baselines.begin("h1", 20, "a")
     desk.baselines.begin("h2", 20, "b")
@@ -285,7 +289,7 @@ def test_two_headsets_collect_side_by_side(desk: Desk, fake_monitor: FakePipelin
 # -- before and after --------------------------------------------------------------------------
 
 
-def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk) -> None:
+def test_the_last_prediction_before_and_the_first_after_are_published(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(20 + SETTLE):
         desk.second(number=number, seq=number)
@@ -301,10 +305,10 @@ def test_the_last_prediction_before_and_the_first_after_are_told(desk: Desk) -> 
 def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk) -> None:
     collect(desk)
     desk.now += 0.05
-    desk.baselines.heard("h1", desk.prediction(seq=7, late=0.06))
+    desk.baselines.on_samples("h1", desk.prediction(seq=7, late=0.06))
     assert desk.baselines.baseline("h1").after is None
     assert seq_of(desk.baselines.baseline("h1").before) == 7
-    desk.baselines.heard("h1", desk.prediction(seq=8, late=0.04))
+    desk.baselines.on_samples("h1", desk.prediction(seq=8, late=0.04))
     done = desk.baselines.baseline("h1")
     assert (seq_of(done.before), seq_of(done.after)) == (7, 8)
 
@@ -312,7 +316,7 @@ def test_one_that_was_on_its_way_when_it_was_applied_is_before(desk: Desk) -> No
 def test_one_that_was_being_made_when_it_was_applied_is_neither(desk: Desk) -> None:
     collect(desk)
     desk.now += 0.05
-    desk.baselines.heard("h1", desk.prediction(seq=7, late=0.06, took=0.02))
+    desk.baselines.on_samples("h1", desk.prediction(seq=7, late=0.06, took=0.02))
     done = desk.baselines.baseline("h1")
     assert (done.before, done.after) == (None, None)
 
@@ -330,10 +334,10 @@ def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
     adapted: Callable[..., Model],
     tmp_path: Path,
     rest_signal: NDArray[np.float64],
-    fake_monitor: FakePipeline,
+    fake_pipeline: FakePipeline,
 ) -> None:
     desk = Desk(adapted(), tmp_path, rest_signal)
-    desk.put("h1", fake_monitor)
+    desk.put("h1", fake_pipeline)
     refusals: tuple[Callable[[], object], ...] = (
         lambda: desk.baselines.begin("h1", 60, None),
         lambda: desk.baselines.use("h1", "p07"),
@@ -347,7 +351,7 @@ def test_a_model_with_a_normaliser_of_its_own_takes_nobodys(
 
 @pytest.mark.parametrize("seconds", [-1, 0, 19, 601])
 def test_too_few_or_too_many_seconds_are_refused(desk: Desk, seconds: int) -> None:
-    with pytest.raises(SecondsError, match=f"found {seconds} s .* expected 20 to 600 s"):
+    with pytest.raises(SecondsError, match=f"request for {seconds} s .* expected 20 to 600 s"):
         desk.baselines.begin("h1", seconds, None)
 
 
@@ -364,21 +368,21 @@ def test_a_headset_that_is_not_live_is_refused_with_its_state(desk: Desk, state:
 
 
 def test_a_headset_without_a_line_or_a_known_layout_is_refused(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
-    fake_monitor.layout = None
+    fake_pipeline.layout = None
     with pytest.raises(BaselineRefused, match="expected it live"):
         desk.baselines.begin("h1", 60, None)
-    del desk.lines["h1"]
+    del desk.streams["h1"]
     with pytest.raises(BaselineRefused, match="expected it live"):
         desk.baselines.begin("h1", 60, None)
 
 
-def test_one_collection_at_a_time(desk: Desk, fake_monitor: FakePipeline) -> None:
+def test_one_collection_at_a_time(desk: Desk, fake_pipeline: FakePipeline) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 5)
-    under_way = fake_monitor.rest
+    under_way = fake_pipeline.rest
     refusals: tuple[Callable[[], object], ...] = (
         lambda: desk.baselines.begin("h1", 20, "p08"),
         lambda: desk.baselines.use("h1", "old"),
@@ -386,36 +390,36 @@ def test_one_collection_at_a_time(desk: Desk, fake_monitor: FakePipeline) -> Non
     for refused in refusals:
         with pytest.raises(BaselineRefused, match=r"under way, with 2 of 20 s .* DELETE"):
             refused()
-    assert fake_monitor.rest is under_way
+    assert fake_pipeline.rest is under_way
 
 
 def test_a_persons_own_name_is_refused_before_anything_is_collected(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     with pytest.raises(ProfileNameError, match="never the person's own name"):
         desk.baselines.begin("h1", 60, "Anna Müller")
-    assert fake_monitor.rest is None
+    assert fake_pipeline.rest is None
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still(
     adapted: Callable[..., Model],
     tmp_path: Path,
     rest_signal: NDArray[np.float64],
-    fake_monitor: FakePipeline,
+    fake_pipeline: FakePipeline,
 ) -> None:
     (tmp_path / "file").write_text("")
     desk = Desk(adapted(rest=True), tmp_path / "file" / "profiles", rest_signal)
-    desk.put("h1", fake_monitor)
+    desk.put("h1", fake_pipeline)
     with pytest.raises(ProfileError, match="cannot write"):
         desk.baselines.begin("h1", 60, "p07")
-    assert fake_monitor.rest is None
+    assert fake_pipeline.rest is None
 
 
 # -- what fails --------------------------------------------------------------------------------
 
 
 def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     for number in range(60):
@@ -426,19 +430,19 @@ def test_a_signal_that_never_is_clean_fails_with_the_counted_reasons(
     assert (failed.state, failed.profile) == (BaselineState.FAILED, None)
     assert failed.refused == {"warming_up": 3, "out_of_range": 58}
     assert "no baseline was made for p07: found 0 of 20 s of clean rest" in failed.detail
-    assert "in 60 s; see that the electrodes touch" in failed.detail
-    assert fake_monitor.rest is None
+    assert "in 60 s; check that the electrodes touch" in failed.detail
+    assert fake_pipeline.rest is None
     assert desk.store.names() == ()
 
 
-def test_the_time_ends_even_if_nothing_is_heard_any_more(desk: Desk) -> None:
+def test_the_time_ends_even_if_no_more_samples_arrive(desk: Desk) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.now = 60.5
     assert desk.baselines.baseline("h1").state is BaselineState.FAILED
 
 
 def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
@@ -448,29 +452,29 @@ def test_a_headset_that_is_lost_fails_its_collection_and_keeps_its_profile(
     assert (failed.state, failed.profile) == (BaselineState.FAILED, "old")
     assert "the headset was lost" in failed.detail
     assert failed.detail.endswith("; profile old stays in use")
-    assert fake_monitor.rest is None
+    assert fake_pipeline.rest is None
     in_use = desk.store.load("old").normaliser
     assert desk.baselines.normaliser_for("h1", desk.model) == in_use
 
 
 def test_a_headset_that_is_lost_after_its_last_second_has_its_baseline(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
-    assert fake_monitor.rest is not None
-    fake_monitor.rest.feed(desk.signal[:, : 23 * SFREQ])
-    del desk.lines["h1"]
+    assert fake_pipeline.rest is not None
+    fake_pipeline.rest.feed(desk.signal[:, : 23 * SFREQ])
+    del desk.streams["h1"]
     desk.baselines.lost("h1")
     assert desk.baselines.baseline("h1").state is BaselineState.APPLIED
     assert desk.store.names() == ("p07",)
 
 
 def test_a_headset_that_came_back_on_a_new_line_has_lost_its_collection(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
-    desk.put("h1", type(fake_monitor)(fake_monitor.settings, fake_monitor.layout))
-    desk.baselines.heard("h1", None)
+    desk.put("h1", type(fake_pipeline)(fake_pipeline.settings, fake_pipeline.layout))
+    desk.baselines.on_samples("h1", None)
     assert desk.baselines.baseline("h1").state is BaselineState.FAILED
 
 
@@ -478,17 +482,17 @@ def test_a_signal_that_says_nothing_fails_with_why(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(collection: RestCollection) -> Normaliser:
-        raise RestError("the resting signal is of no use: found 1 features that do not vary")
+        raise RestError("the resting signal cannot be used: found 1 features that do not vary")
 
     monkeypatch.setattr(RestCollection, "normaliser", refuse)
     failed = collect(desk)
     assert failed.state is BaselineState.FAILED
-    assert "no baseline was made for p07: the resting signal is of no use" in failed.detail
+    assert "no baseline was made for p07: the resting signal cannot be used" in failed.detail
     assert desk.store.names() == ()
 
 
 def test_a_disk_that_fills_up_meanwhile_fails_with_why(
-    desk: Desk, fake_monitor: FakePipeline, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, fake_pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(old: str, new: str) -> None:
         raise OSError(28, "No space left on device")
@@ -497,7 +501,7 @@ def test_a_disk_that_fills_up_meanwhile_fails_with_why(
     failed = collect(desk)
     assert failed.state is BaselineState.FAILED
     assert "No space left" in failed.detail
-    assert fake_monitor.used == []
+    assert fake_pipeline.used == []
     assert desk.baselines.normaliser_for("h1", desk.model) is None
 
 
@@ -511,51 +515,51 @@ def test_after_a_failure_one_may_begin_again(desk: Desk) -> None:
 
 
 def test_a_cancelled_collection_leaves_everything_as_it_was(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     desk.baselines.begin("h1", 20, "p07")
     desk.seconds(0, 10)
     cancelled = desk.baselines.cancel("h1")
     assert (cancelled.state, cancelled.profile) == (BaselineState.NONE, None)
-    assert fake_monitor.rest is None
-    assert fake_monitor.used == []
+    assert fake_pipeline.rest is None
+    assert fake_pipeline.used == []
     assert desk.store.names() == ()
     assert desk.bus.baselines[-1] == cancelled
 
 
 def test_a_cancelled_collection_leaves_the_profile_of_before_in_use(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     collect(desk, "old")
     desk.baselines.begin("h1", 20, "p07")
     cancelled = desk.baselines.cancel("h1")
     assert (cancelled.state, cancelled.profile) == (BaselineState.APPLIED, "old")
     assert cancelled.detail.startswith("the collection was cancelled; profile old is in use")
-    assert len(fake_monitor.used) == 1
+    assert len(fake_pipeline.used) == 1
 
 
 def test_a_profile_is_used_no_more_when_that_is_asked_for(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     collect(desk)
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
-    assert fake_monitor.used[-1] is None
+    assert fake_pipeline.used[-1] is None
     assert desk.baselines.normaliser_for("h1", desk.model) is None
     assert desk.store.names() == ("p07",)
     assert desk.baselines.cancel("h1").state is BaselineState.NONE
 
 
 def test_a_stored_profile_is_used_on_another_headset(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     collect(desk)
-    other = type(fake_monitor)(fake_monitor.settings, fake_monitor.layout)
+    other = type(fake_pipeline)(fake_pipeline.settings, fake_pipeline.layout)
     desk.put("h2", other)
     used = desk.baselines.use("h2", "p07")
     assert (used.state, used.profile, used.clean_seconds) == (BaselineState.APPLIED, "p07", 20)
     assert other.used == [desk.store.load("p07").normaliser]
     desk.now += 1
-    desk.baselines.heard("h2", desk.prediction("h2", seq=4))
+    desk.baselines.on_samples("h2", desk.prediction("h2", seq=4))
     assert seq_of(desk.baselines.baseline("h2").after) == 4
 
 
@@ -567,7 +571,7 @@ def test_a_profile_may_be_chosen_before_the_headset_is_there(desk: Desk) -> None
 
 
 def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(
-    desk: Desk, fake_monitor: FakePipeline
+    desk: Desk, fake_pipeline: FakePipeline
 ) -> None:
     collect(desk)
     stored = desk.store.load("p07")
@@ -576,7 +580,7 @@ def test_a_profile_that_does_not_fit_or_is_not_there_is_refused(
         desk.baselines.use("h1", "p08")
     with pytest.raises(UnknownProfile, match="known: p07, p08"):
         desk.baselines.use("h1", "p09")
-    assert fake_monitor.used == [stored.normaliser]
+    assert fake_pipeline.used == [stored.normaliser]
 
 
 def test_a_profile_in_use_is_not_deleted_under_its_headset(desk: Desk) -> None:
@@ -588,7 +592,7 @@ def test_a_profile_in_use_is_not_deleted_under_its_headset(desk: Desk) -> None:
     assert desk.store.names() == ()
 
 
-def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk) -> None:
+def test_a_profile_that_is_being_recollected_is_not_deleted_meanwhile(desk: Desk) -> None:
     collect(desk)
     desk.baselines.cancel("h1")
     desk.baselines.begin("h1", 20, "p07")
@@ -596,16 +600,16 @@ def test_a_profile_that_is_collected_anew_is_not_deleted_meanwhile(desk: Desk) -
         desk.baselines.delete_profile("p07")
 
 
-def test_a_forgotten_headset_has_nothing(desk: Desk, fake_monitor: FakePipeline) -> None:
+def test_a_forgotten_headset_has_nothing(desk: Desk, fake_pipeline: FakePipeline) -> None:
     collect(desk)
     desk.baselines.begin("h1", 20, "p08")
     desk.baselines.forget("h1")
-    assert fake_monitor.rest is None
+    assert fake_pipeline.rest is None
     assert desk.baselines.normaliser_for("h1", desk.model) is None
     assert desk.baselines.baseline("h1").state is BaselineState.NONE
 
 
-def test_another_models_line_gets_no_baseline_that_was_not_made_for_it(
+def test_another_models_pipeline_gets_no_baseline_that_was_not_made_for_it(
     desk: Desk, adapted: Callable[..., Model]
 ) -> None:
     collect(desk)

@@ -54,8 +54,12 @@ async def test_a_resting_person_is_scored_from_their_baseline_on(
         if daemon.returncode is None:
             daemon.kill()
             await daemon.wait()
-    told = json.loads(done.stdout)
-    assert (told["state"], told["profile"], told["clean_seconds"]) == ("applied", "p07", 20)
-    assert "no_baseline" in told["before"]["reasons"]
-    assert "no_baseline" not in told["after"]["reasons"]
+    reported = json.loads(done.stdout)
+    assert (reported["state"], reported["profile"], reported["clean_seconds"]) == (
+        "applied",
+        "p07",
+        20,
+    )
+    assert "no_baseline" in reported["before"]["reasons"]
+    assert "no_baseline" not in reported["after"]["reasons"]
     assert ProfileStore(folder).load("p07").clean_seconds == 20

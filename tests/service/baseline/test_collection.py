@@ -171,7 +171,7 @@ def test_too_little_is_refused_with_what_is_needed(rest_signal: Array) -> None:
         collecting.normaliser()
 
 
-def test_the_limits_of_the_line_are_those_of_the_collection(rest_signal: Array) -> None:
+def test_the_limits_of_the_pipeline_are_those_of_the_collection(rest_signal: Array) -> None:
     seen = []
     for changes in ({}, {"limits": QualityLimits(largest_uv=1e-3)}):
         collecting = RestCollection(

@@ -244,7 +244,7 @@ def test_a_name_that_is_no_pseudonym_is_refused_with_one_that_is(
 
 def test_a_name_of_a_device_on_windows_is_refused_everywhere(store: ProfileStore) -> None:
     for refused in (check_name, store.load, store.delete):
-        with pytest.raises(ProfileNameError, match="'nul', which Windows keeps for a device"):
+        with pytest.raises(ProfileNameError, match="'nul', which Windows reserves for a device"):
             refused("nul")
 
 
@@ -283,15 +283,15 @@ def test_a_profile_of_another_model_does_not_fit_and_both_are_named(
     why = fits(profile(model="mine", model_version="3", model_sha256="a" * 64), model) or ""
     assert "for the model mine 3 (aaaaaaaa)" in why
     assert f"expected demo-simulated {model.contract.version} ({model.sha256[:8]})" in why
-    assert "collect the person's rest anew" in why
+    assert "collect the person's rest again" in why
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"representation": "raw"}, "of raw over 32 channels, expected"),
-        ({"channels": ("Cz", "Pz")}, "over 2 channels, expected"),
-        ({"normaliser": Normaliser((0.0,), (1.0,), "rest-baseline")}, "of 1 features, expected"),
+        ({"representation": "raw"}, "from raw of 32 channels, expected"),
+        ({"channels": ("Cz", "Pz")}, "of 2 channels, expected"),
+        ({"normaliser": Normaliser((0.0,), (1.0,), "rest-baseline")}, "from 1 features, expected"),
     ],
 )
 def test_a_profile_that_was_tampered_with_does_not_fit(

@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.alarms import alarms_in
 from tests.support.pipeline import FakePipeline
-from tests.support.service import FakeHeadsets, FakeLine, Service, WatchedBus
+from tests.support.service import FakeHeadsets, FakeStream, Service, WatchedBus
 from typer.testing import CliRunner
 
 from eeg_emotion.api.server import make_server
@@ -87,7 +87,7 @@ class Running(FakeHeadsets):
         return tuple(
             Headset(id=name, name=name, state=State.LIVE, detail="here", simulated=True,
                     epoch="e0", sfreq=128.0)
-            for name in self.lines
+            for name in self.streams
         )  # fmt: skip
 
     def headset(self, identifier: str) -> Headset | None:
@@ -97,15 +97,15 @@ class Running(FakeHeadsets):
         """Bring seconds of rest once they are asked for, until the collection has ended."""
         await until(self.baselines.begun)
         self.bus.publish(self.prediction(identifier, 0, Reason.NO_BASELINE))
-        monitor = self.lines[identifier].monitor
+        pipeline = self.streams[identifier].pipeline
         for number in range(20 + SETTLE):
             if number == 10:
                 self.baselines.asked.clear()
                 await until(self.baselines.asked)
             part = self.signal[:, number * SFREQ : (number + 1) * SFREQ]
-            monitor.rest.feed(part * np.nan if bad else part)
-            self.baselines.heard(identifier, None)
-        self.baselines.heard(identifier, self.prediction(identifier, 1))
+            pipeline.rest.feed(part * np.nan if bad else part)
+            self.baselines.on_samples(identifier, None)
+        self.baselines.on_samples(identifier, self.prediction(identifier, 1))
 
     def prediction(self, identifier: str, seq: int, *reasons: Reason) -> Prediction:
         now = time.time() + 60 * seq  # the first is before all else, the second after it
@@ -125,10 +125,10 @@ async def running(
     adapted: Callable[..., Model],
     tmp_path: Path,
     rest_signal: NDArray[np.float64],
-    fake_monitor: FakePipeline,
+    fake_pipeline: FakePipeline,
 ) -> AsyncIterator[Running]:
     service = Running(adapted(rest=True), tmp_path / "profiles", rest_signal)
-    service.lines["h1"] = FakeLine(fake_monitor)
+    service.streams["h1"] = FakeStream(fake_pipeline)
     server = make_server(service.service)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         service.url = "http://{}:{}".format(*listener.getsockname())
@@ -198,7 +198,7 @@ async def test_the_only_live_headset_is_calibrated_with_before_and_after(running
 
 
 async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) -> None:
-    running.lines["h2"] = running.lines["h1"]
+    running.streams["h2"] = running.streams["h1"]
     rest = asyncio.create_task(running.rest("h2"))
     status, output, errors = await run(
         "calibrate", "h2", "--seconds", "20", "--json", "--url", running.url
@@ -246,14 +246,14 @@ async def test_ctrl_c_cancels_the_collection(running: Running) -> None:
     status, output, errors = await end(process)
     assert (status, output) == (1, "")
     assert "interrupted; the collection was cancelled; no profile is in use" in errors
-    assert running.lines["h1"].monitor.rest is None
+    assert running.streams["h1"].pipeline.rest is None
     assert running.store.names() == ()
 
 
 @pytest.mark.parametrize("count", [0, 2])
 async def test_a_headset_must_be_named_unless_one_is_live(running: Running, count: int) -> None:
-    line = running.lines.pop("h1")
-    running.lines |= {f"x{number}": line for number in range(count)}
+    line = running.streams.pop("h1")
+    running.streams |= {f"x{number}": line for number in range(count)}
     status, output, errors = await run("calibrate", "--url", running.url)
     assert (status, output) == (1, "")
     assert f"found {count} live headsets" in errors
@@ -282,8 +282,8 @@ async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
     listed = await run("profiles", "list", "--url", running.url)
     assert listed == (0, "no profile is stored; 'eeg-emotion calibrate' makes one\n", "")
     running.baselines.begin("h1", 20, "p07")
-    running.lines["h1"].monitor.rest.feed(running.signal[:, : (20 + SETTLE) * SFREQ])
-    running.baselines.heard("h1", None)
+    running.streams["h1"].pipeline.rest.feed(running.signal[:, : (20 + SETTLE) * SFREQ])
+    running.baselines.on_samples("h1", None)
     other = running.store.load("p07").model_copy(update={"name": "p08", "model_sha256": "f" * 64})
     running.store.save(other)
     (running.store.folder / "p09.json").write_text("{")

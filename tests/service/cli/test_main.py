@@ -112,7 +112,7 @@ def test_it_is_told_that_a_model_needs_each_persons_rest(model_file: ModelFile) 
 
 def test_a_model_of_the_first_release_is_refused_with_the_remedy(model_file: ModelFile) -> None:
     old = model_file(lambda fields: fields.update(schema_version=1))
-    remedy = "export the model with the trainer of this release, or run the service it was made for"
+    remedy = "export the model with the trainer of this release, or run the service of its release"
     for verb in (("verify-model", old), ("serve", "--port", "0", "--model", old)):
         assert_refused(command(*verb), 1, "schema version 1, expected 3", remedy)
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_not_of_deap_is_refused(tmp_path: Path, name: str) -> Non
     file = tmp_path / name
     file.write_bytes(b"not at all")
     assert_refused(
-        command("replay", file), 1, name, "is not a whole", "expected DEAP's", "copy it again"
+        command("replay", file), 1, name, "is not a complete", "expected DEAP's", "copy it again"
     )
 
 

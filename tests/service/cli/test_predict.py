@@ -144,7 +144,7 @@ def test_a_models_need_of_rest_is_told_and_a_profile_meets_it(
         predict(*asked, "--profile", "person-2")
     other = profile.model_copy(update={"name": "person-3", "model_sha256": "0" * 64})
     ProfileStore(tmp_path / "profiles").save(other)
-    with pytest.raises(PredictError, match="collect the person's rest anew"):
+    with pytest.raises(PredictError, match="collect the person's rest again"):
         predict(*asked, "--profile", "person-3")
 
 

@@ -16,7 +16,7 @@ class Latest(Random):
         return b
 
 
-def test_the_limit_doubles_up_to_twenty_seconds_and_begins_anew_after_a_reset() -> None:
+def test_the_limit_doubles_up_to_twenty_seconds_and_starts_over_after_a_reset() -> None:
     backoff = Backoff(Latest())
     limits = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
     assert [backoff.next() for _ in limits] == limits
@@ -24,7 +24,7 @@ def test_the_limit_doubles_up_to_twenty_seconds_and_begins_anew_after_a_reset() 
     assert backoff.next() == 0.5
 
 
-def test_it_goes_on_for_ever() -> None:
+def test_it_continues_forever() -> None:
     backoff = Backoff(Latest())
     assert [backoff.next() for _ in range(5000)][-1] == 20.0
 

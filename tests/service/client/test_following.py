@@ -122,7 +122,7 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
     assert {state for message in returns for state in message.recovered.values()} == {True}
 
 
-async def test_after_a_restart_it_is_told_that_something_may_be_missing(
+async def test_after_a_restart_it_is_reported_that_something_may_be_missing(
     serving: Serving, service: Service, prediction: Predict, soon: Random
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
@@ -191,7 +191,7 @@ async def test_leaving_by_cancellation_frees_the_place_at_the_service(
     await service.bus.until_subscribers(0, seconds=15)  # before a ping, after 20 s
 
 
-async def test_a_service_that_goes_away_is_returned_to_when_it_says(
+async def test_a_service_that_goes_away_is_reconnected_to_when_it_says(
     address: str, service: Service, prediction: Predict, naps: Naps
 ) -> None:
     async with connect(address, headsets=["h1"], sleep=naps) as stream:
@@ -217,7 +217,7 @@ async def test_a_token_is_asked_for_and_judged(
     async with serving() as address:
         url = f"http://{address}"
         for token in (None, "another"):
-            with pytest.raises(RefusedError, match="give a valid key or token") as refused:
+            with pytest.raises(RefusedError, match="pass a valid key or token") as refused:
                 async with connect(url, token=token):
                     pytest.fail("connected")
             assert refused.value.code == 4500

@@ -82,7 +82,7 @@ class Open:
     def authenticate(self, token: str) -> Grant:
         return EVERYTHING
 
-    def still(self, grant: Grant) -> bool:
+    def is_valid(self, grant: Grant) -> bool:
         return True
 
     def audit(self, event: str, grant: Grant | None, **facts: object) -> None:

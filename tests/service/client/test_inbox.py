@@ -53,7 +53,9 @@ def test_duplicates_and_older_ones_are_not_given(prediction: Predict) -> None:
     ]
 
 
-def test_what_was_dealt_with_is_what_was_taken_and_what_nobody_takes(prediction: Predict) -> None:
+def test_what_is_dealt_with_is_what_was_taken_and_what_no_consumer_takes(
+    prediction: Predict,
+) -> None:
     inbox = begun()
     inbox.add(answer())
     assert inbox.dealt == 1
@@ -69,7 +71,7 @@ def test_what_was_dealt_with_is_what_was_taken_and_what_nobody_takes(prediction:
     assert inbox.dealt == 6
 
 
-def test_a_return_is_told_before_what_came_with_it(prediction: Predict) -> None:
+def test_a_reconnection_is_announced_before_what_came_with_it(prediction: Predict) -> None:
     inbox = begun()
     inbox.add(answer())
     inbox.add(prediction("a", 0))
@@ -82,7 +84,7 @@ def test_a_return_is_told_before_what_came_with_it(prediction: Predict) -> None:
     assert inbox.dealt == 1
     inbox.add(answer("*"))
     assert inbox.dealt == 1
-    # `b` was not answered: nobody says that nothing of it was missed.
+    # `b` was not answered, so some of it may be missing.
     assert inbox.take() == Reconnected({"a": True, "b": False}, "cut")
     assert inbox.dealt == 1
     assert inbox.take() == prediction("a", 1)

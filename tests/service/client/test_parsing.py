@@ -63,7 +63,7 @@ def test_later_faults_and_troubles_are_passed_over() -> None:
     "changes", [{"seq": -1}, {"reasons": ["asleep"], "seq": "one"}, {"window": None}]
 )
 def test_what_is_wrong_is_an_error(prediction: Predict, changes: dict[str, Any]) -> None:
-    with pytest.raises(MessageError, match=r"not of emotion\.v1\.json \(prediction\."):
+    with pytest.raises(MessageError, match=r"not part of emotion\.v1\.json \(prediction\."):
         parse(wire(prediction(), **changes))
 
 

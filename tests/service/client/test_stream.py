@@ -90,7 +90,7 @@ async def test_every_sixteenth_message_taken_is_acknowledged_at_once(
             await following(stream)
             await asyncio.sleep(0)
         # The answer to the subscription counts too.
-        assert [await peer.heard() for _ in range(2)] == [
+        assert [await peer.next_message() for _ in range(2)] == [
             {"type": "ack", "received": 16},
             {"type": "ack", "received": 32},
         ]
@@ -105,9 +105,9 @@ async def test_what_is_taken_is_acknowledged_when_it_grows_quiet_and_nothing_els
         await peer.say(*(prediction(seq=seq) for seq in range(20)))
         for _ in range(3):
             await following(stream)
-        assert await peer.heard() == {"type": "ack", "received": 4}
+        assert await peer.next_message() == {"type": "ack", "received": 4}
         await following(stream)
-        assert await peer.heard() == {"type": "ack", "received": 5}
+        assert await peer.next_message() == {"type": "ack", "received": 5}
 
 
 async def test_a_prediction_a_second_is_not_acknowledged_one_by_one(
@@ -121,18 +121,18 @@ async def test_a_prediction_a_second_is_not_acknowledged_one_by_one(
         for seq in range(15):
             await peer.say(prediction(seq=seq))
             assert await following(stream) == prediction(seq=seq)
-        assert await peer.heard() == {"type": "ack", "received": 16}
+        assert await peer.next_message() == {"type": "ack", "received": 16}
 
 
-async def test_answers_are_acknowledged_though_nobody_takes_a_message(
+async def test_answers_are_acknowledged_even_if_no_message_is_taken(
     script: Script, hasty: float
 ) -> None:
     greeting = asyncio.create_task(script.greeted())
     async with connect(script.address):
         peer, _ = await greeting
-        assert await peer.heard() == {"type": "ack", "received": 1}
+        assert await peer.next_message() == {"type": "ack", "received": 1}
         await peer.say(*[Pong()] * 16)
-        assert await peer.heard() == {"type": "ack", "received": 17}
+        assert await peer.next_message() == {"type": "ack", "received": 17}
 
 
 async def test_a_silent_service_is_asked_and_one_that_answers_is_kept(
@@ -143,7 +143,7 @@ async def test_a_silent_service_is_asked_and_one_that_answers_is_kept(
     async with connect(script.address) as stream:
         peer, _ = await greeting
         for _ in range(4):
-            assert await peer.heard() == {"type": "ping"}
+            assert await peer.next_message() == {"type": "ping"}
             await peer.say(Pong())
         await peer.say(prediction())
         assert await following(stream) == prediction()
@@ -157,7 +157,7 @@ async def test_a_service_that_answers_nothing_is_left(
     async with connect(script.address, sleep=naps) as stream:
         await greeting
         peer, _ = await script.greeted()
-        assert await following(stream) == Reconnected({}, "nothing came for 0.2 s")
+        assert await following(stream) == Reconnected({}, "nothing arrived for 0.2 s")
         await peer.say(prediction())
         assert await following(stream) == prediction()
 
@@ -165,7 +165,7 @@ async def test_a_service_that_answers_nothing_is_left(
 # -- connections that end ----------------------------------------------------------------------
 
 
-async def test_after_a_cut_it_goes_on_from_the_last_prediction_of_each_headset(
+async def test_after_a_cut_it_resumes_after_the_last_prediction_of_each_headset(
     script: Script, prediction: Predict, naps: Naps
 ) -> None:
     greeting = asyncio.create_task(script.greeted())
@@ -177,7 +177,7 @@ async def test_after_a_cut_it_goes_on_from_the_last_prediction_of_each_headset(
             await following(stream)
         peer.socket.transport.abort()
         peer = await script.connected()
-        hello = await peer.heard()
+        hello = await peer.next_message()
         assert (hello["token"], hello["subscribe"]) == (KEY, ["*"])
         assert hello["resume"] == {"a": {"epoch": "e0", "seq": 5}, "b": {"epoch": "e0", "seq": 1}}
         await peer.say(
@@ -267,7 +267,7 @@ async def test_waits_grow_until_a_connection_has_held_for_10_s_or_its_token_expi
         for _ in range(4):
             await peer.close(1012)
             peer = await script.connected()
-        await peer.heard()
+        await peer.next_message()
         await peer.say(script.welcome, Subscribed(headset="*", recovered=None, missed=0))
         await following(stream)
         now += held
@@ -342,7 +342,7 @@ async def test_leaving_while_it_waits_for_a_welcome_closes_that_connection(
         peer, _ = await greeting
         await peer.close(1012)
         peer = await script.connected()
-        await peer.heard()
+        await peer.next_message()
     await asyncio.wait_for(peer.socket.wait_closed(), 60)
 
 
@@ -352,9 +352,9 @@ async def test_leaving_while_it_waits_for_a_welcome_closes_that_connection(
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (4500, "give a valid key or token"),
+        (4500, "pass a valid key or token"),
         (4501, "client of the service's"),
-        (4777, "messages"),
+        (4777, "log"),
         (1009, "shorter token"),
     ],
 )
@@ -363,7 +363,7 @@ async def test_a_final_close_is_an_error_from_the_beginning(
 ) -> None:
     async def refuse() -> None:
         peer = await script.connected()
-        await peer.heard()
+        await peer.next_message()
         await peer.close(code, "no such key")
 
     refusing = asyncio.create_task(refuse())
@@ -398,7 +398,7 @@ async def test_an_asked_headset_that_is_refused_ends_the_stream(script: Script) 
         await asyncio.wait_for(peer.socket.wait_closed(), 60)
 
 
-async def test_where_nobody_listens_the_first_connection_is_an_error(
+async def test_if_no_service_listens_the_first_connection_is_an_error(
     unused_tcp_port: int,
 ) -> None:
     with pytest.raises(UnreachableError, match=f"{unused_tcp_port}.*eeg-emotion serve"):
@@ -465,7 +465,7 @@ async def test_what_a_later_service_adds_is_passed_over(
         later = json.loads(prediction().model_dump_json()) | {"mood": {"name": "calm"}}
         await peer.say('{"type":"mood","name":"calm"}', json.dumps(later))
         assert await following(stream) == prediction()
-        assert await peer.heard() == {"type": "ack", "received": 3}
+        assert await peer.next_message() == {"type": "ack", "received": 3}
 
 
 @pytest.mark.parametrize("text", ["{}", "no JSON", '{"type":"prediction","headset":"a"}'])
@@ -474,7 +474,7 @@ async def test_a_message_that_is_wrong_ends_the_stream(script: Script, text: str
     async with connect(script.address) as stream:
         peer, _ = await greeting
         await peer.say(text)
-        with pytest.raises(MessageError, match=r"not of emotion\.v1\.json"):
+        with pytest.raises(MessageError, match=r"not part of emotion\.v1\.json"):
             await following(stream)
         with pytest.raises(ConnectionClosed):
             await peer.socket.recv()

@@ -120,7 +120,7 @@ async def test_a_gateway_that_comes_later_resumes_what_another_began(broker: Bro
             assert brief(take_all(outbox)) == ["prediction a 2", "prediction a 3", "status a"]
 
 
-async def test_gateways_serve_the_sites_they_are_told_to(broker: Broker) -> None:
+async def test_gateways_serve_the_configured_sites(broker: Broker) -> None:
     here = ingest_bus(broker.url)
     there = IngestBus(Identity("there", "i1", "r1", "a" * 64, 1.0), connecting(broker.url))
     all_sites, one = gateway_bus(broker.url), gateway_bus(broker.url, "there")
@@ -146,17 +146,17 @@ async def test_a_long_history_comes_whole(broker: Broker) -> None:
 
 async def test_a_call_is_answered_by_the_ingest_that_is_asked(broker: Broker) -> None:
     ingest, gateway = ingest_bus(broker.url), gateway_bus(broker.url)
-    heard: list[Call] = []
+    received: list[Call] = []
 
     async def answer(call: Call) -> Reply:
-        heard.append(call)
+        received.append(call)
         return Reply(status=200, headers={"content-type": "text/plain"}, body="so it is")
 
     ingest.answer_calls(answer)
     async with running(ingest, gateway):
         await until(lambda: gateway.mirror.ingests())
         reply = await gateway.call(("here", "i1"), ASKED)
-        assert (reply.body, heard) == ("so it is", [ASKED])
+        assert (reply.body, received) == ("so it is", [ASKED])
         with pytest.raises(IngestUnreachable, match="'i2' of the site 'here'"):
             await gateway.call(("here", "i2"), ASKED)
 
@@ -183,7 +183,7 @@ async def test_credentials_pass_through(
         broker.kill()
 
 
-async def test_a_broker_is_spoken_to_over_tls_with_the_certificates_that_are_trusted(
+async def test_a_broker_is_reached_over_tls_with_the_certificates_that_are_trusted(
     nats_server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key, certificate = self_signed(tmp_path, "127.0.0.1")

@@ -92,14 +92,16 @@ async def test_a_position_is_resumed_from_where_it_was(ends: Ends) -> None:
     assert brief(predictions(outbox)) == [f"prediction a {seq}" for seq in (2, 3, 4)]
 
 
-async def test_a_position_that_is_not_known_is_told_so_and_the_newest_given(ends: Ends) -> None:
+async def test_for_an_unknown_position_recovered_is_false_and_the_newest_is_sent(
+    ends: Ends,
+) -> None:
     await ends.publish(status(), prediction(seq=0), prediction(seq=1))
     outbox = ends.join("a", resume={"a": Position("other", 7)})
     assert ends.recoveries == [("a", Recovery(recovered=False))]
     assert brief(take_all(outbox)) == ["status a", "prediction a 1"]
 
 
-async def test_a_headset_that_connects_anew_is_resumed_across_its_epochs(ends: Ends) -> None:
+async def test_a_headset_that_reconnects_is_resumed_across_its_epochs(ends: Ends) -> None:
     await ends.publish(
         status(), prediction(seq=0), prediction(seq=1), prediction(seq=0, epoch="e1")
     )

@@ -115,7 +115,7 @@ def lan() -> Iterator[Lan]:
         made.remove()
 
 
-async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_had(
+async def test_a_host_that_is_cut_off_is_reported_and_its_predictions_of_that_time_are_recovered(
     lan: Lan, nats_server: str, tmp_path: Path
 ) -> None:
     """Two ingests and two gateways; first an ingest's link is cut, then a gateway's."""
@@ -164,7 +164,7 @@ async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_h
             assert len(two.of(TWO)) > before
             for watch in (one, two):
                 assert is_whole(watch.of(TWO))
-                assert {told[1] for told in watch.states if told[0] == TWO} <= {
+                assert {reported[1] for reported in watch.states if reported[0] == TWO} <= {
                     "connecting",
                     "live",
                 }
@@ -173,8 +173,8 @@ async def test_a_host_that_is_cut_off_is_told_of_and_what_it_made_meanwhile_is_h
             lan.cut("g1")
             async with lan.watch(second, stood) as moved:
                 await until(lambda: moved.of(ONE) and moved.of(TWO))
-            told = {each["headset"]: each["recovered"] for each in moved.subscribed}
-            assert told == {ONE: True, TWO: True, "*": None}
+            reported = {each["headset"]: each["recovered"] for each in moved.subscribed}
+            assert reported == {ONE: True, TWO: True, "*": None}
             for headset in (ONE, TWO):
                 place = stood[headset]
                 assert is_whole([(place["epoch"], place["seq"]), *moved.of(headset)])

@@ -1,4 +1,4 @@
-"""What a gateway makes of what comes, and of what does not; the broker is left out."""
+"""What a gateway does with messages that arrive, and that do not; without a broker."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.support.messages import prediction, status
 
 from eeg_emotion.cluster.mirror import AWAY_SECONDS, Mirror, Place
 from eeg_emotion.cluster.packets import (
+    Announcement,
     HistoryFound,
     HistoryWanted,
     Question,
-    Roll,
     StatesFound,
     StatesWanted,
 )
@@ -42,11 +42,11 @@ class Gateway:
         self.bus.attach(self.outbox, lambda headset: True)
         self.bus.subscribe(self.outbox, ["*"])
 
-    def roll(
+    def announce(
         self, *, ingest: str = "i1", run: str = "r1", model: str = "m", **headsets: Any
     ) -> None:
-        self.mirror.roll(
-            Roll(
+        self.mirror.on_announcement(
+            Announcement(
                 site="here",
                 ingest=ingest,
                 run=run,
@@ -64,7 +64,7 @@ class Gateway:
     def answer(
         self, question: Question, *seqs: int, found: bool = True, more: bool = False
     ) -> None:
-        self.mirror.answered(
+        self.mirror.on_answer(
             question,
             HistoryFound(
                 found=found,
@@ -74,7 +74,7 @@ class Gateway:
             ),
         )
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         return brief(take_all(self.outbox))
 
     def resumed(self, epoch: str, seq: int) -> Recovery:
@@ -91,95 +91,97 @@ def gateway(clock: FakeClock) -> Gateway:
 
 @pytest.fixture
 def following(gateway: Gateway) -> Gateway:
-    """One that has heard of the headset from its first prediction on."""
-    gateway.roll(a=None)
+    """A gateway that has received the headset from its first prediction on."""
+    gateway.announce(a=None)
     gateway.questions()
-    gateway.mirror.message(status())
-    gateway.mirror.message(prediction(seq=0))
+    gateway.mirror.on_message(status())
+    gateway.mirror.on_message(prediction(seq=0))
     assert gateway.questions() == []
-    assert gateway.heard() == ["status a", "prediction a 0"]
+    assert gateway.received() == ["status a", "prediction a 0"]
     return gateway
 
 
 def test_an_ingest_that_is_news_is_asked_for_states_and_for_what_was(gateway: Gateway) -> None:
-    gateway.roll(a=("e0", 2))
+    gateway.announce(a=("e0", 2))
     assert gateway.asked == [
         (("here", "i1"), HistoryWanted(headset="a")),
         (("here", "i1"), StatesWanted()),
     ]
     history, states = gateway.questions()
-    gateway.mirror.answered(states, StatesFound(statuses=(status(),)))
+    gateway.mirror.on_answer(states, StatesFound(statuses=(status(),)))
     gateway.answer(history, 0, 1, 2)
-    assert gateway.heard() == ["status a"], "what was is told to nobody who did not ask"
+    assert gateway.received() == ["status a"], "the past is sent only on request"
     assert gateway.bus.last_prediction("a") == prediction(seq=2)
     assert gateway.resumed("e0", 0) == Recovery(recovered=True, missed=2)
-    gateway.roll(a=("e0", 2))
+    gateway.announce(a=("e0", 2))
     assert gateway.questions() == []
 
 
 def test_what_comes_while_the_past_is_asked_for_is_news_and_the_past_is_not(
     gateway: Gateway,
 ) -> None:
-    gateway.roll(a=("e0", 1))
+    gateway.announce(a=("e0", 1))
     history, _ = gateway.questions()
-    gateway.mirror.message(prediction(seq=2))
+    gateway.mirror.on_message(prediction(seq=2))
     gateway.answer(history, 0, 1, 2)
-    assert gateway.heard() == ["prediction a 2"]
+    assert gateway.received() == ["prediction a 2"]
     assert gateway.resumed("e0", 0) == Recovery(recovered=True, missed=2)
     assert gateway.mirror.refetched == 0
 
 
 def test_a_long_past_comes_in_parts_and_is_no_news(gateway: Gateway) -> None:
-    gateway.roll(a=("e0", 3))
+    gateway.announce(a=("e0", 3))
     history, _ = gateway.questions()
     gateway.answer(history, 0, 1, more=True)
     (history,) = gateway.questions()
     assert history == HistoryWanted(headset="a", epoch="e0", seq=1)
     gateway.answer(history, 2, 3)
-    assert gateway.heard() == []
+    assert gateway.received() == []
     assert gateway.resumed("e0", 0) == Recovery(recovered=True, missed=3)
-    gateway.mirror.message(prediction(seq=4))
+    gateway.mirror.on_message(prediction(seq=4))
     assert gateway.questions() == []
-    assert gateway.heard() == ["prediction a 4"]
+    assert gateway.received() == ["prediction a 4"]
 
 
 def test_messages_of_a_headset_that_is_on_no_roll_yet_wait_for_it(gateway: Gateway) -> None:
-    gateway.mirror.message(status())
-    gateway.mirror.message(prediction())
-    assert gateway.heard() == []
+    gateway.mirror.on_message(status())
+    gateway.mirror.on_message(prediction())
+    assert gateway.received() == []
     assert gateway.questions() == []
 
 
 def test_consecutive_predictions_pass_and_repeated_ones_do_not(following: Gateway) -> None:
     for seq in (1, 2, 2, 1):
-        following.mirror.message(prediction(seq=seq))
+        following.mirror.on_message(prediction(seq=seq))
     assert following.questions() == []
-    assert following.heard() == ["prediction a 2"], "the outbox keeps the newest unsent one"
+    assert following.received() == ["prediction a 2"], "the outbox keeps the newest unsent one"
     assert following.resumed("e0", 0) == Recovery(recovered=True, missed=2)
 
 
-def test_a_hole_is_filled_in_order_before_what_came_after_it(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=3))
-    following.mirror.message(prediction(seq=4))
-    assert following.heard() == [], "nothing newer is told before what lacks is known"
+def test_a_gap_is_recovered_in_order_before_what_came_after_it(following: Gateway) -> None:
+    following.mirror.on_message(prediction(seq=3))
+    following.mirror.on_message(prediction(seq=4))
+    assert following.received() == [], (
+        "nothing newer is published before the missing ones are known"
+    )
     (question,) = following.questions()
     assert question == HistoryWanted(headset="a", epoch="e0", seq=0)
     following.answer(question, 1, 2, 3)  # it was asked before the fourth was made
-    assert following.heard() == [f"prediction a {seq}" for seq in (1, 2, 3, 4)]
+    assert following.received() == [f"prediction a {seq}" for seq in (1, 2, 3, 4)]
     assert following.resumed("e0", 0) == Recovery(recovered=True, missed=4)
     assert following.mirror.refetched == 3
 
 
 def test_of_a_long_hole_followers_get_the_last_minute(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=101))
+    following.mirror.on_message(prediction(seq=101))
     (question,) = following.questions()
     following.answer(question, *range(1, 102))
-    assert following.heard() == [f"prediction a {seq}" for seq in range(42, 102)]
+    assert following.received() == [f"prediction a {seq}" for seq in range(42, 102)]
     assert len(following.bus.history.frames("a")) == 102
 
 
 def test_a_long_answer_comes_in_parts(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=5))
+    following.mirror.on_message(prediction(seq=5))
     (question,) = following.questions()
     following.answer(question, 1, 2, more=True)
     (question,) = following.questions()
@@ -189,78 +191,78 @@ def test_a_long_answer_comes_in_parts(following: Gateway) -> None:
 
 
 def test_the_last_that_was_lost_is_seen_by_the_roll(following: Gateway) -> None:
-    following.roll(a=("e0", 1))
+    following.announce(a=("e0", 1))
     (question,) = following.questions()
     following.answer(question, 1)
-    assert following.heard() == ["prediction a 1"]
+    assert following.received() == ["prediction a 1"]
 
 
 def test_a_new_epoch_is_asked_for_since_the_end_of_the_last_may_lack(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=0, epoch="e1"))
+    following.mirror.on_message(prediction(seq=0, epoch="e1"))
     (question,) = following.questions()
     last, first = prediction(seq=1), prediction(seq=0, epoch="e1")
     answer = HistoryFound(found=True, predictions=(last, first), ages=(2.0, 1.0), more=False)
-    following.mirror.answered(question, answer)
+    following.mirror.on_answer(question, answer)
     assert following.resumed("e0", 0) == Recovery(recovered=True, missed=2)
 
 
-def test_an_ingest_started_anew_leaves_a_hole_that_is_told(following: Gateway) -> None:
-    following.roll(run="r2", a=("e1", 0))
+def test_an_ingest_that_restarts_leaves_a_hole_that_is_reported(following: Gateway) -> None:
+    following.announce(run="r2", a=("e1", 0))
     history, states = following.questions()
     assert isinstance(states, StatesWanted)
     following.answer(history, found=False)
     (history,) = following.questions()
     assert history == HistoryWanted(headset="a")
     new = prediction(seq=0, epoch="e1")
-    following.mirror.answered(
+    following.mirror.on_answer(
         history, HistoryFound(found=True, predictions=(new,), ages=(0.0,), more=False)
     )
     assert following.mirror.holes == 1
     assert following.resumed("e0", 0) == Recovery(recovered=False)
     assert following.resumed("e1", 0) == Recovery(recovered=True)
-    following.mirror.message(prediction(seq=1, epoch="e1"))
+    following.mirror.on_message(prediction(seq=1, epoch="e1"))
     assert following.questions() == []
 
 
 def test_without_an_answer_it_goes_on_and_says_that_some_lack(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=3))
+    following.mirror.on_message(prediction(seq=3))
     (question,) = following.questions()
-    following.mirror.answered(question, None)
-    assert following.heard() == ["prediction a 3"]
+    following.mirror.on_answer(question, None)
+    assert following.received() == ["prediction a 3"]
     assert following.mirror.holes == 1
     assert following.resumed("e0", 0) == Recovery(recovered=False)
     assert following.resumed("e0", 3) == Recovery(recovered=True)
 
 
-def test_an_answer_without_what_was_asked_for_does_not_ask_for_ever(following: Gateway) -> None:
-    following.mirror.message(prediction(seq=3))
+def test_an_answer_without_what_was_asked_for_does_not_ask_forever(following: Gateway) -> None:
+    following.mirror.on_message(prediction(seq=3))
     (question,) = following.questions()
     following.answer(question)
     assert following.questions() == []
-    assert following.heard() == ["prediction a 3"]
+    assert following.received() == ["prediction a 3"]
     assert following.resumed("e0", 0) == Recovery(recovered=False)
 
 
-def test_headsets_of_a_silent_ingest_are_lost_until_it_is_heard_again(
+def test_headsets_of_a_silent_ingest_are_lost_until_it_sends_again(
     following: Gateway, clock: FakeClock
 ) -> None:
     following.mirror.tick(connected=True)
     clock.now += AWAY_SECONDS
     following.mirror.tick(connected=True)
-    assert following.heard() == []
+    assert following.received() == []
     clock.now += 0.1
     following.mirror.tick(connected=True)
-    assert following.heard() == ["status a"]
+    assert following.received() == ["status a"]
     (shown,) = following.mirror.headsets()
     assert shown.state is State.LOST
-    assert "until the ingest 'i1' of the site 'here' is heard again" in shown.detail
+    assert "until the ingest 'i1' of the site 'here' is back" in shown.detail
     assert following.mirror.owner("a") is None
     following.mirror.tick(connected=True)
-    assert following.heard() == [], "it is told once"
+    assert following.received() == [], "it is published once"
 
-    following.roll(a=("e0", 0))
+    following.announce(a=("e0", 0))
     (states,) = following.questions()
-    following.mirror.answered(states, StatesFound(statuses=(status(),)))
+    following.mirror.on_answer(states, StatesFound(statuses=(status(),)))
     assert following.mirror.headset("a") == status().headset
     assert following.mirror.owner("a") == ("here", "i1")
 
@@ -271,7 +273,7 @@ def test_without_the_broker_it_is_the_broker_that_is_named(
     clock.now += AWAY_SECONDS + 0.1
     following.mirror.tick(connected=False)
     (shown,) = following.mirror.headsets()
-    assert "until the broker is reached again" in shown.detail
+    assert "until the broker is back" in shown.detail
     assert not following.mirror.following
 
 
@@ -281,8 +283,8 @@ def test_it_is_ready_once_what_ingests_keep_is_known(gateway: Gateway, clock: Fa
     assert not mirror.following, "no ingest has had the time to call its roll"
     clock.now += 2
     assert mirror.following
-    gateway.roll(a=("e0", 2))
-    assert not mirror.following, "who resumes here now could not be told what they missed"
+    gateway.announce(a=("e0", 2))
+    assert not mirror.following, "a client that resumes here now could not get what it missed"
     history, _ = gateway.questions()
     gateway.answer(history, 0, 1, 2)
     assert mirror.following
@@ -308,35 +310,35 @@ def test_an_ingest_that_stays_away_is_forgotten_with_its_headsets(
 
 
 def test_another_model_is_not_served_as_this_one(gateway: Gateway) -> None:
-    gateway.roll(model="other", a=("e0", 0))
+    gateway.announce(model="other", a=("e0", 0))
     (states,) = gateway.questions()
-    gateway.mirror.answered(states, StatesFound(statuses=(status(),)))
-    gateway.mirror.message(prediction())
+    gateway.mirror.on_answer(states, StatesFound(statuses=(status(),)))
+    gateway.mirror.on_message(prediction())
     (shown,) = gateway.mirror.headsets()
     assert shown.state is State.QUARANTINED
     assert "found the model other every 1 s at the ingest 'i1'" in shown.detail
     assert gateway.bus.last_prediction("a") is None
 
-    gateway.roll(a=("e0", 0))  # it was started anew with the right one
+    gateway.announce(a=("e0", 0))  # it was restarted with the right one
     history, states = gateway.questions()
-    gateway.mirror.answered(states, StatesFound(statuses=(status(),)))
+    gateway.mirror.on_answer(states, StatesFound(statuses=(status(),)))
     gateway.answer(history, 0)
     assert gateway.mirror.headset("a") == status().headset
     assert gateway.bus.last_prediction("a") == prediction()
 
 
 def test_one_id_at_two_ingests_is_quarantined_until_one_leaves(following: Gateway) -> None:
-    following.roll(ingest="i2", a=("f0", 0))
+    following.announce(ingest="i2", a=("f0", 0))
     following.questions()
     (shown,) = following.mirror.headsets()
     assert shown.state is State.QUARANTINED
     assert "at the ingest 'i1' of the site 'here' and at the ingest 'i2'" in shown.detail
-    following.heard()
-    following.mirror.message(prediction(seq=1))
-    assert following.heard() == []
-    following.roll(ingest="i2")
+    following.received()
+    following.mirror.on_message(prediction(seq=1))
+    assert following.received() == []
+    following.announce(ingest="i2")
     assert following.mirror.headset("a") == status().headset
-    following.roll(a=("e0", 1))
+    following.announce(a=("e0", 1))
     (question,) = following.questions()
     following.answer(question, 1)
     assert following.bus.last_prediction("a") == prediction(seq=1)
@@ -345,9 +347,9 @@ def test_one_id_at_two_ingests_is_quarantined_until_one_leaves(following: Gatewa
 def test_a_headset_may_move_to_another_ingest_once_it_has_left_the_first(
     following: Gateway,
 ) -> None:
-    following.roll()
+    following.announce()
     assert following.mirror.headsets() == ()
-    following.roll(ingest="i2", a=("f0", 0))
+    following.announce(ingest="i2", a=("f0", 0))
     assert following.mirror.owner("a") == ("here", "i2")
 
 
@@ -356,10 +358,10 @@ def test_a_headset_of_an_ingest_that_is_away_may_be_read_by_another(
 ) -> None:
     clock.now += AWAY_SECONDS + 1
     following.mirror.tick(connected=True)
-    following.roll(ingest="i2", a=("f0", 0))
+    following.announce(ingest="i2", a=("f0", 0))
     assert following.mirror.owner("a") == ("here", "i2")
     history, states = following.questions()
-    following.mirror.answered(states, StatesFound(statuses=(status(),)))
+    following.mirror.on_answer(states, StatesFound(statuses=(status(),)))
     assert following.mirror.headset("a") == status().headset
     following.answer(history, found=False)
     assert following.resumed("e0", 0) == Recovery(recovered=False)

@@ -143,37 +143,37 @@ async def test_a_gateway_that_is_killed_costs_its_subscribers_nothing(site: Site
         stood = first.newest()
         async with site.watch("g2", stood) as moved:
             await until(lambda: len(moved.of(ONE)) > 3 and len(moved.of(TWO)) > 3)
-        told = {each["headset"]: each["recovered"] for each in moved.subscribed}
-        assert told[ONE] is True
-        assert told[TWO] is True
+        reported = {each["headset"]: each["recovered"] for each in moved.subscribed}
+        assert reported[ONE] is True
+        assert reported[TWO] is True
         for headset in (ONE, TWO):
             assert is_whole(first.of(headset) + moved.of(headset))
             assert is_whole(second.of(headset))
         assert {state for _, state, _ in second.states} <= {"connecting", "live"}
 
 
-async def test_an_ingest_that_is_killed_is_told_of_its_own_headsets_alone(site: Site) -> None:
+async def test_an_ingest_that_is_killed_loses_its_own_headsets_alone(site: Site) -> None:
     async with site.watch("g1") as watch:
         await until(lambda: len(watch.of(ONE)) > 2 and len(watch.of(TWO)) > 2, 100)
         stood = watch.newest()
         site.kill("i1")
         lost = (ONE, "lost")
-        await until(lambda: lost in [told[:2] for told in watch.states], AWAY + 10)
-        detail = next(told[2] for told in watch.states if told[:2] == lost)
-        assert "until the ingest 'i1' of the site 'here' is heard again" in detail
+        await until(lambda: lost in [reported[:2] for reported in watch.states], AWAY + 10)
+        detail = next(reported[2] for reported in watch.states if reported[:2] == lost)
+        assert "until the ingest 'i1' of the site 'here' is back" in detail
         before = len(watch.of(TWO))
         await site.ingest(1)
         epoch = watch.of(ONE)[-1][0]
         await until(lambda: watch.of(ONE)[-1][0] != epoch, 100)
         assert len(watch.of(TWO)) > before
         assert is_whole(watch.of(TWO))
-        assert (TWO, "lost") not in [told[:2] for told in watch.states]
-        # Whether the last before its death has come, nobody can tell.
+        assert (TWO, "lost") not in [reported[:2] for reported in watch.states]
+        # Whether the last one before its death arrived cannot be known.
         async with site.watch("g2", stood) as moved:
             await until(lambda: len(moved.subscribed) >= 2)
-        told = {each["headset"]: each["recovered"] for each in moved.subscribed}
-        assert told[ONE] is False
-        assert told[TWO] is True
+        reported = {each["headset"]: each["recovered"] for each in moved.subscribed}
+        assert reported[ONE] is False
+        assert reported[TWO] is True
 
 
 async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
@@ -182,13 +182,13 @@ async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
         stood = watch.newest()
         site.broker.kill()
         lost = {(ONE, "lost"), (TWO, "lost")}
-        await until(lambda: lost <= {told[:2] for told in watch.states}, AWAY + 10)
-        assert "until the broker is reached again" in watch.states[-1][2]
+        await until(lambda: lost <= {reported[:2] for reported in watch.states}, AWAY + 10)
+        assert "until the broker is back" in watch.states[-1][2]
         before = len(watch.of(ONE))
         site.broker.start()
         await until(lambda: len(watch.of(ONE)) > before + 1 and watch.states[-1][1] == "live")
         assert is_whole(watch.of(ONE)), "those who stayed get what was made meanwhile"
-        # What was made meanwhile is there for who asks, without a hole.
+        # What was made meanwhile is available on request, without a hole.
         async with site.watch("g1", stood) as again, site.watch("g2", stood) as moved:
             for resumed in (again, moved):
                 await until(partial(has_more, resumed, {ONE: 0, TWO: 0}))
@@ -241,8 +241,8 @@ async def test_a_gateway_has_each_ingest_answer_for_its_own_until_it_is_upgraded
     await site.ready("g3")
     async with site.watch("g3", watch.newest()) as moved:
         await until(lambda: moved.of(ONE) and moved.of(TWO))
-    told = {each["headset"]: each["recovered"] for each in moved.subscribed}
-    assert told == {ONE: True, TWO: True, "*": None}
+    reported = {each["headset"]: each["recovered"] for each in moved.subscribed}
+    assert reported == {ONE: True, TWO: True, "*": None}
     for headset in (ONE, TWO):
         assert is_whole(watch.of(headset) + moved.of(headset))
     site.kill("g3")

@@ -223,7 +223,7 @@ def test_a_unit_that_is_not_stated_is_judged_with_its_amplitude(
     found = named(findings, name)
     assert found.good
     assert found.unit is not None
-    assert found.unit.startswith(f"{unit}, judged by its amplitude of ")
+    assert found.unit.startswith(f"{unit}, inferred from its amplitude of ")
     assert found.signal is not None
     assert found.signal.quality is not None
     assert found.signal.quality.overall > 0.9
@@ -312,7 +312,7 @@ def test_stamps_of_another_clock_are_told(findings: Findings) -> None:
     found = named(findings, "unix")
     assert found.good
     assert found.signal is not None
-    assert found.signal.stamps == "its stamps are Unix time, not LSL's clock"
+    assert found.signal.stamps == "its stamps are in Unix time, not by LSL's clock"
 
 
 def test_missing_samples_are_counted(findings: Findings) -> None:
@@ -335,7 +335,7 @@ def test_numbered_labels_are_told_to_need_the_cap(findings: Findings) -> None:
     found = named(findings, "numbered")
     assert (found.good, found.check, found.coverage) == (False, "quarantined", None)
     assert found.reason is not None
-    assert "say by --cap which cap they are of" in found.reason
+    assert "name their cap with --cap" in found.reason
 
 
 def test_two_streams_with_one_id_are_both_told(findings: Findings) -> None:

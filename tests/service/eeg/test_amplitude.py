@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eeg_emotion.eeg.amplitude import NEEDED_SECONDS, UNIT_RANGES, AmplitudeMeter, judge_unit
+from eeg_emotion.eeg.amplitude import NEEDED_SECONDS, UNIT_RANGES, AmplitudeMeter, infer_unit
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
 
@@ -81,7 +81,7 @@ def test_it_is_ready_after_four_contiguous_seconds() -> None:
     assert meter.amplitudes[0] == pytest.approx(10.0, rel=0.03)
 
 
-def test_a_gap_begins_anew() -> None:
+def test_a_gap_restarts_the_measurement() -> None:
     meter = AmplitudeMeter(1, 128.0)
     loud = tones(128.0, (10.0, 1000.0))
     meter.feed(loud)
@@ -111,8 +111,8 @@ def test_whole_numbers_are_taken() -> None:
 
 @pytest.mark.parametrize(("unit", "volts"), [("V", 1.0), ("mV", 1e-3), ("µV", 1e-6)])
 @pytest.mark.parametrize("microvolts", [2.0, 8.0, 30.0, 100.0])
-def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float) -> None:
-    assert judge_unit(microvolts * 1e-6 / volts) == unit
+def test_eeg_matches_its_own_unit(unit: str, volts: float, microvolts: float) -> None:
+    assert infer_unit(microvolts * 1e-6 / volts) == unit
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_eeg_speaks_for_its_unit(unit: str, volts: float, microvolts: float) -> 
         np.inf,
     ],
 )
-def test_what_lies_between_or_beyond_speaks_for_none(amplitude: float) -> None:
-    assert judge_unit(amplitude) is None
+def test_an_amplitude_between_or_beyond_the_ranges_matches_no_unit(amplitude: float) -> None:
+    assert infer_unit(amplitude) is None
 
 
 def test_units_are_far_apart() -> None:
@@ -148,4 +148,4 @@ def test_units_are_far_apart() -> None:
 def test_a_simulated_persons_eeg_is_judged_right(seed: int, unit: str, volts: float) -> None:
     microvolts = SimulatedPerson(seed, 1).run(0, 128.0).next(6 * 128, 0.5, 0.5)
     amplitudes = measure((microvolts * 1e-6 / volts).astype(np.float32), 128.0)
-    assert judge_unit(float(np.median(amplitudes))) == unit
+    assert infer_unit(float(np.median(amplitudes))) == unit

@@ -108,5 +108,5 @@ def test_an_unknown_cap_is_refused_with_the_choices(text: str) -> None:
         ([], False),
     ],
 )
-def test_numbered_labels_are_told_from_names(labels: list[str], numbered: bool) -> None:
+def test_numbered_labels_are_distinguished_from_names(labels: list[str], numbered: bool) -> None:
     assert are_numbered(labels) is numbered

@@ -40,7 +40,7 @@ def logarithms(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(matrices)
 
 
-def test_a_row_holds_the_upper_triangle_line_by_line() -> None:
+def test_a_row_contains_the_upper_triangle_line_by_line() -> None:
     matrix = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [3.0, 5.0, 6.0]])
     np.testing.assert_array_equal(to_rows(matrix), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
 
@@ -103,7 +103,7 @@ def average_reference(channels: int) -> NDArray[np.float64]:
 
 
 def interpolation() -> NDArray[np.float64]:
-    """Two channels filled in from six measured ones, then the average taken off."""
+    """Two channels interpolated from six measured ones, then average-referenced."""
     weights = RNG.uniform(0.0, 1.0, (2, 6))
     weights /= weights.sum(axis=1, keepdims=True)
     return average_reference(8) @ np.vstack([np.eye(6), weights])
@@ -146,7 +146,7 @@ def test_a_window_that_lacks_a_direction_of_the_reference_is_finite() -> None:
     np.testing.assert_allclose(logarithms(found), np.log(0.2) * np.eye(CHANNELS), atol=1e-12)
 
 
-def test_a_reference_that_holds_nothing_gives_nothing() -> None:
+def test_a_reference_that_is_empty_contributes_nothing() -> None:
     silent = to_rows(np.zeros((CHANNELS, CHANNELS)))
     np.testing.assert_array_equal(tangent_vectors(to_rows(covariances(3)), silent, 0.2), 0.0)
 

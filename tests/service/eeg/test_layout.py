@@ -114,7 +114,7 @@ def test_fourteen_missing_channels_are_refused_by_name() -> None:
     assert "10-20 names" in message
 
 
-def test_no_channel_at_all_is_refused_even_where_all_may_be_filled_in() -> None:
+def test_no_channel_at_all_is_refused_even_where_all_may_be_interpolated() -> None:
     with pytest.raises(ChannelsMissing, match="found 0 of"):
         plan(["1", "2", "3"], max_interpolated=32)
 
@@ -126,14 +126,16 @@ def test_a_long_list_of_foreign_labels_is_shortened() -> None:
 
 
 @pytest.mark.parametrize("unit", ["counts", "a.u.", "µS"])
-def test_a_channel_that_is_no_voltage_is_filled_in_as_if_it_were_not_there(unit: str) -> None:
+def test_a_channel_that_is_no_voltage_is_interpolated_like_a_missing_one(unit: str) -> None:
     units = ["uV"] * 32
     units[DEAP32.index("Pz")] = unit
     layout = plan(DEAP32, units)
     assert layout.interpolated == layout.dropped == ("Pz",)
     expected = plan([name for name in DEAP32 if name != "Pz"])
     np.testing.assert_array_equal(layout.matrix, expected.matrix)
-    with pytest.raises(ChannelsMissing, match=rf"missing: Pz.* no voltage.*Pz: {re.escape(unit)}"):
+    with pytest.raises(
+        ChannelsMissing, match=rf"missing: Pz.* not a voltage.*Pz: {re.escape(unit)}"
+    ):
         plan(DEAP32, units, max_interpolated=0)
 
 
@@ -168,7 +170,7 @@ def test_a_unit_that_is_not_needed_need_not_be_stated() -> None:
 @pytest.mark.parametrize(
     ("amplitude", "name", "factor"), [(8.1e-6, "V", 1e6), (0.0123, "mV", 1e3), (12.0, "µV", 1.0)]
 )
-def test_an_unstated_unit_is_judged_by_the_amplitude(
+def test_an_unstated_unit_is_inferred_from_the_amplitude(
     amplitude: float, name: str, factor: float
 ) -> None:
     amplitudes = np.full(33, amplitude)
@@ -176,18 +178,18 @@ def test_an_unstated_unit_is_judged_by_the_amplitude(
     amplitudes[0], amplitudes[5], amplitudes[6], amplitudes[7] = 4000.0, 0.0, 1e9, np.nan
     layout = plan(("EXG1", *DEAP32), [""] * 33, amplitudes=amplitudes)
     np.testing.assert_array_equal(layout.microvolts, factor)
-    assert layout.unit == f"{name}, judged by its amplitude of {amplitude:.2g} {name}"
+    assert layout.unit == f"{name}, inferred from its amplitude of {amplitude:.2g} {name}"
 
 
 def test_only_the_channels_without_a_unit_are_judged() -> None:
     units = ["V"] * 31 + [""]
     layout = plan(DEAP32, units, amplitudes=np.r_[np.full(31, 9e-6), 9.0])
     np.testing.assert_array_equal(layout.microvolts, [1e6] * 31 + [1.0])
-    assert layout.unit == "V, as stated; µV, judged by its amplitude of 9 µV"
+    assert layout.unit == "V, as stated; µV, inferred from its amplitude of 9 µV"
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.0004, 0.7, 800.0, 8000.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(amplitude: float) -> None:
+def test_an_amplitude_that_matches_no_unit_is_refused(amplitude: float) -> None:
     with pytest.raises(UnitSuspect) as caught:
         plan(DEAP32, [""] * 32, amplitudes=np.full(32, amplitude))
     message = str(caught.value)
@@ -216,7 +218,7 @@ def test_a_stream_with_too_few_channels_is_refused_before_its_unit_is_asked_for(
         (["V", "-6"] * 16, "µV and V, as stated"),
     ],
 )
-def test_the_unit_is_told_in_words(units: list[str], expected: str) -> None:
+def test_the_unit_is_described_in_words(units: list[str], expected: str) -> None:
     layout = plan(DEAP32, units)
     assert layout.unit == expected
     assert expected in layout.describe()
@@ -234,17 +236,17 @@ def test_units_go_with_their_labels_when_the_order_differs() -> None:
     np.testing.assert_allclose(layout.microvolts, [1e6, 1e3])
 
 
-def test_a_channel_without_a_known_place_cannot_be_filled_in() -> None:
-    with pytest.raises(ChannelsMissing, match="place of Nose"):
+def test_a_channel_without_a_known_position_cannot_be_interpolated() -> None:
+    with pytest.raises(ChannelsMissing, match="position of Nose"):
         plan(DEAP32, channels=(*DEAP32, "Nose"))
 
 
-def test_a_channel_without_a_known_place_serves_where_it_is_measured() -> None:
+def test_a_channel_without_a_known_position_serves_where_it_is_measured() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     assert layout.measured[-1] == "Nose"
 
 
-def test_the_measured_channels_are_told_in_the_streams_order() -> None:
+def test_the_measured_channels_are_reported_in_the_streams_order() -> None:
     order = np.random.default_rng(3).permutation(32)
     labels = ["EXG1", *(DEAP32[i] for i in order if DEAP32[i] != "Cz")]
     layout = plan(labels)
@@ -308,14 +310,14 @@ def test_numbered_labels_without_a_cap_are_refused_with_the_remedy() -> None:
 
 
 def test_a_cap_that_does_not_reach_is_named() -> None:
-    with pytest.raises(ChannelsMissing, match=r"found 16 of .* taken for the cap openbci16"):
+    with pytest.raises(ChannelsMissing, match=r"found 16 of .* read as those of the cap openbci16"):
         plan([f"Ch{n}" for n in range(1, 17)], cap=CAPS["openbci16"])
 
 
 # Doing without bad channels
 
 
-def test_nothing_is_filled_in_where_all_is_measured_and_good() -> None:
+def test_nothing_is_interpolated_where_all_is_measured_and_good() -> None:
     layout = plan(DEAP32)
     assert layout.without(marked(layout)) is None
 
@@ -326,7 +328,7 @@ def test_a_layout_without_bad_channels_is_the_layout() -> None:
 
 
 @pytest.mark.parametrize("absent", [(), ("Cz", "O1")])
-def test_a_bad_channel_is_filled_in_as_if_it_were_not_there(absent: tuple[str, ...]) -> None:
+def test_a_bad_channel_is_interpolated_like_a_missing_one(absent: tuple[str, ...]) -> None:
     bad = ("Fp1", "P4", "Oz")
     layout = plan([name for name in DEAP32 if name not in absent])
     weights = layout.without(marked(layout, *bad))
@@ -357,19 +359,19 @@ def test_weights_are_kept_and_cannot_be_changed() -> None:
     assert layout.without(bad) is not weights
 
 
-def test_nothing_can_be_filled_in_from_nothing() -> None:
+def test_nothing_can_be_interpolated_from_nothing() -> None:
     layout = plan(("Fp1", "Cz", "Oz"), channels=("Fp1", "Cz", "Oz"))
-    with pytest.raises(ChannelsMissing, match="no good channel of known place is left"):
+    with pytest.raises(ChannelsMissing, match="no good channel with a known position is left"):
         layout.without(np.ones(3, dtype=bool))
 
 
-def test_a_bad_channel_without_a_known_place_cannot_be_filled_in() -> None:
+def test_a_bad_channel_without_a_known_position_cannot_be_interpolated() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
-    with pytest.raises(ChannelsMissing, match="place of Nose"):
+    with pytest.raises(ChannelsMissing, match="position of Nose"):
         layout.without(marked(layout, "Nose"))
 
 
-def test_a_good_channel_without_a_known_place_stays_and_helps_no_other() -> None:
+def test_a_good_channel_without_a_known_position_stays_and_helps_no_other() -> None:
     layout = plan((*DEAP32, "Nose"), channels=(*DEAP32, "Nose"))
     weights = layout.without(marked(layout, "Cz"))
     assert weights is not None
@@ -378,7 +380,7 @@ def test_a_good_channel_without_a_known_place_stays_and_helps_no_other() -> None
     assert weights[DEAP32.index("Cz")].sum() == pytest.approx(1.0)
 
 
-def test_how_many_may_be_filled_in_is_told() -> None:
+def test_the_interpolation_limit_is_reported() -> None:
     assert plan(DEAP32, max_interpolated=7).max_interpolated == 7
     assert identity_layout(DEAP32).max_interpolated == 0
     assert identity_layout(DEAP32, max_interpolated=13).max_interpolated == 13

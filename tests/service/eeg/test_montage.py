@@ -133,12 +133,12 @@ def test_positions_follow_the_order_asked_for() -> None:
     np.testing.assert_array_equal(positions(order), expected)
 
 
-def test_every_electrode_of_a_known_place_is_told() -> None:
+def test_every_electrode_with_a_known_position_is_found() -> None:
     assert set(places()) == {*DEAP32, *MUSE4}
     assert len(positions(places())) == 36
 
 
-def test_an_electrode_without_a_known_place_is_told_apart() -> None:
+def test_an_electrode_without_a_known_position_is_recognised() -> None:
     assert all(has_place(name) for name in DEAP32)
     assert not has_place("Nose")
     with pytest.raises(KeyError, match="Nose"):

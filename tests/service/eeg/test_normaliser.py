@@ -121,7 +121,7 @@ def test_features_that_do_not_vary_are_refused_and_counted() -> None:
         fit_normaliser([dead], RAW)
 
 
-def test_a_band_that_holds_nothing_is_refused() -> None:
+def test_a_band_that_is_empty_is_refused() -> None:
     silent = covariances()
     silent[..., 3:] = 0.0
     with pytest.raises(ValueError, match="3 features that do not vary"):

@@ -162,7 +162,7 @@ def test_windows_name_the_raw_samples_that_they_cover(sfreq: float, hop_seconds:
     assert {window.last_sample - window.first_sample for window in windows} == {
         round((5.0 - 1 / 128.0) * sfreq)
     }
-    # All that the signal's length allows, but for what the resampler still holds.
+    # All that the signal's length allows, except what is still in the resampler.
     held = path(sfreq).resampler_delay_seconds
     assert len(windows) == int((16.0 - held - 5.0) / hop_seconds) + 1
 
@@ -180,7 +180,7 @@ def test_a_window_comes_once_its_last_sample_and_the_stated_delay_have_passed(sf
     assert seen >= 3
 
 
-def test_windows_that_begin_before_the_filters_settled_are_told_apart() -> None:
+def test_windows_that_begin_before_the_filters_settled_are_marked() -> None:
     windows = run(path(spec=PathSettings(hop_seconds=0.25)), eeg())
     for window in windows:
         assert window.settled == (window.first_sample >= round(3.0 * 128.0))
@@ -253,17 +253,17 @@ def test_the_average_over_all_channels_is_taken_off() -> None:
     windows = run(path(spec=RAW), eeg())
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
     common = eeg() + 40.0 * np.sin(2 * np.pi * 10.0 * np.arange(eeg().shape[1]) / 128.0)
-    # Tells a common signal from the channels' own: the latter would be 28 µV RMS.
+    # Distinguishes a common signal from the channels' own, which would be 28 µV RMS.
     np.testing.assert_allclose(stack(run(path(spec=RAW), common)), stack(windows), atol=1e-3)
 
 
-def test_the_average_includes_the_channels_that_were_filled_in() -> None:
+def test_the_average_includes_the_channels_that_were_interpolated() -> None:
     labels, rows = without(*MISSING)
     windows = run(path(spec=RAW, labels=labels), eeg()[rows])
     np.testing.assert_allclose(stack(windows).mean(axis=2), 0.0, atol=1e-4)
 
 
-def test_a_channel_that_was_filled_in_resembles_what_it_would_have_measured() -> None:
+def test_a_channel_that_was_interpolated_resembles_what_it_would_have_measured() -> None:
     labels, rows = without("FC1")
     column = DEAP32.index("FC1")
     guess = stack(run(path(spec=RAW, labels=labels), eeg()[rows]))[-1, :, column]
@@ -326,7 +326,7 @@ def test_the_order_of_the_channels_in_the_stream_does_not_matter(sfreq: float) -
     assert_same(run(path(sfreq, labels=labels), samples[order]), run(path(sfreq), samples))
 
 
-def test_channels_that_are_not_needed_may_hold_anything() -> None:
+def test_channels_that_are_not_needed_may_contain_anything() -> None:
     samples = np.vstack([np.full((1, eeg().shape[1]), np.nan), eeg()])
     found = run(path(labels=("Status", *DEAP32)), samples)
     assert_same(found, run(path(), eeg()))
@@ -415,7 +415,7 @@ def test_a_bad_sample_marks_its_windows_and_is_forgotten_after_settling(
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30])
-def test_a_channel_of_bad_samples_for_a_moment_is_filled_in_and_then_comes_back(
+def test_a_channel_of_bad_samples_for_a_moment_is_interpolated_and_then_comes_back(
     value: float,
 ) -> None:
     spec = PathSettings(hop_seconds=0.25)
@@ -489,7 +489,7 @@ def test_a_good_signal_has_no_fault_with_or_without_resampling() -> None:
         assert min(window.quality.overall for window in settled) > 0.9
 
 
-def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
+def test_a_headset_that_is_not_worn_is_distinguished_from_a_wrong_unit() -> None:
     still = np.broadcast_to(eeg()[:, :1], eeg().shape)
     assert {window.quality.faults for window in run(path(), still)} == {(Reason.NOT_WORN,)}
     volts_called_microvolts = run(path(), eeg() * 1e-6)
@@ -499,7 +499,7 @@ def test_a_headset_that_is_not_worn_is_told_from_a_wrong_unit() -> None:
 
 
 @pytest.mark.parametrize("rms", [0.1, 0.3, 0.6])
-def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float) -> None:
+def test_the_noise_of_an_unworn_amplifier_is_not_scored(rms: float) -> None:
     noise = np.random.default_rng(0).normal(0.0, rms, eeg().shape)
     found = {fault for window in run(path(), noise) for fault in window.quality.faults}
     # So little may be EEG in a wrong unit as well.
@@ -508,7 +508,7 @@ def test_the_noise_of_an_amplifier_that_touches_nobody_bears_no_score(rms: float
     assert all(window.quality.faults for window in run(path(), noise))
 
 
-def test_channels_that_all_show_one_signal_bear_no_score() -> None:
+def test_channels_that_all_show_one_signal_are_not_scored() -> None:
     one = np.repeat(eeg()[:1], 32, axis=0)
     bridged = one + np.random.default_rng(0).normal(0.0, 0.3, one.shape)
     assert all(window.quality.faults for window in run(path(), bridged))

@@ -23,7 +23,7 @@ from eeg_emotion.stream.source_clock import ClockError
 from eeg_emotion.stream.timeline import Timeline
 
 CHANNELS = ("Fz", "C3", "Cz", "C4", "O1", "O2")
-LABELS = CHANNELS[:-1]  # one is filled in throughout
+LABELS = CHANNELS[:-1]  # one is interpolated throughout
 SETTINGS = PathSettings(
     channels=CHANNELS,
     window_seconds=1.0,
@@ -189,7 +189,7 @@ def cut(sent: Sent, borders: list[int]) -> Iterator[tuple[Array, Array]]:
 
 
 def windows(sent: Sent, borders: list[int]) -> list[tuple[int, Window]]:
-    """Run the path as a monitor does; with each window, where its segment begins in the stream."""
+    """Run the path as a pipeline does; with each window, where its segment begins in the stream."""
     path = SignalPath(SETTINGS, layout(), sent.sfreq, NORMALISER)
     timeline, segment = Timeline(sent.sfreq, 10.0), path.segment()
     found, begin, at = [], 0, 0
@@ -257,11 +257,11 @@ class Admitted:
     layout: Layout = field(default_factory=layout)
     channel_count: int = len(LABELS)
 
-    def weigh(self, amplitudes: NDArray[np.float64]) -> Layout:
-        raise AssertionError("found a stream that is weighed, expected one whose unit is stated")
+    def infer_unit(self, amplitudes: NDArray[np.float64]) -> Layout:
+        raise AssertionError("found a call of infer_unit, expected none: the unit is stated")
 
 
-def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
+def pipeline(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
     return StreamPipeline(
         admission=Admitted(sent.sfreq),
         settings=SETTINGS,
@@ -274,31 +274,31 @@ def monitor(sent: Sent, clock: Callable[[], float]) -> StreamPipeline:
 
 @given(sent=STREAMS)
 @examples(60)
-def test_a_line_gives_sound_windows_with_times_or_refuses_the_stream_with_a_reason(
+def test_a_pipeline_yields_sound_windows_with_times_or_refuses_the_stream_with_a_reason(
     sent: Sent,
 ) -> None:
     _, numbers = sent.stamps()
     now = BEGIN
-    line = monitor(sent, lambda: now)
+    running = pipeline(sent, lambda: now)
     borders = sent.borders()
-    told: list[AssessedWindow] = []
+    reported: list[AssessedWindow] = []
     for (samples, stamps), last in zip(cut(sent, borders), borders[1:], strict=True):
         # The clocks agree; a chunk comes 10 ms after its last sample was taken.
         now = BEGIN + numbers[last - 1] / sent.sfreq + sent.late + 0.01
         try:
-            judged = line.feed(samples, stamps, 0.0)
+            assessed = running.feed(samples, stamps, 0.0)
         except (ClockError, RateError, LayoutError) as error:
             event(type(error).__name__)
             break
-        if judged is not None:
-            told.append(judged)
-            assert judged is line.newest
-    for judged in told:
-        assert_sound(judged.window)
-        times = [judged.start, judged.end, judged.arrival, judged.arrived]
+        if assessed is not None:
+            reported.append(assessed)
+            assert assessed is running.newest
+    for assessed in reported:
+        assert_sound(assessed.window)
+        times = [assessed.start, assessed.end, assessed.arrival, assessed.arrived]
         assert np.isfinite(times).all()
-        span = (judged.window.last_sample - judged.window.first_sample) / sent.sfreq
+        span = (assessed.window.last_sample - assessed.window.first_sample) / sent.sfreq
         # A few stamps may each be late, or a sender's clock a little fast.
-        assert abs(judged.end - judged.start - span) < 0.25
+        assert abs(assessed.end - assessed.start - span) < 0.25
         if not any(isinstance(each, Shift | Stamp) for each in sent.happenings.values()):
-            assert -1e-6 < judged.arrival < sent.seconds + 5.0
+            assert -1e-6 < assessed.arrival < sent.seconds + 5.0

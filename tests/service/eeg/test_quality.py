@@ -146,7 +146,7 @@ def test_hum_that_a_rate_cannot_show_is_not_made_up(sfreq: float, hz: float) -> 
     ],
     ids=["muscle", "amplitude", "drift", "movement"],
 )
-def test_halfway_between_the_limits_a_channel_is_worth_half(
+def test_halfway_between_the_limits_a_channel_scores_half(
     plant: Plant, strength: float, trouble: Trouble
 ) -> None:
     time = np.arange(eeg().shape[1]) / 128.0
@@ -231,7 +231,7 @@ def test_a_second_without_trouble_scores_one_throughout() -> None:
         np.testing.assert_array_equal(judged(blocks(count)), np.ones((len(Trouble), 3)))
 
 
-def test_a_channel_that_cannot_be_read_is_told() -> None:
+def test_a_channel_that_cannot_be_read_is_reported() -> None:
     scores = judged(blocks(), unreadable=(1,))
     assert scores[list(Trouble).index(Trouble.NOT_FINITE)].tolist() == [1.0, 0.0, 1.0]
     assert (np.delete(scores, list(Trouble).index(Trouble.NOT_FINITE), axis=0) == 1.0).all()

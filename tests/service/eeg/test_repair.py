@@ -83,7 +83,7 @@ def test_while_all_is_well_nothing_is_touched() -> None:
         np.testing.assert_array_equal(verdict.scores, 1.0)
 
 
-def test_a_channel_is_filled_in_from_the_block_that_shows_it_until_it_has_settled() -> None:
+def test_a_channel_is_interpolated_from_the_block_that_shows_it_until_it_has_settled() -> None:
     verdicts = judge([measures()] * 5 + [flat(2)] * 3 + [measures()] * 30)
     # Flat in blocks 5 to 7, so in the last second up to block 10, and then good for 12 more.
     assert filled(verdicts) == [()] * 5 + [(2,)] * (3 + 3 + SETTLE - 1) + [()] * 16
@@ -105,7 +105,7 @@ def test_no_score_for_a_second_and_a_block_from_when_a_channel_is_found_out() ->
     assert filled(verdicts)[-1] == (2, 6)
 
 
-def test_a_channel_that_fails_again_while_it_settles_begins_anew() -> None:
+def test_a_channel_that_fails_again_while_it_settles_starts_over() -> None:
     blocks = [flat(2)] + [measures()] * 10 + [flat(2)] + [measures()] * 20
     assert filled(judge(blocks)) == [(2,)] * (11 + 4 + SETTLE - 1) + [()] * 6
 
@@ -117,7 +117,7 @@ def test_it_is_good_again_for_the_settling_time_and_at_least_a_second(settle: in
     assert filled(verdicts) == [(2,)] * (4 + wait - 1) + [()] * (21 - 4 - wait + 1)
 
 
-def test_a_lone_bad_sample_is_bridged_and_told() -> None:
+def test_a_lone_bad_sample_is_bridged_and_reported() -> None:
     verdicts = judge([measures()] * 5 + [lost(4)] + [measures()] * 5)
     assert filled(verdicts) == [()] * 11
     assert with_fault(verdicts, Reason.OUT_OF_RANGE) == [5]
@@ -139,7 +139,7 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
         assert filled(verdicts)[-1] == ()
 
 
-def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm() -> None:
+def test_bad_samples_of_a_channel_that_is_interpolated_do_no_harm() -> None:
     both = flat(4)
     both[Measure.BAD, 4] = 1.0
     verdicts = judge([both] * 30)
@@ -147,7 +147,7 @@ def test_bad_samples_of_a_channel_that_is_filled_in_do_no_harm() -> None:
     assert with_fault(verdicts, Reason.OUT_OF_RANGE) == []
 
 
-def test_more_than_may_be_filled_in_are_missing() -> None:
+def test_more_than_may_be_interpolated_are_missing() -> None:
     blocks = [flat(1, 2)] * 10 + [flat(1, 2, 3)] * 10 + [flat(1, 2)] * 30
     verdicts = judge(blocks, max_interpolated=2)
     missing = with_fault(verdicts, Reason.CHANNELS_MISSING)
@@ -158,7 +158,7 @@ def test_more_than_may_be_filled_in_are_missing() -> None:
     assert filled(verdicts)[-1] == (1, 2)
 
 
-def test_channels_that_the_stream_lacks_count_among_those_filled_in() -> None:
+def test_channels_that_the_stream_lacks_count_among_those_interpolated() -> None:
     verdicts = judge([measures()] * 5 + [flat(1)] * 5, max_interpolated=2, missing=1)
     assert with_fault(verdicts, Reason.CHANNELS_MISSING) == []
     matrix = verdicts[-1].matrix
@@ -211,7 +211,7 @@ def test_one_large_channel_is_a_contact_and_not_the_unit() -> None:
     assert filled([verdict]) == [(3,)]
 
 
-def test_a_headset_that_is_put_on_is_judged_afresh() -> None:
+def test_a_headset_that_is_put_on_is_judged_from_then_on() -> None:
     verdicts = judge([flat(*range(8))] * 10 + [measures()] * 10)
     assert with_fault(verdicts, Reason.NOT_WORN) == list(range(13))
     assert not any(verdict.faults for verdict in verdicts[13:])
@@ -306,7 +306,7 @@ def dying(death: Death, sfreq: float, begin: float, end: float) -> Array:
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_channel_that_dies_is_filled_in_until_it_has_been_good_for_a_while(
+def test_a_channel_that_dies_is_interpolated_until_it_has_been_good_for_a_while(
     death: Death, sfreq: float
 ) -> None:
     begin, end = 10.1, 14.1
@@ -343,7 +343,7 @@ def test_a_channel_that_dies_is_filled_in_until_it_has_been_good_for_a_while(
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_channel_that_never_lived_is_filled_in_from_the_first_valid_window_on(
+def test_a_channel_that_never_lived_is_interpolated_from_the_first_valid_window_on(
     death: Death, sfreq: float
 ) -> None:
     windows = [w for w in run(dying(death, sfreq, 0.0, 30.0), sfreq) if w.settled]
@@ -392,7 +392,7 @@ def test_a_torn_off_electrode_does_not_reach_into_the_others(
             assert other.quality.faults == (Reason.POOR_CONTACT,)
 
 
-def test_what_is_filled_in_resembles_what_would_have_been_measured() -> None:
+def test_what_is_interpolated_resembles_what_would_have_been_measured() -> None:
     spec = PathSettings(representation=RawSignal())
     guess, truth = (
         np.concatenate([w.features[:, CHANNEL] for w in run(samples, spec=spec)[60::20]])

@@ -77,7 +77,7 @@ def test_silence_is_finite() -> None:
     assert np.isfinite(list(powers(np.zeros((3, 256))).values())).all()
 
 
-def test_a_row_stands_for_one_step() -> None:
+def test_a_row_covers_one_step() -> None:
     rows = BandPower().extractor(3, SFREQ).extract(np.zeros((3, 320)))
     assert rows.shape == (10, 12)
     assert BandPower().step_samples(SFREQ) == 32
@@ -89,7 +89,7 @@ def test_a_row_stands_for_one_step() -> None:
 
 
 @pytest.mark.parametrize("spec", [BandPower(), Tangent()], ids=["bands", "tangent"])
-def test_a_row_tells_of_its_own_step_only_and_of_the_past(spec: BandPower | Tangent) -> None:
+def test_a_row_depends_only_on_its_own_step_and_the_past(spec: BandPower | Tangent) -> None:
     samples = np.random.default_rng(0).normal(0.0, 10.0, (3, 320))
     later = samples.copy()
     later[:, 160:] *= 5.0

@@ -41,7 +41,7 @@ def windows(
 
 
 def pieces(count: int) -> list[NDArray[np.float64]]:
-    """Seconds of rest, bands of four channels, each of which can be told from the others."""
+    """Seconds of rest, bands of four channels, each different from the others."""
     return list(np.random.default_rng(5).normal(size=(count, 4, 28)))
 
 
@@ -115,7 +115,8 @@ def test_only_the_first_minute_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(3.0, "of no use: found 1 features"), (np.nan, "of no use: .* finite")]
+    ("value", "said"),
+    [(3.0, "cannot be used: found 1 features"), (np.nan, "cannot be used: .* finite")],
 )
 def test_rest_that_says_nothing_is_refused(value: float, said: str) -> None:
     rest = pieces(30)

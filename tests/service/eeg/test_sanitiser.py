@@ -21,7 +21,7 @@ def process(
     )
 
 
-def test_good_samples_are_kept_but_for_each_channels_first() -> None:
+def test_good_samples_are_kept_except_each_channels_first() -> None:
     samples = np.array([[5.0, 6.0, 4.0], [-700.0, -700.0, -698.5]])
     clean, bad = process(samples)
     np.testing.assert_array_equal(clean, [[0.0, 1.0, -1.0], [0.0, 0.0, 1.5]])
@@ -29,7 +29,7 @@ def test_good_samples_are_kept_but_for_each_channels_first() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1000.1, -1000.1, 1e308])
-def test_a_bad_sample_is_replaced_by_the_last_good_one_and_told(value: float) -> None:
+def test_a_bad_sample_is_replaced_by_the_last_good_one_and_reported(value: float) -> None:
     clean, bad = process(np.array([[5.0, 7.0, value, value, 9.0, value]]))
     np.testing.assert_array_equal(clean, [[0.0, 2.0, 2.0, 2.0, 4.0, 4.0]])
     np.testing.assert_array_equal(bad, [[False, False, True, True, False, True]])
@@ -79,9 +79,9 @@ def test_chunk_borders_never_matter_and_what_leaves_is_possible(
     np.testing.assert_array_equal(clean, whole)
     np.testing.assert_array_equal(bad, whole_bad)
     assert (np.abs(clean) <= 2 * LARGEST).all()
-    for channel, (kept, told) in zip(samples, zip(clean, bad, strict=True), strict=True):
+    for channel, (kept, reported) in zip(samples, zip(clean, bad, strict=True), strict=True):
         possible = np.abs(channel) <= LARGEST
-        np.testing.assert_array_equal(told, ~possible)
+        np.testing.assert_array_equal(reported, ~possible)
         if possible.any():
             expected = channel[possible] - channel[possible][0]
             np.testing.assert_array_equal(kept[possible], expected)

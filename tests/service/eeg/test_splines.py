@@ -41,7 +41,7 @@ def test_a_common_potential_stays_what_it_is(missing: int) -> None:
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=0.0, atol=1e-8)
 
 
-def test_known_places_keep_their_potentials() -> None:
+def test_known_positions_keep_their_potentials() -> None:
     smooth = positions(DEAP32) @ np.array([3.0, -5.0, 7.0])
     matrix = interpolation_matrix(positions(DEAP32), positions(DEAP32))
     # The regularisation smooths a little: some thousandths of the field.

@@ -31,7 +31,7 @@ def test_a_micro_sign_whose_encoding_was_mistaken_is_one() -> None:
 @pytest.mark.parametrize(
     "unit", ["", " ", "n/a", "N/A", "unknown", "Unknown ", "none", "None", "-", "?", "nan"]
 )
-def test_a_source_that_says_nothing_of_the_unit_is_told(unit: str) -> None:
+def test_a_source_that_does_not_state_the_unit_is_reported(unit: str) -> None:
     assert is_unstated(unit)
     assert microvolts_per(unit) is None
 

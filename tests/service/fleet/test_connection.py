@@ -1,4 +1,4 @@
-"""What is told of one connection, with a real line and time that the test gives out."""
+"""The state of one connection, with a real pipeline and time that the test controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.eeg.quality import QualityLimits
-from eeg_emotion.fleet.connection import Connection, Line, changes_between
+from eeg_emotion.fleet.connection import ActiveStream, HeadsetConnection, changes_between
 from eeg_emotion.lsl.inlet import StreamDescription
 from eeg_emotion.recordings.simulation import SimulatedPerson
 from eeg_emotion.stream.admission import Admission
@@ -49,11 +49,13 @@ def signal() -> NDArray[np.float64]:
     return samples
 
 
-def opened(description: StreamDescription) -> Connection:
-    """A connection whose stream was let in, and from which no sample has come."""
-    connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED)
+def opened(description: StreamDescription) -> HeadsetConnection:
+    """A connection whose stream was admitted, and from which no sample has arrived."""
+    connection = HeadsetConnection(
+        [pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED
+    )
     connection.stream = description
-    monitor = StreamPipeline(
+    pipeline = StreamPipeline(
         admission=Admission.of(description, SETTINGS),
         settings=SETTINGS,
         normaliser=None,
@@ -62,34 +64,43 @@ def opened(description: StreamDescription) -> Connection:
         utc_offset=lambda: 1e9,
         ahead=True,
     )
-    connection.line = Line(FakeInlet(description), monitor, PredictionSequence("cap-1", "e"))
+    connection.active = ActiveStream(
+        FakeInlet(description), pipeline, PredictionSequence("cap-1", "e")
+    )
     return connection
 
 
-def layout_of(connection: Connection) -> Layout:
+def layout_of(connection: HeadsetConnection) -> Layout:
     assert connection.layout is not None
     return connection.layout
 
 
-def feed(connection: Connection, start: int, stop: int, factor: float = 1.0) -> None:
+def feed(connection: HeadsetConnection, start: int, stop: int, factor: float = 1.0) -> None:
     """Let these seconds of signal come."""
-    assert connection.line is not None
+    assert connection.active is not None
     part = slice(start * 128, stop * 128)
     assert connection.stream is not None
     rows = slice(0, connection.stream.channel_count)
     stamps = np.arange(part.start, part.stop) / 128.0
     for at in range(0, len(stamps), 16):
         chunk = slice(part.start + at, part.start + at + 16)
-        connection.line.monitor.feed(signal()[rows, chunk] * factor, stamps[at : at + 16], 0.0)
-    connection.link.heard(OPENED)
+        connection.active.pipeline.feed(signal()[rows, chunk] * factor, stamps[at : at + 16], 0.0)
+    connection.link.on_samples(OPENED)
 
 
 def test_before_its_metadata_are_read_nothing_is_said_of_the_check() -> None:
-    connection = Connection([pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED)
-    told = connection.describe(OPENED, ())
-    assert (told.id, told.name, told.sfreq) == ("cap-1", "Cap", 250.0)
-    assert (told.state, told.check, told.epoch, told.unit) == (State.CONNECTING, None, None, None)
-    assert told.detail == "opening the stream and checking its metadata"
+    connection = HeadsetConnection(
+        [pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED
+    )
+    reported = connection.describe(OPENED, ())
+    assert (reported.id, reported.name, reported.sfreq) == ("cap-1", "Cap", 250.0)
+    assert (reported.state, reported.check, reported.epoch, reported.unit) == (
+        State.CONNECTING,
+        None,
+        None,
+        None,
+    )
+    assert reported.detail == "opening the stream and checking its metadata"
     connection.trouble = "could not be opened; look for a firewall"
     assert connection.describe(OPENED, ()).detail == connection.trouble
 
@@ -97,7 +108,7 @@ def test_before_its_metadata_are_read_nothing_is_said_of_the_check() -> None:
 @pytest.mark.parametrize(
     ("missing", "check"), [((), Check.ACCEPTED), (("Cz", "O1"), Check.INTERPOLATED)]
 )
-def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
+def test_the_result_of_the_streams_check_is_reported_with_what_was_done(
     missing: tuple[str, ...], check: Check
 ) -> None:
     labels = (*(name for name in DEAP32 if name not in missing), "EXG1")[:32]
@@ -117,35 +128,36 @@ def test_how_the_stream_stood_its_check_is_told_with_what_was_done(
     assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
 
 
-def test_while_its_unit_is_judged_it_is_connecting_and_says_so() -> None:
+def test_while_its_unit_is_inferred_it_is_connecting_and_says_so() -> None:
     connection = opened(stream(units=("",) * 32))
     feed(connection, 0, 3, factor=1e-6)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check, told.unit) == (State.CONNECTING, None, None)
-    assert "judging the unit" in told.detail
-    # Silence is told all the same.
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check, reported.unit) == (State.CONNECTING, None, None)
+    assert "inferring the unit" in reported.detail
+    # Silence is reported even so.
     assert connection.describe(OPENED + 2.0, ()).state is State.STALE
     feed(connection, 3, 5, factor=1e-6)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LIVE, Check.ACCEPTED)
-    assert told.unit is not None
-    assert told.unit.startswith("V, judged by its amplitude")
-    assert told.unit in told.detail
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.LIVE, Check.ACCEPTED)
+    assert reported.unit is not None
+    assert reported.unit.startswith("V, inferred from its amplitude")
+    assert reported.unit in reported.detail
 
 
 def test_what_is_unusual_is_added_to_the_detail() -> None:
     connection = opened(stream())
-    connection.changes = ("unit uV, now V", "channels new: EXG1")
+    connection.changes = ("unit uV, now V", "channels added: EXG1")
     feed(connection, 0, 1)
     plain = layout_of(connection).describe()
     assert connection.describe(OPENED + 0.9, ()).detail == (
-        f"{plain}; changed since its last connection: unit uV, now V; channels new: EXG1"
+        f"{plain}; changed since its last connection: unit uV, now V; channels added: EXG1"
     )
-    assert connection.describe(OPENED + 1.0, ()).detail.endswith("; no sample has come for 1 s")
+    assert connection.describe(OPENED + 1.0, ()).detail.endswith("; no sample has arrived for 1 s")
     assert connection.describe(OPENED + 1.0, ()).changes == connection.changes
     assert connection.describe(OPENED + 1.0, ()).state is State.LIVE
     assert (
-        connection.describe(OPENED + 2.0, ()).detail == "connected, but no sample has come for 2 s"
+        connection.describe(OPENED + 2.0, ()).detail
+        == "connected, but no sample has arrived for 2 s"
     )
 
 
@@ -153,13 +165,13 @@ def test_a_quarantined_one_says_why_while_it_is_there_and_after() -> None:
     connection = opened(stream())
     feed(connection, 0, 1)
     connection.quarantine = "found this, expected that"
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.QUARANTINED, Check.QUARANTINED)
-    assert told.detail == "found this, expected that"
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.QUARANTINED, Check.QUARANTINED)
+    assert reported.detail == "found this, expected that"
     connection.gone = True
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LOST, Check.QUARANTINED)
-    assert told.detail == "gone; while it was here: found this, expected that"
+    reported = connection.describe(OPENED, ())
+    assert (reported.state, reported.check) == (State.LOST, Check.QUARANTINED)
+    assert reported.detail == "gone; before that: found this, expected that"
 
 
 # What is different when it returns
@@ -178,10 +190,10 @@ def test_the_same_metadata_under_another_uid_are_no_change() -> None:
         ({"units": ("uV",) * 31 + ("mV",)}, ("unit uV, now uV and mV",)),
         (
             {"labels": DEAP32[::-1]},
-            ("its channels come in another order and are matched by label",),
+            ("its channels are in a different order and are matched by label",),
         ),
-        ({"labels": DEAP32[:-1], "units": ("uV",) * 31}, ("channels gone: O2",)),
-        ({"labels": (*DEAP32, "EXG1"), "units": ("uV",) * 33}, ("channels new: EXG1",)),
+        ({"labels": DEAP32[:-1], "units": ("uV",) * 31}, ("channels removed: O2",)),
+        ({"labels": (*DEAP32, "EXG1"), "units": ("uV",) * 33}, ("channels added: EXG1",)),
         ({"simulated": False}, ("no longer simulated",)),
         (
             {
@@ -192,9 +204,9 @@ def test_the_same_metadata_under_another_uid_are_no_change() -> None:
             (
                 "rate 128 Hz, now 500 Hz",
                 "unit uV, now mV",
-                "channels gone: O2",
-                "channels new: EXG1",
-                "its channels come in another order and are matched by label",
+                "channels removed: O2",
+                "channels added: EXG1",
+                "its channels are in a different order and are matched by label",
             ),
         ),
     ],

@@ -3,7 +3,7 @@
 Where nothing depends on when samples come, a replay goes on once its samples so far were taken, so
 that every window is judged however slow the machine is. The others wait for a signal's seconds to
 pass, so the scenarios run side by side: each has a fleet that follows its own headsets alone, and
-each is told as a test of its own.
+each is reported as a test of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
-from eeg_emotion.fleet.connection import Line
+from eeg_emotion.fleet.connection import ActiveStream
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError
@@ -124,10 +124,10 @@ class Noting(logging.Handler):
         self._kept.append(record)
 
 
-def line_of(fleet: Fleet, identifier: str) -> Line:
-    line = fleet.line(identifier)
-    assert line is not None
-    return line
+def stream_of(fleet: Fleet, identifier: str) -> ActiveStream:
+    stream = fleet.active_stream(identifier)
+    assert stream is not None
+    return stream
 
 
 def only(fleet: Fleet) -> Headset:
@@ -229,7 +229,7 @@ async def test_live_windows_and_predictions_equal_the_offline_ones(stage: Stage)
 
 
 @together
-async def test_at_500_hz_with_13_channels_filled_in_they_are_equal_too(stage: Stage) -> None:
+async def test_at_500_hz_with_13_channels_interpolated_they_are_equal_too(stage: Stage) -> None:
     headset = await live_equals_offline(stage, 500.0, DEAP32[:19])
     assert headset.check is Check.INTERPOLATED
     assert headset.interpolated == DEAP32[19:]
@@ -277,14 +277,14 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
         ):
             await bus.until(lambda: bool(bus.predictions))
             await pace.hold()
-            marked, told = len(bus.messages), len(bus.predictions)
+            marked, reported = len(bus.messages), len(bus.predictions)
             now += 0.75
             assert (only(fleet).state, "has come" in only(fleet).detail) == (State.LIVE, False)
             now += 0.25
             assert (only(fleet).state, "for 1 s" in only(fleet).detail) == (State.LIVE, True)
             await bus.until(
                 lambda: any(
-                    isinstance(message, Status) and "has come for 1 s" in message.headset.detail
+                    isinstance(message, Status) and "has arrived for 1 s" in message.headset.detail
                     for message in bus.messages[marked:]
                 )
             )
@@ -293,11 +293,11 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
             now += 0.25
             assert only(fleet).state is State.STALE
             await bus.until_state(State.STALE, since=marked)
-            assert len(bus.predictions) == told
+            assert len(bus.predictions) == reported
             seen = len(bus.messages)
             pace.go_on()
             await bus.until_state(State.LIVE, since=seen)
-            await bus.until(lambda: len(bus.predictions) > told)
+            await bus.until(lambda: len(bus.predictions) > reported)
     finally:
         logger.removeHandler(handler)
     warned = [
@@ -331,7 +331,7 @@ async def test_two_headsets_with_one_id_are_both_quarantined_until_one_leaves(
 
 
 @together
-async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_again(
+async def test_only_the_headsets_that_match_are_followed_and_their_counts_published_again(
     stage: Stage,
 ) -> None:
     followed = stage.recording("followed", signal_of(30.0))
@@ -343,11 +343,11 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_a
     ):
 
         def told_again() -> bool:
-            told = [m.headset for m in bus.messages if isinstance(m, Status)]
+            reported = [m.headset for m in bus.messages if isinstance(m, Status)]
             return any(
                 (one.state, one.detail) == (State.LIVE, other.detail)
                 and other.samples_received > one.samples_received > 0
-                for one, other in pairwise(told)
+                for one, other in pairwise(reported)
             )
 
         await bus.until(told_again)
@@ -355,7 +355,7 @@ async def test_only_the_headsets_that_match_are_followed_and_their_counts_told_a
 
 
 @together
-async def test_how_the_channels_were_judged_comes_with_each_prediction_for_who_asks(
+async def test_the_channel_quality_comes_with_each_prediction_for_subscribers(
     stage: Stage,
 ) -> None:
     def details() -> list[Detail]:
@@ -365,7 +365,7 @@ async def test_how_the_channels_were_judged_comes_with_each_prediction_for_who_a
     async with stage.fleet() as (_, bus), paced(stage.recording("a", signal_of(60.0)), bus) as pace:
         await pace.hold(24)
         assert len(bus.predictions) == 2
-        assert not details()  # nobody asked
+        assert not details()  # no subscription
         bus.attach(outbox, lambda headset: True)
         bus.subscribe(outbox, ["*"])
         bus.want_detail(outbox, "*")
@@ -392,7 +392,7 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
         assert bus.last_prediction(identifier) is not None
         ahead = 601.0
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-            while fleet.headsets():  # noqa: ASYNC110 - no message tells of it
+            while fleet.headsets():  # noqa: ASYNC110 - no message reports it
                 await asyncio.sleep(0.05)
         assert bus.last_prediction(identifier) is None
         assert fleet.headset(identifier) is None
@@ -400,7 +400,7 @@ async def test_a_headset_long_lost_is_forgotten_with_all_that_was_kept_of_it(
 
 
 @together
-async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
+async def test_a_connection_that_breaks_while_its_source_lives_is_reopened(
     stage: Stage,
 ) -> None:
     def broken() -> None:
@@ -411,7 +411,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
         playing(stage.recording("a", signal_of(30.0)), loop=True),
     ):
         await bus.until_state(State.LIVE)
-        pytest.MonkeyPatch().setattr(line_of(fleet, only(fleet).id).inlet, "pull", broken)
+        pytest.MonkeyPatch().setattr(stream_of(fleet, only(fleet).id).inlet, "pull", broken)
         await bus.until_state(State.LOST)
         marked = len(bus.messages)
         again = await bus.until_state(State.LIVE, since=marked)
@@ -422,7 +422,7 @@ async def test_a_connection_that_breaks_while_its_source_lives_is_made_anew(
 
 
 @together
-async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predicts_the_same(
+async def test_the_changes_of_a_headset_that_returns_permuted_and_in_volts_are_reported(
     stage: Stage,
 ) -> None:
     samples = signal_of(30.0)
@@ -445,11 +445,11 @@ async def test_a_headset_that_returns_permuted_and_in_volts_is_told_so_and_predi
             status = await bus.until_state(State.LIVE, since=marked)
             await bus.until(lambda: len(bus.valid()) >= len(straight) + 4)
             permuted = [p for p in bus.valid() if p.epoch != straight[0].epoch]
-            told = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
-    changes = ["unit uV, now V", "its channels come in another order and are matched by label"]
-    assert told["changes"] == list(status.headset.changes) == changes
+            reported = await ask(stage.model, fleet, bus, f"/v1/headsets/{only(fleet).id}")
+    changes = ["unit uV, now V", "its channels are in a different order and are matched by label"]
+    assert reported["changes"] == list(status.headset.changes) == changes
     assert "; ".join(changes) in status.headset.detail
-    assert (told["check"], told["unit"]) == ("accepted", "V, as stated")
+    assert (reported["check"], reported["unit"]) == ("accepted", "V, as stated")
     assert_same_scores(one.by_second(straight), other.by_second(permuted))
 
 
@@ -507,7 +507,7 @@ async def test_streams_that_cannot_serve_are_quarantined_each_with_its_remedy(
         outlets.clear()
         for name in expected:
             gone = await bus.until_state(State.LOST, since=marked, of=f"-{name}")
-            assert "while it was here" in gone.headset.detail
+            assert "before that" in gone.headset.detail
     assert bus.predictions == []
 
 
@@ -529,11 +529,11 @@ async def test_another_rate_than_the_stated_one_is_quarantined_before_any_score(
 
 
 @together
-async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it_cannot_be(
+async def test_a_unit_that_is_not_stated_is_inferred_and_reported_or_refused_if_it_cannot_be(
     stage: Stage,
 ) -> None:
     unstated = {"units": ("",) * 32}
-    # Put on after 3 s, so that it is weighed twice: the opening does not outlast that.
+    # Put on after 3 s, so that it is measured twice: the opening does not outlast that.
     worn = signal_of(30.0) / 1e6
     worn[:, : 3 * 128] = 0.0
     volts = stage.recording("volts", worn, **unstated)
@@ -546,10 +546,10 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert line_of(fleet, weighing.headset.id).monitor.weighing
+        assert stream_of(fleet, weighing.headset.id).pipeline.weighing
         await bus.until(
             lambda: any(
-                isinstance(message, Status) and "judging the unit" in message.headset.detail
+                isinstance(message, Status) and "inferring the unit" in message.headset.detail
                 for message in bus.messages
             )
         )
@@ -561,7 +561,7 @@ async def test_a_unit_that_is_not_stated_is_judged_and_told_and_refused_where_it
         assert known.state is State.LIVE
     assert (weighing.headset.check, weighing.headset.unit) == (None, None)
     assert live.headset.unit is not None
-    assert live.headset.unit.startswith("V, judged by its amplitude of ")
+    assert live.headset.unit.startswith("V, inferred from its amplitude of ")
     assert "median amplitude" in refused.headset.detail
     assert "state the unit under desc/channels/channel/unit" in refused.headset.detail
     assert bus.valid("-counts") == []
@@ -621,7 +621,7 @@ async def test_windows_are_dated_by_the_outlets_stamps_and_unix_time_is_taken_as
         ledger = prediction.latency_ms
         parts = ledger.arrival + ledger.path + ledger.inference
         assert parts == pytest.approx(ledger.total, abs=0.002)
-    assert "its stamps are Unix time" in details["unix"]
+    assert "its stamps are in Unix time" in details["unix"]
     assert "its stamps" not in details["own"]
 
 
@@ -635,10 +635,10 @@ async def test_a_headset_whose_clock_is_set_predicts_on_with_windows_of_now(stag
         await bus.until(lambda: bool(bus.valid("-back") and bus.valid("-forth")))
         headsets = {h.id.split("-")[-1]: h for h in fleet.headsets()}
     for name, shift in (("back", -30.0), ("forth", 30.0)):
-        told = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
-        assert told is not None
+        reported = re.search(r"its clock has jumped by ([+-][0-9.]+) s", headsets[name].detail)
+        assert reported is not None
         # By when the samples came: to within what this machine was late at that moment.
-        assert float(told[1]) == pytest.approx(shift, abs=10.0)
+        assert float(reported[1]) == pytest.approx(shift, abs=10.0)
         assert (headsets[name].gaps, headsets[name].samples_missing) == (1, 0)
     for prediction in bus.predictions:
         assert 0.0 <= prediction.latency_ms.arrival <= 10_000.0
@@ -700,7 +700,7 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
                 and sum(p.headset.endswith("-absurd") for p in bus.predictions) >= 5
             )
         )
-        told = {
+        reported = {
             h.id.split("-")[-1]: await ask(stage.model, fleet, bus, f"/v1/headsets/{h.id}/quality")
             for h in fleet.headsets()
         }
@@ -715,14 +715,14 @@ async def test_one_headset_with_absurd_values_neither_scores_nor_disturbs_anothe
     first = next(p for p in bus.predictions if p.headset.endswith("-absurd"))
     assert Reason.OUT_OF_RANGE in first.reasons
     for name, troubled in (("good", set()), ("absurd", set(DEAP32[3:6]))):
-        channels = told[name]["channels"]
+        channels = reported[name]["channels"]
         assert [channel["label"] for channel in channels] == list(DEAP32)
         assert {c["label"] for c in channels if c["trouble"] == "not_finite"} == troubled
-        assert set(told[name]["interpolated"]) == troubled
+        assert set(reported[name]["interpolated"]) == troubled
 
 
 @together
-async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stage) -> None:
+async def test_a_pipeline_that_fails_is_quarantined_and_the_others_continue(stage: Stage) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a defect")
 
@@ -734,14 +734,14 @@ async def test_a_line_that_fails_is_quarantined_and_the_others_go_on(stage: Stag
         for name in names:
             live = await bus.until_state(State.LIVE, of=f"-{name}")
             if name == "b":
-                failing = line_of(fleet, live.headset.id)
-        pytest.MonkeyPatch().setattr(failing.monitor, "feed", fail)
+                failing = stream_of(fleet, live.headset.id)
+        pytest.MonkeyPatch().setattr(failing.pipeline, "feed", fail)
         status = await bus.until_state(State.QUARANTINED)
         await bus.until(lambda: len(bus.valid("-a")) >= 2 and len(bus.valid("-c")) >= 2)
         states = {headset.id.split("-")[-1]: headset.state for headset in fleet.headsets()}
     assert states == {"a": State.LIVE, "b": State.QUARANTINED, "c": State.LIVE}
     assert "ZeroDivisionError: a defect; see its log" in status.headset.detail
-    assert "start the headset's stream again" in status.headset.detail
+    assert "restart the headset's stream" in status.headset.detail
     for name in ("a", "c"):
         seqs = [p.seq for p in bus.predictions if p.headset.endswith(f"-{name}")]
         assert seqs == list(range(len(seqs)))
@@ -781,7 +781,7 @@ async def test_whether_streams_are_looked_for_and_read_shows(
         assert not fleet.following
         for _ in range(2):
             async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                while not fleet.following:  # noqa: ASYNC110 - nothing is told of it
+                while not fleet.following:  # noqa: ASYNC110 - nothing reports it
                     await asyncio.sleep(0.01)
             passed += 6.0  # in which neither thread came round
             assert not fleet.following
@@ -807,14 +807,14 @@ async def test_many_headsets_are_opened_at_once(
         info.set_channel_labels(list(DEAP32))
         info.set_channel_units(["microvolts"] * 32)
         outlets.append(pylsl.StreamOutlet(info))
-    reception = HeadsetFilter(match=(f"many-{os.getpid()}-*",))
+    headset_filter = HeadsetFilter(match=(f"many-{os.getpid()}-*",))
     async with (
-        running(model, pylsl.local_clock, reception) as (fleet, _),
+        running(model, pylsl.local_clock, headset_filter) as (fleet, _),
         asyncio.timeout(LONGEST_WAIT_SECONDS),
     ):
 
         def accepted() -> int:
             return sum(headset.check is Check.ACCEPTED for headset in fleet.headsets())
 
-        while accepted() < many:  # noqa: ASYNC110 - as none has sent a sample, nothing is told
+        while accepted() < many:  # noqa: ASYNC110 - none has sent a sample, so nothing reports it
             await asyncio.sleep(0.01)

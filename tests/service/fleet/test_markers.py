@@ -92,7 +92,7 @@ async def test_a_deap_recordings_ratings_come_dated_as_its_trials_first_sample(
     assert marker.headset == first.headset
 
 
-async def test_markers_of_any_kind_come_and_trouble_nobody(
+async def test_markers_of_any_kind_are_read_and_disturb_nothing(
     lsl_session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """1. Plain, rated and senseless ones. 2. A flood. 3. The stream dies and is back."""
@@ -126,7 +126,7 @@ async def test_markers_of_any_kind_come_and_trouble_nobody(
         most = MOST_A_SECOND * (2 + int(time.monotonic() - begun))
         assert 0 < len(markers(bus)) - before <= most
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-            while "markers left out" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+            while "markers left out" not in caplog.text:  # noqa: ASYNC110 - a log notifies nothing
                 await asyncio.sleep(0.02)
 
         del outlet

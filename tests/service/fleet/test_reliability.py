@@ -1,7 +1,7 @@
 """The README's table of faults: each row over a real outlet, through the daemon's own command.
 
 All rows run at once, in true time. A fault strikes 9 s after its headset began, when one window
-was valid, so that every test sees the change. How late something is told is this machine's matter
+was valid, so that every test sees the change. How late a report is depends on the machine
 and judged elsewhere, on clocks of the tests' own; here the stamps count, and windows that were late
 are `stale`, whatever else there is.
 """
@@ -55,7 +55,7 @@ FAULTS = readme_faults()
 
 @dataclass(slots=True)
 class Course:
-    """What subscribers were told of one headset."""
+    """What subscribers received about one headset."""
 
     predictions: list[Prediction] = field(default_factory=list)
     statuses: list[Headset] = field(default_factory=list)
@@ -129,20 +129,20 @@ def courses(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> dict[
         try:
             address = next_line(daemon).split()[1].replace("http", "ws")
             with headsets():
-                heard = asyncio.run(watch(f"{address}v1/stream?headset=*"))
+                received = asyncio.run(watch(f"{address}v1/stream?headset=*"))
         finally:
             daemon.terminate()
-    return {fault: heard[f"simulated-7-{number}"] for number, fault in enumerate(FAULTS)}
+    return {fault: received[f"simulated-7-{number}"] for number, fault in enumerate(FAULTS)}
 
 
 async def watch(url: str) -> dict[str, Course]:
     """Listen until all headsets have been here for long enough."""
-    heard: dict[str, Course] = {}
+    received: dict[str, Course] = {}
     killed = f"simulated-7-{FAULTS.index('kill')}"
 
     def over() -> bool:
-        gone = killed in heard and heard[killed].states()[-1:] == [State.LOST]
-        others = [course for name, course in heard.items() if name != killed]
+        gone = killed in received and received[killed].states()[-1:] == [State.LOST]
+        others = [course for name, course in received.items() if name != killed]
         return gone and len(others) == len(FAULTS) - 1 and all(each.over for each in others)
 
     async with websockets.connect(url) as socket, asyncio.timeout(LONGEST_WAIT_SECONDS):
@@ -151,11 +151,11 @@ async def watch(url: str) -> dict[str, Course]:
             kind = json.loads(text)["type"]
             if kind == "prediction":
                 prediction = Prediction.model_validate_json(text)
-                heard.setdefault(prediction.headset, Course()).predictions.append(prediction)
+                received.setdefault(prediction.headset, Course()).predictions.append(prediction)
             elif kind == "status":
                 headset = Status.model_validate_json(text).headset
-                heard.setdefault(headset.id, Course()).statuses.append(headset)
-    return heard
+                received.setdefault(headset.id, Course()).statuses.append(headset)
+    return received
 
 
 def assert_truthful(course: Course) -> None:
@@ -210,7 +210,9 @@ def freeze(course: Course) -> None:
 
 def swap_channels(course: Course) -> None:
     assert State.LOST in course.states()
-    assert course.last.changes == ("its channels come in another order and are matched by label",)
+    assert course.last.changes == (
+        "its channels are in a different order and are matched by label",
+    )
     assert reasons(course.after()) == {Reason.WARMING_UP}
     assert recovered(course)
 
@@ -290,7 +292,7 @@ def clock_jump(course: Course) -> None:
 
 
 def unix_time(course: Course) -> None:
-    assert "its stamps are Unix time" in course.last.detail
+    assert "its stamps are in Unix time" in course.last.detail
     assert reasons(course.prompt) == {Reason.WARMING_UP}
     assert of_now(course.predictions)
     assert recovered(course)

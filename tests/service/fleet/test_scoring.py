@@ -1,4 +1,4 @@
-"""What a round of the poller becomes, with real lines and a model that is watched."""
+"""What a round of the poller becomes, with real pipelines and a model that is watched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.model import FakeModel
 from eeg_emotion.eeg.layout import UnitSuspect
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.quality import QualityLimits
-from eeg_emotion.fleet.connection import Line
+from eeg_emotion.fleet.connection import ActiveStream
 from eeg_emotion.fleet.scoring import Listener, PollResult, ScoringRound
 from eeg_emotion.inference.model import Model
 from eeg_emotion.lsl.inlet import StreamDescription
@@ -46,7 +46,7 @@ class Watched(FakeModel):
         return super().predict(features)
 
 
-def make_line(model: Watched, identifier: str) -> Line:
+def make_stream(model: Watched, identifier: str) -> ActiveStream:
     settings = model.contract.path
     stream = StreamDescription(
         uid=identifier,
@@ -58,7 +58,7 @@ def make_line(model: Watched, identifier: str) -> Line:
         simulated=True,
         replay_speed=1.0,
     )
-    monitor = StreamPipeline(
+    pipeline = StreamPipeline(
         admission=Admission.of(stream, settings),
         settings=settings,
         normaliser=model.contract.training_normaliser,
@@ -67,7 +67,7 @@ def make_line(model: Watched, identifier: str) -> Line:
         utc_offset=lambda: 1e9,
         ahead=True,
     )
-    return Line(FakeInlet(stream, 0.25), monitor, PredictionSequence(identifier, "e"))
+    return ActiveStream(FakeInlet(stream, 0.25), pipeline, PredictionSequence(identifier, "e"))
 
 
 class Round:
@@ -76,21 +76,21 @@ class Round:
     def __init__(self, model: Watched, loop: asyncio.AbstractEventLoop, names: str) -> None:
         self.taken: list[list[PollResult]] = []
         self.threads: set[int] = set()
-        self.reading = ScoringRound(model, loop, self._take)
+        self.scoring = ScoringRound(model, loop, self._take)
         self.listeners: dict[str, Listener] = {}
         self._signals = {}
         for number, name in enumerate(names):
-            self.listeners[name] = self.reading.listen(name, make_line(model, name))
+            self.listeners[name] = self.scoring.listen(name, make_stream(model, name))
             run = SimulatedPerson(5, number).run(0, 128.0)
             self._signals[name] = run.next(SECONDS * 128, 0.5, -0.5)
         self._second = dict.fromkeys(names, 0)
 
-    def _take(self, heard: list[PollResult]) -> None:
+    def _take(self, results: list[PollResult]) -> None:
         self.threads.add(threading.get_ident())
-        self.taken.append(heard)
+        self.taken.append(results)
 
     async def read(self, names: str) -> list[PollResult]:
-        """Let each of them send its next second, in the poller's thread; return what was taken."""
+        """Send each headset's next second, in the poller's thread, and return the results."""
 
         def poll() -> None:
             for name in names:
@@ -99,7 +99,7 @@ class Round:
                 part = self._signals[name][:, start : start + 128]
                 stamps = np.arange(start, start + 128) / 128.0
                 self.listeners[name].samples(part, stamps)
-            self.reading.round_over()
+            self.scoring.round_over()
 
         before = len(self.taken)
         # What a thread asks the loop for comes before the thread's own end.
@@ -117,9 +117,9 @@ async def test_the_windows_of_a_round_are_shown_to_the_model_at_once(model: Watc
     together = Round(model, asyncio.get_running_loop(), "abc")
     rounds = [await together.read("abc") for _ in range(SECONDS)]
     assert model.asked == [3, 3, 3]  # windows 5 s long, the first three not settled
-    for heard in rounds:
-        assert [item.identifier for item in heard] == ["a", "b", "c"]
-        assert [item.samples for item in heard] == [128] * 3
+    for results in rounds:
+        assert [item.identifier for item in results] == ["a", "b", "c"]
+        assert [item.samples for item in results] == [128] * 3
     scores = set()
     for name in "abc":
         alone = Round(model, asyncio.get_running_loop(), "abc")
@@ -141,21 +141,21 @@ async def test_the_windows_of_a_round_are_shown_to_the_model_at_once(model: Watc
 
 
 async def test_a_window_is_dated_by_the_inlets_clock_offset(model: Watched) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "a")
+    polled = Round(model, asyncio.get_running_loop(), "a")
     for _ in range(5):
-        (heard,) = await reading.read("a")
-    assert heard.prediction is not None
-    assert heard.prediction.window.start == 1e9 + 0.25
+        (results,) = await polled.read("a")
+    assert results.prediction is not None
+    assert results.prediction.window.start == 1e9 + 0.25
 
 
 async def test_what_a_round_brought_is_taken_in_the_loops_thread_and_nothing_is_not(
     model: Watched,
 ) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "a")
-    await reading.read("")
-    assert reading.taken == []
-    await reading.read("a")
-    assert reading.threads == {threading.get_ident()}
+    polled = Round(model, asyncio.get_running_loop(), "a")
+    await polled.read("")
+    assert polled.taken == []
+    await polled.read("a")
+    assert polled.threads == {threading.get_ident()}
 
 
 @pytest.mark.parametrize(
@@ -168,24 +168,24 @@ async def test_what_a_round_brought_is_taken_in_the_loops_thread_and_nothing_is_
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_what_goes_wrong_in_one_line_is_told_of_it_alone(
+async def test_a_failure_in_one_pipeline_is_reported_for_its_headset_alone(
     model: Watched,
     error: Exception,
     field_name: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "abc")
+    polled = Round(model, asyncio.get_running_loop(), "abc")
     for _ in range(7):
-        await reading.read("abc")
-    failing = reading.listeners["b"].line.monitor
+        await polled.read("abc")
+    failing = polled.listeners["b"].active.pipeline
 
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(failing, "feed", fail)
     for _ in range(3):
-        a, b, c = await reading.read("abc")
+        a, b, c = await polled.read("abc")
         assert getattr(b, field_name) is error
         assert (b.prediction, b.lost) == (None, False)
         for other in (a, c):
@@ -197,72 +197,72 @@ async def test_what_goes_wrong_in_one_line_is_told_of_it_alone(
     assert failed == ({("line failed", "b")} if field_name == "error" else set())
 
 
-async def test_samples_that_never_came_and_windows_not_judged_are_told_once(
+async def test_missing_samples_and_superseded_windows_are_reported_once(
     model: Watched,
 ) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "ab")
-    await reading.read("ab")
-    reading._second["a"] += 2
-    a, b = await reading.read("ab")
+    polled = Round(model, asyncio.get_running_loop(), "ab")
+    await polled.read("ab")
+    polled._second["a"] += 2
+    a, b = await polled.read("ab")
     assert (a.missing, b.missing) == (256, 0)
-    (a,) = await reading.read("a")
+    (a,) = await polled.read("a")
     assert (a.samples, a.missing) == (128, 0)
     signal = np.random.default_rng(3).normal(0, 10, (32, 384))
     for begun in (2.0, 5.0):
-        reading.listeners["b"].samples(signal, begun + np.arange(384) / 128.0)
-        await asyncio.to_thread(reading.reading.round_over)
-    first, second = (heard for (heard,) in reading.taken[-2:])
+        polled.listeners["b"].samples(signal, begun + np.arange(384) / 128.0)
+        await asyncio.to_thread(polled.scoring.round_over)
+    first, second = (results for (results,) in polled.taken[-2:])
     # The second chunk completes windows at 6, 7 and 8 s, of which the last is judged.
     assert (first.superseded, second.superseded, second.missing) == (0, 2, 0)
 
 
-async def test_where_the_model_fails_the_windows_of_that_round_are_told_and_the_next_go_on(
+async def test_if_the_model_fails_the_windows_of_that_round_are_reported_and_the_next_continue(
     model: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "abc")
+    polled = Round(model, asyncio.get_running_loop(), "abc")
     for _ in range(7):
-        await reading.read("abc")
+        await polled.read("abc")
     model.failing = True
-    a, b = await reading.read("ab")
+    a, b = await polled.read("ab")
     assert [str(item.error) for item in (a, b)] == ["a defect"] * 2
     assert a.prediction is b.prediction is None
     assert [event_of(r)["event"] for r in caplog.records] == ["model failed over a round"]
     # One whose samples completed no window has nothing to do with it.
-    reading.listeners["c"].samples(np.zeros((32, 1)), np.array([7.0]))
-    await asyncio.to_thread(reading.reading.round_over)
-    assert reading.taken[-1][0].error is None
+    polled.listeners["c"].samples(np.zeros((32, 1)), np.array([7.0]))
+    await asyncio.to_thread(polled.scoring.round_over)
+    assert polled.taken[-1][0].error is None
     model.failing = False
-    a, b = await reading.read("ab")
+    a, b = await polled.read("ab")
     assert a.prediction is not None
     assert b.prediction is not None
-    # Numbers are used for what is told only.
+    # Numbers are used only for what is published.
     assert (a.prediction.seq, b.prediction.seq) == (3, 3)
 
 
 async def test_where_the_model_fails_over_windows_together_each_is_scored_alone(
     model: Watched,
 ) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "ab")
+    polled = Round(model, asyncio.get_running_loop(), "ab")
     for _ in range(7):
-        await reading.read("ab")
+        await polled.read("ab")
     model.failing_together = True
-    told = await reading.read("ab")
-    assert [item.error for item in told] == [None, None]
-    assert all(item.prediction is not None for item in told)
+    reported = await polled.read("ab")
+    assert [item.error for item in reported] == [None, None]
+    assert all(item.prediction is not None for item in reported)
     assert model.asked[-3:] == [2, 1, 1]
 
 
-async def test_a_loss_is_told_after_what_came_before_it(model: Watched) -> None:
-    reading = Round(model, asyncio.get_running_loop(), "ab")
-    listener = reading.listeners["a"]
+async def test_a_loss_is_reported_after_what_came_before_it(model: Watched) -> None:
+    polled = Round(model, asyncio.get_running_loop(), "ab")
+    listener = polled.listeners["a"]
 
     def poll() -> None:
         listener.samples(np.zeros((32, 8)), np.arange(8) / 128.0)
-        reading.listeners["b"].lost()
+        polled.listeners["b"].lost()
         listener.lost()
-        reading.reading.round_over()
+        polled.scoring.round_over()
 
     await asyncio.to_thread(poll)
-    told = [(item.identifier, item.samples, item.lost) for item in reading.taken[0]]
-    assert told == [("a", 8, False), ("b", 0, True), ("a", 0, True)]
-    assert reading.taken[0][0].line is listener.line
+    reported = [(item.identifier, item.samples, item.lost) for item in polled.taken[0]]
+    assert reported == [("a", 8, False), ("b", 0, True), ("a", 0, True)]
+    assert polled.taken[0][0].active is listener.active

@@ -47,6 +47,6 @@ def test_the_ends_of_the_band_are_in_it() -> None:
     ]  # fmt: skip
 
 
-def test_a_band_of_equal_ends_holds_nothing_and_the_widest_holds_everything() -> None:
+def test_a_band_of_equal_ends_contains_nothing_and_the_widest_contains_everything() -> None:
     assert not is_unsure([0.0, 0.5, 1.0], (0.5, 0.5)).any()
     assert is_unsure([0.0, 1e-300, 0.5, 1.0], (0.0, 1.0)).all()

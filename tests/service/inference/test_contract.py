@@ -117,7 +117,7 @@ def test_all_that_the_signal_path_needs_is_written_out() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "contract", '{"name": }', "{'name': 1}"])
 def test_text_that_is_no_json_is_refused(text: str) -> None:
-    with pytest.raises(ContractError, match="contract is no JSON"):
+    with pytest.raises(ContractError, match="contract is not JSON"):
         parse_contract(text)
 
 
@@ -145,7 +145,7 @@ def test_a_contract_of_the_first_release_is_refused_with_the_remedy_and_not_by_i
     message = refused(as_of_schema_1)
     assert message == (
         "found a contract of schema version 1, expected 3; export the model with the trainer of "
-        "this release, or run the service it was made for"
+        "this release, or run the service of its release"
     )
 
 
@@ -163,7 +163,7 @@ def test_a_missing_field_is_refused_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(PathSettings.__dataclass_fields__))
-def test_a_missing_setting_of_the_signal_path_is_refused_and_not_filled_in(name: str) -> None:
+def test_a_missing_setting_of_the_signal_path_is_refused_and_gets_no_default(name: str) -> None:
     assert f"path.{name}" in refused(lambda fields: fields["path"].pop(name))
 
 
@@ -197,9 +197,9 @@ def test_a_missing_part_of_a_bin_is_refused_by_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("place", "name", "value", "said"),
     [
-        (1, "windows", 959, "found bins of reliability with 1919 windows, expected the 1920"),
-        (1, "low", 0.3, "found bins of reliability that overlap or fall"),
-        (0, "low", 0.5, "found bins of reliability that overlap or fall"),
+        (1, "windows", 959, "found reliability bins with 1919 windows, expected the 1920"),
+        (1, "low", 0.3, "found reliability bins that overlap or fall"),
+        (0, "low", 0.5, "found reliability bins that overlap or fall"),
         (0, "windows", 0, "greater than 0"),
         (0, "predicted", 1.1, "less than or equal to 1"),
     ],
@@ -310,7 +310,7 @@ def test_targets_are_named_once_and_there_is_one(names: list[str]) -> None:
     message = refused(
         lambda fields: fields.update(targets=[fields["targets"][0] | {"name": n} for n in names])
     )
-    assert f"found targets {names}, expected each once and at least one" in message
+    assert f"found targets {names}, expected at least one, and each only once" in message
 
 
 @pytest.mark.parametrize("name", ["joy", "mental_workload", "d2"])
@@ -374,7 +374,7 @@ def test_a_calibration_that_cannot_be_is_refused_by_name(
     assert f"targets.0.calibration.{place}: " in message
 
 
-def test_a_calibration_is_told_with_what_it_was_chosen_on() -> None:
+def test_a_calibration_is_reported_with_what_it_was_chosen_on() -> None:
     assert CALIBRATION.describe() == (
         "temperature 1.25; calibration error 0.090 before and 0.040 after, on 960 windows of 2 "
         "validation people; unsure from 0.40 to 0.60"
@@ -400,7 +400,7 @@ def test_one_persons_normaliser_is_refused(path: PathSettings) -> None:
     message = refused(
         lambda fields: fields["normaliser"].update(kind="rest-baseline"), contract(path)
     )
-    assert "found one person's normaliser, expected statistics of many" in message
+    assert "found one person's normaliser, expected one of the training people" in message
 
 
 def test_more_rest_at_least_than_at_most_is_refused() -> None:
@@ -408,7 +408,7 @@ def test_more_rest_at_least_than_at_most_is_refused() -> None:
         lambda fields: fields["normaliser"].update(least_seconds=61),
         contract(normaliser=RestBaseline()),
     )
-    assert "found at least 61 s of rest and at most 60 s" in message
+    assert "found a minimum of 61 s of rest and a maximum of 60 s" in message
 
 
 @pytest.mark.parametrize("name", ["least_seconds", "most_seconds"])
@@ -436,10 +436,10 @@ def test_a_reference_of_another_representation_is_refused_before_a_headset_comes
     message = refused(
         lambda fields: fields["normaliser"].update(reference=reference), contract(TANGENT)
     )
-    assert "the normaliser's reference is not of this representation" in message
+    assert "the normaliser's reference does not fit this representation" in message
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     def spoil(fields: Fields) -> None:
         del fields["name"]
         fields["trained_on"]["people"] = 0
@@ -449,8 +449,8 @@ def test_all_problems_are_told_at_once() -> None:
     assert "trained_on.people" in message
 
 
-def test_a_result_is_never_told_without_its_protocol() -> None:
-    told = contract().held_out[0].describe()
+def test_a_result_is_never_reported_without_its_protocol() -> None:
+    reported = contract().held_out[0].describe()
     for part in (
         "balanced accuracy 0.720 (95 % 0.610-0.830) over 160 trials",
         "0.700 over",
@@ -459,7 +459,7 @@ def test_a_result_is_never_told_without_its_protocol() -> None:
         "people held out",
         "4 people",
     ):
-        assert part in told
+        assert part in reported
 
 
 def test_a_refusal_is_an_error_of_this_project() -> None:

@@ -57,7 +57,7 @@ def small_graph(
     gain: float = 1.0,
     temperature: float | None = None,
 ) -> bytes:
-    """A graph that agrees with the demo model's contract, but for what is asked for."""
+    """A graph that agrees with the demo model's contract, except for what is asked for."""
     fields = contract_fields()
     if temperature is not None:
         for target in fields["targets"]:
@@ -135,13 +135,13 @@ def test_each_target_gets_a_probability_for_each_window(demo: Model) -> None:
         assert len(set(chances.tolist())) == 7  # it looks at the window
 
 
-def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_told() -> None:
+def test_the_two_classes_probabilities_sum_to_one_and_the_second_is_returned() -> None:
     plain = opened(small_graph(temperature=1.0))
-    told = plain.predict(features(5))
+    reported = plain.predict(features(5))
     for name, chances in graph_outputs(plain, 5).items():
         np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-6)
         # To rounding: the graph's two sum to 1 in single precision only.
-        np.testing.assert_allclose(told[name], chances[:, 1], atol=1e-7)
+        np.testing.assert_allclose(reported[name], chances[:, 1], atol=1e-7)
     assert {target.classes for target in plain.contract.targets} == {("low", "high")}
 
 
@@ -155,10 +155,10 @@ def test_the_log_odds_are_divided_by_the_temperature_and_nothing_else(temperatur
             target["calibration"]["temperature"] = temperature
 
     model = opened(with_contract(cool))
-    told = model.predict(features(50))
+    reported = model.predict(features(50))
     for name, chances in graph_outputs(model, 50).items():
         high = chances[:, 1].astype(np.float64)
-        np.testing.assert_allclose(told[name], expit(logit(high) / temperature), rtol=1e-9)
+        np.testing.assert_allclose(reported[name], expit(logit(high) / temperature), rtol=1e-9)
 
 
 def test_each_target_has_the_temperature_that_it_states() -> None:
@@ -166,28 +166,28 @@ def test_each_target_has_the_temperature_that_it_states() -> None:
         with_contract(lambda fields: fields["targets"][1]["calibration"].update(temperature=1e6))
     )
     first, second = (target.name for target in model.contract.targets)
-    told, demos = model.predict(features(9)), load_model(DEMO).predict(features(9))
-    np.testing.assert_array_equal(told[first], demos[first])
-    np.testing.assert_allclose(told[second], 0.5, atol=1e-4)
+    reported, demos = model.predict(features(9)), load_model(DEMO).predict(features(9))
+    np.testing.assert_array_equal(reported[first], demos[first])
+    np.testing.assert_allclose(reported[second], 0.5, atol=1e-4)
 
 
 def test_a_very_sure_graph_is_as_sure_as_single_precision_can_tell() -> None:
     model = opened(small_graph(gain=40.0, temperature=10.0))
-    told = model.predict(features(50))
+    reported = model.predict(features(50))
     for name, chances in graph_outputs(model, 50).items():
         assert chances.min() < 1e-9
-        np.testing.assert_allclose(told[name].min(), expit(logit(1e-7) / 10.0), rtol=1e-6)
+        np.testing.assert_allclose(reported[name].min(), expit(logit(1e-7) / 10.0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0, 20.0])
 def test_probabilities_of_exactly_0_and_1_stay_finite_and_on_their_side(temperature: float) -> None:
     model = opened(small_graph(gain=1e6, temperature=temperature))
-    told = model.predict(features(20))
+    reported = model.predict(features(20))
     for name, chances in graph_outputs(model, 20).items():
         assert set(chances.ravel().tolist()) == {0.0, 1.0}
-        assert np.isfinite(told[name]).all()
-        assert ((told[name] >= 0.0) & (told[name] <= 1.0)).all()
-        np.testing.assert_array_equal(told[name] > 0.5, chances[:, 1] == 1.0)
+        assert np.isfinite(reported[name]).all()
+        assert ((reported[name] >= 0.0) & (reported[name] <= 1.0)).all()
+        np.testing.assert_array_equal(reported[name] > 0.5, chances[:, 1] == 1.0)
 
 
 def test_the_same_window_always_gives_the_same(demo: Model) -> None:
@@ -206,7 +206,7 @@ def test_a_batch_gives_what_its_windows_give_singly(demo: Model) -> None:
             assert chance[0] == pytest.approx(batch[name][number], abs=1e-6)
 
 
-def test_outputs_are_told_under_their_own_names() -> None:
+def test_outputs_are_returned_under_their_own_names() -> None:
     data = small_graph(outputs=("valence", "arousal"), temperature=1.0)
     swapped = opened(data)
     assert set(swapped.predict(features(1))) == {"arousal", "valence"}
@@ -290,12 +290,12 @@ def test_the_remedy_in_the_message_works(copied: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no graph at all", b"\x89PNG\r\n", b"\0" * 100])
 def test_bytes_that_are_no_onnx_are_refused(data: bytes) -> None:
-    with pytest.raises(ModelError, match="no ONNX graph that ONNX Runtime can run"):
+    with pytest.raises(ModelError, match="not an ONNX graph that ONNX Runtime can run"):
         opened(data)
 
 
 def test_a_file_that_was_cut_short_is_refused() -> None:
-    with pytest.raises(ModelError, match="no ONNX graph"):
+    with pytest.raises(ModelError, match="not an ONNX graph"):
         opened(DEMO.read_bytes()[:5000])
 
 
@@ -309,7 +309,7 @@ def test_a_file_without_a_contract_is_refused_with_the_remedy() -> None:
 
 
 def test_a_broken_contract_is_refused() -> None:
-    assert "no JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
+    assert "not JSON" in refused(with_metadata(METADATA_KEY, "{broken"))
     assert "schema version 9, expected 3" in refused(
         with_contract(lambda fields: fields.update(schema_version=9))
     )

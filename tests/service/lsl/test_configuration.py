@@ -47,12 +47,12 @@ def test_a_configuration_that_liblsl_did_not_take_is_refused() -> None:
         "from eeg_emotion.lsl.configuration import configure\nconfigure(session_id='mine')\n"
     )
     assert result.returncode == 1
-    assert "expected 'mine': it did not take the configuration" in result.stderr
+    assert "expected 'mine': it ignored the configuration" in result.stderr
 
 
 def test_a_second_configuration_in_one_process_is_refused(lsl_session: str) -> None:
     configure(session_id=lsl_session)
-    with pytest.raises(LslError, match="already configured otherwise"):
+    with pytest.raises(LslError, match="already configured differently"):
         configure(session_id="another")
 
 

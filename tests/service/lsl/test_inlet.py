@@ -201,19 +201,19 @@ def test_the_id_is_a_slug_safe_in_urls(name: str, source_id: str, expected: str)
     assert set(headset_id(info)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-def test_fewer_samples_than_are_worth_it_stay_for_a_while(lsl_session: str) -> None:
+def test_fewer_samples_than_the_minimum_stay_for_a_while(lsl_session: str) -> None:
     name = f"waiting-{os.getpid()}"
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "EEG", 2, 128.0, "float32", name))
     inlet = HeadsetInlet(resolve(name))
 
     def send(count: int) -> None:
         outlet.push_chunk(np.zeros((count, 2), dtype=np.float32))
-        while inlet._inlet.samples_available() < count:  # no other way tells without a pull
+        while inlet._inlet.samples_available() < count:  # nothing else shows it without a pull
             time.sleep(0.001)
 
     send(5)
     counts = [inlet.pull(6)[0].shape[1] for _ in range(32)]
-    # Now and then it is pulled all the same, since only that tells of a closed connection.
+    # Now and then it is pulled anyway, since only that detects a closed connection.
     assert counts[0] == 0
     assert sorted(counts)[-2:] == [0, 5]
     send(6)

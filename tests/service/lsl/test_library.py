@@ -85,7 +85,7 @@ def test_it_is_told_how_the_library_was_found(tmp_path: Path) -> None:
     assert (folder["found_by"], folder["notes"]) == (
         "bundled with pylsl",
         [
-            f"PYLSL_LIB is {str(tmp_path)!r}, which is a folder: pylsl skips it without a word. "
+            f"PYLSL_LIB is {str(tmp_path)!r}, which is a folder: pylsl silently skips it. "
             "Name the library's file, or unset it"
         ],
     )
@@ -103,7 +103,9 @@ def test_a_library_that_the_system_was_asked_for_is_named_by_its_whole_path(
     assert (found["found_by"], found["path"]) == ("in the system", str(tmp_path / "liblsl.so"))
 
 
-def test_a_missing_library_is_told_with_the_remedy_for_this_machine(without_library: Path) -> None:
+def test_a_missing_library_is_reported_with_the_remedy_for_this_machine(
+    without_library: Path,
+) -> None:
     if ctypes.util.find_library("lsl"):
         pytest.skip("this system has a liblsl of its own")
     error = refused(PYTHONPATH=without_library)
@@ -126,7 +128,7 @@ def test_a_file_that_is_no_liblsl_is_told(tmp_path: Path, what: str) -> None:
         file = next(Path(line[line.index("/") :]) for line in lines if "libc.so" in line)
     error = refused(PYLSL_LIB=file)
     assert "found no liblsl that can be loaded (" in error
-    assert f"PYLSL_LIB names {str(file)!r}, so nothing else is tried: unset it" in error
+    assert f"PYLSL_LIB names {str(file)!r}, so pylsl tries nothing else: unset it" in error
 
 
 def test_this_machine_is_described() -> None:
@@ -139,16 +141,16 @@ def test_this_machine_is_described() -> None:
 @pytest.mark.parametrize(
     ("machine", "words"),
     [
-        (Machine("Linux", "x86_64", (2, 36)), "pylsl's wheel for it holds one"),
-        (Machine("Linux", "x86_64", (2, 35)), "pylsl's wheel for it holds one"),
-        (Machine("Linux", "x86_64", (2, 34)), "holds none: install conda-forge's liblsl"),
+        (Machine("Linux", "x86_64", (2, 36)), "pylsl's wheel for it includes one"),
+        (Machine("Linux", "x86_64", (2, 35)), "pylsl's wheel for it includes one"),
+        (Machine("Linux", "x86_64", (2, 34)), "includes none: install conda-forge's liblsl"),
         (Machine("Linux", "x86_64", (2, 28)), "mne_lsl/lsl/lib/liblsl.so.1.17.7"),
         (Machine("Linux", "x86_64", (2, 27)), "build liblsl 1.17.7 or newer"),
         (Machine("Linux", "aarch64", (2, 36)), "mne_lsl/lsl/lib/liblsl.so.1.17.7"),
         (Machine("Linux", "armv7l", (2, 36)), "build liblsl 1.17.7 or newer"),
         (Machine("Linux", "x86_64", None), "build liblsl 1.17.7 or newer"),
-        (Machine("Darwin", "arm64", None), "on macOS, which was not tried"),
-        (Machine("Windows", "AMD64", None), "on Windows, which was not tried"),
+        (Machine("Darwin", "arm64", None), "on macOS, which we have not tested"),
+        (Machine("Windows", "AMD64", None), "on Windows, which we have not tested"),
     ],
 )
 def test_each_platform_has_its_remedy(machine: Machine, words: str) -> None:

@@ -50,7 +50,7 @@ def said(**content: Any) -> bytes:
         (said(text="t", ratings={**RATED, "arousal": float("nan")}), MarkerContent("t", None)),
         (said(text="t", ratings={**RATED, "arousal": float("inf")}), MarkerContent("t", None)),
         (said(text="t", ratings=[7.0, 2.5]), MarkerContent("t", None)),
-        # What nobody can read, or what would break a line, is left out.
+        # What is unreadable, or would break a line, is left out.
         (b"a\x00b\x1b[31m\tc\r\nd", MarkerContent("ab[31m c d", None)),
         (b"\xff\xfe", MarkerContent("\ufffd\ufffd", None)),
         (b'{"text": "\\ud800x"}', MarkerContent("x", None)),
@@ -149,7 +149,7 @@ def test_what_is_beyond_what_is_asked_for_is_dropped_and_counted(lsl_session: st
     inlet.close()
 
 
-def test_an_end_of_the_source_is_told(lsl_session: str) -> None:
+def test_the_end_of_the_source_is_reported(lsl_session: str) -> None:
     outlet = Outlet()
     inlet = MarkerInlet(outlet.found())
     outlet.wait()

@@ -32,7 +32,7 @@ def utc_offset() -> float:
 
 @pytest.fixture
 def headset() -> str:
-    """Return an id of its own to each test: outlets of the one before are in sight for a while."""
+    """Return a new id for each test: outlets of the previous one stay visible for a while."""
     return f"h-{uuid.uuid4().hex[:8]}"
 
 
@@ -187,7 +187,7 @@ async def test_a_headset_that_returns_in_a_new_epoch_keeps_its_outlet(
 async def test_the_service_never_takes_one_for_a_headset(
     service: Service, headset: str, outlets: asyncio.Task[None], prediction: Predicted
 ) -> None:
-    """Result: while an EEG stream beside it comes in sight and for some looks more, it is not."""
+    """Discovery finds an EEG stream next to it, but not the outlet, even some looks later."""
     service.bus.publish(prediction(headset))
     assert await resolve(headset)
     eeg = pylsl.StreamOutlet(
@@ -200,7 +200,7 @@ async def test_the_service_never_takes_one_for_a_headset(
             await asyncio.sleep(0.2)
             looks.append({info.source_id() for info in discovery.visible()})
     assert f"{headset}-emotion" not in set().union(*looks)
-    assert eeg is not None  # in sight until here
+    assert eeg is not None  # visible until here
 
 
 async def until_closed(reader: Reader) -> None:

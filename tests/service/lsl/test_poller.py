@@ -22,7 +22,7 @@ class FakeInlet:
     refreshed: int = 0
     pulled: int = 0
 
-    def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         self.pulled += 1
         count = self.chunks.pop(0) if self.chunks else 0
         if count is None:
@@ -35,13 +35,13 @@ class FakeInlet:
 
 @dataclass
 class FakeListener:
-    heard: list[int] = field(default_factory=list)
+    received: list[int] = field(default_factory=list)
     losses: int = 0
-    worth: int = 1
+    min_samples: int = 1
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         assert samples.shape == (2, len(stamps))
-        self.heard.append(len(stamps))
+        self.received.append(len(stamps))
 
     def lost(self) -> None:
         self.losses += 1
@@ -84,10 +84,10 @@ def test_what_arrives_is_handed_over_and_nothing_is_not(poller: Poller, clock: C
     listener = FakeListener()
     poller.add("a", FakeInlet([3, 0, 5]), listener)
     poller.run(clock.after(4))
-    assert listener.heard == [3, 5]
+    assert listener.received == [3, 5]
 
 
-def test_a_lost_inlet_is_told_once_and_left_alone_while_the_others_go_on(
+def test_a_lost_inlet_is_reported_once_and_not_read_while_the_others_continue(
     poller: Poller, clock: Clock
 ) -> None:
     gone, other = FakeListener(), FakeListener()
@@ -95,10 +95,10 @@ def test_a_lost_inlet_is_told_once_and_left_alone_while_the_others_go_on(
     poller.add("gone", lost, gone)
     poller.add("other", FakeInlet([1, 2, 3]), other)
     poller.run(clock.after(3))
-    assert gone.heard == [1]
+    assert gone.received == [1]
     assert gone.losses == 1
     assert lost.pulled == 2
-    assert other.heard == [1, 2, 3]
+    assert other.received == [1, 2, 3]
 
 
 def test_a_removed_inlet_is_read_no_more(poller: Poller, clock: Clock) -> None:
@@ -146,30 +146,30 @@ def test_inlets_that_came_at_different_times_are_refreshed_at_different_times(
     assert (steps > 0.9).all()
 
 
-def test_the_end_of_a_round_is_told_after_all_of_its_samples(clock: Clock) -> None:
-    told: list[str] = []
+def test_the_end_of_a_round_is_reported_after_all_of_its_samples(clock: Clock) -> None:
+    reported: list[str] = []
 
     @dataclass
     class StatusPublisher(FakeListener):
         name: str = ""
 
         def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-            told.append(self.name)
+            reported.append(self.name)
 
-    poller = Poller(lambda: told.append("over"), clock)
+    poller = Poller(lambda: reported.append("over"), clock)
     poller.add("a", FakeInlet([1, 0, 1]), StatusPublisher(name="a"))
     poller.add("b", FakeInlet([1, 1, 0]), StatusPublisher(name="b"))
     poller.run(clock.after(3))
-    assert told == ["a", "b", "over", "b", "over", "a", "over"]
+    assert reported == ["a", "b", "over", "b", "over", "a", "over"]
 
 
 @pytest.mark.parametrize("at_fault", ["inlet", "listener"])
-def test_whatever_goes_wrong_with_one_the_others_go_on(
+def test_whatever_goes_wrong_with_one_the_others_continue(
     poller: Poller, clock: Clock, at_fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class BrokenInlet(FakeInlet):
-        def pull(self, worth: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-            super().pull(worth)
+        def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+            super().pull(min_samples)
             raise RuntimeError("an error of liblsl's")
 
     class BrokenListener(FakeListener):
@@ -182,7 +182,7 @@ def test_whatever_goes_wrong_with_one_the_others_go_on(
     poller.add("broken", inlet, broken)
     poller.add("other", FakeInlet([1, 2, 3]), other)
     poller.run(clock.after(3))
-    assert other.heard == [1, 2, 3]
+    assert other.received == [1, 2, 3]
     assert (inlet.pulled, broken.losses) == (1, 1)
     assert [(event_of(r)["event"], event_of(r)["stream"]) for r in caplog.records] == [
         ("stream cannot be read", "broken")

@@ -102,7 +102,7 @@ def test_every_name_has_its_type_a_help_and_known_labels(
     metrics.closed("slow")
     metrics.delivered_to("mqtt", "delivered")
     assert not any(name.startswith("emotion_broker") for name in families(metrics))
-    metrics.watch_broker(lambda: Traffic(True, sent=1, heard=2, dropped=3, holes=4, ingests=5))
+    metrics.watch_broker(lambda: Traffic(True, sent=1, received=2, dropped=3, holes=4, ingests=5))
     assert value(metrics, "emotion_broker_connected") == 1
     assert value(metrics, "emotion_broker_messages_dropped_total") == 3
     assert value(metrics, "emotion_broker_ingests") == 5
@@ -131,8 +131,8 @@ def test_the_reference_lists_each_with_its_type_and_labels(metrics: Metrics) -> 
 def test_what_headsets_bring_is_counted(
     metrics: Metrics, prediction: Callable[..., Prediction]
 ) -> None:
-    metrics.heard(samples=640, missing=0, superseded=0)
-    metrics.heard(samples=60, missing=100, superseded=2)
+    metrics.on_samples(samples=640, missing=0, superseded=0)
+    metrics.on_samples(samples=60, missing=100, superseded=2)
     metrics.observe(prediction())
     metrics.observe(prediction(valid=False, reasons=(Reason.GAP, Reason.POOR_CONTACT)))
     metrics.show({State.LIVE: 2, State.STALE: 1})
@@ -188,13 +188,13 @@ async def test_fifty_headsets_and_their_subscribers_make_no_series_of_their_own(
 ) -> None:
     """1. One headset and one subscriber. 2. Fifty of each, over real connections. Result: the same.
 
-    Counted through the running service, so that whoever puts an id into a label is found out.
+    Counted through the running service, so that an id in a label is found.
     """
 
     def take(number: int) -> None:
         name = f"secret-{number}"
         service.bus.publish(Status(headset=service.headsets.add(name)))
-        service.metrics.heard(samples=8, missing=1, superseded=1)
+        service.metrics.on_samples(samples=8, missing=1, superseded=1)
         service.metrics.observe(prediction(name))
         service.bus.publish(prediction(name))
 
@@ -241,7 +241,7 @@ async def test_open_connections_are_counted_by_transport(address: str, service: 
             await anext(source.aiter_sse())
             assert connected() == (2, 1)
         await service.bus.until_subscribers(0)
-        while connected() != (0, 0):  # noqa: ASYNC110 - nobody is told of the end
+        while connected() != (0, 0):  # noqa: ASYNC110 - nothing reports the end
             await asyncio.sleep(0.01)
         # An ordinary request is no subscriber, nor is one that was refused.
         service.subscribers.draining = True
@@ -266,7 +266,7 @@ async def test_the_time_to_the_socket_is_measured_from_the_windows_end(
     taken = value(service.metrics, "emotion_end_to_end_latency_seconds_sum")
     assert taken is not None
     assert 2 <= taken < 3
-    assert service.metrics.lately.latency(50) == pytest.approx(taken)
+    assert service.metrics.recent.latency(50) == pytest.approx(taken)
 
 
 @pytest.mark.needs("promtool")
@@ -290,40 +290,40 @@ def test_promtool_finds_nothing_to_object_to(
 
 
 def test_the_deficit_is_that_of_the_last_minute(clock: Clock) -> None:
-    lately = RollingStats(clock)
-    assert (lately.deficit, lately.deficit.share) == (Deficit(0, 0), 0.0)
-    lately.heard(100, 100)
+    recent = RollingStats(clock)
+    assert (recent.deficit, recent.deficit.share) == (Deficit(0, 0), 0.0)
+    recent.on_samples(100, 100)
     clock.now += 0.25
-    lately.heard(28, 0)
-    assert lately.deficit == Deficit(128, 100)
+    recent.on_samples(28, 0)
+    assert recent.deficit == Deficit(128, 100)
     clock.now += 30
-    lately.heard(1152, 28)
-    assert lately.deficit == Deficit(1280, 128)
-    assert lately.deficit.share == pytest.approx(1 / 11)
+    recent.on_samples(1152, 28)
+    assert recent.deficit == Deficit(1280, 128)
+    assert recent.deficit.share == pytest.approx(1 / 11)
     clock.now += 31  # the first is older than a minute, and nothing came since
-    assert lately.deficit == Deficit(1152, 28)
+    assert recent.deficit == Deficit(1152, 28)
     clock.now += 30
-    assert lately.deficit == Deficit(0, 0)
+    assert recent.deficit == Deficit(0, 0)
 
 
 def test_what_is_kept_of_the_past_does_not_grow(clock: Clock) -> None:
-    lately = RollingStats(clock)
+    recent = RollingStats(clock)
     for _ in range(20_000):
         clock.now += 0.25
-        lately.heard(32, 0)
-        lately.delivered(0.1)
+        recent.on_samples(32, 0)
+        recent.delivered(0.1)
     # Whole seconds are kept, and the newest has just begun.
-    assert lately.deficit == Deficit((59 * 4 + 1) * 32, 0)
-    assert len(lately._samples) <= 61
-    assert len(lately._latencies) <= 4096
+    assert recent.deficit == Deficit((59 * 4 + 1) * 32, 0)
+    assert len(recent._samples) <= 61
+    assert len(recent._latencies) <= 4096
 
 
 def test_percentiles_are_those_of_the_last_minute(clock: Clock) -> None:
-    lately = RollingStats(clock)
-    assert lately.latency(50) is None
-    lately.delivered(9.0)
+    recent = RollingStats(clock)
+    assert recent.latency(50) is None
+    recent.delivered(9.0)
     clock.now += 61
     for hundredths in range(101):
-        lately.delivered(hundredths / 100)
-    assert lately.latency(50) == pytest.approx(0.5)
-    assert lately.latency(99) == pytest.approx(0.99)
+        recent.delivered(hundredths / 100)
+    assert recent.latency(50) == pytest.approx(0.5)
+    assert recent.latency(99) == pytest.approx(0.99)

@@ -271,7 +271,7 @@ def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
     stated = list(run_of(recording_of(brain()[:, 512:])).predictions())
     run = run_of(recording_of(brain() * factor, units=("",) * len(DEAP32)))
     judged = list(run.predictions())
-    assert "judged by its amplitude" in run.describe_layout()
+    assert "inferred from its amplitude" in run.describe_layout()
     assert judged[0].window.start == 4.0
     assert len(judged) == len(stated)
     for mine, theirs in zip(judged, stated, strict=True):

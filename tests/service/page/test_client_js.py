@@ -224,7 +224,7 @@ async def test_it_says_no_more_at_once_than_the_service_allows(fake: Page) -> No
     assert len(times) > 20
     clock = iter([times[0], *times])
     bucket = TokenBucket(5.0, 20, lambda: next(clock))
-    assert all(bucket.take() for _ in times)
+    assert all(bucket.acquire() for _ in times)
 
 
 async def test_it_acknowledges_every_message_of_whatever_kind(fake: Page) -> None:

@@ -77,10 +77,10 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 
 @pytest.fixture(autouse=True)
-def headset(service: Service, fake_monitor: Any) -> Any:
-    """Put the headset `h1` there, live, and return its monitor."""
-    service.headsets.add("h1", monitor=fake_monitor)
-    return fake_monitor
+def headset(service: Service, fake_pipeline: Any) -> Any:
+    """Put the headset `h1` there, live, and return its pipeline."""
+    service.headsets.add("h1", pipeline=fake_pipeline)
+    return fake_pipeline
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Ca
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])
-        service.baselines.heard("h1", None)
+        service.baselines.on_samples("h1", None)
 
     return come
 
@@ -176,7 +176,7 @@ async def test_a_person_is_led_from_the_instruction_to_what_it_changed(
     cells = '[...card.querySelectorAll("td")].map((cell) => cell.textContent)'
     assert await guide.value(cells) == ["–"] * 4
     after = prediction(seq=4, window={"start": 2e9, "end": 2e9 + 5})
-    service.baselines.heard("h1", after)
+    service.baselines.on_samples("h1", after)
     await guide.until(f'{cells}[1] !== "–"')
     found = await guide.value(cells)
     scores = (after.arousal, after.valence)

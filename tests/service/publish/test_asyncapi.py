@@ -163,22 +163,24 @@ def test_every_example_is_of_its_schema_and_of_no_other(document: dict[str, Any]
 
 def test_examples_are_what_the_service_sends_and_understands(document: dict[str, Any]) -> None:
     sent = Draft202012Validator(server_schema())
-    heard = Draft202012Validator(client_schema())
+    received = Draft202012Validator(client_schema())
     for message in MESSAGES:
         sent.validate(json.loads(message.encode()))
     for name in _typed(Request):
         for example in document["components"]["messages"][name]["examples"]:
-            heard.validate(example["payload"])
+            received.validate(example["payload"])
             REQUESTS.validate_json(json.dumps(example["payload"]))
 
 
 def test_a_message_states_all_its_fields_and_may_get_more() -> None:
     check = Draft202012Validator(server_schema())
     for message in MESSAGES:
-        told = json.loads(message.encode())
-        assert check.is_valid({**told, "of_a_later_service": 1})
-        for field in told:
-            assert not check.is_valid({key: told[key] for key in told if key != field}), field
+        reported = json.loads(message.encode())
+        assert check.is_valid({**reported, "of_a_later_service": 1})
+        for field in reported:
+            assert not check.is_valid({key: reported[key] for key in reported if key != field}), (
+                field
+            )
 
 
 def test_a_request_may_have_no_unknown_field() -> None:

@@ -161,8 +161,8 @@ def test_who_resumes_gets_exactly_the_missed_before_the_state(bus: Bus, join: Jo
     bus.publish(status("a"))
     some(bus, 5)
     outbox = join()
-    told = bus.subscribe(outbox, ["a"], {"a": Position("e0", 2)})
-    assert told == [("a", Recovery(True, 2))]
+    reported = bus.subscribe(outbox, ["a"], {"a": Position("e0", 2)})
+    assert reported == [("a", Recovery(True, 2))]
     assert brief(outbox.take()) == ["prediction a 3", "prediction a 4", "status a"]
 
 
@@ -173,7 +173,7 @@ def test_who_missed_nothing_is_not_given_the_newest_again(bus: Bus, join: Join) 
     assert outbox.take() == []
 
 
-def test_who_cannot_be_given_the_missed_is_told_so_and_given_the_newest(
+def test_if_the_missed_cannot_be_recovered_that_is_reported_and_the_newest_sent(
     bus: Bus, join: Join, clock: FakeClock
 ) -> None:
     some(bus, 2)
@@ -212,8 +212,8 @@ def test_a_position_of_what_is_not_subscribed_to_is_passed_over(bus: Bus, join: 
     for headset in ("a", "b"):
         some(bus, 3, headset)
     outbox = join()
-    told = bus.subscribe(outbox, ["a"], {"b": Position("e0", 0)})
-    assert told == [("a", Recovery(None))]
+    reported = bus.subscribe(outbox, ["a"], {"b": Position("e0", 0)})
+    assert reported == [("a", Recovery(None))]
     assert brief(outbox.take()) == ["prediction a 2"]
 
 
@@ -260,7 +260,7 @@ def test_who_is_gone_is_not_counted_and_gets_nothing(bus: Bus, join: Join) -> No
 # Details
 
 
-def test_details_are_for_those_who_want_them_of_headsets_they_follow(bus: Bus, join: Join) -> None:
+def test_details_are_for_subscribers_of_headsets_that_they_follow(bus: Bus, join: Join) -> None:
     plain, wanting, all_of_one, other = join("*"), join("a", "b"), join("b"), join("b")
     bus.want_detail(wanting, "a")
     bus.want_detail(all_of_one, "*")
@@ -356,7 +356,7 @@ def test_predictions_are_kept_no_longer_than_rest_looks_back(bus: Bus, clock: Fa
     assert bus.history.frames("a") == []
 
 
-def test_only_what_is_new_tells_how_long_the_way_takes(bus: Bus, clock: FakeClock) -> None:
+def test_only_new_predictions_count_for_the_delivery_latency(bus: Bus, clock: FakeClock) -> None:
     bus.publish(prediction("a", 0))
     bus.publish(prediction("a", 1))
     for resume in ({}, {"a": Position("e0", 0)}):

@@ -14,13 +14,13 @@ def events(clock: FakeClock) -> Events:
     return Events(clock)
 
 
-def told(events: Events, headset: str = "a") -> list[tuple[str, str]]:
+def reported(events: Events, headset: str = "a") -> list[tuple[str, str]]:
     return [(event.kind, event.state) for event in events.of(headset)]
 
 
 def test_an_event_says_what_happened_to_whom_and_when(events: Events, clock: FakeClock) -> None:
     clock.now = 1.7e9
-    events.heard(status("a", State.STALE, "no sample for 2 s"))
+    events.on_message(status("a", State.STALE, "no sample for 2 s"))
     (event,) = events.of("a")
     assert event.model_dump() == {
         "number": 0,
@@ -39,49 +39,49 @@ def test_a_marker_is_an_event_of_its_own_time_with_its_ratings(
     clock.now = 1.7e9
     rated = Marker(headset="a", time=1.6e9, text="trial 3", ratings={"arousal": 7.0})
     for marker in (rated, rated, Marker(headset="a", time=1.6e9 + 1, text="end", ratings=None)):
-        events.heard(marker)
+        events.on_message(marker)
     assert [(e.time, e.kind, e.detail, e.ratings) for e in events.of("a")] == [
         (1.6e9, "marker", "trial 3", {"arousal": 7.0}),
         (1.6e9 + 1, "marker", "end", None),
     ]
 
 
-def test_a_status_that_tells_nothing_new_is_no_event(events: Events) -> None:
+def test_a_status_without_changes_is_no_event(events: Events) -> None:
     for state in (State.LIVE, State.LIVE, State.STALE, State.STALE, State.LIVE):
-        events.heard(status("a", state))
-    assert told(events) == [("state", "live"), ("state", "stale"), ("state", "live")]
+        events.on_message(status("a", state))
+    assert reported(events) == [("state", "live"), ("state", "stale"), ("state", "live")]
 
 
 def test_a_state_for_another_reason_is_an_event(events: Events) -> None:
-    events.heard(status("a", State.QUARANTINED, "found 3 channels"))
-    events.heard(status("a", State.QUARANTINED, "found two of one id"))
+    events.on_message(status("a", State.QUARANTINED, "found 3 channels"))
+    events.on_message(status("a", State.QUARANTINED, "found two of one id"))
     assert [event.detail for event in events.of("a")] == ["found 3 channels", "found two of one id"]
 
 
 def test_of_a_collection_the_beginning_and_the_end_are_events(events: Events) -> None:
     for seconds in range(60):
-        events.heard(baseline("a", seconds))
-    events.heard(baseline("a", 60, BaselineState.APPLIED))
-    assert told(events) == [("baseline", "collecting"), ("baseline", "applied")]
+        events.on_message(baseline("a", seconds))
+    events.on_message(baseline("a", 60, BaselineState.APPLIED))
+    assert reported(events) == [("baseline", "collecting"), ("baseline", "applied")]
 
 
 def test_another_persons_baseline_is_an_event(events: Events) -> None:
     for profile in ("p07", "p07", "p08", None):
-        events.heard(baseline("a", 60, BaselineState.APPLIED, profile))
-    assert len(told(events)) == 3
+        events.on_message(baseline("a", 60, BaselineState.APPLIED, profile))
+    assert len(reported(events)) == 3
 
 
 def test_states_and_baselines_are_news_each_for_itself(events: Events) -> None:
     for _ in range(2):
-        events.heard(status("a"))
-        events.heard(baseline("a"))
-    assert told(events) == [("state", "live"), ("baseline", "collecting")]
+        events.on_message(status("a"))
+        events.on_message(baseline("a"))
+    assert reported(events) == [("state", "live"), ("baseline", "collecting")]
 
 
 def test_headsets_are_kept_apart_and_numbered_together(events: Events) -> None:
-    events.heard(status("a"))
-    events.heard(status("b"))
-    events.heard(status("a", State.LOST))
+    events.on_message(status("a"))
+    events.on_message(status("b"))
+    events.on_message(status("a", State.LOST))
     assert [event.number for event in events.of("a")] == [0, 2]
     assert [event.number for event in events.of("b")] == [1]
     assert events.of("never") == []
@@ -89,17 +89,17 @@ def test_headsets_are_kept_apart_and_numbered_together(events: Events) -> None:
 
 def test_the_newest_are_kept(events: Events) -> None:
     for number in range(KEPT_EVENTS + 5):
-        events.heard(status("a", State.LIVE, str(number)))
+        events.on_message(status("a", State.LIVE, str(number)))
     kept = events.of("a")
     assert (len(kept), kept[0].number, kept[-1].number) == (KEPT_EVENTS, 5, KEPT_EVENTS + 4)
 
 
-def test_a_forgotten_headset_begins_anew_with_higher_numbers(events: Events) -> None:
-    events.heard(status("a"))
-    events.heard(baseline("a"))
+def test_a_forgotten_headset_starts_over_with_higher_numbers(events: Events) -> None:
+    events.on_message(status("a"))
+    events.on_message(baseline("a"))
     events.forget("a")
     events.forget("never")
     assert events.of("a") == []
-    events.heard(status("a"))
-    events.heard(baseline("a"))
+    events.on_message(status("a"))
+    events.on_message(baseline("a"))
     assert [event.number for event in events.of("a")] == [2, 3]

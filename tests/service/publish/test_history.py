@@ -62,7 +62,7 @@ def test_a_position_that_was_never_sent_cannot_be_gone_on_from(
     assert history.missed("a", position) is None
 
 
-def test_a_headset_never_heard_of_cannot_be_gone_on_from(history: History) -> None:
+def test_an_unknown_headset_cannot_be_resumed(history: History) -> None:
     assert history.missed("a", Position("e0", 0)) is None
 
 

@@ -136,9 +136,9 @@ def quality(**changes: Any) -> Quality:
         Status(
             headset=headset(
                 check=Check.INTERPOLATED,
-                changes=("rate 128 Hz, now 250 Hz", "channels gone: Cz"),
+                changes=("rate 128 Hz, now 250 Hz", "channels removed: Cz"),
                 sfreq_measured=249.98,
-                unit="mV, judged by its amplitude of 0.012 mV",
+                unit="mV, inferred from its amplitude of 0.012 mV",
                 interpolated=("Cz",),
             )
         ),

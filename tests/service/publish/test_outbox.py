@@ -38,7 +38,7 @@ def test_messages_are_taken_in_the_order_they_were_put(box: Outbox) -> None:
     assert box.sent == 3
 
 
-def test_what_was_taken_is_gone_and_gives_way_to_nothing(box: Outbox) -> None:
+def test_what_was_taken_is_gone_and_not_conflated(box: Outbox) -> None:
     box.put(frame("a", 0))
     box.take()
     assert box.take() == []
@@ -77,7 +77,7 @@ def test_a_replacement_takes_the_place_of_its_own_time(box: Outbox) -> None:
     assert brief(box.take()) == ["status a", "prediction a 1"]
 
 
-def test_what_gave_way_since_the_last_look_is_told_once(box: Outbox) -> None:
+def test_what_was_conflated_since_the_last_look_is_reported_once(box: Outbox) -> None:
     for seq in range(3):
         box.put(frame("a", seq))
     assert (box.newly_conflated(), box.newly_conflated()) == (2, 0)
@@ -221,7 +221,7 @@ def test_more_than_was_sent_or_less_than_before_cannot_be_acknowledged(
         box.acknowledge(received)
 
 
-def test_an_acknowledgement_tells_whether_it_is_news(box: Outbox) -> None:
+def test_an_acknowledgement_reports_whether_it_is_new(box: Outbox) -> None:
     spend(box, 10)
     assert [box.acknowledge(received) for received in (0, 5, 5, 10, 10)] == [
         False, True, False, True, False,
@@ -363,7 +363,7 @@ def test_one_woken_in_vain_is_woken_again(box: Outbox, bell: Bell) -> None:
 
 
 @pytest.mark.parametrize("kind", ["answers", "missed", "newest"])
-def test_much_is_taken_in_parts_and_whoever_carries_it_is_woken_for_the_next(
+def test_much_is_taken_in_parts_and_the_transport_is_woken_for_the_next(
     box: Outbox, bell: Bell, kind: str
 ) -> None:
     if kind == "answers":

@@ -149,7 +149,7 @@ class Push(RuleBasedStateMachine):
     @precondition(lambda self: any(client.outbox for client in self.clients))
     @rule(number=st.integers(0, 2))
     def wake(self, number: int) -> None:
-        """Whoever takes and acknowledges all is given the present."""
+        """A client that takes and acknowledges everything gets the newest state."""
         client = self.clients[number]
         if client.outbox is None:
             return

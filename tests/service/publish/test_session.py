@@ -24,7 +24,7 @@ SECRET = "eeg_nurse_6f1d0a5b9c3e4287"  # noqa: S105 - it opens nothing
 UTC = 1.8e9  # when every session begins
 
 
-class FakeEntry:
+class FakeAccess:
     """Knows one key, and keeps what was noted."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class FakeEntry:
             raise EegEmotionError("found a key that is not known")
         return self.grant
 
-    def still(self, grant: Grant) -> bool:
+    def is_valid(self, grant: Grant) -> bool:
         self.asked += 1
         return not self.revoked
 
@@ -62,13 +62,13 @@ class Talk:
     """A session, and a client that says things and reads."""
 
     def __init__(self, bus: Bus, clock: FakeClock, grant: Grant | None, *asked: str) -> None:
-        self.bus, self.clock, self.entry = bus, clock, FakeEntry()
+        self.bus, self.clock, self.access = bus, clock, FakeAccess()
         self.closes: list[tuple[CloseCode, str]] = []
         self.bell = Bell()
         self.begun = clock.now
         self.session = Session(
             bus,
-            self.entry,
+            self.access,
             welcome=self.greet,
             close=lambda code, reason: self.closes.append((code, reason)),
             wake=self.bell,
@@ -88,11 +88,11 @@ class Talk:
     def read(self) -> list[dict[str, Any]]:
         return [json.loads(sent.data) for sent in take_all(self.session.outbox)]
 
-    def heard(self) -> list[str]:
+    def messages(self) -> list[str]:
         return brief(take_all(self.session.outbox))
 
     def wait(self, seconds: float) -> Talk:
-        """Let time pass, with a look at it each second."""
+        """Advance time, with a tick every second."""
         end = self.clock.now + seconds
         while self.clock.now < end:
             self.clock.now = min(self.clock.now + 1.0, end)
@@ -120,13 +120,13 @@ def bus(clock: FakeClock) -> Bus:
 def known(bus: Bus, clock: FakeClock) -> Talk:
     """One who may read everything and was greeted."""
     talk = Talk(bus, clock, EVERYTHING)
-    assert talk.heard() == ["welcome"]
+    assert talk.messages() == ["welcome"]
     return talk
 
 
 @pytest.fixture
 def stranger(bus: Bus, clock: FakeClock) -> Talk:
-    """One of whom credentials are asked for."""
+    """A client that has to send credentials."""
     return Talk(bus, clock, None)
 
 
@@ -138,16 +138,16 @@ def test_one_who_is_known_is_greeted_at_once_as_who_one_is(bus: Bus, clock: Fake
     assert talk.bell.rung == 1
     (welcome,) = talk.read()
     assert (welcome["type"], welcome["subject"]) == ("welcome", "anonymous")
-    assert talk.entry.noted == [("connected", "anonymous", None)]
+    assert talk.access.noted == [("connected", "anonymous", None)]
     assert talk.wait(60).ended is None, "and need not say hello"
 
 
-def test_a_stranger_hears_nothing_before_its_token(bus: Bus, stranger: Talk) -> None:
+def test_a_client_receives_nothing_before_its_token(bus: Bus, stranger: Talk) -> None:
     bus.publish(prediction("ward-1"))
     assert stranger.read() == []
     stranger.say("hello", token=SECRET, subscribe=["ward-1"])
-    assert stranger.heard() == ["welcome", "subscribed ward-1", "prediction ward-1 0"]
-    assert stranger.entry.noted == [
+    assert stranger.messages() == ["welcome", "subscribed ward-1", "prediction ward-1 0"]
+    assert stranger.access.noted == [
         ("connected", "nurse", None),
         ("subscribed", "nurse", "ward-1"),
     ]
@@ -155,13 +155,13 @@ def test_a_stranger_hears_nothing_before_its_token(bus: Bus, stranger: Talk) -> 
 
 def test_what_the_address_asked_for_is_given_after_the_greeting(bus: Bus, clock: FakeClock) -> None:
     bus.publish(status("a"))
-    assert Talk(bus, clock, EVERYTHING, "a", "a", "b").heard() == [
+    assert Talk(bus, clock, EVERYTHING, "a", "a", "b").messages() == [
         "welcome", "subscribed a", "subscribed b", "status a",
     ]  # fmt: skip
     late = Talk(bus, clock, None, "a", "ward-1")
     assert late.read() == []
     late.say("hello", token=SECRET)
-    assert late.heard() == ["welcome", "refused a", "subscribed ward-1"]
+    assert late.messages() == ["welcome", "refused a", "subscribed ward-1"]
 
 
 def test_of_an_address_that_asks_for_thousands_the_first_too_many_is_refused(
@@ -174,12 +174,14 @@ def test_of_an_address_that_asks_for_thousands_the_first_too_many_is_refused(
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": None}, {"subscribe": ["ward-1"]}])
-def test_a_strangers_hello_without_a_token_ends_it(stranger: Talk, fields: dict[str, Any]) -> None:
+def test_an_unauthenticated_clients_hello_without_a_token_ends_it(
+    stranger: Talk, fields: dict[str, Any]
+) -> None:
     stranger.say("hello", **fields)
     assert stranger.ended is CloseCode.BAD_CREDENTIALS
     assert "no token" in stranger.why
     assert stranger.read() == []
-    assert stranger.entry.noted == [("refused", None, None)]
+    assert stranger.access.noted == [("refused", None, None)]
 
 
 def test_a_wrong_token_ends_it_and_is_repeated_nowhere(stranger: Talk) -> None:
@@ -188,17 +190,17 @@ def test_a_wrong_token_ends_it_and_is_repeated_nowhere(stranger: Talk) -> None:
     assert stranger.ended is CloseCode.BAD_CREDENTIALS
     assert stranger.why == "found a key that is not known"
     assert stranger.read() == []
-    assert stranger.entry.noted == [("refused", None, None)]
-    assert wrong not in repr((stranger.why, stranger.entry.facts, vars(stranger.session)))
+    assert stranger.access.noted == [("refused", None, None)]
+    assert wrong not in repr((stranger.why, stranger.access.facts, vars(stranger.session)))
 
 
 def test_a_wrong_token_ends_it_where_none_was_asked_for_too(known: Talk) -> None:
     assert known.say("hello", token="wrong").ended is CloseCode.BAD_CREDENTIALS  # noqa: S106
 
 
-def test_a_right_token_changes_nothing_for_one_who_is_known(known: Talk) -> None:
+def test_a_right_token_changes_nothing_for_a_known_client(known: Talk) -> None:
     known.say("hello", token=SECRET, subscribe=["elsewhere"])
-    assert known.heard() == ["subscribed elsewhere"]
+    assert known.messages() == ["subscribed elsewhere"]
 
 
 def test_a_second_hello_ends_it(known: Talk, stranger: Talk) -> None:
@@ -218,14 +220,16 @@ def test_a_second_hello_ends_it(known: Talk, stranger: Talk) -> None:
         {"type": "ack", "received": 0},
     ],
 )
-def test_a_stranger_must_say_hello_first(stranger: Talk, said: dict[str, Any]) -> None:
+def test_an_unauthenticated_client_must_send_hello_first(
+    stranger: Talk, said: dict[str, Any]
+) -> None:
     stranger.session.receive(json.dumps(said))
     assert stranger.ended is CloseCode.BAD_MESSAGE
     assert "'hello' with a token" in stranger.why
     assert stranger.read() == []
 
 
-def test_a_stranger_that_says_no_hello_is_waited_for_so_long(stranger: Talk) -> None:
+def test_a_client_that_sends_no_hello_is_closed_after_a_timeout(stranger: Talk) -> None:
     assert stranger.wait(HELLO_SECONDS).ended is None
     assert stranger.wait(0.5).ended is CloseCode.NO_HELLO
 
@@ -246,20 +250,20 @@ def test_what_may_not_be_read_is_refused_and_the_rest_given(bus: Bus, stranger: 
     )  # fmt: skip
     assert "read:lab-1" in refused["detail"]
     assert (subscribed["type"], subscribed["headset"]) == ("subscribed", "ward-1")
-    assert stranger.entry.noted[1:] == [
+    assert stranger.access.noted[1:] == [
         ("subscribed", "nurse", "ward-1"),
         ("refused", "nurse", "lab-1"),
     ]
     for headset in ("ward-1", "lab-1"):
         bus.publish(prediction(headset))
-    assert stranger.heard() == ["prediction ward-1 0"]
+    assert stranger.messages() == ["prediction ward-1 0"]
     assert stranger.ended is None
 
 
 def test_every_later_subscription_is_checked_too(bus: Bus, stranger: Talk) -> None:
     stranger.say("hello", token=SECRET)
     stranger.say("subscribe", headsets=["lab-1"], detail=["lab-1"], resume={})
-    assert stranger.heard() == ["welcome", "refused lab-1"]
+    assert stranger.messages() == ["welcome", "refused lab-1"]
     bus.publish(detail("lab-1"))
     assert stranger.read() == []
 
@@ -270,11 +274,11 @@ def test_the_wildcard_gives_what_the_grant_names(bus: Bus, stranger: Talk) -> No
         "hello", token=SECRET, subscribe=["*"], detail=["*"],
         resume={"lab-1": {"epoch": "e0", "seq": 0}},
     )  # fmt: skip
-    assert stranger.heard() == ["welcome", "subscribed *"]
+    assert stranger.messages() == ["welcome", "subscribed *"]
     for headset in ("ward-1", "lab-1", "ward-2"):
         bus.publish(prediction(headset))
         bus.publish(detail(headset))
-    assert stranger.heard() == [
+    assert stranger.messages() == [
         "prediction ward-1 0", "detail ward-1 0", "prediction ward-2 0", "detail ward-2 0",
     ]  # fmt: skip
 
@@ -282,13 +286,13 @@ def test_the_wildcard_gives_what_the_grant_names(bus: Bus, stranger: Talk) -> No
 def test_one_who_may_read_nothing_is_refused_the_wildcard(bus: Bus, clock: FakeClock) -> None:
     talk = Talk(bus, clock, Grant("poller", (Scope.parse("metrics"),)))
     talk.say("subscribe", headsets=["*"])
-    assert talk.heard() == ["welcome", "refused *"]
+    assert talk.messages() == ["welcome", "refused *"]
 
 
 def fill(talk: Talk) -> None:
     talk.say("subscribe", headsets=[f"h{number}" for number in range(MAX_SUBSCRIPTIONS - 1)])
     talk.say("subscribe", headsets=["*"])
-    assert talk.heard()[-1] == "subscribed *"
+    assert talk.messages()[-1] == "subscribed *"
 
 
 def test_a_257th_subscription_is_refused(bus: Bus, known: Talk) -> None:
@@ -298,15 +302,15 @@ def test_a_257th_subscription_is_refused(bus: Bus, known: Talk) -> None:
     assert (refused["type"], refused["reason"]) == ("refused", "too_many")
     assert str(MAX_SUBSCRIPTIONS) in refused["detail"]
     assert "one-more" not in bus.following(known.session.outbox)
-    assert known.entry.noted[-1] == ("refused", "anonymous", "one-more")
+    assert known.access.noted[-1] == ("refused", "anonymous", "one-more")
     known.say("unsubscribe", headsets=["h0"]).say("subscribe", headsets=["one-more"])
-    assert known.heard() == ["subscribed one-more"]
+    assert known.messages() == ["subscribed one-more"]
 
 
 def test_what_is_subscribed_to_already_needs_no_room(known: Talk) -> None:
     fill(known)
     known.say("subscribe", headsets=["h3", "*"], detail=["h3"])
-    assert known.heard() == ["subscribed h3", "subscribed *"]
+    assert known.messages() == ["subscribed h3", "subscribed *"]
 
 
 def test_no_more_details_can_be_asked_for_than_subscriptions(bus: Bus, known: Talk) -> None:
@@ -320,12 +324,12 @@ def test_no_more_details_can_be_asked_for_than_subscriptions(bus: Bus, known: Ta
     assert len(bus.details(known.session.outbox)) == MAX_SUBSCRIPTIONS
 
 
-def test_details_come_for_those_who_ask(bus: Bus, known: Talk) -> None:
+def test_details_come_for_clients_that_subscribe(bus: Bus, known: Talk) -> None:
     known.say("subscribe", headsets=["a", "b"], detail=["a"])
     known.read()
     for headset in ("a", "b"):
         bus.publish(detail(headset))
-    assert known.heard() == ["detail a 0"]
+    assert known.messages() == ["detail a 0"]
 
 
 def test_details_alone_end_where_all_are_followed(bus: Bus, known: Talk) -> None:
@@ -336,7 +340,7 @@ def test_details_alone_end_where_all_are_followed(bus: Bus, known: Talk) -> None
     for headset in ("a", "b"):
         bus.publish(prediction(headset))
         bus.publish(detail(headset))
-    assert known.heard() == ["prediction a 0", "prediction b 0", "detail b 0"]
+    assert known.messages() == ["prediction a 0", "prediction b 0", "detail b 0"]
 
 
 def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk) -> None:
@@ -344,7 +348,7 @@ def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk)
     known.say("unsubscribe", headsets=["a", "never"])
     for headset in ("a", "b"):
         bus.publish(prediction(headset))
-    assert known.heard() == ["prediction b 0"]
+    assert known.messages() == ["prediction b 0"]
 
 
 @pytest.mark.parametrize(
@@ -362,7 +366,7 @@ def test_one_who_unsubscribes_hears_no_more_and_no_answer(bus: Bus, known: Talk)
     ],
 )
 @pytest.mark.parametrize("kind", ["hello", "subscribe"])
-def test_who_comes_back_is_told_whether_it_missed_something_and_is_given_it(
+def test_a_returning_client_receives_what_it_missed(
     bus: Bus,
     known: Talk,
     kind: str,
@@ -388,10 +392,10 @@ def test_who_comes_back_is_told_whether_it_missed_something_and_is_given_it(
 def credited(bus: Bus, talk: Talk) -> Talk:
     """Have one who acknowledges subscribed to all, with its credits used up."""
     talk.say("hello", acknowledges=True, subscribe=["*"])
-    assert talk.heard() == ["subscribed *"]
+    assert talk.messages() == ["subscribed *"]
     for seq in range(CREDITS - 1):
         bus.publish(prediction("a", seq))
-        talk.heard()
+        talk.messages()
     return talk
 
 
@@ -399,16 +403,16 @@ def test_who_acknowledges_is_sent_no_more_than_its_credits(bus: Bus, known: Talk
     credited(bus, known)
     for seq in (100, 101):
         bus.publish(prediction("a", seq))
-    assert known.heard() == []
+    assert known.messages() == []
     known.say("ack", received=CREDITS)
-    assert known.heard() == ["prediction a 101"]
+    assert known.messages() == ["prediction a 101"]
 
 
 def test_who_does_not_say_that_it_acknowledges_has_no_limit(bus: Bus, known: Talk) -> None:
-    known.say("hello", subscribe=["*"]).heard()
+    known.say("hello", subscribe=["*"]).messages()
     for seq in range(100):
         bus.publish(prediction("a", seq))
-        assert known.heard() == [f"prediction a {seq}"]
+        assert known.messages() == [f"prediction a {seq}"]
 
 
 @pytest.mark.parametrize("received", [CREDITS + 1, 3])
@@ -422,7 +426,7 @@ def test_an_acknowledgement_of_too_many_or_backwards_ends_it(
 
 def test_who_takes_nothing_is_given_up(bus: Bus, known: Talk) -> None:
     known.say("subscribe", headsets=["*"])
-    known.heard()
+    known.messages()
     known.session.outbox.hold()
     bus.publish(prediction("a", 0))
     assert known.wait(STALLED_SECONDS - 1).ended is None
@@ -443,13 +447,13 @@ def test_progress_sets_the_clock_back(bus: Bus, known: Talk) -> None:
     for received in range(1, 6):
         for seq in (2 * received, 2 * received + 1):
             bus.publish(prediction("b", 100 * received + seq))
-            known.heard()
+            known.messages()
         assert known.session.outbox.blocked
         assert known.wait(STALLED_SECONDS - 2).ended is None
         known.say("ack", received=received)
     for seq in (998, 999):  # the last acknowledgement was worth one
         bus.publish(prediction("b", seq))
-        known.heard()
+        known.messages()
     assert known.wait(STALLED_SECONDS + 1).ended is CloseCode.SLOW
 
 
@@ -458,7 +462,7 @@ def test_who_pings_but_acknowledges_nothing_is_given_up_too(bus: Bus, known: Tal
     bus.publish(prediction("a", 99))
     for _ in range(int(STALLED_SECONDS) + 1):
         known.say("ping").wait(1)
-        known.heard()
+        known.messages()
     assert known.ended is CloseCode.SLOW
 
 
@@ -467,7 +471,7 @@ def test_who_pings_but_acknowledges_nothing_is_given_up_too(bus: Bus, known: Tal
 
 def test_a_ping_is_answered(known: Talk) -> None:
     rung = known.bell.rung
-    assert known.say("ping").heard() == ["pong"]
+    assert known.say("ping").messages() == ["pong"]
     assert known.bell.rung == rung + 1
 
 
@@ -522,10 +526,10 @@ def test_what_is_no_message_of_the_protocol_ends_it_and_says_why(
 def test_a_token_in_the_wrong_place_is_repeated_nowhere(stranger: Talk, text: str) -> None:
     stranger.session.receive(text)
     assert stranger.ended is CloseCode.BAD_MESSAGE
-    assert SECRET not in repr((stranger.why, stranger.entry.facts, vars(stranger.session)))
+    assert SECRET not in repr((stranger.why, stranger.access.facts, vars(stranger.session)))
 
 
-def test_what_is_said_after_the_end_is_not_heard(bus: Bus, known: Talk) -> None:
+def test_messages_after_the_end_are_ignored(bus: Bus, known: Talk) -> None:
     known.say("nonsense").say("subscribe", headsets=["a"]).say("nonsense").say("ping")
     assert known.ended is CloseCode.BAD_MESSAGE
     assert known.read() == []
@@ -564,7 +568,7 @@ def test_hellos_and_what_is_no_message_count_too(known: Talk) -> None:
     assert known.ended is CloseCode.TOO_MANY_MESSAGES
 
 
-def test_five_messages_a_second_may_go_on(known: Talk) -> None:
+def test_five_messages_a_second_may_continue(known: Talk) -> None:
     for _ in range(100):
         for _ in range(5):
             known.say("ping")
@@ -576,7 +580,7 @@ def test_acknowledgements_that_bring_news_are_not_counted(bus: Bus, known: Talk)
     known.say("hello", acknowledges=True, subscribe=["*"])
     for seq in range(200):
         bus.publish(prediction("a", seq))
-        known.heard()
+        known.messages()
         known.say("ack", received=seq + 1)
     for _ in range(AT_ONCE - 1):
         known.say("ping")
@@ -604,41 +608,41 @@ def test_a_grant_that_expires_ends_it(bus: Bus, clock: FakeClock) -> None:
     assert talk.wait(19).ended is None
     assert talk.wait(1).ended is CloseCode.CREDENTIALS_EXPIRED
     assert "expired" in talk.why
-    assert talk.entry.noted[-1] == ("credentials expired", "visitor", None)
+    assert talk.access.noted[-1] == ("credentials expired", "visitor", None)
 
 
-def test_a_grant_that_no_longer_stands_ends_it_within_seconds(stranger: Talk) -> None:
+def test_a_grant_that_no_longer_holds_ends_it_within_seconds(stranger: Talk) -> None:
     stranger.say("hello", token=SECRET)
     assert stranger.wait(100).ended is None
-    stranger.entry.revoked = True
+    stranger.access.revoked = True
     assert stranger.wait(6).ended is CloseCode.BAD_CREDENTIALS
     assert "no longer valid" in stranger.why
-    assert stranger.entry.noted[-1] == ("credentials revoked", "nurse", None)
+    assert stranger.access.noted[-1] == ("credentials revoked", "nurse", None)
 
 
 def test_whether_a_grant_stands_is_not_asked_each_second(known: Talk) -> None:
     known.wait(100)
-    assert known.entry.asked == 20
+    assert known.access.asked == 20
 
 
-def test_one_is_told_that_the_service_stops_and_hears_on_until_its_end(
+def test_a_client_receives_going_away_and_further_messages_until_the_end(
     bus: Bus, known: Talk
 ) -> None:
     known.say("subscribe", headsets=["a"]).read()
     known.session.leave(1234)
     assert known.read() == [{"type": "going_away", "reconnect_after_ms": 1234}]
     bus.publish(prediction("a"))
-    assert known.heard() == ["prediction a 0"]
+    assert known.messages() == ["prediction a 0"]
     known.session.end(CloseCode.SHUTDOWN, "shutdown")
     assert (known.ended, known.why) == (CloseCode.SHUTDOWN, "shutdown")
 
 
-def test_a_stranger_is_not_told_that_the_service_stops(stranger: Talk) -> None:
+def test_an_unauthenticated_client_does_not_receive_going_away(stranger: Talk) -> None:
     stranger.session.leave(1234)
     assert stranger.read() == []
 
 
-def test_one_who_says_hello_when_the_service_stops_is_told_after_the_greeting(
+def test_a_client_that_says_hello_when_the_service_stops_receives_going_away_after_the_welcome(
     bus: Bus, stranger: Talk
 ) -> None:
     stranger.session.leave(1234)
@@ -650,7 +654,7 @@ def test_it_ends_once_and_for_the_first_reason(known: Talk) -> None:
     known.session.end(CloseCode.SHUTDOWN, "shutdown")
     known.session.end(CloseCode.SLOW, "slow")
     known.session.leave(1)
-    known.entry.revoked = True
+    known.access.revoked = True
     known.wait(100)
     assert (known.ended, known.why) == (CloseCode.SHUTDOWN, "shutdown")
     assert known.read() == []
@@ -658,7 +662,7 @@ def test_it_ends_once_and_for_the_first_reason(known: Talk) -> None:
 
 def test_one_that_is_gone_leaves_nothing_on_the_bus(bus: Bus, known: Talk, stranger: Talk) -> None:
     known.say("subscribe", headsets=["*"])
-    known.heard()
+    known.messages()
     assert bus.subscribers == 1, "a stranger is none yet"
     for talk in (known, stranger):
         talk.session.detach()
@@ -679,7 +683,7 @@ def test_a_close_code_says_whether_to_connect_again(code: CloseCode) -> None:
 def test_an_audit_line_is_for_a_request_and_not_for_each_of_its_names(stranger: Talk) -> None:
     names = [f"ward-{number}" for number in range(100)] + [f"lab-{number}" for number in range(100)]
     stranger.say("hello", token=SECRET, subscribe=names, detail=["ward-1"])
-    connected, subscribed, refused = zip(stranger.entry.noted, stranger.entry.facts, strict=True)
+    connected, subscribed, refused = zip(stranger.access.noted, stranger.access.facts, strict=True)
     assert connected[0] == ("connected", "nurse", None)
     assert subscribed[0] == ("subscribed", "nurse", " ".join(names[:100]))
     assert subscribed[1] == {"details": ["ward-1"]}
@@ -688,8 +692,8 @@ def test_an_audit_line_is_for_a_request_and_not_for_each_of_its_names(stranger: 
 
 def test_who_says_no_hello_is_noted(stranger: Talk) -> None:
     stranger.wait(HELLO_SECONDS + 1)
-    assert stranger.entry.noted == [("refused", None, None)]
-    assert stranger.entry.facts == [{"why": "no hello"}]
+    assert stranger.access.noted == [("refused", None, None)]
+    assert stranger.access.facts == [{"why": "no hello"}]
 
 
 def test_frames_that_are_no_message_count_as_messages_do(known: Talk) -> None:

@@ -182,7 +182,7 @@ def test_an_xdf_without_a_label_for_each_channel_is_refused(tmp_path: Path, desc
 
 def test_an_eeg_stream_without_a_sample_is_refused(tmp_path: Path) -> None:
     path = xdf(tmp_path / "a.xdf", [stream(stamps=np.empty(0))])
-    with pytest.raises(RecordingError, match="found no sample in the stream 'Amp'"):
+    with pytest.raises(RecordingError, match="found no samples in the stream 'Amp'"):
         read_recording(path)
 
 

@@ -130,7 +130,7 @@ def test_truncated_file_is_refused(tmp_path: Path, deap_file: Path) -> None:
     path = tmp_path / "s01.dat"
     with deap_file.open("rb") as file:
         path.write_bytes(file.read(1_000_000))
-    with pytest.raises(RecordingError, match="cut short"):
+    with pytest.raises(RecordingError, match="truncated"):
         read_person(path)
 
 
@@ -149,7 +149,7 @@ def test_truncated_mat_file_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).normal(size=5000)
     savemat(path, {"data": noise, "labels": noise}, do_compression=True)
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(RecordingError, match=r"s01\.mat.*not a whole MATLAB 5 file"):
+    with pytest.raises(RecordingError, match=r"s01\.mat.*not a complete MATLAB 5 file"):
         read_person(path)
 
 

@@ -29,7 +29,7 @@ def test_chunks_continue_over_the_border_of_a_stretch_that_follows() -> None:
     )
 
 
-def test_no_chunk_spans_a_gap_and_the_grid_starts_anew_behind_it() -> None:
+def test_no_chunk_spans_a_gap_and_the_grid_restarts_after_it() -> None:
     chunks = list(cut_into_chunks([Stretch(signal(11)), Stretch(signal(9, 11))], size=8))
     assert widths(chunks) == [(0, 8, 0), (8, 3, 0), (11, 8, 1), (19, 1, 1)]
 

@@ -59,7 +59,7 @@ def test_an_end_is_not_shortened_by_a_fault_of_the_same_moment() -> None:
 @pytest.mark.parametrize(
     ("text", "form", "found"),
     [
-        ("nan Cz @1", MIXED, "found the channel 'cz', expected some of: Fp1, T3, Trigger"),
+        ("nan Cz @1", MIXED, "found the channel 'cz', expected one or more of: Fp1, T3, Trigger"),
         ("line-noise 1uV Trigger @1", MIXED, "found channels without a unit of voltage"),
         ("line-noise 1uV @1", COUNTS, "without a unit of voltage (units: counts, none)"),
         ("volts @1", COUNTS, "without a unit of voltage (units: counts, none)"),

@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_refused_with_its_item(item: str, words: list[str
         assert word in str(refused.value)
 
 
-def test_a_file_holds_the_same(tmp_path: Path) -> None:
+def test_a_file_gives_the_same_faults(tmp_path: Path) -> None:
     file = tmp_path / "faults.txt"
     file.write_text("drop 2s @10 # a hole\nline-noise 60µV @3; kill @70\n", encoding="utf-8")
     assert read_faults(file) == parse_faults("drop 2s @10; line-noise 60µV @3; kill @70")

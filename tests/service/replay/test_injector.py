@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Note, Send
+from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
 from eeg_emotion.replay.faults import FaultError, parse_faults
 from eeg_emotion.replay.injector import Injector
 
@@ -26,14 +26,16 @@ def signal(at: NDArray[np.float64]) -> NDArray[np.float64]:
     return samples
 
 
-def play(text: str, seconds: float = 4.0, *, notes: Sequence[Note] = ()) -> list[Action]:
+def play(text: str, seconds: float = 4.0, *, markers: Sequence[TimedMarker] = ()) -> list[Action]:
     """Do the faults to so many seconds, in chunks whose borders meet no whole second."""
     injector = Injector(FORM, parse_faults(text), reconnect_seconds=1.0)
     actions: list[Action] = []
     at = times(seconds)
     for part in np.split(at, range(7, len(at), 7)):
-        heard = [note for note in notes if part[0] <= note.seconds < part[-1] + 1 / SFREQ]
-        for action in injector.process(signal(part), part, heard):
+        received = [
+            marker for marker in markers if part[0] <= marker.seconds < part[-1] + 1 / SFREQ
+        ]
+        for action in injector.process(signal(part), part, received):
             actions.append(action)
             if isinstance(action, Disconnect) and action.killed:
                 return actions
@@ -71,15 +73,15 @@ def test_a_drop_leaves_a_hole_in_stamps_and_values() -> None:
     np.testing.assert_array_equal(samples, signal(expected))
 
 
-def test_a_freeze_holds_all_and_sends_it_at_its_end_with_true_stamps() -> None:
-    actions = play("freeze 2s @1", notes=[Note(1.5, "seen")])
+def test_a_freeze_holds_everything_back_and_sends_it_at_its_end_with_true_stamps() -> None:
+    actions = play("freeze 2s @1", markers=[TimedMarker(1.5, "seen")])
     samples, stamps = sent(actions)
     np.testing.assert_array_equal(stamps, times(4))
     np.testing.assert_array_equal(samples, signal(times(4)))
     for send in sends(actions):
         assert send.due == (3.0 if 1 <= send.stamps[0] < 3 else send.stamps[-1])
-        if send.notes:
-            assert (send.due, send.notes) == (3.0, (Note(1.5, "seen"),))
+        if send.markers:
+            assert (send.due, send.markers) == (3.0, (TimedMarker(1.5, "seen"),))
 
 
 def test_a_kill_takes_the_outlet_at_once_and_the_replay_with_it() -> None:
@@ -142,7 +144,7 @@ def test_silent_volts_change_the_numbers_alone() -> None:
     np.testing.assert_allclose(samples, signal(stamps) * factors, rtol=1e-12)
 
 
-def test_a_lie_told_silently_outlives_a_reconnection_until_it_is_stated() -> None:
+def test_a_silent_lie_outlives_a_reconnection_until_it_is_stated() -> None:
     actions = play(
         "volts silently @0; rate 250 silently @0; swap-channels @1; volts @2; rate 250 @2"
     )
@@ -153,12 +155,12 @@ def test_a_lie_told_silently_outlives_a_reconnection_until_it_is_stated() -> Non
 
 
 @pytest.mark.parametrize(("text", "gone"), [("rate 250 silently @1", 0.0), ("rate 250 @1", 1.0)])
-def test_another_rate_goes_on_from_its_moment(text: str, gone: float) -> None:
+def test_another_rate_continues_from_its_moment(text: str, gone: float) -> None:
     actions = play(text)
     samples, stamps = sent(actions)
     slow, fast = times(1), 1 + gone + np.arange(round((3 - gone) * 250)) / 250
     np.testing.assert_allclose(stamps, np.concatenate([slow, fast]), rtol=0, atol=1e-9)
-    # A ramp stays a ramp, but for the last samples, which rest on a held value.
+    # A ramp stays a ramp, except the last samples, which rest on a held value.
     line = stamps[:-100] * SFREQ + 0.25
     np.testing.assert_allclose(samples[0, :-100], line, rtol=0, atol=0.5)
     assert {send.sfreq for send in sends(actions) if len(send.stamps)} == {SFREQ, 250.0}
@@ -180,7 +182,7 @@ def test_what_happens_at_one_moment_is_one_reconnection() -> None:
     assert opened.form.channels != FORM.channels
 
 
-def test_channels_hold_no_numbers_for_a_time() -> None:
+def test_channels_are_nan_for_a_time() -> None:
     samples, stamps = sent(play("nan t7,FP1 1s @1; nan all @3"))
     expected = signal(stamps)
     expected[:2, (stamps >= 1) & (stamps < 2)] = np.nan
@@ -219,13 +221,16 @@ def test_noise_does_not_show_on_a_flat_channel_and_becomes_volts_with_the_signal
 
 
 def test_a_clock_jump_shifts_all_stamps_from_there_and_another_adds_to_it() -> None:
-    actions = play("clock-jump -30s @1; clock-jump +5s @2", notes=[Note(1.0, "a"), Note(3.0, "b")])
+    actions = play(
+        "clock-jump -30s @1; clock-jump +5s @2",
+        markers=[TimedMarker(1.0, "a"), TimedMarker(3.0, "b")],
+    )
     _, stamps = sent(actions)
     true = times(4)
     shift = np.select([true >= 2, true >= 1], [-25.0, -30.0], 0.0)
     np.testing.assert_array_equal(stamps, true + shift)
-    notes = [note for send in sends(actions) for note in send.notes]
-    assert notes == [Note(-29.0, "a"), Note(-22.0, "b")]
+    markers = [marker for send in sends(actions) for marker in send.markers]
+    assert markers == [TimedMarker(-29.0, "a"), TimedMarker(-22.0, "b")]
     dues = [send.due for send in sends(actions)]
     assert dues == sorted(dues)
     assert dues[-1] == true[-1]
@@ -241,14 +246,14 @@ def test_unix_time_begins_at_its_moment() -> None:
 
 @pytest.mark.parametrize("text", ["drop 2s @1", "kill 2s @1", "rate 250 @1", "rate 20 silently @1"])
 def test_markers_go_on_and_none_is_lost(text: str) -> None:
-    notes = [Note(second / 8, str(second)) for second in range(31)]
-    notes.append(Note(511 / SFREQ, "last"))
-    actions = play(text, notes=notes)
-    assert [note for send in sends(actions) for note in send.notes] == notes
+    markers = [TimedMarker(second / 8, str(second)) for second in range(31)]
+    markers.append(TimedMarker(511 / SFREQ, "last"))
+    actions = play(text, markers=markers)
+    assert [marker for send in sends(actions) for marker in send.markers] == markers
     for send in sends(actions):
-        for note in send.notes:
+        for marker in send.markers:
             # A marker goes with the sample before it, 1/20 s at most; the last piece is long.
-            assert note.seconds - 1 / 20 <= send.due < note.seconds + 1.0
+            assert marker.seconds - 1 / 20 <= send.due < marker.seconds + 1.0
 
 
 def test_actions_come_in_order_of_time() -> None:
@@ -257,7 +262,7 @@ def test_actions_come_in_order_of_time() -> None:
     assert dues == sorted(dues)
 
 
-def test_what_was_not_reached_is_told() -> None:
+def test_what_was_not_reached_is_reported() -> None:
     faults = parse_faults("drop 1s @1; nan Fp1 @2; kill @4")
     injector = Injector(FORM, faults, reconnect_seconds=1.0)
     assert injector.unreached == faults

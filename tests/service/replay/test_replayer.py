@@ -19,7 +19,7 @@ from pylsl.util import LostError
 
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 from eeg_emotion.replay.faults import FaultError, parse_faults
-from eeg_emotion.replay.marker_outlet import NoteOutlet
+from eeg_emotion.replay.marker_outlet import MarkerOutlet
 from eeg_emotion.replay.replayer import Replayer, ReplayReport
 
 SFREQ = 128.0
@@ -273,13 +273,13 @@ def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     future.result(timeout=100)
 
 
-@pytest.mark.parametrize(("late", "heard"), [(5.0, ["start", "end"]), (5.1, ["end"])])
-def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
-    lsl_session: str, late: float, heard: list[str]
+@pytest.mark.parametrize(("late", "messages_received"), [(5.0, ["start", "end"]), (5.1, ["end"])])
+def test_a_marker_waits_a_moment_for_a_late_reader(
+    lsl_session: str, late: float, messages_received: list[str]
 ) -> None:
     now, source_id = 100.0, uuid.uuid4().hex
     info = pylsl.StreamInfo("Notes", "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
-    notes = NoteOutlet(info, lambda: now)
+    notes = MarkerOutlet(info, lambda: now)
     notes.push("start", 1.0)
     now += late
     notes.flush()
@@ -290,9 +290,9 @@ def test_a_marker_waits_a_moment_for_a_reader_who_comes_late(
         time.sleep(0.01)
     notes.push("end", 2.0)
     notes.flush()
-    listener.pull(until=len(heard))
-    assert listener.values == [[text] for text in heard]
-    assert listener.stamps == [1.0, 2.0][-len(heard) :]
+    listener.pull(until=len(messages_received))
+    assert listener.values == [[text] for text in messages_received]
+    assert listener.stamps == [1.0, 2.0][-len(messages_received) :]
 
 
 def test_a_loop_rewinds_with_a_gap_until_it_is_stopped(player: Player) -> None:
@@ -337,7 +337,7 @@ def test_it_waits_for_a_consumer_and_a_stop_ends_the_waiting(player: Player) -> 
 
     played = recording(Stretch(signal(16)))
     future = player.play(Replayer(played, clock=clock))
-    # The outlet is there, and somebody reads its markers: neither begins the replay.
+    # The outlet is open, and its markers have a reader: neither starts the replay.
     notes = Listener(f"{played.source_id}-markers")
     assert pylsl.resolve_byprop("source_id", played.source_id, timeout=60)
     player.stop.set()
@@ -583,7 +583,9 @@ def test_a_stop_while_the_headset_is_away_ends_it(lsl_session: str) -> None:
 
 
 def test_a_fault_that_cannot_be_is_refused_before_anyone_waits() -> None:
-    with pytest.raises(FaultError, match=r"'nan Oz @1': found the channel 'oz', expected some of"):
+    with pytest.raises(
+        FaultError, match=r"'nan Oz @1': found the channel 'oz', expected one or more of"
+    ):
         Replayer(recording(Stretch(signal(8))), faults=parse_faults("nan Oz @1"))
     two = parse_faults("swap-channels @2; volts @6")
     Replayer(recording(Stretch(signal(8))), faults=two)

@@ -51,7 +51,7 @@ def test_a_stream_without_one_label_for_each_channel_is_refused(labels: tuple[st
         admit(replace(STREAM, labels=labels), SETTINGS)
 
 
-def test_missing_channels_are_filled_in_as_far_as_the_model_allows() -> None:
+def test_missing_channels_are_interpolated_as_far_as_the_model_allows() -> None:
     labels = (*DEAP32[:20], *(f"X{n}" for n in range(12)))
     assert admit(replace(STREAM, labels=labels), SETTINGS).interpolated == DEAP32[20:]
     with pytest.raises(ChannelsMissing, match="found 20 of the model's 32"):

@@ -9,9 +9,9 @@ OPENED = 1000.0
 JUST_BEFORE = 1e-6
 
 
-def heard() -> Link:
+def received() -> Link:
     link = Link(OPENED)
-    link.heard(OPENED)
+    link.on_samples(OPENED)
     return link
 
 
@@ -19,14 +19,14 @@ def test_a_new_connection_is_connecting_until_samples_come() -> None:
     link = Link(OPENED)
     assert link.state(OPENED) is State.CONNECTING
     assert link.state(OPENED + 1.0) is State.CONNECTING
-    link.heard(OPENED + 1.0)
+    link.on_samples(OPENED + 1.0)
     assert link.state(OPENED + 1.0) is State.LIVE
 
 
 def test_samples_keep_it_live() -> None:
-    link = heard()
+    link = received()
     for second in range(100):
-        link.heard(OPENED + second)
+        link.on_samples(OPENED + second)
         assert link.state(OPENED + second + STALE_SECONDS - JUST_BEFORE) is State.LIVE
 
 
@@ -42,7 +42,7 @@ def test_samples_keep_it_live() -> None:
     ],
 )
 def test_silence_makes_it_stale_and_then_lost(silent: float, state: State) -> None:
-    assert heard().state(OPENED + silent) is state
+    assert received().state(OPENED + silent) is state
 
 
 def test_the_limits_are_those_that_are_promised() -> None:
@@ -50,16 +50,16 @@ def test_the_limits_are_those_that_are_promised() -> None:
 
 
 def test_a_silence_is_warned_of_while_the_headset_still_is_live() -> None:
-    link = heard()
+    link = received()
     assert link.silent_seconds(OPENED + WARNED_SECONDS) >= WARNED_SECONDS
     assert link.state(OPENED + WARNED_SECONDS) is State.LIVE
 
 
 @pytest.mark.parametrize("silent", [STALE_SECONDS, LOST_SECONDS])
 def test_a_headset_that_speaks_again_is_live_again(silent: float) -> None:
-    link = heard()
+    link = received()
     assert link.state(OPENED + silent) is not State.LIVE
-    link.heard(OPENED + silent)
+    link.on_samples(OPENED + silent)
     assert link.state(OPENED + silent) is State.LIVE
 
 
@@ -70,21 +70,21 @@ def test_a_connection_that_never_brings_a_sample_is_given_up_too() -> None:
 
 
 def test_a_closed_connection_is_lost_at_once_and_for_good() -> None:
-    link = heard()
+    link = received()
     link.close()
     assert link.state(OPENED) is State.LOST
-    link.heard(OPENED + 1.0)  # samples that were still on their way
+    link.on_samples(OPENED + 1.0)  # samples that were still on their way
     assert link.state(OPENED + 1.0) is State.LOST
 
 
 def test_asking_for_the_state_changes_nothing() -> None:
-    link = heard()
+    link = received()
     assert link.state(OPENED + LOST_SECONDS) is State.LOST
     assert link.state(OPENED) is State.LIVE
 
 
-def test_silence_is_told_in_seconds_since_the_last_sample() -> None:
+def test_silence_is_measured_in_seconds_since_the_last_sample() -> None:
     link = Link(OPENED)
     assert link.silent_seconds(OPENED + 3.0) == 3.0
-    link.heard(OPENED + 4.0)
+    link.on_samples(OPENED + 4.0)
     assert link.silent_seconds(OPENED + 4.5) == 0.5

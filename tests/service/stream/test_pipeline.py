@@ -63,7 +63,7 @@ class Clock:
 
 
 class Desk:
-    """A line on a machine where each chunk arrives just after it was measured."""
+    """A pipeline on a machine where each chunk arrives just after it was measured."""
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ class Desk:
         )
         self.clock = Clock()
         self.late = late
-        self.numbered = PredictionSequence("a", "e1")
-        self.monitor = StreamPipeline(
+        self.sequence = PredictionSequence("a", "e1")
+        self.pipeline = StreamPipeline(
             admission=Admission.of(stream, settings),
             settings=settings,
             normaliser=contract.training_normaliser,
@@ -107,20 +107,20 @@ class Desk:
     def feed(
         self, samples: Array, stamps: Array, arrived: float | None = None
     ) -> Prediction | None:
-        """Return the line a chunk; without a time of its own it comes `late` after its stamps."""
+        """Feed a chunk; without a time of its own it arrives `late` after its stamps."""
         if arrived is None:
             arrived = stamps[np.isfinite(stamps)][-1] + CLOCK_OFFSET + self.late
         self.clock.now = arrived - TICK
-        judged = self.monitor.feed(samples, stamps, CLOCK_OFFSET)
-        if judged is None:
+        assessed = self.pipeline.feed(samples, stamps, CLOCK_OFFSET)
+        if assessed is None:
             return None
-        (prediction,) = predict(self.model, [(self.numbered, judged)], self.clock)
+        (prediction,) = predict(self.model, [(self.sequence, assessed)], self.clock)
         return prediction
 
     def run(
         self, samples: Array, stamps: Array, chunk: int = 16, arrived: Array | None = None
     ) -> list[Prediction]:
-        """Feed all of it; `arrived` tells for each sample when it could have come."""
+        """Feed all of it; `arrived` states for each sample when it could have arrived."""
         predictions = []
         for start in range(0, len(stamps), chunk):
             stop = min(start + chunk, len(stamps))
@@ -192,9 +192,9 @@ def test_a_clock_offset_that_changes_is_used_from_then_on() -> None:
     desk = Desk()
     desk.run(samples[:, :1279], stamps[:1279])
     desk.clock.now = stamps[1279] + CLOCK_OFFSET + 1.0
-    judged = desk.monitor.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
-    assert judged is not None
-    assert judged.end == stamps[1279] + (CLOCK_OFFSET + 0.5) + UTC_OFFSET
+    assessed = desk.pipeline.feed(samples[:, 1279:1280], stamps[1279:1280], CLOCK_OFFSET + 0.5)
+    assert assessed is not None
+    assert assessed.end == stamps[1279] + (CLOCK_OFFSET + 0.5) + UTC_OFFSET
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 500.0])
@@ -219,8 +219,8 @@ def test_the_scores_are_the_models_for_the_signal_paths_windows() -> None:
     samples, stamps = person()
     desk = Desk()
     windows = [window for window in reference().segment().feed(samples) if window.settled]
-    told = valid(desk.run(samples, stamps))
-    for prediction, window in zip(told, windows, strict=True):
+    reported = valid(desk.run(samples, stamps))
+    for prediction, window in zip(reported, windows, strict=True):
         chances = model().predict(window.features[np.newaxis])
         assert prediction.arousal.probability == pytest.approx(chances["arousal"][0], abs=1e-6)
         assert prediction.valence.probability == pytest.approx(chances["valence"][0], abs=1e-6)
@@ -239,7 +239,7 @@ def test_without_the_persons_rest_no_window_is_scored_and_that_is_the_only_reaso
     assert not any(p.valid for p in predictions)
     assert {p.reasons for p in predictions[:3]} == {(Reason.WARMING_UP, Reason.NO_BASELINE)}
     assert {p.reasons for p in predictions[3:]} == {(Reason.NO_BASELINE,)}
-    # The rest of what is told is as ever.
+    # Everything else is as usual.
     usual = Desk(sfreq=sfreq).run(*person(sfreq))
     assert [(p.quality, p.window) for p in predictions] == [(p.quality, p.window) for p in usual]
 
@@ -256,18 +256,18 @@ def test_with_a_persons_own_normaliser_a_model_that_needs_one_scores(
 ) -> None:
     desk = Desk(served=adapted(rest=True))
     # Any of the right width will do: here the demo model's.
-    desk.monitor.use(model().contract.training_normaliser)
+    desk.pipeline.use(model().contract.training_normaliser)
     assert scores(desk.run(*person())) == scores(Desk().run(*person()))
 
 
-def test_a_normaliser_that_is_given_and_taken_while_the_unit_is_judged_counts(
+def test_a_normaliser_that_is_set_and_removed_while_the_unit_is_inferred_counts(
     adapted: Callable[..., Model],
 ) -> None:
     for given in (model().contract.training_normaliser, None):
         desk = Desk(served=adapted(rest=True), unit="")
-        desk.monitor.use(model().contract.training_normaliser)
-        assert desk.monitor.weighing
-        desk.monitor.use(given)
+        desk.pipeline.use(model().contract.training_normaliser)
+        assert desk.pipeline.is_inferring_unit
+        desk.pipeline.use(given)
         found = {reason for p in desk.run(*person()) for reason in p.reasons}
         assert (Reason.NO_BASELINE in found) == (given is None)
 
@@ -280,7 +280,7 @@ def test_a_normaliser_that_comes_after_a_window_was_made_is_for_the_next_one(
     def interrupted(segment: Segment, samples: Array) -> Iterator[Window]:
         for window in feed(segment, samples):
             # As the event loop's thread may do at this very moment.
-            desk.monitor.use(model().contract.training_normaliser)
+            desk.pipeline.use(model().contract.training_normaliser)
             yield window
 
     monkeypatch.setattr(Segment, "feed", interrupted)
@@ -302,7 +302,7 @@ def test_the_order_of_the_channels_does_not_matter() -> None:
     assert found == Desk().run(samples, stamps)
 
 
-def test_channels_that_were_filled_in_are_named_and_lower_the_quality() -> None:
+def test_channels_that_were_interpolated_are_named_and_lower_the_quality() -> None:
     samples, stamps = person()
     keep = [row for row, name in enumerate(DEAP32) if name not in ("Cz", "O1")]
     predictions = Desk(labels=tuple(DEAP32[row] for row in keep)).run(samples[keep], stamps)
@@ -328,7 +328,7 @@ def test_no_window_spans_a_gap(missing: int, at: int) -> None:
         assert window.end <= before or window.start >= after
         assert window.end - window.start == pytest.approx(639 / 128.0, abs=1e-6)
     assert {p.window.start >= after for p in predictions} == {True, False}
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, missing)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, missing)
 
 
 def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settled() -> None:
@@ -337,7 +337,7 @@ def test_after_a_gap_the_reasons_are_gap_and_warming_up_until_the_filters_settle
     desk = Desk()
     predictions = desk.run(samples[:, kept], stamps[kept])
     after = [p for p in predictions if p.window.start >= utc(stamps[2010])]
-    assert after[0].window.start == utc(stamps[2010])  # the grid starts afresh there
+    assert after[0].window.start == utc(stamps[2010])  # the grid restarts there
     assert all(p.reasons == (Reason.GAP, Reason.WARMING_UP) for p in after[:3])
     assert scores(after[:3]) == [(None, None)] * 3
     assert all(p.valid for p in after[3:])
@@ -370,7 +370,7 @@ def test_a_clock_that_jumps_back_is_a_gap_with_nothing_missing() -> None:
     jumped[2000:] -= 100.0
     desk = Desk()
     predictions = desk.run(samples, jumped)
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, 0)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 0)
     assert Reason.GAP in {reason for p in predictions for reason in p.reasons}
     assert all(p.window.end > p.window.start for p in predictions)
 
@@ -391,7 +391,9 @@ def test_no_prediction_has_a_stamp_that_is_not_finite(value: float) -> None:
 
 
 @pytest.mark.parametrize("offset", range(0, 128, 17))
-def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(offset: int) -> None:
+def test_of_a_burst_only_the_newest_window_is_returned_and_the_others_are_counted(
+    offset: int,
+) -> None:
     samples, stamps = person()
     steady, desk = Desk(hop_seconds=0.25), Desk(hop_seconds=0.25)
     expected = steady.run(samples, stamps, chunk=1)
@@ -399,24 +401,24 @@ def test_of_a_burst_only_the_newest_window_is_told_and_the_others_are_counted(of
     before = desk.run(samples[:, :start], stamps[:start])
     newest = desk.feed(samples[:, start:stop], stamps[start:stop])
     assert newest is not None
-    assert desk.monitor.counts.superseded == 7
-    assert newest.seq == before[-1].seq + 1  # what is not told takes no number
+    assert desk.pipeline.counts.superseded == 7
+    assert newest.seq == before[-1].seq + 1  # what is not returned takes no number
     (same,) = [p for p in expected if p.window == newest.window]
     assert newest.window.end > utc(stamps[stop - 1 - 32])
     assert scores([newest]) == scores([same])
 
 
-def test_every_window_is_told_or_counted() -> None:
+def test_every_window_is_returned_or_counted() -> None:
     samples, stamps = person()
-    desk, told, start = Desk(hop_seconds=0.25), 0, 0
+    desk, reported, start = Desk(hop_seconds=0.25), 0, 0
     rng = np.random.default_rng(1)
     while start < len(stamps):
         stop = start + int(rng.integers(1, 256))
-        told += desk.feed(samples[:, start:stop], stamps[start:stop]) is not None
+        reported += desk.feed(samples[:, start:stop], stamps[start:stop]) is not None
         start = stop
-    assert desk.monitor.counts.superseded > 0
-    assert told + desk.monitor.counts.superseded == (len(stamps) - 640) // 32 + 1
-    assert desk.monitor.counts.received == len(stamps)
+    assert desk.pipeline.counts.superseded > 0
+    assert reported + desk.pipeline.counts.superseded == (len(stamps) - 640) // 32 + 1
+    assert desk.pipeline.counts.received == len(stamps)
 
 
 def test_a_backlog_older_than_stale_gives_no_score() -> None:
@@ -429,7 +431,7 @@ def test_a_backlog_older_than_stale_gives_no_score() -> None:
 
 def test_stamps_in_the_future_are_refused_with_the_remedy() -> None:
     Desk(late=-4.0).run(*person(seconds=2))
-    with pytest.raises(ClockError, match=r"6 s ahead of this machine's LSL clock.*set that in"):
+    with pytest.raises(ClockError, match=r"6 s ahead of this machine's LSL clock.*correct this in"):
         Desk(late=-6.0).run(*person(seconds=2))
 
 
@@ -455,8 +457,8 @@ def test_what_was_held_back_in_an_outage_is_never_shown_as_of_now(seconds: float
             assert (p.arousal.probability, p.valence.label) == (None, None)
     late = [p for p in predictions if Reason.STALE in p.reasons]
     assert len(late) >= 2
-    assert desk.monitor.counts.superseded == 36 - len(predictions) > 0
-    assert (desk.monitor.counts.gaps, predictions[-1].valid) == (0, True)
+    assert desk.pipeline.counts.superseded == 36 - len(predictions) > 0
+    assert (desk.pipeline.counts.gaps, predictions[-1].valid) == (0, True)
 
 
 # Clocks
@@ -479,11 +481,11 @@ def test_a_source_whose_clock_is_set_is_followed_after_a_gap(shift: float, at: i
         start = utc(stamps[at + 128 * number])
         assert p.window.start == pytest.approx(start, abs=1e-5)
         assert 0.0 <= p.latency_ms.total <= 150.0
-    assert desk.monitor.counts.missing == 0
-    said = desk.monitor.describe_time()
+    assert desk.pipeline.counts.missing == 0
+    said = desk.pipeline.describe_time()
     assert said is not None
-    assert f"its clock has jumped by {shift:+.1f} s in all" in said
-    assert "dated by when they arrived" in said
+    assert f"its clock has jumped by {shift:+.1f} s in total" in said
+    assert "dated by their arrival" in said
 
 
 def test_what_came_late_as_the_clock_was_set_dates_no_window_in_the_future() -> None:
@@ -509,7 +511,7 @@ def test_a_clock_that_is_set_forth_and_back_is_followed_both_times() -> None:
     jumped[1600:3200] += 30.0
     desk = Desk()
     predictions = desk.run(samples, jumped, arrived=stamps + CLOCK_OFFSET + 0.01)
-    assert desk.monitor.counts.gaps == 2
+    assert desk.pipeline.counts.gaps == 2
     assert predictions[-1].valid
     ends = np.array([p.window.end for p in predictions])
     assert (np.diff(ends) > 0.99).all()
@@ -528,13 +530,13 @@ def test_unix_time_for_stamps_is_taken_as_it_is() -> None:
         assert p.window.start == unix[128 * p.seq]
         assert p.window.end == unix[128 * p.seq + 639]
     assert scores(predictions) == scores(Desk().run(samples, stamps))
-    assert desk.monitor.describe_time() == "its stamps are Unix time, not LSL's clock"
+    assert desk.pipeline.describe_time() == "its stamps are in Unix time, not by LSL's clock"
 
 
 def test_of_stamps_by_lsls_clock_nothing_is_said() -> None:
     desk = Desk()
     desk.run(*person())
-    assert desk.monitor.describe_time() is None
+    assert desk.pipeline.describe_time() is None
 
 
 def test_samples_that_come_twice_are_in_no_window() -> None:
@@ -559,14 +561,14 @@ def test_samples_that_come_twice_are_in_no_window() -> None:
     assert len(good) >= 14
 
 
-def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of() -> None:
+def test_a_sender_that_stamps_when_it_sends_is_followed_and_reported() -> None:
     samples, stamps = person(seconds=40)
     late = np.random.default_rng(2).uniform(0.0, 0.03, len(stamps) // 16)
     jittered = stamps + np.repeat(late, 16)
     desk = Desk()
     predictions = desk.run(samples, jittered, arrived=jittered + CLOCK_OFFSET + 0.01)
     assert sum(p.valid for p in predictions) >= 25
-    said = desk.monitor.describe_time()
+    said = desk.pipeline.describe_time()
     assert said is not None
     assert "its stamps jitter" in said
 
@@ -577,17 +579,17 @@ def test_a_sender_that_stamps_when_it_sends_is_followed_and_told_of() -> None:
 @pytest.mark.parametrize("sfreq", [250.0, 160.0, 140.0, 120.0])
 def test_another_rate_than_the_stated_one_is_refused_before_any_score(sfreq: float) -> None:
     samples, stamps = person(sfreq)
-    desk, told = Desk(sfreq=128.0), list[Prediction | None]()
+    desk, reported = Desk(sfreq=128.0), list[Prediction | None]()
 
     def connect() -> None:
         for start in range(0, len(stamps), 16):
             stop = start + 16
-            told.append(desk.feed(samples[:, start:stop], stamps[start:stop]))
+            reported.append(desk.feed(samples[:, start:stop], stamps[start:stop]))
 
     message = rf"found {sfreq:.1f} samples a second over \d s .*expected the 128 Hz .*nominal rate"
     with pytest.raises(RateError, match=message):
         connect()
-    assert not any(p.valid for p in told if p is not None)
+    assert not any(p.valid for p in reported if p is not None)
 
 
 @pytest.mark.parametrize("sfreq", [128.0, 127.5])
@@ -596,9 +598,9 @@ def test_the_rate_is_measured_and_a_device_may_be_a_little_off(sfreq: float) -> 
     stamps = SOURCE_START + (stamps - SOURCE_START) * 128.0 / sfreq
     desk = Desk()
     desk.run(samples[:, :640], stamps[:640])
-    assert desk.monitor.measured_sfreq is None
+    assert desk.pipeline.measured_sfreq is None
     assert valid(desk.run(samples[:, 640:], stamps[640:]))
-    assert desk.monitor.measured_sfreq == pytest.approx(sfreq, abs=0.1)
+    assert desk.pipeline.measured_sfreq == pytest.approx(sfreq, abs=0.1)
 
 
 def test_lost_samples_are_no_wrong_rate() -> None:
@@ -606,7 +608,7 @@ def test_lost_samples_are_no_wrong_rate() -> None:
     kept = np.flatnonzero(np.arange(len(stamps)) % 900 >= 100)
     desk = Desk()
     desk.run(samples[:, kept], stamps[kept])
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (5, 500)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (5, 500)
 
 
 # A unit that is not stated
@@ -615,51 +617,51 @@ UNITS = {"V": 1e-6, "mV": 1e-3, "µV": 1.0}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_unit_that_is_not_stated_is_judged_by_the_amplitude(unit: str) -> None:
+def test_a_unit_that_is_not_stated_is_inferred_from_the_amplitude(unit: str) -> None:
     samples, stamps = person()
     desk = Desk(unit="")
     begin = 4 * 128
-    assert desk.monitor.weighing
+    assert desk.pipeline.is_inferring_unit
     assert desk.run(samples[:, : begin - 16] * UNITS[unit], stamps[: begin - 16]) == []
-    assert desk.monitor.weighing
+    assert desk.pipeline.is_inferring_unit
     predictions = desk.run(samples[:, begin - 16 :] * UNITS[unit], stamps[begin - 16 :])
-    assert not desk.monitor.weighing
-    assert desk.monitor.layout.unit.startswith(f"{unit}, judged by its amplitude of ")
+    assert not desk.pipeline.is_inferring_unit
+    assert desk.pipeline.layout.unit.startswith(f"{unit}, inferred from its amplitude of ")
     # From then on it is as if it had just connected and stated its unit.
     stated = Desk().run(samples[:, begin:], stamps[begin:])
     assert [p.window for p in predictions] == [p.window for p in stated]
     for found, expected in zip(valid(predictions), valid(stated), strict=True):
         assert found.arousal.probability == pytest.approx(expected.arousal.probability, abs=1e-4)
         assert found.valence.probability == pytest.approx(expected.valence.probability, abs=1e-4)
-    assert desk.monitor.counts.received == len(stamps)
+    assert desk.pipeline.counts.received == len(stamps)
 
 
 @pytest.mark.parametrize("factor", [0.03, 30.0])
-def test_an_amplitude_that_speaks_for_no_unit_is_refused(factor: float) -> None:
+def test_an_amplitude_that_matches_no_unit_is_refused(factor: float) -> None:
     samples, stamps = person(seconds=21)
     desk = Desk(unit="")
     with pytest.raises(UnitSuspect, match=r"state no unit.*median amplitude.*state the unit under"):
         desk.run(samples * factor, stamps)
 
 
-def test_a_headset_that_is_put_on_after_its_stream_began_is_weighed_then() -> None:
+def test_the_unit_of_a_headset_that_is_put_on_late_is_inferred_then() -> None:
     samples, stamps = person()
     worn = samples.copy()
     worn[:, : 3 * 128] = 0.0
     desk = Desk(unit="")
     assert valid(desk.run(worn, stamps))
-    assert desk.monitor.layout.unit.startswith("µV, judged")
+    assert desk.pipeline.layout.unit.startswith("µV, inferred")
 
 
-def test_a_loss_while_the_unit_is_judged_is_no_wrong_rate() -> None:
+def test_a_loss_while_the_unit_is_inferred_is_no_wrong_rate() -> None:
     samples, stamps = person()
     kept = np.delete(np.arange(len(stamps)), np.arange(256, 400))
     desk = Desk(unit="")
     assert valid(desk.run(samples[:, kept], stamps[kept]))
-    assert (desk.monitor.counts.gaps, desk.monitor.counts.missing) == (1, 144)
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 144)
 
 
-def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
+def test_where_the_inference_of_the_unit_ends_does_not_depend_on_the_chunks() -> None:
     one, other = (Desk(unit="").run(*person(), chunk=chunk) for chunk in (1, 37))
     assert without(one, "latency_ms") == without(other, "latency_ms")
     assert valid(one)
@@ -671,10 +673,10 @@ def test_where_the_judging_of_the_unit_ends_does_not_depend_on_the_chunks() -> N
 def test_the_newest_window_is_kept_with_its_verdict_valid_or_not() -> None:
     samples, stamps = person()
     desk = Desk()
-    assert desk.monitor.newest is None
+    assert desk.pipeline.newest is None
     for part in (slice(0, 700), slice(700, None)):
         prediction = desk.run(samples[:, part], stamps[part])[-1]
-        newest = desk.monitor.newest
+        newest = desk.pipeline.newest
         assert newest is not None
         assert (newest.start, newest.end) == (prediction.window.start, prediction.window.end)
         assert newest.reasons == prediction.reasons
@@ -709,9 +711,9 @@ def test_bad_samples_give_null_scores_with_their_reason_and_never_a_repeated_val
     assert all(p.reasons == (Reason.OUT_OF_RANGE,) for p in touched)
     assert scores(touched) == [(None, None)] * len(touched)
     # Around them the windows are valid: before, the same as if nothing had been; after, settled.
-    told = [p for p in predictions[3:] if p not in touched]
-    assert all(p.valid for p in told)
-    assert len(set(scores(told))) == len(told)
+    reported = [p for p in predictions[3:] if p not in touched]
+    assert all(p.valid for p in reported)
+    assert len(set(scores(reported))) == len(reported)
     for found, expected in zip(predictions, clean, strict=True):
         if found.valid:
             assert found.arousal.probability == pytest.approx(
@@ -727,7 +729,7 @@ def test_an_endless_run_of_nan_never_gives_a_score() -> None:
     assert all(Reason.OUT_OF_RANGE in p.reasons for p in predictions)
 
 
-def test_a_dead_electrode_and_a_wrong_unit_are_told() -> None:
+def test_a_dead_electrode_and_a_wrong_unit_are_reported() -> None:
     samples, stamps = person()
     dead = samples.copy()
     dead[20] = dead[20, 0]

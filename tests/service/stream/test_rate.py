@@ -159,7 +159,7 @@ def test_stamps_that_stand_still_or_run_backward_divide_by_nothing() -> None:
     assert meter.measured is None or math.isfinite(meter.measured)
 
 
-# Streams in pieces: whoever finds that samples are missing calls `restart`
+# Streams in pieces: code that finds samples missing calls `restart`
 
 
 def in_pieces(

@@ -33,8 +33,8 @@ class Reader(FakeModel):
 
     def predict(self, features: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
         self.asked.append(len(features))
-        told = features.astype(np.float64)
-        return {"arousal": told[:, 0, 0], "valence": told[:, 0, 1]}
+        reported = features.astype(np.float64)
+        return {"arousal": reported[:, 0, 0], "valence": reported[:, 0, 1]}
 
 
 def window(
@@ -60,7 +60,7 @@ def window(
     )
 
 
-def judged(
+def assessed(
     arousal: float = 0.25,
     valence: float = 0.75,
     *reasons: Reason,
@@ -194,13 +194,13 @@ def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_sam
     adapted: Callable[..., Model], probability: float, unsure: tuple[float, float], label: str
 ) -> None:
     reader = Reader(adapted(bands={"arousal": unsure, "valence": NEVER}))
-    (told,) = predict(
-        reader, [(PredictionSequence("a", "e"), judged(probability, 0.9))], lambda: 0.0
+    (reported,) = predict(
+        reader, [(PredictionSequence("a", "e"), assessed(probability, 0.9))], lambda: 0.0
     )
-    assert (told.arousal.probability, told.arousal.label) == (probability, label)
+    assert (reported.arousal.probability, reported.arousal.label) == (probability, label)
     # The other target has a band of its own.
-    assert (told.valence.probability, told.valence.label) == (0.9, "high")
-    assert (told.valid, told.reasons) == (True, ())
+    assert (reported.valence.probability, reported.valence.label) == (0.9, "high")
+    assert (reported.valid, reported.reasons) == (True, ())
 
 
 # Predictions
@@ -209,28 +209,28 @@ def test_from_end_to_end_of_its_band_an_estimate_is_unsure_and_valid_all_the_sam
 def test_each_headset_has_its_own_numbers_name_and_scores(reader: Reader) -> None:
     a, b = PredictionSequence("a", "e1"), PredictionSequence("b", "e2", seq=7)
     rounds = [
-        [(a, judged(0.25, 0.75)), (b, judged(0.125, 0.875, interpolated=("Cz",)))],
-        [(b, judged(0.5, 0.5, Reason.GAP, overall=0.333333)), (a, judged(0.0, 1.0))],
+        [(a, assessed(0.25, 0.75)), (b, assessed(0.125, 0.875, interpolated=("Cz",)))],
+        [(b, assessed(0.5, 0.5, Reason.GAP, overall=0.333333)), (a, assessed(0.0, 1.0))],
     ]
-    told = [p for each in rounds for p in predict(reader, each, lambda: 0.0)]
+    reported = [p for each in rounds for p in predict(reader, each, lambda: 0.0)]
     assert reader.asked == [2, 1]
-    assert [(p.headset, p.epoch, p.seq) for p in told] == [
+    assert [(p.headset, p.epoch, p.seq) for p in reported] == [
         ("a", "e1", 0), ("b", "e2", 7), ("b", "e2", 8), ("a", "e1", 1),
     ]  # fmt: skip
-    assert [p.arousal.probability for p in told] == [0.25, 0.125, None, 0.0]
-    assert [p.valence.probability for p in told] == [0.75, 0.875, None, 1.0]
-    assert [(p.valid, p.reasons) for p in told[1:3]] == [(True, ()), (False, (Reason.GAP,))]
-    assert [p.interpolated for p in told[:2]] == [(), ("Cz",)]
-    assert told[2].quality == 0.3333
-    assert {p.model for p in told} == {f"{reader.contract.name} {reader.contract.version}"}
-    assert {(p.window.start, p.window.end) for p in told} == {(1e9, 1e9 + 5)}
+    assert [p.arousal.probability for p in reported] == [0.25, 0.125, None, 0.0]
+    assert [p.valence.probability for p in reported] == [0.75, 0.875, None, 1.0]
+    assert [(p.valid, p.reasons) for p in reported[1:3]] == [(True, ()), (False, (Reason.GAP,))]
+    assert [p.interpolated for p in reported[:2]] == [(), ("Cz",)]
+    assert reported[2].quality == 0.3333
+    assert {p.model for p in reported} == {f"{reader.contract.name} {reader.contract.version}"}
+    assert {(p.window.start, p.window.end) for p in reported} == {(1e9, 1e9 + 5)}
 
 
 def test_the_ledger_adds_up_for_each_window_of_a_batch(reader: Reader) -> None:
     # The first one has waited 3 ms for the second; the model then takes 4 ms for both.
     items = [
-        (PredictionSequence("a", "e"), judged(arrival=0.170, arrived=10.000)),
-        (PredictionSequence("b", "e"), judged(arrival=0.020, arrived=10.003)),
+        (PredictionSequence("a", "e"), assessed(arrival=0.170, arrived=10.000)),
+        (PredictionSequence("b", "e"), assessed(arrival=0.020, arrived=10.003)),
     ]
     first, second = (p.latency_ms for p in predict(reader, items, ticking(10.005, 10.009)))
     assert (first.arrival, first.path, first.inference) == (170.0, 5.0, 4.0)
@@ -245,7 +245,7 @@ def test_where_the_model_fails_no_number_is_used_up(adapted: Callable[..., Model
         def predict(self, features: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
             raise RuntimeError("a defect")
 
-    numbered = PredictionSequence("a", "e")
+    sequence = PredictionSequence("a", "e")
     with pytest.raises(RuntimeError, match="a defect"):
-        predict(Broken(adapted()), [(numbered, judged())], lambda: 0.0)
-    assert numbered.seq == 0
+        predict(Broken(adapted()), [(sequence, assessed())], lambda: 0.0)
+    assert sequence.seq == 0

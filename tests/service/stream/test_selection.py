@@ -12,7 +12,7 @@ from eeg_emotion.stream.selection import HeadsetFilter
         ((), True),
         (("ward-3-muse",), True),
         (("ward-*",), True),
-        (("Ward-*",), True),  # whoever types it need not know how an id is spelled
+        (("Ward-*",), True),  # the user need not know how an id is spelled
         (("muse 2",), True),
         (("MUSE*",), True),
         (("*[12]",), True),
@@ -30,6 +30,6 @@ def test_a_headset_is_followed_by_its_id_or_its_name(
 
 
 def test_without_settings_all_are_followed_and_judged_by_the_defaults() -> None:
-    reception = HeadsetFilter()
-    assert reception.follows("", "")
-    assert (reception.cap, reception.limits) == (None, QualityLimits())
+    headset_filter = HeadsetFilter()
+    assert headset_filter.follows("", "")
+    assert (headset_filter.cap, headset_filter.limits) == (None, QualityLimits())

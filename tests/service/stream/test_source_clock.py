@@ -27,7 +27,7 @@ class Source:
         """By how much the source's clock was set, seconds."""
 
     def send(self, *, late: float = 0.01, after: float = 0.1) -> Mapping:
-        """Take a chunk `after` the one before; its last sample is `late` seconds old."""
+        """Feed a chunk `after` the one before; its last sample is `late` seconds old."""
         self.now += after
         self.taken = self.now - late
         self.stamp = self.taken - self.offset + self.set_by
@@ -60,7 +60,7 @@ def test_stamps_of_unix_time_are_recognised(off: float) -> None:
         # LSL's own offset, of clocks that have nothing to do with the stamps, is not used.
         mapping = clock.map(UTC + now - 0.01 + off, OFFSET, now, UTC)
         assert mapping == Mapping(-UTC, jumped=False)
-    assert clock.describe() == "its stamps are Unix time, not LSL's clock"
+    assert clock.describe() == "its stamps are in Unix time, not by LSL's clock"
 
 
 def test_unix_time_of_a_clock_that_is_fast_is_corrected_by_when_its_stamps_arrive() -> None:
@@ -119,9 +119,9 @@ def test_a_clock_that_is_set_is_followed(by: float) -> None:
         mapping = source.send()
         assert not mapping.jumped
         assert source.error(mapping) == pytest.approx(0.0, abs=1e-6)
-    told = source.clock.describe()
-    assert told is not None
-    assert f"its clock has jumped by {by:+.1f} s in all" in told
+    reported = source.clock.describe()
+    assert reported is not None
+    assert f"its clock has jumped by {by:+.1f} s in total" in reported
 
 
 def test_a_clock_that_is_set_and_set_back_is_as_ever() -> None:

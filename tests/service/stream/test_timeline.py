@@ -124,7 +124,7 @@ def test_stamps_are_found_by_sample_number() -> None:
         assert line.stamp(sample) == stamps(160)[sample]
 
 
-def test_sample_numbers_start_afresh_after_a_gap() -> None:
+def test_sample_numbers_restart_after_a_gap() -> None:
     line = timeline()
     list(line.split(stamps(50)))
     list(line.split(stamps(10, 60)))
@@ -187,7 +187,7 @@ def test_chunk_borders_never_matter(gaps: dict[int, int], cuts: set[int]) -> Non
 # -- a clock that was set ------------------------------------------------------------------------
 
 
-def test_where_the_stamps_go_on_all_the_same_nothing_has_ended() -> None:
+def test_where_the_stamps_continue_anyway_nothing_has_ended() -> None:
     line = timeline()
     list(line.split(stamps(8)))
     # Not the source's clock was set, but what LSL says of it.

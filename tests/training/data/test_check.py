@@ -207,7 +207,7 @@ def test_hostile_and_broken_files_are_named_and_not_executed(tmp_path: Path) -> 
     report = check_folder(tmp_path)
     assert (report.verdict, report.ok) == (Verdict.NOT_DEAP, False)
     assert "s01.dat: found a pickle that names os.system" in report.text()
-    assert "s02.dat: found something that is not a whole pickle" in report.text()
+    assert "s02.dat: found something that is not a complete pickle" in report.text()
     assert not trace.exists()
 
 

@@ -165,7 +165,7 @@ def test_one_changed_byte_is_refused(exported: tuple[Path, Contract], place: flo
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ModelError, match="the file is not the one that was listed"):
+    with pytest.raises(ModelError, match="the file is not the one that is listed"):
         load_model(path)
 
 

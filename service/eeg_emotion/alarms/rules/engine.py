@@ -57,7 +57,7 @@ class RuleEngine:
         self._alarms: dict[str, list[Alarm]] = {}
         self._held: dict[tuple[str, str, int], bool] = {}
 
-    def heard(self, message: Prediction | Status, time: float) -> list[RuleEvent]:
+    def on_message(self, message: Prediction | Status, time: float) -> list[RuleEvent]:
         """Take a message.
 
         Parameters

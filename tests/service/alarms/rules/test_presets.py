@@ -17,11 +17,11 @@ from eeg_emotion.publish.messages import Score, WindowSpan
 def told(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
     """Return which rules are raised and when, with one window like this each second."""
     engine = RuleEngine(read_rules_named(preset))
-    engine.heard(status("a", State.LIVE), 0.0)
+    engine.on_message(status("a", State.LIVE), 0.0)
     found = []
     for end in range(5, seconds):
         span = WindowSpan(start=end - 5, end=float(end))
-        heard = engine.heard(prediction("a", end, window=span, **window), 0.0)
+        heard = engine.on_message(prediction("a", end, window=span, **window), 0.0)
         found += [(event.rule.name, event.time - 5) for event in heard]
     return found
 
@@ -52,14 +52,14 @@ def test_a_preset_raises_what_it_says_after_its_dwell(
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED])
 def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: State) -> None:
     engine = RuleEngine(read_all_rules(["signal-lost", "driver-takeover"]))
-    engine.heard(status("a", State.LIVE), 0.0)
-    engine.heard(status("a", state), 10.0)
+    engine.on_message(status("a", State.LIVE), 0.0)
+    engine.on_message(status("a", state), 10.0)
     assert engine.tick(12.9) == []
     (raised,) = engine.tick(13.1)
     assert (raised.rule.name, raised.rule.severity) == ("signal-lost", Severity.CRITICAL)
-    engine.heard(status("a", State.LIVE), 20.0)
+    engine.on_message(status("a", State.LIVE), 20.0)
     window = prediction("a", 1, window=WindowSpan(start=18.0, end=23.0))
-    (over,) = engine.heard(window, 23.0)
+    (over,) = engine.on_message(window, 23.0)
     assert (over.rule.name, over.change) == ("signal-lost", AlarmChange.CLEARED)
 
 
