@@ -108,7 +108,7 @@ async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Pred
         return fleet.headsets()[0], bus.predictions
 
 
-async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
+async def test_a_replay_gives_the_service_the_same_windows_and_scores(
     lsl_session: str,
 ) -> None:
     """Over LSL, with a gap, another rate, a unit to convert, channels to fill in and to drop."""
@@ -154,7 +154,7 @@ async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
     assert run.describe_layout().endswith("not used: ECG")
 
 
-def test_a_recording_is_described_as_its_replays_stream(lsl_session: str) -> None:
+def test_a_recording_is_described_like_the_stream_of_its_replay(lsl_session: str) -> None:
     recording = recording_of(
         brain(1.0),
         source_id="described-by-its-inlet",
@@ -237,13 +237,13 @@ def test_how_the_file_is_read_makes_no_difference() -> None:
     assert found == expected
 
 
-def test_it_begins_anew_each_time() -> None:
+def test_each_call_starts_from_the_beginning() -> None:
     run = run_of(recording_of(brain()))
     assert [told(item) for item in run.predictions()] == [told(item) for item in run.predictions()]
     assert run.signal_seconds == 14.0
 
 
-def test_samples_are_rounded_as_they_are_sent() -> None:
+def test_samples_are_rounded_as_when_sent() -> None:
     # Beside such an offset float32 leaves steps of 0.016 µV.
     fine = brain() + 150_000.0
     exact, rounded = (
@@ -254,7 +254,7 @@ def test_samples_are_rounded_as_they_are_sent() -> None:
     assert exact == rounded
 
 
-def test_a_recording_without_end_is_taken_as_far_as_is_asked() -> None:
+def test_an_endless_recording_is_read_only_as_far_as_requested() -> None:
     run = run_of(simulated_recording(3, 2))
     assert len(list(islice(run.predictions(), 40))) == 40
     assert run.signal_seconds < 80
@@ -264,7 +264,7 @@ def test_a_recording_without_end_is_taken_as_far_as_is_asked() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-3, 1e-6])
-def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
+def test_an_unstated_unit_is_inferred_first(factor: float) -> None:
     stated = list(run_of(recording_of(brain()[:, 512:])).predictions())
     run = run_of(recording_of(brain() * factor, units=("",) * len(DEAP32)))
     judged = list(run.predictions())
@@ -276,19 +276,19 @@ def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
         assert mine.arousal.probability == pytest.approx(theirs.arousal.probability, abs=1e-4)
 
 
-def test_an_amplitude_of_no_unit_is_refused_as_live() -> None:
+def test_an_amplitude_that_fits_no_unit_is_refused_as_in_the_service() -> None:
     run = run_of(recording_of(brain(21.0) * 1e9, units=("",) * len(DEAP32)))
     with pytest.raises(LayoutError, match="amplitude"):
         list(run.predictions())
 
 
-def test_a_recording_too_short_to_judge_its_unit_gives_nothing_and_says_so() -> None:
+def test_a_recording_too_short_to_infer_its_unit_yields_nothing_and_says_so() -> None:
     run = run_of(recording_of(brain(3.0), units=("",) * len(DEAP32)))
     assert list(run.predictions()) == []
-    assert "judged by the amplitude of its first 4 s" in run.describe_layout()
+    assert "infer it from the amplitude of its first 4 s" in run.describe_layout()
 
 
-def test_what_the_daemon_would_quarantine_is_refused_before_it_is_read() -> None:
+def test_what_the_service_would_quarantine_is_refused_before_it_is_read() -> None:
     unread = {"stretches": lambda: pytest.fail("it was read")}
     with pytest.raises(ChannelsMissing, match="found 8 of the model's 32 channels"):
         run_of(recording_of(channels=DEAP32[:8], units=("uV",) * 8, **unread))
@@ -296,7 +296,7 @@ def test_what_the_daemon_would_quarantine_is_refused_before_it_is_read() -> None
         run_of(recording_of(sfreq=50.0, **unread))
 
 
-def test_the_cap_behind_numbered_labels_is_used() -> None:
+def test_the_cap_of_numbered_labels_is_used() -> None:
     numbered = recording_of(brain(), channels=tuple(str(number) for number in range(1, 33)))
     with pytest.raises(ChannelsMissing):
         run_of(numbered)
@@ -313,6 +313,6 @@ def test_without_a_baseline_no_window_is_scored(adapted: Callable[..., Model]) -
         assert item.arousal == item.valence == NO_SCORE
 
 
-def test_a_recording_without_a_sample_is_refused() -> None:
+def test_a_recording_without_samples_is_refused() -> None:
     with pytest.raises(RecordingError, match="found no sample"):
         list(run_of(recording_of()).predictions())
