@@ -224,7 +224,7 @@ async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) 
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_a_collection_that_fails_is_told_with_the_reasons(
+async def test_a_failed_collection_is_reported_with_the_reasons(
     running: Running, as_json: bool
 ) -> None:
     options = ("--json",) if as_json else ()
@@ -267,7 +267,7 @@ async def test_a_headset_must_be_named_unless_one_is_live(running: Running, coun
     status, output, errors = await run("calibrate", "--url", running.url)
     assert (status, output) == (1, "")
     assert f"found {count} live headsets" in errors
-    assert "name the one that is meant" in errors
+    assert "name the headset's id" in errors
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_a_headset_must_be_named_unless_one_is_live(running: Running, coun
         (("profiles", "delete", "p09"), "found no profile 'p09'; known: none"),
     ],
 )
-async def test_the_services_refusal_is_told_in_its_own_words(
+async def test_the_services_refusal_is_shown_verbatim(
     running: Running, arguments: tuple[str, ...], said: str
 ) -> None:
     status, output, errors = await run(*arguments, "--url", running.url)
@@ -290,7 +290,7 @@ async def test_the_services_refusal_is_told_in_its_own_words(
 
 async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
     listed = await run("profiles", "list", "--url", running.url)
-    assert listed == (0, "no profile is stored; 'eeg-emotion calibrate' makes one\n", "")
+    assert listed == (0, "no profiles are stored; 'eeg-emotion calibrate' makes one\n", "")
     running.baselines.begin("h1", 20, "p07")
     running.lines["h1"].monitor.rest.feed(running.signal[:, : (20 + SETTLE) * SFREQ])
     running.baselines.heard("h1", None)
@@ -318,7 +318,7 @@ async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
     assert running.store.names() == ("p07", "p09")
 
 
-async def test_without_a_service_the_remedy_is_told() -> None:
+async def test_without_a_service_the_remedy_is_printed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     status, output, errors = await run("profiles", "list", "--url", f"http://127.0.0.1:{port}")
@@ -328,7 +328,7 @@ async def test_without_a_service_the_remedy_is_told() -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "file:///etc/hosts", "http://"])
-async def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
+async def test_an_invalid_url_is_refused_with_an_example(url: str) -> None:
     status, _, errors = await run("profiles", "list", "--url", url)
     assert status == 1
     assert "expected one such as http://127.0.0.1:8000" in errors
@@ -337,6 +337,6 @@ async def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> N
 @pytest.mark.parametrize(
     "arguments", [("calibrate", "--seconds", "0"), ("profiles", "use"), ("profiles", "show")]
 )
-async def test_wrong_usage_is_told_apart(arguments: tuple[str, ...]) -> None:
+async def test_wrong_usage_has_its_own_exit_status(arguments: tuple[str, ...]) -> None:
     status, _, _ = await run(*arguments)
     assert status == 2

@@ -39,7 +39,7 @@ def test_events_are_purged_by_age_and_by_headset(tmp_path: Path) -> None:
     )
 
 
-def test_a_purge_of_nothing_in_particular_is_refused(tmp_path: Path) -> None:
+def test_a_purge_without_a_criterion_is_refused(tmp_path: Path) -> None:
     result = purge(f"sqlite:///{tmp_path / 'events.db'}")
     assert result.exit_code == 2
     assert "--older-than-days" in result.output
