@@ -144,7 +144,7 @@ async def test_a_rule_removed_over_a_restart_clears_its_alarm(start: Start) -> N
         assert world.alarms.raised("a") == ()
 
 
-# What people do
+# Requests
 
 
 async def test_an_acknowledged_alarm_stays_raised_and_names_who_acknowledged_it(

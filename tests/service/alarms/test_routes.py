@@ -1,4 +1,4 @@
-"""Alarms and rules over REST, the WebSocket and SSE, from a running service."""
+"""Alarms and rules over REST, the WebSocket and SSE of a running service."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_readyz_reports_a_failed_store_and_the_service_goes_on(
         broken.setattr(board.service.events, "record", fail)
         board.excite(prediction)
         async with asyncio.timeout(60):
-            while board.service.alarms.trouble is None:  # noqa: ASYNC110  # a thread's word
+            while board.service.alarms.trouble is None:  # noqa: ASYNC110  # set by a thread
                 await asyncio.sleep(0.01)
         answer = await board.client.get("/readyz?verbose")
         assert answer.json()["event_store"]["ok"] is False

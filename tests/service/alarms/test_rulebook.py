@@ -7,7 +7,7 @@ from eeg_emotion.alarms.rules.rule import Rule, Rules
 
 
 class Kept:
-    """Keeps rules as the event store does."""
+    """Stores rules as the event store does."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}

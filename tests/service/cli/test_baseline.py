@@ -1,4 +1,4 @@
-"""`calibrate` and `profiles` as a user meets them, against a real server in this process."""
+"""`calibrate` and `profiles` as users see them, against a real server in this process."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FakeLine:
 
 
 class WatchedBaselines(Baselines):
-    """Baselines whose being asked can be waited for."""
+    """Baselines that count requests, so that a test can wait for them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -76,7 +76,7 @@ async def until(event: asyncio.Event) -> None:
 
 @dataclass
 class Running:
-    """A service whose headsets are where a test puts them, and whose samples a test brings."""
+    """A service whose headsets and samples a test provides."""
 
     model: Model
     folder: Path
@@ -89,7 +89,7 @@ class Running:
         self.store = ProfileStore(self.folder)
         self.baselines = WatchedBaselines(
             self.model, self.bus, self.store,
-            # However slow this machine is, no collection takes too long.
+            # However slow this machine is, no collection times out.
             clock=lambda: 0.0, utc=time.time, random=Random(5),
         )  # fmt: skip
         self.baselines.attach(self)
@@ -110,7 +110,7 @@ class Running:
         return self.lines.get(identifier)
 
     async def rest(self, identifier: str = "h1", *, bad: bool = False) -> None:
-        """Bring seconds of rest once they are asked for, until the collection has ended."""
+        """Provide seconds of rest once a collection starts, until it has ended."""
         await until(self.baselines.begun)
         self.bus.publish(self.prediction(identifier, 0, Reason.NO_BASELINE))
         monitor = self.lines[identifier].monitor
@@ -124,7 +124,7 @@ class Running:
         self.baselines.heard(identifier, self.prediction(identifier, 1))
 
     def prediction(self, identifier: str, seq: int, *reasons: Reason) -> Prediction:
-        now = time.time() + 60 * seq  # the first is before all else, the second after it
+        now = time.time() + 60 * seq  # one before the baseline is applied, one after
         score = Score(probability=None if reasons else 0.71, label=None if reasons else "high")
         return Prediction(
             headset=identifier, epoch="e0", seq=seq, window=WindowSpan(start=now - 5, end=now),
@@ -160,7 +160,7 @@ async def start(*arguments: str, **environment: str) -> Process:
 
 
 async def end(process: Process) -> tuple[int, str, str]:
-    """Return exit status, output, error output."""
+    """Return the exit status, standard output and standard error."""
     try:
         async with asyncio.timeout(100):
             output, errors = await process.communicate()
@@ -174,7 +174,7 @@ async def end(process: Process) -> tuple[int, str, str]:
 
 @pytest.fixture
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """Let what a test starts hear Ctrl-C, however the tests were started.
+    """Make the processes that a test starts receive Ctrl-C, however the tests were started.
 
     A shell without job control, as of a script, has its background commands ignore it, and so does
     what they start.
@@ -194,7 +194,7 @@ async def run(*arguments: str) -> tuple[int, str, str]:
 
 
 async def test_the_only_live_headset_is_calibrated_with_before_and_after(running: Running) -> None:
-    # On a terminal the bar moves; elsewhere its end is printed.
+    # On a terminal the bar moves; elsewhere its final state is printed.
     process = await start(
         "calibrate", "--seconds", "20", "--profile", "p07", "--url", running.url, FORCE_COLOR="1"
     )

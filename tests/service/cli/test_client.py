@@ -1,4 +1,4 @@
-"""What a stranger's answer becomes: other programs listen on ports too."""
+"""How answers of other programs are handled: they listen on ports too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg_emotion.cli.client import RestClient, ServiceError
 
 
 class Stranger(HTTPServer):
-    """Answers everything alike, and keeps what it was asked."""
+    """Answers every request alike, and records the requests."""
 
     answer: tuple[int, bytes] = (200, b"{}")
 
@@ -36,7 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = _any
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`eeg-emotion keys` as a user meets it, and the key that the other commands send."""
+"""`eeg-emotion keys` as users see it, and the key that the other commands send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: exit status, one message, a remedy, no traceback."""
+"""The command line as users see it: exit status, one message, a remedy, no traceback."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_invalid_trials_are_wrong_usage(text: str) -> None:
 
 
 def test_without_a_stream_the_doctor_reports_success() -> None:
-    # In a process and a session of its own: what other tests left is not in its sight.
+    # In a process and a session of its own, so that it sees no streams of other tests.
     session = f"test-{uuid.uuid4().hex}"
     done = subprocess.run(
         [sys.executable, "-m", "eeg_emotion", "doctor", "--json", "--session-id", session],

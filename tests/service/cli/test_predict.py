@@ -1,4 +1,4 @@
-"""`predict` as a user meets it: a file in, a file out, a summary, and refusals with a remedy."""
+"""`predict` as users see it: a file in, a file out, a summary, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REST = {"kind": "rest-baseline", "most_seconds": 60, "least_seconds": 20}
 def brainvision(
     path: Path, *, seconds: float = 12.0, channels: tuple[str, ...] = DEAP32, gap_at: int = 0
 ) -> Path:
-    """Write a simulated person at 250 Hz; where `gap_at` is not 0, a new segment begins there."""
+    """Write a simulated person at 250 Hz; if `gap_at` is not 0, a new segment begins there."""
     samples = SimulatedPerson(5, 1).run(0, 250.0).next(round(seconds * 250), 0.5, -0.5)
     samples[:, 0:2] = np.nan
     path.with_suffix(".eeg").write_bytes(samples[: len(channels)].T.astype("<f4").tobytes())
@@ -62,7 +62,7 @@ def brainvision(
 
 
 def predict(*arguments: object) -> str:
-    """Run the command in this process; an error of ours comes as it is."""
+    """Run the command in this process; errors of ours are raised as they are."""
     done = CliRunner().invoke(app, ["predict", *map(str, arguments)])
     if isinstance(done.exception, EegEmotionError):
         raise done.exception
@@ -214,7 +214,7 @@ def test_a_settings_file_applies_as_for_the_service(person: Path, tmp_path: Path
     predict(person, "--out", tmp_path / "out.csv", "--config", tmp_path / "settings.toml")
     found = rows(tmp_path / "out.csv")
     assert float(found[1]["start_s"]) == 2.0
-    # Beside such a threshold every electrode is dead.
+    # With such a threshold every electrode counts as dead.
     assert {row["valid"] for row in found} == {"false"}
 
 

@@ -1,4 +1,4 @@
-"""`what-if` as a user meets it; when an alarm must come is known from `predict`'s own file."""
+"""`what-if` as users see it; `predict`'s file shows when an alarm must be raised."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_alarm_is_raised_at_the_window_that_predict_shows(tmp_path: Path, per
     predict(person, "--out", tmp_path / "out.csv")
     scored = [row for row in rows(tmp_path / "out.csv") if row["valid"] == "true"]
     ends = [float(row["end_s"]) for row in scored]
-    # Every probability lies over 0, so that the dwell begins with the first window with a score.
+    # Every probability is above 0, so the dwell begins with the first window that has a score.
     (tmp_path / "rules.toml").write_text(
         '[[rule]]\nname = "any"\ntext = "Any score."\nseverity = "info"\ndwell_seconds = 4\n'
         'when = [{ of = "arousal", above = 0.0 }]\n'

@@ -1,4 +1,4 @@
-"""The doctor over real outlets in this process, all looked at once; and without liblsl."""
+"""The doctor on real outlets in this process, all checked at once; and without liblsl."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UV = ("uV",) * 32
 
 @dataclass
 class Headset:
-    """An outlet, and what becomes of the person's signal in it."""
+    """An outlet, and how it alters the person's signal."""
 
     name: str
     labels: tuple[str, ...] = DEAP32
@@ -103,10 +103,10 @@ HEADSETS = [
 
 
 class Sender:
-    """Sends the person's signal through some headsets, in chunks of an eighth of a second.
+    """Sends the person's signal through several headsets, in chunks of an eighth of a second.
 
-    It is the clock of who listens as well. A chunk follows once that clock was asked for so often
-    that all must have been read since the last one: no machine is too slow for it.
+    It is also the reader's clock. A chunk follows once that clock was queried so often that all
+    samples sent before must have been read: no machine is too slow for it.
     """
 
     def __init__(self, headsets: list[Headset]) -> None:
@@ -124,13 +124,13 @@ class Sender:
             return self._begun + self._sent / SFREQ
 
     def utc(self) -> float:
-        """Return Unix seconds that go on as this clock does."""
+        """Return Unix seconds that advance with this clock."""
         with self._changed:
             return self._utc_begun + self._sent / SFREQ
 
     def send(self) -> None:
         signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
-        # Once for each round, and twice for what a headset brings.
+        # Once per round, and twice for the samples of a headset.
         often = 1 + 2 * len(self._headsets)
         while not self._over:
             rows = np.arange(self._sent, self._sent + CHUNK)
@@ -173,7 +173,7 @@ def session(lsl_session: str, sender: Sender) -> str:
 
 @pytest.fixture(scope="module")
 def findings(session: str, sender: Sender) -> Findings:
-    """One look at them all."""
+    """Check all of them at once."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
             "eeg_emotion.doctor.checkup.look", partial(look, clock=sender, utc=sender.utc)
@@ -187,7 +187,7 @@ def named(findings: Findings, name: str) -> StreamFinding:
 
 
 def paragraph(findings: Findings, name: str) -> list[str]:
-    """Return the lines that are printed of one stream."""
+    """Return the lines that are printed for one stream."""
     only = replace(findings, streams=(named(findings, name),), other_streams=())
     lines = to_text(only).splitlines()
     return lines[next(n for n, line in enumerate(lines) if line.startswith("stream ")) :]
@@ -462,7 +462,7 @@ print(json.dumps([asdict(command(*arguments)) for arguments in json.loads(sys.ar
 
 @pytest.fixture(scope="module")
 def without_liblsl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
-    """What commands do in a process in which pylsl finds a library that it cannot load."""
+    """Return what commands do in a process in which pylsl finds a library that it cannot load."""
     file = tmp_path_factory.mktemp("no-liblsl") / "liblsl.so"
     file.write_text("not at all", encoding="utf-8")
     done = subprocess.run(
@@ -478,7 +478,7 @@ def without_liblsl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
 def test_without_liblsl_the_doctor_runs_and_prints_the_remedy(
     without_liblsl: dict[str, Done],
 ) -> None:
-    # Nor does anything look beyond this machine then, whatever the scope.
+    # Nothing is discovered beyond this machine then, whatever the scope.
     done = without_liblsl["doctor"]
     assert (done.returncode, done.stderr) == (1, "")
     assert "\nliblsl      MISSING: found no liblsl that can be loaded (" in done.stdout

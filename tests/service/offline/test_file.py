@@ -1,4 +1,4 @@
-"""Files of predictions: what stands in them, and that they are there whole or not at all."""
+"""Files of predictions: their content, and that they are written completely or not at all."""
 
 from __future__ import annotations
 

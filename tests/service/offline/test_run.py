@@ -1,4 +1,4 @@
-"""Predictions from a recording: those of a live replay, and the same however they are asked for."""
+"""Predictions from a recording: equal to a live replay's, however they are requested."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run_of(
 
 
 def told(prediction: Prediction) -> dict[str, object]:
-    """All that a prediction says, but for its latencies."""
+    """Return everything in a prediction except its latencies."""
     return prediction.model_dump(exclude={"latency_ms"})
 
 
@@ -99,7 +99,7 @@ def assert_same_scores(one: Prediction, other: Prediction) -> None:
 
 
 async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Prediction]]:
-    """Replay to a fleet; return the headset when all is taken, and its predictions."""
+    """Replay to a fleet; return the headset once all is received, and its predictions."""
     async with (
         running(demo(), pylsl.local_clock, HeadsetFilter()) as (fleet, bus),
         paced(recording, bus, chunk_seconds=0.2) as pace,
@@ -138,8 +138,8 @@ async def test_a_replay_gives_the_service_the_same_windows_and_scores(
         assert mine.valence.label == theirs.valence.label
         span, expected = (item.window.end - item.window.start for item in (mine, theirs))
         assert span == pytest.approx(expected, abs=1e-6)
-        # Between windows the measured offset of the two clocks moves: by some µs, or by some ms
-        # where the machine is busy.
+        # Between windows the measured offset of the two clocks changes: by some µs, or by some ms
+        # if the machine is busy.
         since, expected = (
             item.window.start - start.window.start
             for item, start in ((mine, offline[0]), (theirs, online[0]))
@@ -187,7 +187,7 @@ def test_a_real_recording_at_rest_is_scored() -> None:
     assert sum(item.valid for item in predictions) >= 50
 
 
-# -- the same however it is asked for ----------------------------------------------------------
+# -- the same however it is requested ----------------------------------------------------------
 
 
 def test_times_are_seconds_of_the_recording_and_a_gap_counts_two() -> None:
@@ -216,7 +216,7 @@ def test_no_window_is_superseded_at_the_shortest_hop() -> None:
     predictions = list(run_of(recording_of(brain()), hop=0.25).predictions())
     starts = [item.window.start for item in predictions]
     assert starts == [0.25 * number for number in range(len(starts))]
-    # More than the model is asked about at once.
+    # More than one batch of the model.
     assert [item.seq for item in predictions] == list(range(len(starts)))
     assert len(predictions) > 32
     coarse = list(run_of(recording_of(brain())).predictions())
@@ -244,7 +244,7 @@ def test_each_call_starts_from_the_beginning() -> None:
 
 
 def test_samples_are_rounded_as_when_sent() -> None:
-    # Beside such an offset float32 leaves steps of 0.016 µV.
+    # With such an offset float32 has a resolution of 0.016 µV.
     fine = brain() + 150_000.0
     exact, rounded = (
         [told(item) for item in run_of(recording_of(samples)).predictions()]

@@ -1,4 +1,4 @@
-"""Alarms on windows whose scores are planted, so that it is known when they must come."""
+"""Alarms on windows with planted scores, so that it is known when they must be raised."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def window(end: float, arousal: float | None) -> Prediction:
 
 
 def judged(levels: dict[range, float | None], **changes: Any) -> Outcome:
-    """Judge one window a second; `levels` says which arousal it has from when to when."""
+    """Evaluate one window per second; `levels` maps ranges of seconds to arousal."""
     windows = [window(float(t), level) for times, level in levels.items() for t in times]
     return what_if(Rules.model_validate({"rule": [EXCITED | changes]}), "p", 128.0, windows)
 

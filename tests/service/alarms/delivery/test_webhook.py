@@ -27,7 +27,7 @@ def made(url: str, *headsets: str) -> Webhook:
 
 
 async def sent(*answers: str) -> Receiver:
-    """Send one event to a receiver that gives these answers."""
+    """Send one event to a receiver with these answers."""
     receiver = Receiver(*answers)
     async with receiver.listening() as url:
         hook = made(url)

@@ -23,7 +23,7 @@ DAY = 86_400.0
 
 @dataclass
 class Target:
-    """A target that fails as it is told, and the time around it."""
+    """A target that fails on request, and its clock."""
 
     failures: list[Exception] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
@@ -220,7 +220,7 @@ async def test_a_receiver_that_returns_gets_pending_events_and_no_secret_is_logg
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO)  # at which HTTP libraries write addresses
+    caplog.set_level(logging.INFO)  # at which HTTP libraries log URLs
     monkeypatch.setattr("eeg_emotion.alarms.delivery.worker._FIRST_RETRY_SECONDS", 0.02)
     monkeypatch.setattr("eeg_emotion.alarms.delivery.worker._GIVEN_UP_SECONDS", float("inf"))
     receiver = Receiver("204 x")

@@ -54,14 +54,14 @@ EXCITED: dict[str, object] = {"of": "arousal", "above": 0.8}
 
 
 def play(judge: RuleEngine, arousals: Sequence[float | None], begin: float = 0.0) -> list[Moment]:
-    """Return a window each second."""
+    """Feed one window per second."""
     events: list[RuleEvent] = []
     for second, arousal in enumerate(arousals):
         events += judge.on_message(window(begin + second, arousal), 0.0)
     return [(event.change, event.time) for event in events]
 
 
-# What is seen
+# Conditions
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_event_holds_its_evidence() -> None:
     assert event.seen.prediction == window(7, 0.9)
 
 
-# How long
+# Dwell, release and cooldown
 
 
 def test_conditions_must_hold_for_the_dwell() -> None:
@@ -126,7 +126,7 @@ def test_all_conditions_must_hold() -> None:
     assert judge.on_message(window(2, 0.9, quality=0.8), 0)
 
 
-# What cannot be told
+# Unknown answers
 
 
 def test_a_lost_signal_never_clears_an_alarm() -> None:
@@ -169,7 +169,7 @@ def test_a_score_from_before_a_signal_loss_is_not_used_after_it() -> None:
     assert judge.tick(8) == []
 
 
-# Time, and many
+# Time, and several headsets
 
 
 def test_a_lost_signal_raises_an_alarm_without_further_messages() -> None:
@@ -239,7 +239,7 @@ def test_alarms_are_justified_whatever_the_input(
         assert raised - over >= cooldown
 
 
-# Over a restart, and when the rules change
+# Restarts and changes of the rules
 
 
 def rules(*values: dict[str, object]) -> Rules:
@@ -273,7 +273,7 @@ def test_a_changed_or_removed_rule_leaves_its_alarms_to_be_cleared() -> None:
         ("a", "changed", raised["changed"]), ("a", "gone", raised["gone"]),
     ]  # fmt: skip
     assert not judge.use(rules({"name": "changed", "text": "other"}, {"name": "same"}))
-    # The one that stayed goes on; the one that changed begins anew.
+    # The unchanged rule continues; the changed one starts over.
     again = judge.on_message(window(2, 0.9), 0)
     assert [(event.rule.name, event.change) for event in again] == [("changed", AlarmChange.RAISED)]
     cleared = judge.on_message(window(3, 0.1), 0)

@@ -14,7 +14,7 @@ from eeg_emotion.publish.messages import Reason, Score, WindowSpan
 
 
 def told(preset: str, seconds: int, **window: object) -> list[tuple[str, float]]:
-    """Return which rules are raised and when, with one window like this each second."""
+    """Return which rules raise an alarm and when, given such a window every second."""
     engine = RuleEngine(read_rules_named(preset))
     engine.on_message(status("a", State.LIVE), 0.0)
     found = []
@@ -74,7 +74,7 @@ def test_every_preset_is_valid_and_all_can_be_combined() -> None:
     assert preset_names() == ("driver-takeover", "operator-safety", "signal-lost")
     rules = read_all_rules(preset_names()).rule
     assert len(rules) == 6
-    # An estimate is not a fact, and silence is no state of a person.
+    # An estimate is not a fact, and silence says nothing about a person.
     assert all("estimate" in rule.text or "Nothing is known" in rule.text for rule in rules)
 
 

@@ -107,7 +107,7 @@ def test_events_are_paged_newest_first_and_only_readable_ones_are_returned(
 
     assert kept(store, limit=2) == [many[1199], many[1198]]
     assert kept(store, limit=2, before=numbers[1198]) == [many[1197], many[1196]]
-    # More than a batch of those that may not be read lies between.
+    # More than a batch of unreadable events lies between.
     readable = [event for event in reversed(many) if event.headset == "open"]
     assert kept(store, limit=1000, hidden="secret") == readable
     assert kept(store, headset="open", limit=1) == [many[1197]]
