@@ -1,4 +1,4 @@
-"""Writes files that take their name only once they are whole and on the disk."""
+"""Write files that appear under their name only once they are complete and on the disk."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from collections.abc import Iterator
 from io import BufferedRandom
 from pathlib import Path
 
-# Windows refuses to replace a file that somebody has open, and virus scanners open every new one
-# for a moment: "access is denied" and "used by another process".
+# The errors "access is denied" and "used by another process": Windows refuses to replace a file
+# that another program has open, and virus scanners open every new one for a moment.
 _IN_USE = frozenset({5, 32})
 _IN_USE_WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, private: bool = False) -> Iterator[BufferedRandom]:
-    """Write a file, in place of an older one of its name: all of it or nothing.
+    """Write a file completely or not at all, replacing an existing one.
 
-    What is written goes to `.NAME.RANDOM.tmp` in the same folder, for only within a file system is
-    replacing atomic. After an error nothing of it is left, and an older file stays as it was. To
-    replace several files only once all can be written, enter one context for each before writing.
+    The content goes to `.NAME.RANDOM.tmp` in the same folder, because replacing is atomic only
+    within a file system. After an error no part of it is left, and an existing file stays as it
+    was. To replace several files only once all can be written, enter one context for each before
+    writing.
 
     Parameters
     ----------
     path
-        The file; its folder must be there.
+        The file; its folder must exist.
     private
         Whether only its owner may read it.
 
     Yields
     ------
     BufferedRandom
-        What to write to; it can be read and sought as well.
+        The file to write to; it is readable and seekable as well.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     mode = 0o600 if private else 0o666  # before the umask
@@ -50,7 +51,7 @@ def atomic_write(path: Path, *, private: bool = False) -> Iterator[BufferedRando
             os.fsync(file.fileno())
         _replace(unfinished, path)
     except BaseException:
-        # Where nothing can be written nothing can be removed; that must not hide why.
+        # A folder that cannot be written to fails here again, which must not hide the cause.
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
@@ -60,11 +61,11 @@ def atomic_write(path: Path, *, private: bool = False) -> Iterator[BufferedRando
 def replace_folder(unfinished: Path, folder: Path) -> None:
     """Rename a folder to its final name once everything in it is on the disk.
 
-    Both must be on one file system, and nothing in the folder may be open.
+    Both paths must be on one file system, and no file in the folder may be open.
     """
     for path in unfinished.rglob("*"):
         if path.is_file():
-            with path.open("r+b") as file:  # Windows syncs only what may be written
+            with path.open("r+b") as file:  # Windows can only sync a writable file
                 os.fsync(file.fileno())
         else:
             sync_folder(path)
@@ -74,11 +75,11 @@ def replace_folder(unfinished: Path, folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was put into a folder, or removed from it, outlast a power cut."""
+    """Make files added to or removed from a folder survive a power cut."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except PermissionError:
-        # Windows opens no folder, and elsewhere one may be for writing alone.
+        # Windows cannot open folders, and elsewhere a folder may be write-only.
         return
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""The demo: a simulated headset, the daemon and a subscriber, each in its own process.
+"""The demo: a simulated headset and the service, each in its own process, and a subscriber.
 
-Everything is real but the person: the headset's process sends EEG over Lab Streaming Layer, the
-daemon is `eeg-emotion serve`, and what is printed was received over its WebSocket.
+Only the person is simulated: the headset's process sends EEG over Lab Streaming Layer, the service
+is `eeg-emotion serve`, and whatever is printed was received over its WebSocket.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ PERSON_SEED, PERSON = 2026, 7
 """The demo's person. The demo model was trained on people of another seed."""
 
 _STOP_SECONDS = 10.0
-_ARRIVAL_SECONDS = 3.0  # for the last samples to reach the daemon after the headset stopped
+_ARRIVAL_SECONDS = 3.0  # for the last samples to reach the service after the headset has stopped
 
 
 class DemoError(EegEmotionError):
-    """A part of the demo did not start, or ended by itself."""
+    """A process of the demo did not start, or ended unexpectedly."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What the demo saw."""
+    """What the demo received."""
 
     model: str = ""
     predictions: int = 0
@@ -62,22 +62,22 @@ class Summary:
 
     @property
     def samples_lost(self) -> int:
-        """Samples that the headset sent and the daemon did not get, or found missing."""
+        """The samples that the headset sent and the service did not receive, or found missing."""
         return max(self.samples_expected - self.samples_received, self.samples_missing)
 
     @property
     def good(self) -> bool:
-        """Return whether the main job was done: a prediction came, and no sample was lost."""
+        """Whether a prediction was received and no sample was lost."""
         return self.predictions > 0 and self.samples_lost == 0
 
     def percentile(self, percent: float) -> float | None:
-        """Return a percentile of the latencies, ms."""
+        """Return a percentile of the latencies in ms; None before the first prediction."""
         if not self.latencies_ms:
             return None
         return round(float(np.percentile(self.latencies_ms, percent)), 2)
 
     def to_json(self) -> str:
-        """Write the summary as one JSON object."""
+        """Return the summary as one JSON object."""
         return json.dumps(
             {
                 "predictions": self.predictions,
@@ -90,7 +90,7 @@ class Summary:
         )
 
     def to_text(self) -> str:
-        """Write the summary for people."""
+        """Return the summary for people."""
         counted = (
             f"{self.predictions} predictions, {self.valid} of them valid; "
             f"{self.samples_expected} samples sent, {self.samples_lost} lost"
@@ -104,15 +104,15 @@ class Summary:
 
 
 def run_demo(*, seconds: float | None, host: str, port: int, console: Console) -> Summary:
-    """Run until the time is over or Ctrl-C, and sum up.
+    """Run until the time is up or Ctrl-C, and return a summary.
 
     Raises
     ------
     DemoError
-        If a part does not start or ends by itself.
+        If one of its processes does not start or ends unexpectedly.
     """
-    # A closed terminal ends it in order too, and no second signal at once: its parts, which no
-    # signal to it reaches, would live on.
+    # A closed terminal shuts it down in order too, and a second signal does not end it at once: its
+    # processes, which its signals do not reach, would be left running.
     return run_until_asked(
         partial(_run, seconds, host, port, console),
         again=lambda number: None,
@@ -124,14 +124,14 @@ async def _run(
     seconds: float | None, host: str, port: int, console: Console, stop: asyncio.Event
 ) -> Summary:
     session = ["--session-id", f"demo-{secrets.token_hex(4)}"]
-    # Only the simulated person is seen, who may be shown to everyone.
+    # Everyone may see the data: it is only a simulated person's.
     daemon = ["serve", "--quiet", "--allow-open", "--host", host, "--port", str(port), *session]
     with_alarms = is_installed("alarms")
     if with_alarms:
         daemon += ["--rules", "driver-takeover", "--rules", "signal-lost"]
     headset = ["replay", "--simulate", str(PERSON), "--seed", str(PERSON_SEED), "--json", *session]
     summary = Summary()
-    # Its alarms are kept no longer than itself, and apart from those of the user's own service.
+    # Its alarms are kept apart from those of the user's own service, and deleted at the end.
     async with _folder_for_now() as folder, _part(folder, *daemon) as service:
         address = await _address(service)
         websocket = f"{address.replace('http', 'ws', 1)}v1/stream?headset=*"
@@ -139,8 +139,8 @@ async def _run(
         console.print(f"websocket  {websocket}", markup=False, soft_wrap=True)
         if not with_alarms:
             console.print(not_installed("alarms"), markup=False, soft_wrap=True)
-        console.print("The person is simulated, and so were those that the model was trained on.")
-        console.print("The first window takes 5 s, and its filters 3 s more to settle.")
+        console.print("The person is simulated, and so were those whom the model was trained on.")
+        console.print("The first window takes 5 s, and its filters take another 3 s to settle.")
         async with _part(folder, *headset) as source, connect(address) as stream:
             listening = asyncio.create_task(_listen(stream, summary, console))
             stopped = asyncio.create_task(stop.wait())
@@ -149,30 +149,32 @@ async def _run(
                 [listening, stopped, *ends], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if any(end.done() for end in ends):
-                raise DemoError("the daemon or the headset ended by itself; see its message above")
+                raise DemoError(
+                    "the service or the headset ended unexpectedly; see its message above"
+                )
             if listening.done():
-                listening.result()  # it goes on until it is refused, and says so
+                listening.result()  # it ends only by an error, raised here
             for task in (listening, stopped, *ends):
                 task.cancel()
             ask_to_stop(source)
             sent, _ = await source.communicate()
-            # Stopped before it could listen to signals, it sent nothing and says nothing.
+            # If it was stopped before it could handle signals, it sent nothing and prints nothing.
             summary.samples_expected = json.loads(sent)["samples"] if sent else 0
             await _await_samples(address, summary)
     return summary
 
 
 async def _listen(stream: Stream, summary: Summary, console: Console) -> None:
-    """Print one line for each prediction and change of state."""
+    """Print one line for each prediction, alarm and change of state."""
     summary.model = _introduce(stream.welcome.model, console)
-    told: str | None = None
+    printed: str | None = None
     async for message in stream:
         received = time.time()
         match message:
             case Status(headset=headset):
                 line = f"headset    {headset.name}: {headset.state}, {headset.detail}"
-                if line != told:
-                    told = line
+                if line != printed:
+                    printed = line
                     console.print(line, markup=False, soft_wrap=True)
             case Alarm():
                 line = f"alarm      {message.severity}, {message.change}: {message.text}"
@@ -186,7 +188,7 @@ async def _listen(stream: Stream, summary: Summary, console: Console) -> None:
 
 
 def _introduce(model: ModelCard, console: Console) -> str:
-    """Print what the model is and how far to trust it; return its name."""
+    """Print what the model is and how it was evaluated; return its name."""
     name = f"{model.name} {model.version}"
     console.print(f"model      {name}: {model.trained_on}", soft_wrap=True)
     for target, result in model.held_out.items():
@@ -209,7 +211,7 @@ def _score(score: Score) -> str:
 
 
 async def _await_samples(address: str, summary: Summary) -> None:
-    """Wait until the daemon has all that was sent, or no longer."""
+    """Wait until the service has received every sample, or for a few seconds at most."""
     deadline = time.monotonic() + _ARRIVAL_SECONDS
     while time.monotonic() < deadline:
         headsets = await asyncio.to_thread(_get, f"{address}v1/headsets")
@@ -221,7 +223,7 @@ async def _await_samples(address: str, summary: Summary) -> None:
 
 
 def _get(url: str) -> list[dict[str, int]]:
-    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address
+    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - the URL is our own service's
         return list(json.load(response))
 
 
@@ -229,15 +231,15 @@ async def _address(service: Process) -> str:
     assert service.stdout is not None  # noqa: S101 - started with a pipe
     line = (await service.stdout.readline()).decode().split()
     if not line or line[0] != "ready":
-        raise DemoError("the daemon did not start; see its message above")
-    # Only Linux takes the address that stands for all of a machine's as one to connect to.
+        raise DemoError("the service did not start; see its message above")
+    # Only Linux can connect to the wildcard address.
     return line[1].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def _apart_from_the_user(folder: Path) -> dict[str, str]:
-    """Return an environment without what is set for the user's own service: keys, model, purpose.
+    """Return an environment without the settings of the user's own service.
 
-    What a part keeps, and what it finds in the usual places, is in the folder.
+    The folders that a process stores files in and reads files from lie in `folder`.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("EEG_EMOTION_")}
     return own | moved_to(folder)
@@ -251,7 +253,7 @@ async def _folder_for_now() -> AsyncIterator[Path]:
 
 @contextlib.asynccontextmanager
 async def _part(folder: Path, *arguments: str) -> AsyncIterator[Process]:
-    """Run `eeg-emotion` with these arguments; end it at the latest when the context ends."""
+    """Run `eeg-emotion` with these arguments, at most until the context is left."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -259,7 +261,7 @@ async def _part(folder: Path, *arguments: str) -> AsyncIterator[Process]:
         *arguments,
         stdout=PIPE,
         env=_apart_from_the_user(folder),
-        # Ctrl-C is for the demo, which then ends its parts in order.
+        # Ctrl-C is for the demo, which then stops its processes in order.
         **group_of_its_own(),
     )
     try:

@@ -1,4 +1,4 @@
-"""Optional parts of the installation: a missing one is named with the command that adds it."""
+"""Optional extras: an error for a missing one names the command that installs it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tensorflow",
     ),
 }
-"""For each extra of pyproject.toml the modules that come with it."""
+"""The modules that each extra of pyproject.toml installs."""
 
 
 class MissingExtraError(EegEmotionError):
-    """Something needs an extra that is not installed."""
+    """A feature needs an extra that is not installed."""
 
 
 def load(module: str, needed_by: str, otherwise: str = "") -> Any:
@@ -43,9 +43,9 @@ def load(module: str, needed_by: str, otherwise: str = "") -> Any:
     module
         Its name.
     needed_by
-        What cannot go on without it.
+        What needs it, for the error message.
     otherwise
-        What to do instead of installing it, if there is something.
+        An alternative to installing it, if there is one.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def load(module: str, needed_by: str, otherwise: str = "") -> Any:
 
 
 def require(modules: Iterable[str], needed_by: str) -> None:
-    """Refuse to begin what would end at the first missing one of an extra's modules.
+    """Raise an error if one of an extra's modules is missing.
 
     Raises
     ------
     MissingExtraError
-        If one of them is not installed. None is imported.
+        If one of them is not installed. No module is imported.
     """
     if absent := _absent(modules):
         raise _missing(_extra_of(absent[0]), ", ".join(absent), needed_by)
@@ -95,12 +95,12 @@ def not_installed(extra: str) -> str:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that adds an extra to the environment that runs this.
+    """Return the command that installs an extra into the running environment.
 
-    The project itself is installed there already, so pip looks for the extra's packages alone.
+    The project itself is installed there already, so pip adds only the extra's packages.
     """
     requirement = f"eeg-emotion[{extra}]"
-    # uv makes environments without pip.
+    # uv creates environments without pip.
     installer = [sys.executable, "-m", "pip", "install"]
     if find_spec("pip") is None:
         installer = ["uv", "pip", "install", "--python", sys.executable]

@@ -1,8 +1,8 @@
-"""Names that a file cannot have on every platform."""
+"""File names that not every platform allows."""
 
 from __future__ import annotations
 
-# Windows gives these to devices, whatever follows the first dot and in either case.
+# Windows reserves these for devices, whatever follows the first dot and in either case.
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
@@ -10,5 +10,5 @@ _DEVICES = frozenset(
 
 
 def names_device(name: str) -> bool:
-    """Return whether Windows would open a device by this name, not a file."""
+    """Return whether Windows would open a device under this name, not a file."""
     return name.partition(".")[0].rstrip(" ").lower() in _DEVICES

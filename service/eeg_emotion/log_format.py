@@ -1,6 +1,6 @@
-"""The forms of log lines, apart from what writes them: a command's options name them.
+"""The formats of log lines.
 
-Help and wrong usage then wait for no logging library.
+Apart from `logs`, so that the commands' options can name them without importing a logging library.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ class LogFormat(StrEnum):
     """How events are written."""
 
     AUTO = "auto"
-    """`console` where standard error is a terminal, else `json`."""
+    """`console` if standard error is a terminal, else `json`."""
     CONSOLE = "console"
     """For people: time, level, event, then `key=value`."""
     JSON = "json"
-    """For machines: one JSON object a line."""
+    """For machines: one JSON object per line."""

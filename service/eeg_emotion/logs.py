@@ -1,7 +1,7 @@
-"""Logging: each call is one event with fields, and each event one line on standard error.
+"""Logging: each call is one event with fields, and each event is one line on standard error.
 
-Nothing of a person is logged at INFO, neither EEG nor scores, and what could hold a credential or
-a signal never is. Tracebacks bear no local variables, which would be samples here.
+No data about a person, neither EEG nor scores, is logged at INFO, and fields that could hold a
+credential or a signal never are. Tracebacks omit local variables, which would be samples here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from eeg_emotion.log_format import LogFormat
 
 NEVER_LOGGED = frozenset({"token", "authorization", "secret", "data", "samples"})
-"""Fields whose values are replaced, however deep they lie."""
+"""Fields whose values are redacted, at any depth."""
 
 _REDACTED = "[redacted]"
 
@@ -31,7 +31,7 @@ def get_logger(name: str) -> BoundLogger:
     """Return a module's logger: ``logger.info("headset state", headset=..., state=...)``."""
     logger = structlog.wrap_logger(
         logging.getLogger(name),
-        # Its own chain: the commands, tests and embedding programs need configure nothing.
+        # A processor chain of its own: commands, tests and embedding programs need no setup.
         processors=[filter_by_level, _redact, ProcessorFormatter.wrap_for_formatter],
         wrapper_class=BoundLogger,
     )
@@ -39,33 +39,33 @@ def get_logger(name: str) -> BoundLogger:
 
 
 def configure_logging(log_format: LogFormat, *, verbose: bool) -> None:
-    """Write this project's events from INFO on, or its warnings alone, and others' warnings."""
+    """Log to standard error: our own events from INFO or WARNING up, and others' warnings."""
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
-    # The handler's level, not the logger's: a file of its own may take what is not shown.
+    # The handler's level, not the logger's, so that a log file may receive what is not shown.
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("eeg_emotion").setLevel(logging.INFO)
 
 
 def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Formatter:
-    """Make what writes events as lines, for a handler.
+    """Return a formatter that writes each event as one line.
 
     Parameters
     ----------
     log_format
         `CONSOLE` or `JSON`.
     colours
-        Whether `CONSOLE` has them.
+        Whether `CONSOLE` uses colours.
     """
     renderers: list[Processor]
     if log_format is LogFormat.CONSOLE:
-        # Its default traceback shows local variables wherever rich is installed.
+        # Its default tracebacks show local variables if rich is installed.
         renderers = [
             ConsoleRenderer(
-                0,  # columns to which an event is padded, by two names in structlog's versions
+                0,  # columns to pad an event to; structlog's versions name it differently
                 colors=colours,
                 sort_keys=False,
                 exception_formatter=plain_traceback,
@@ -79,7 +79,7 @@ def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Format
 
 
 def _from_record(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Take from the record what our own events and other packages' messages have in common."""
+    """Add the fields common to our own events and other packages' messages."""
     record: logging.LogRecord = event["_record"]
     stamp = datetime.fromtimestamp(record.created, UTC)
     return {
@@ -102,5 +102,5 @@ def _clean(name: object, value: Any) -> Any:
     if isinstance(value, (list, tuple)) and name != "exc_info":
         return [_clean(None, item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no such numbers
+        return str(value)  # JSON cannot represent it
     return value

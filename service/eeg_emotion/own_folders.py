@@ -1,4 +1,4 @@
-"""The places of this project in the user's own folders, as each platform has them."""
+"""The project's folders among the user's own, as each platform defines them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _NAME = "eeg-emotion"
 
 
 def data_folder() -> Path:
-    """Return the folder for what the service keeps."""
+    """Return the folder for data that the service stores."""
     return user_data_path(_NAME, appauthor=False)
 
 
 def config_folder() -> Path:
-    """Return the folder for what the user sets."""
+    """Return the folder for the user's configuration."""
     return user_config_path(_NAME, appauthor=False)
 
 
 def moved_to(folder: Path) -> dict[str, str]:
-    """Return the environment variables that put a process's own folders into another one."""
+    """Return environment variables that move a process's own folders into another one."""
     return {
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_CONFIG_HOME": str(folder / "config"),

@@ -1,4 +1,4 @@
-"""The standard output, as a terminal or a pipe that may not have every letter."""
+"""Standard output on terminals and pipes that cannot encode every character."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def write_every_letter() -> None:
-    """Let the standard output show a letter that its encoding lacks as an escape.
+    """Make standard output escape characters that its encoding lacks.
 
-    On Windows a pipe or a file has the encoding of the system's language: without this a sensor
-    called `Ω` would end the command with an error.
+    On Windows a pipe or file uses the system's code page: without this, a sensor named `Ω` would
+    end the command with an error.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""What the broker adds: latency, CPU for each delivery, and the time until all is well again.
+"""What the broker costs: latency, CPU per delivery, and the time to recover.
 
-The half that is measured keeps to CPU 1, everything else to CPU 0.
+The measured process runs on CPU 1, everything else on CPU 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(NATS is None, reason="no NATS broker is installe
 
 @dataclass
 class Passed:
-    """What a broker has had to do."""
+    """The work that a broker has done."""
 
     messages: int
     bytes: int
@@ -118,7 +118,7 @@ async def farm(session: str, count: int) -> AsyncIterator[None]:
 
 @dataclass
 class Figures:
-    """Ages in ms; CPU seconds without subscribers, and ms that 1,000 deliveries add."""
+    """Ages in ms; CPU seconds without subscribers, and the ms that 1,000 deliveries add."""
 
     p50: float
     p99: float
@@ -187,7 +187,7 @@ def test_broker_latency(report: Report) -> None:
 
 
 def test_time_to_full_service(report: Report) -> None:
-    """From a kill to the next valid prediction, with whatever is restarted at once."""
+    """Measure from a kill to the next valid prediction, restarting the process at once."""
 
     async def next_valid(address: str, after: float) -> float:
         async with asyncio.timeout(120):

@@ -1,8 +1,7 @@
-"""One daemon and many headsets: samples lost, its CPU, latency and memory, and where it breaks.
+"""One service and many headsets: lost samples, CPU, latency, memory, and where it breaks.
 
 `EEG_EMOTION_BENCH_HEADSETS=256,384,512` chooses how many. With `EEG_EMOTION_BENCH_PINNED=1` the
-headsets and the subscriber keep to CPU 0 and the daemon to CPU 1: then its share of one core is
-all that it can have.
+headsets and the subscriber run on CPU 0 and the service on CPU 1, so that one core is its limit.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ FARM = Path(__file__).with_name("headset_farm.py")
 
 
 class Subscriber:
-    """Keeps messages with their time of receipt; reading them would delay the next one's."""
+    """Keeps messages with their time of receipt; parsing them now would delay the next one's."""
 
     def __init__(self) -> None:
         self._received: list[tuple[float, str | bytes]] = []
@@ -57,7 +56,7 @@ class Subscriber:
 
 @dataclass
 class Figures:
-    """What came of one run; the latencies in ms."""
+    """The result of one run; the latencies in ms."""
 
     opening_seconds: float
     sent: int
@@ -75,12 +74,12 @@ class Figures:
 
 
 class NotAllPredictError(Exception):
-    """Some headsets did not come to predictions, or none stayed with them."""
+    """Some headsets got no predictions, or did not keep getting them."""
 
 
 @contextmanager
 def own_core() -> Iterator[None]:
-    """Keep this process, and those that it starts, to CPU 0 if that is asked for."""
+    """Pin this process and its children to CPU 0 if that is requested."""
     before = os.sched_getaffinity(0)
     if PINNED:
         os.sched_setaffinity(0, {0})
@@ -135,7 +134,7 @@ async def until_all_predict(
 
 
 async def until_drained(address: str, sent: int) -> list[dict[str, Any]]:
-    """Wait until all that was sent has been received, or nothing more comes."""
+    """Wait until everything that was sent is received, or nothing more arrives."""
     received = -1
     while True:
         headsets = await headsets_of(address)
@@ -143,7 +142,7 @@ async def until_drained(address: str, sent: int) -> list[dict[str, Any]]:
         if now in (received, sent):
             return headsets
         received = now
-        await asyncio.sleep(2)  # a backlog comes in pieces, but without such pauses
+        await asyncio.sleep(2)  # a backlog arrives in pieces, but without such pauses
 
 
 async def measure(count: int, *, aligned: bool) -> Figures:
@@ -203,7 +202,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
 
 
 def tell(report: Report, count: int, found: Figures) -> list[str]:
-    """Report the figures; return what speaks against so many headsets."""
+    """Report the figures; return the reasons against so many headsets."""
     lost, share = found.lost + found.missing, found.core_share
 
     def line(what: str, figure: str, aim: str = "", met: bool | None = None) -> None:
@@ -217,7 +216,7 @@ def tell(report: Report, count: int, found: Figures) -> list[str]:
         "aim: <= 100 %" if count <= WITHIN_ONE_CORE else "",
         share <= 1 if count <= WITHIN_ONE_CORE else None,
     )
-    # A window more or less of a headset falls into the time that is measured.
+    # One window more or less of a headset falls into the measured time.
     kept_up = found.per_second >= count * (1 - 1 / STEADY_SECONDS)
     line("predictions a second", f"{found.per_second:.1f}", f"aim: {count}", kept_up)
     line("windows superseded", f"{found.superseded}", "aim: 0", found.superseded == 0)

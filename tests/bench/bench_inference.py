@@ -35,7 +35,7 @@ def session_of(data: bytes) -> onnxruntime.InferenceSession:
 
 
 def milliseconds(call: Callable[[], object], seconds: float = 0.6) -> float:
-    """Time one call: the median over as many as fit."""
+    """Return the median time of a call, in ms, over as many as fit."""
     call()
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -71,7 +71,7 @@ def test_inference(report: Report, name: str, shape: tuple[int, int]) -> None:
             "Keras graph call": lambda t=tensor: graph_call(t),
             "Keras model.predict": lambda w=windows: network.predict(w, verbose=0),
         }
-        # Round after round, so that a slow moment of the machine falls on all of them.
+        # Round by round, so that a slow moment of the machine affects all of them.
         times: dict[str, list[float]] = {call: [] for call in calls}
         for _ in range(ROUNDS if batch == 1 else 3):
             for call, run in calls.items():

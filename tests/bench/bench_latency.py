@@ -1,4 +1,4 @@
-"""From a window's last sample to ten subscribers, beside LSL's own latency in the same run."""
+"""From a window's last sample to ten subscribers, and LSL's own latency in the same run."""
 
 from __future__ import annotations
 

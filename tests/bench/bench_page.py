@@ -1,7 +1,7 @@
 """The page with 64 headsets, left open: its frame time and memory, in a real Chromium.
 
 It runs for `EEG_EMOTION_BENCH_PAGE_SECONDS`, 720 unless said otherwise: the page keeps ten minutes
-of every headset, so only after these can its memory be expected to stand still.
+of every headset, so its memory can be expected to be stable only after that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MINUTE = 60
 FARM = Path(__file__).with_name("headset_farm.py")
 SCORED = """[...document.querySelectorAll(".tile-scores")]
     .filter(({ textContent }) => /arousal [01]/.test(textContent))"""
-# Times between frames since the last look, and tasks that held up the page for more than 50 ms.
+# Times between frames since the last query, and tasks that blocked the page for over 50 ms.
 WATCH = """
 globalThis.watched = { frames: [], tasks: [] };
 let before = null;
@@ -72,7 +72,7 @@ def headset_farm(session: str) -> Iterator[None]:
 
 
 async def memory(page: Page) -> dict[str, float]:
-    """What the page holds once what is garbage is gone."""
+    """Return the memory of the page after garbage collection."""
     await page.call("HeapProfiler.collectGarbage")
     metrics = (await page.call("Performance.getMetrics"))["metrics"]
     found: dict[str, Any] = {each["name"]: each["value"] for each in metrics}
@@ -83,7 +83,7 @@ async def test_page(report: Report, page: Page) -> None:
     session = secrets.token_hex(8)
     serve = ("serve", "--port", "0", "--quiet", "--session-id", session)
     pipe = asyncio.subprocess.PIPE
-    # The daemon is gone first, and misses nobody.
+    # The service ends first, so that it misses nobody.
     with headset_farm(session):
         async with program(sys.executable, "-m", "eeg_emotion", *serve, stdout=pipe) as daemon:
             address = await first_line(daemon.stdout, "ready ")
@@ -107,7 +107,7 @@ async def test_page(report: Report, page: Page) -> None:
                     f"heap {told['heap']:.1f} MiB, {told['nodes']:.0f} nodes",
                     None,
                 )
-                # Its garbage was collected meanwhile, which is none of the page's frames.
+                # Its garbage was collected meanwhile, which does not count as a frame of the page.
                 await page.value(LOOK)
             scored = await page.value(f"{SCORED}.length")
     assert page.complaints == []

@@ -1,4 +1,4 @@
-"""The signal path: its cost beside the model's, and an hour of signal through it."""
+"""The signal path: its cost compared with the model's, and an hour of signal through it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model() -> Model:
 
 
 def path_of(model: Model, sfreq: float) -> SignalPath:
-    """Return the path as the service runs it, one window a second."""
+    """Return the path as the service runs it, with one window per second."""
     settings = replace(model.contract.path, hop_seconds=1.0)
     return SignalPath(
         settings,
@@ -45,7 +45,7 @@ def path_of(model: Model, sfreq: float) -> SignalPath:
 
 
 def endless_signal(sfreq: int) -> NDArray[np.float32]:
-    """Return two minutes, `(channels, samples)` µV, that can be repeated without a step."""
+    """Return two minutes of signal, `(channels, samples)` µV, that repeat without a step."""
     there = SimulatedPerson(2026, 1).run(0, sfreq).next(60 * sfreq, 0.0, 0.0)
     return np.concatenate([there, there[:, ::-1]], axis=1).astype(np.float32)
 
@@ -70,7 +70,7 @@ def cpu_ms(call: Callable[[], object]) -> float:
 
 
 def test_cost(report: Report, model: Model) -> None:
-    """The path's cost for each headset and second, one window in it, beside inference's."""
+    """The path's cost per headset and second, with one window in it, compared with inference."""
     signals = {sfreq: endless_signal(sfreq) for sfreq in (128, 256, 500, 2048)}
     segments = {sfreq: path_of(model, sfreq).segment() for sfreq in signals}
     windows: list[Window] = []
@@ -81,7 +81,7 @@ def test_cost(report: Report, model: Model) -> None:
             windows.extend(segments[sfreq].feed(chunk))
 
     for sfreq in signals:
-        feed(sfreq, 0)  # the window is full, and what is made once has been made
+        feed(sfreq, 0)  # the window is full, and one-time setup is done
     batches = {
         batch: np.stack([window.features for window in windows[-batch:]]) for batch in (1, 16)
     }
@@ -92,7 +92,7 @@ def test_cost(report: Report, model: Model) -> None:
 
     for batch in batches:
         infer(batch)
-    # Round after round, so that a slow moment of the machine falls on all of them.
+    # Round by round, so that a slow moment of the machine affects all of them.
     path_ms: dict[int, list[float]] = {sfreq: [] for sfreq in signals}
     model_ms: dict[int, list[float]] = {batch: [] for batch in batches}
     for number in range(1, ROUNDS + 1):
@@ -115,7 +115,7 @@ def test_cost(report: Report, model: Model) -> None:
 
 
 def test_an_hour(report: Report, model: Model) -> None:
-    """An hour at 500 Hz: nothing lost, nothing piled up."""
+    """An hour at 500 Hz: nothing is lost, nothing accumulates."""
     path = path_of(model, HOUR_SFREQ)
     settings, samples = path.settings, HOUR_SECONDS * HOUR_SFREQ
     signal = endless_signal(HOUR_SFREQ)

@@ -1,7 +1,7 @@
-"""What subscribers cost: deliveries per CPU-second, latency, standing still, memory, a soak.
+"""What subscribers cost: deliveries per CPU-second, latency, stalls, memory, a soak.
 
-The server keeps to CPU 1, subscribers and headsets to CPU 0. Figures of the server are of its CPU
-seconds, since how long anything takes varies with what else the machine does.
+The server runs on CPU 1, subscribers and headsets on CPU 0. The server's figures are CPU seconds,
+since wall-clock times vary with the other load of the machine.
 `EEG_EMOTION_BENCH_SOAK` is the soak's length in seconds (default 240).
 """
 
@@ -41,7 +41,7 @@ SOAK_SECONDS = float(os.environ.get("EEG_EMOTION_BENCH_SOAK", "240"))
 
 @contextlib.asynccontextmanager
 async def daemon(headsets: int) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """Run the real daemon with so many real headsets, all of which predict."""
+    """Run the real service with a number of real headsets, all of which predict."""
     session = secrets.token_hex(8)
     async with contextlib.AsyncExitStack() as stack:
         serve = await stack.enter_async_context(
@@ -126,7 +126,7 @@ def test_those_who_stand_still(report: Report) -> None:
             await asyncio.sleep(25)
             during = await ask(moving)
             grown = server.memory_info().rss - resident
-            await asyncio.sleep(10)  # beyond the 30 s after which they are given up
+            await asyncio.sleep(10)  # beyond the 30 s after which they are disconnected
             still.send_signal(signal.SIGCONT)
             await asyncio.sleep(1)
             woken = await ask(still)
@@ -183,7 +183,7 @@ def test_soak(report: Report) -> None:
                     await subscriber.closed
                     await asyncio.sleep(max(0, begun + seconds / count - time.monotonic()))
 
-            # By then the history holds all that it ever will: 2400 predictions, 20 a second.
+            # By then the history is full: 2400 predictions, at 20 a second.
             await churn(500, 130)
             start = server.memory_info().rss
             descriptors = server.num_fds()

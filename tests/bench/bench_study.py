@@ -1,4 +1,4 @@
-"""The quick study, from nothing to its report, as a newcomer runs it."""
+"""The quick study, from scratch to its report, as a newcomer runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training step of BN-GRU against the same network in PyTorch, on the same cores.
+"""A training step of BN-GRU compared with the same network in PyTorch, on the same cores.
 
 PyTorch is none of our requirements. It is looked for in this environment, then in the one whose
 interpreter EEG_EMOTION_BENCH_TORCH_PYTHON names.
@@ -19,7 +19,7 @@ TORCH_PYTHON = "EEG_EMOTION_BENCH_TORCH_PYTHON"
 ROUNDS = 5
 STEPS, FEATURES, UNITS = 640, 32, 64
 
-# Each gives the median over as many steps as fit into the time, after two that compile or warm up.
+# Each prints the median over as many steps as fit into the time, after two warm-up steps.
 TIMING = """
 import statistics, sys, time
 STEPS, FEATURES, UNITS, batch = map(int, sys.argv[1:])
@@ -107,7 +107,7 @@ def windows_per_second(python: str, program: str, batch: int) -> float:
 def test_training_step(report: Report, batch: int) -> None:
     peer = torch_python()
     rates: dict[str, list[float]] = {"ours": [], "PyTorch": []}
-    # Round after round, so that a slow moment of the machine falls on both.
+    # Round by round, so that a slow moment of the machine affects both.
     for _ in range(ROUNDS):
         rates["ours"].append(windows_per_second(sys.executable, OURS, batch))
         rates["PyTorch"].append(windows_per_second(peer, TORCH, batch))

@@ -1,4 +1,4 @@
-"""What the benches share: they print each figure beside its aim, and whether it was met."""
+"""Shared by the benches: print each figure with its aim, and whether it was met."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.report import Report
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Report:
-    """Print a figure beside its aim; `met` is None where there is no aim."""
+    """Print a figure with its aim; `met` is None if there is no aim."""
 
     def tell(what: str, figure: str, aim: str = "", met: bool | None = None) -> None:
         mark = {True: "met", False: "MISSED", None: ""}[met]

@@ -1,8 +1,8 @@
 """Many headsets in one process: outlets of 32 channels at 128 Hz that play a simulated person.
 
-Usage: headset_farm.py SESSION_ID HEADSETS [--aligned]. Prints "ready" when all outlets are there.
+Usage: headset_farm.py SESSION_ID HEADSETS [--aligned]. Prints "ready" once all outlets exist.
 Each headset sends its first sample once it has a reader, so that every sample has one. Windows of
-different headsets end at different times; with --aligned all at the same.
+different headsets end at different times; with --aligned all at the same time.
 
 On SIGTERM it sends no more and prints a JSON object: `sent`, samples for each source id, and
 `late_ms`, the median and 99th percentile of how late the last 20 s of chunks were sent. The outlets
@@ -32,12 +32,12 @@ from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER, SimulatedP
 
 SFREQ = 128
 CHUNK = 8  # samples that the replayer sends at once at 128 Hz
-LOOK_SECONDS = 0.05  # how often it is looked whether readers have come
+LOOK_SECONDS = 0.05  # how often to check for readers
 TOLD_SECONDS = 20  # of lateness
 
 
 class FarmedHeadset:
-    """One outlet, and how far it has come.
+    """One outlet and its position in the signal.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class FarmedHeadset:
         self._outlet = pylsl.StreamOutlet(info)
 
     def begin(self, now: float) -> bool:
-        """Begin within a second if there is a reader; return whether there is."""
+        """Begin within a second if there is a reader; return whether there is one."""
         if not self._outlet.have_consumers():
             return False
         self._begin = math.floor(now - self._phase) + 1.0 + self._phase
@@ -94,14 +94,14 @@ class FarmedHeadset:
 
 
 def endless_signal() -> NDArray[np.float32]:
-    """Return two minutes, `(samples, channels)` µV, that can be repeated without a step."""
+    """Return two minutes of signal, `(samples, channels)` µV, that repeat without a step."""
     there = SimulatedPerson(2026, 1).run(0, SFREQ).next(60 * SFREQ, 0.0, 0.0).T
     return np.concatenate([there, there[::-1]]).astype(np.float32)
 
 
 def plant(count: int, *, aligned: bool) -> list[FarmedHeadset]:
     """Open the outlets."""
-    # An outlet with a reader takes some ten file descriptors; often only 1024 are given at first.
+    # An outlet with a reader takes about ten file descriptors; the default limit is often 1024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal = endless_signal()
@@ -117,7 +117,7 @@ def plant(count: int, *, aligned: bool) -> list[FarmedHeadset]:
 
 
 def run(headsets: list[FarmedHeadset], stop: threading.Event) -> deque[float]:
-    """Send until `stop` is set; give by how many seconds the last chunks were late."""
+    """Send until `stop` is set; return by how many seconds the last chunks were late."""
     late: deque[float] = deque(maxlen=len(headsets) * TOLD_SECONDS * SFREQ // CHUNK)
     waiting = list(enumerate(headsets))
     due: list[tuple[float, int]] = []

@@ -1,4 +1,4 @@
-"""The balancer's configuration in a real one, before gateways that only say who they are."""
+"""The balancer's configuration in a real balancer, in front of gateways that return their names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def haproxy() -> str:
 
 
 class Gateway:
-    """Answers `/readyz` as it is told, and everything else with its name."""
+    """A gateway that answers `/readyz` with a given status, and everything else with its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class Subscriber:
         self._reader, self._writer = reader, writer
 
     async def gateway(self) -> str:
-        """Ask who answers; nothing where the connection has ended."""
+        """Return the name of the gateway that answers; empty if the connection has ended."""
         self._writer.write(b"who\n")
         return (await self._reader.readline()).decode().strip()
 
@@ -72,7 +72,7 @@ class Site:
         return Subscriber(*await asyncio.open_connection("127.0.0.1", self.port))
 
     async def one_after_another(self, count: int = 8) -> set[str]:
-        """Return who answers subscribers that stay until all have come."""
+        """Return which gateways serve subscribers that stay connected until all are."""
         subscribers = [await self.subscribe() for _ in range(count)]
         found = {await subscriber.gateway() for subscriber in subscribers}
         for subscriber in subscribers:
@@ -81,7 +81,7 @@ class Site:
 
     async def until_only(self, *names: str) -> None:
         async with asyncio.timeout(20):
-            while await self.one_after_another() != set(names):  # noqa: ASYNC110  # it says nothing
+            while await self.one_after_another() != set(names):  # noqa: ASYNC110  # it offers no event
                 await asyncio.sleep(0.05)
 
 
@@ -129,11 +129,11 @@ def test_it_is_valid_with_names_that_are_not_known_yet(haproxy: str) -> None:
     assert "[ALERT]" not in checked.stderr
 
 
-async def test_subscribers_are_shared(site: Site) -> None:
+async def test_gateways_share_the_subscribers(site: Site) -> None:
     await site.until_only("gateway-1", "gateway-2")
 
 
-async def test_who_drains_gets_nobody_new_and_keeps_whom_it_has(site: Site) -> None:
+async def test_a_draining_gateway_gets_no_new_clients_and_keeps_its_own(site: Site) -> None:
     await site.until_only("gateway-1", "gateway-2")
     subscriber = await site.subscribe()
     stays = await subscriber.gateway()
@@ -146,8 +146,8 @@ async def test_who_drains_gets_nobody_new_and_keeps_whom_it_has(site: Site) -> N
     await site.until_only("gateway-1", "gateway-2")
 
 
-async def test_nobody_new_is_turned_away_as_one_dies(site: Site) -> None:
-    """Before a check has noticed it."""
+async def test_no_new_client_is_refused_while_one_gateway_dies(site: Site) -> None:
+    """Even before a health check has noticed."""
     await site.until_only("gateway-1", "gateway-2")
     dead, other = site.gateways
     dead.stop()

@@ -1,4 +1,4 @@
-"""The broker's configuration in a real one: what each user may say and hear."""
+"""The broker's configuration in a real broker: what each user may publish and receive."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def connected(broker: Broker, user: str, refused: list[str]) -> Client:
         ("gateway", "emotion.v1.demo._ingest.i1.ask"),
     ],
 )
-async def test_each_may_say_what_it_has_to(broker: Broker, user: str, subject: str) -> None:
+async def test_each_user_may_publish_what_it_must(broker: Broker, user: str, subject: str) -> None:
     refused: list[str] = []
     listener = "gateway" if user == "ingest" else "ingest"
     speaker = await connected(broker, user, refused)
@@ -79,7 +79,7 @@ async def test_each_may_say_what_it_has_to(broker: Broker, user: str, subject: s
         ("gateway", "emotion.v1.demo._roll"),
     ],
 )
-async def test_nobody_may_pose_as_another(broker: Broker, user: str, subject: str) -> None:
+async def test_no_user_may_impersonate_another(broker: Broker, user: str, subject: str) -> None:
     refused: list[str] = []
     client = await connected(broker, user, refused)
     try:
@@ -94,7 +94,9 @@ async def test_nobody_may_pose_as_another(broker: Broker, user: str, subject: st
     ("user", "subject"),
     [("ingest", "emotion.v1.demo.a.prediction"), ("gateway", "emotion.v1.demo._ingest.i1.ask")],
 )
-async def test_nobody_may_hear_what_is_not_for_it(broker: Broker, user: str, subject: str) -> None:
+async def test_no_user_may_receive_what_is_not_for_it(
+    broker: Broker, user: str, subject: str
+) -> None:
     refused: list[str] = []
     client = await connected(broker, user, refused)
     try:
@@ -115,7 +117,7 @@ def test_the_health_check_is_answered(broker: Broker, monitor: tuple[str, str]) 
         assert answer.status == 200
 
 
-async def test_strangers_are_refused(broker: Broker) -> None:
+async def test_unknown_clients_are_refused(broker: Broker) -> None:
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
         try:

@@ -42,7 +42,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def schema() -> dict[str, Any]:
-    """The Compose specification's, as a package of validators ships it."""
+    """Return the schema of the Compose specification, from a package of validators."""
     folder = files("check_jsonschema") / "builtin_schemas" / "vendor"
     found: dict[str, Any] = json.loads((folder / "compose-spec.json").read_text(encoding="utf-8"))
     return found
@@ -56,7 +56,7 @@ def test_it_is_what_the_specification_says() -> None:
         jsonschema_rs.validate(schema(), wrong)
 
 
-def test_each_profile_is_whole() -> None:
+def test_each_profile_is_complete() -> None:
     found: dict[str, set[str]] = {}
     for name, service in services().items():
         (profile,) = service["profiles"]
@@ -82,7 +82,7 @@ def test_nothing_may_do_more_than_it_needs(name: str) -> None:
 
 @pytest.mark.parametrize("profile", ["demo", "scale"])
 def test_one_of_each_profile_builds_for_all(profile: str) -> None:
-    """Two that build at once would export one name, and the later one fail on a new machine."""
+    """Two services building at once would export one name, and the later one would fail."""
     ours = [services()[name] for name in PROFILES[profile]]
     ours = [service for service in ours if service["image"] == OURS]
     (build,) = [service["build"] for service in ours if "build" in service]
@@ -91,7 +91,7 @@ def test_one_of_each_profile_builds_for_all(profile: str) -> None:
 
 
 @pytest.mark.parametrize("name", services())
-def test_what_is_mounted_is_there(name: str) -> None:
+def test_mounted_files_exist(name: str) -> None:
     for volume in services()[name].get("volumes", ()):
         source = volume.split(":")[0]
         if source.startswith("."):
@@ -102,20 +102,20 @@ def test_what_is_mounted_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, s in services().items() if s["image"] == OURS])
-def test_a_command_of_ours_is_one(name: str) -> None:
+def test_a_command_of_ours_is_recognised(name: str) -> None:
     service = services()[name]
     program: Any = typer.main.get_command(app)
     role, *options = [str(word) for word in service["command"]]
     command = program.commands[role]
-    command.make_context(role, options)  # refuses what it does not know
+    command.make_context(role, options)  # refuses unknown options
     with pytest.raises(Exception, match="No such option"):
         command.make_context(role, [*options, "--no-such-option"])
     for variable in service.get("environment", ()):
         assert variable.removeprefix("EEG_EMOTION_").lower() in Settings.model_fields
 
 
-def test_a_headset_is_in_its_readers_own_network() -> None:
-    """LSL is looked for on one machine, and that is what they then are."""
+def test_a_headset_shares_its_readers_network() -> None:
+    """Discovery is limited to one machine, and sharing a network makes them one."""
     for name, reader in (
         ("headset", "daemon"), ("headset-1", "ingest-1"), ("headset-2", "ingest-2"),
     ):  # fmt: skip
@@ -125,7 +125,7 @@ def test_a_headset_is_in_its_readers_own_network() -> None:
         assert headset["command"][:2] == ["replay", "--simulate"]
 
 
-def test_who_stops_has_the_time_to_drain() -> None:
+def test_a_stopping_process_has_time_to_drain() -> None:
     for name, service in services().items():
         if service["image"] == OURS:
             assert service["stop_grace_period"] == "15s", name
@@ -133,8 +133,8 @@ def test_who_stops_has_the_time_to_drain() -> None:
 
 
 @pytest.mark.needs("compose")
-def test_an_engine_here_reads_it_alike() -> None:
-    """Only where the client has Compose; nothing is started."""
+def test_a_container_engine_reads_it_alike() -> None:
+    """Only if the client has Compose; nothing is started."""
     command = ("docker", "compose", "--file", DOCKER / "compose.yaml", "config", "--quiet")
     read = subprocess.run(command, capture_output=True, text=True)
     assert read.returncode == 0, read.stderr

@@ -21,14 +21,14 @@ def test_a_linter_finds_nothing(name: str) -> None:
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
-def test_the_linter_finds_something_where_there_is_something(tmp_path: Path) -> None:
+def test_the_linter_finds_a_planted_error(tmp_path: Path) -> None:
     careless = tmp_path / "Dockerfile"
     careless.write_text("FROM debian\nRUN apt-get install curl\n", encoding="utf-8")
     assert subprocess.run([HADOLINT, careless], capture_output=True).returncode != 0
 
 
 @pytest.mark.parametrize(("name", "part"), [("service", "daemon"), ("training", "training")])
-def test_all_that_an_image_runs_is_in_the_scripts_that_are_tested(name: str, part: str) -> None:
+def test_everything_that_an_image_runs_is_in_the_tested_scripts(name: str, part: str) -> None:
     build, final = stages(name)
     assert (build.runs, final.runs) == ([BUILD.format(part)], [PREPARE])
     assert build.base == final.base == "debian:bookworm-slim"
@@ -40,6 +40,6 @@ def test_nobody_is_root(name: str) -> None:
     assert stages(name)[-1].said["USER"] == "10001:10001"
 
 
-def test_the_health_check_asks_whether_it_lives() -> None:
+def test_the_health_check_queries_livez() -> None:
     check = stages("service")[-1].said["HEALTHCHECK"]
     assert "http://127.0.0.1:8000/livez" in check

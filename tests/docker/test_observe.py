@@ -1,4 +1,4 @@
-"""Alert rules, dashboard and runbook: that they are valid, and speak of what there is."""
+"""Alert rules, dashboard and runbook: that they are valid and refer to what exists."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def provisioned(name: str) -> dict[str, Any]:
 
 @cache
 def exported() -> set[str]:
-    """The names of all samples that a process with a broker tells Prometheus."""
+    """Return the names of all metrics that a process with a broker exports."""
     metrics = Metrics()
     metrics.watch_broker(lambda: Traffic(connected=True))
     metrics.show_model(name="demo", version="1", sha256="ab")
@@ -52,7 +52,7 @@ def exported() -> set[str]:
     metrics.show_events(undelivered={"mqtt": 1}, unwritten=0)
     families = list(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
     return {sample.name for family in families for sample in family.samples} | {
-        # A counter without a label's value has no sample yet.
+        # A counter without label values has no sample yet.
         f"{family.name}_total"
         for family in families
         if family.type == "counter"
@@ -74,12 +74,12 @@ def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
         ("test", "rules", "alerts_test.yml"),
     ],
 )
-def test_prometheus_own_tool_finds_nothing(words: tuple[str, ...]) -> None:
+def test_promtool_finds_no_errors(words: tuple[str, ...]) -> None:
     checked = promtool(*words)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_each_alert_is_seen_to_fire_and_not_to_fire() -> None:
+def test_each_alert_fires_and_stays_silent_as_expected() -> None:
     tests = yaml.safe_load((OBSERVE / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
     tried = [case for test in tests for case in test["alert_rule_test"]]
     firing = {case["alertname"] for case in tried if case["exp_alerts"]}
@@ -97,14 +97,14 @@ def expressions() -> list[str]:
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_what_is_asked_for_is_exported(expression: str) -> None:
+def test_every_scraped_metric_is_exported(expression: str) -> None:
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|(?:by|unless|on) \([^)]*\)", "", expression)
     names = set(re.findall(r"\b(?:emotion|process)_\w+|\bup\b", bare))
     assert names
     assert names <= exported() | PROMETHEUS_OWN
 
 
-def test_the_dashboard_is_where_grafana_is_told_to_look() -> None:
+def test_the_dashboard_is_where_grafana_looks_for_it() -> None:
     compose = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
     mounts = dict(each.split(":")[:2] for each in compose["services"]["grafana"]["volumes"])
     (provider,) = provisioned("dashboards")["providers"]
@@ -118,7 +118,7 @@ def test_the_dashboard_is_where_grafana_is_told_to_look() -> None:
     assert used == {source["uid"]}
 
 
-def test_the_panels_have_places_of_their_own() -> None:
+def test_the_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard()["panels"]:
         place = panel["gridPos"]
@@ -132,7 +132,7 @@ def test_the_panels_have_places_of_their_own() -> None:
         taken |= cells
 
 
-def test_the_processes_that_are_asked_are_those_of_the_profiles() -> None:
+def test_the_scraped_processes_are_those_of_the_profiles() -> None:
     found = yaml.safe_load((OBSERVE / "prometheus.yml").read_text(encoding="utf-8"))
     (job,) = found["scrape_configs"]
     (names,) = job["dns_sd_configs"]
@@ -145,7 +145,7 @@ def test_the_processes_that_are_asked_are_those_of_the_profiles() -> None:
     assert told == dict.fromkeys(names["names"], str(names["port"]))
 
 
-def test_the_runbook_has_each_alert_and_no_other() -> None:
+def test_the_runbook_covers_exactly_the_alerts() -> None:
     runbook = (DOCKER / "RUNBOOK.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (\w+)$", runbook, re.MULTILINE)
     assert sections == [alert["alert"] for alert in alerts()]

@@ -1,7 +1,7 @@
-"""The service image's steps in a fresh Debian: installed as there, started as there.
+"""The service image's steps in a fresh Debian: installed and started as in the image.
 
-What Docker would do is done by hand: a root file system that cannot be written, namespaces of its
-own, a user without privileges. The scripts and the start are the Dockerfile's own.
+What Docker does is done by hand: a read-only root file system, namespaces of its own, a user
+without privileges. The scripts and the entry point are the Dockerfile's own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("debian root"), pytest.mark.ti
 
 MOST_MEGABYTES = 600
 HEADSET = "simulated-2026-7"
-# Reads a prediction as any client would, and gives up after a while.
+# Reads a prediction like any client, with a timeout.
 READ = f"""
 import json, os, time, urllib.request
 end = time.monotonic() + 60
@@ -42,7 +42,7 @@ while time.monotonic() < end:
 
 
 def reach() -> dict[str, str]:
-    """How this machine reaches package registries, which is no part of an image."""
+    """Return this machine's settings for reaching package registries, which no image contains."""
     names = ("PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT", "http_proxy", "https_proxy", "no_proxy")
     found = {name: os.environ[name] for name in names if name in os.environ}
     return {**found, "PIP_CERT": "/etc/host.crt", "PIP_CACHE_DIR": "/var/cache/pip"}
@@ -59,7 +59,7 @@ class Root:
         self.path = path
 
     def run(self, *command: str, cwd: str = "/", **env: str) -> str:
-        """Run as root in it, as an image's build does; gives what is printed."""
+        """Run a command in it as root, as an image's build does; return its output."""
         shell = f'cd {cwd} && exec "$@"'
         alone = ("unshare", "--mount", "--pid", "--fork", f"--mount-proc={self.path / 'proc'}")
         done = subprocess.run(
@@ -82,13 +82,13 @@ class Root:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
-    """What the images are made from."""
+    """Return the base file system of the images."""
     path = tmp_path_factory.mktemp("debian") / "base"
     made = subprocess.run(
         ["debootstrap", "--variant=minbase", "bookworm", path], capture_output=True, text=True
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    # The published base has nothing that was downloaded; an image would seem the smaller here for
+    # The published base contains no downloads; an image would seem smaller here for
     # having removed it.
     for downloaded in ("var/cache/apt/archives", "var/lib/apt/lists"):
         shutil.rmtree(path / downloaded)
@@ -98,7 +98,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
 
 @pytest.fixture(scope="module")
 def image(base: Root) -> Iterator[Root]:
-    """The service image's file system."""
+    """Yield the service image's file system."""
     building, final = stages("service")
     build = base.copy(base.path.with_name("build"))
     send_context(build.path / "src")
@@ -133,9 +133,9 @@ def bound(host: Path, place: Path) -> Iterator[None]:
 
 
 class Container:
-    """A running one, so far as it is one without an engine.
+    """A running container, as far as that is possible without an engine.
 
-    Its first process is `init`, whose namespaces others join.
+    Its first process is `init`, whose namespaces the others join.
     """
 
     def __init__(self, root: Root, stage: Stage, keys: Path) -> None:
@@ -172,7 +172,7 @@ class Container:
         return self._outside
 
     def kill(self) -> None:
-        """End all that is in it, with its first process."""
+        """End all its processes, by ending the first."""
         assert self._outside is not None
         if self._outside.poll() is None:
             os.kill(self.init, signal.SIGKILL)
@@ -180,7 +180,7 @@ class Container:
 
     @property
     def init(self) -> int:
-        """The first process, as this machine counts."""
+        """The first process's id on this machine."""
         assert self._outside is not None
         own = self._outside.pid
         children = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="utf-8").split()
@@ -203,7 +203,7 @@ class Container:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """A folder for keys, as a volume's."""
+    """Return a folder for keys, as in a volume."""
     folder = tmp_path / "keys"
     folder.mkdir(mode=0o700)
     os.chown(folder, 10001, 10001)
@@ -228,7 +228,7 @@ def test_it_is_small_and_has_neither_compiler_nor_tensorflow_nor_pip(
     assert not packages & {"tensorflow", "keras", "tf2onnx", "onnx", "hatchling", "pip", "mne"}
 
 
-def test_it_lets_nobody_in_until_it_has_keys(container: Container) -> None:
+def test_it_refuses_everybody_until_it_has_keys(container: Container) -> None:
     final = stages("service")[-1]
     process = container.start(*final.words("ENTRYPOINT"), *final.words("CMD"))
     _, said = process.communicate(timeout=60)
@@ -236,8 +236,8 @@ def test_it_lets_nobody_in_until_it_has_keys(container: Container) -> None:
     assert "keys" in said
 
 
-def test_it_runs_as_nobody_on_a_root_that_cannot_be_written(container: Container) -> None:
-    """Keys are made, the daemon starts, lives, scores a headset and ends in order."""
+def test_it_runs_as_nobody_on_a_read_only_root(container: Container) -> None:
+    """Create keys; the service starts, is healthy, scores a headset and shuts down in order."""
     final = stages("service")[-1]
     entry = final.words("ENTRYPOINT")
     create = ("keys", "create", "viewer", "--scope", "read:*", "--json")

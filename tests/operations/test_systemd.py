@@ -1,4 +1,4 @@
-"""The units of systemd: valid, tight, and the service works within their limits."""
+"""The systemd units: valid, tight, and the service works within their limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = {
     "eeg-emotion-gateway": "gateway",
 }
 INSTALLED = "/opt/eeg-emotion/bin/eeg-emotion"
-# Tenths of systemd's exposure level: what the units reach, and not a tenth more.
+# Tenths of systemd's exposure level: what the units achieve, and not a tenth more.
 EXPOSURE = 13
 
 needs_systemd = pytest.mark.needs("systemd")
@@ -41,7 +41,7 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def here(unit: Path, folder: Path, old: str = "", new: str = "") -> Path:
-    """Return a copy whose program is there, with one more thing replaced."""
+    """Return a copy with a program that exists, and one other line replaced."""
     text = unit.read_text(encoding="utf-8")
     assert INSTALLED in text
     assert old in text
@@ -57,34 +57,34 @@ def test_there_is_a_unit_for_each_role() -> None:
 
 @needs_systemd
 @each_unit
-def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
+def test_systemd_finds_no_errors(unit: Path, tmp_path: Path) -> None:
     done = analyze("verify", here(unit, tmp_path))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @needs_systemd
-def test_systemd_finds_what_is_wrong(tmp_path: Path) -> None:
+def test_systemd_finds_planted_errors(tmp_path: Path) -> None:
     wrong = here(UNITS[0], tmp_path, "PrivateTmp", "PrivateTemp")
     assert "PrivateTemp" in analyze("verify", wrong).stderr
 
 
 @needs_systemd
 @each_unit
-def test_what_a_process_may_do_is_little(unit: Path) -> None:
+def test_a_process_has_few_privileges(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
     assert done.returncode == 0, done.stdout
 
 
 @needs_systemd
 @pytest.mark.parametrize("line", ["PrivateTmp=yes\n", "SystemCallFilter=@system-service\n"])
-def test_a_unit_that_allows_more_is_found(line: str, tmp_path: Path) -> None:
+def test_a_unit_that_allows_more_is_detected(line: str, tmp_path: Path) -> None:
     loose = here(UNITS[0], tmp_path, line)
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", loose)
     assert done.returncode != 0
 
 
 @each_unit
-def test_what_it_starts_is_a_command_of_ours(unit: Path) -> None:
+def test_it_starts_a_command_of_ours(unit: Path) -> None:
     (line,) = confined.stated(unit, "ExecStart")
     program, name, *arguments = line.split()
     assert (program, name) == (INSTALLED, COMMANDS[unit.stem])
@@ -94,13 +94,13 @@ def test_what_it_starts_is_a_command_of_ours(unit: Path) -> None:
     assert given["config"] == Path(f"/etc/eeg-emotion/{settings}.toml")
 
 
-def test_an_option_that_is_unknown_would_be_found() -> None:
+def test_an_unknown_option_would_be_detected() -> None:
     command = commands_of(app)["serve"]
     with pytest.raises(Exception, match="No such option"):
         command.make_context("serve", ["--configuration", "a.toml"])
 
 
-def test_all_are_confined_alike_but_for_what_lsl_needs() -> None:
+def test_all_are_confined_alike_except_for_what_lsl_needs() -> None:
     def service(unit: Path) -> set[str]:
         section = unit.read_text(encoding="utf-8").partition("[Service]")[2].partition("[")[0]
         lines = {line for line in section.splitlines() if line and not line.startswith("#")}
@@ -115,7 +115,7 @@ def test_all_are_confined_alike_but_for_what_lsl_needs() -> None:
 
 
 @each_unit
-def test_what_is_kept_is_where_the_unit_may_write(
+def test_data_is_stored_where_the_unit_may_write(
     unit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for values in confined.stated(unit, "Environment"):
@@ -129,22 +129,22 @@ def test_what_is_kept_is_where_the_unit_may_write(
 
 
 @each_unit
-def test_an_end_in_order_is_waited_for(unit: Path) -> None:
+def test_an_orderly_shutdown_is_waited_for(unit: Path) -> None:
     (seconds,) = confined.stated(unit, "TimeoutStopSec")
     assert int(seconds) > SPREAD_SECONDS + FAREWELL_SECONDS
     assert confined.stated(unit, "KillSignal") == ["SIGTERM"]
 
 
 @each_unit
-def test_as_many_files_may_be_open_as_are_wanted(unit: Path) -> None:
+def test_the_limit_of_open_files_is_the_one_requested(unit: Path) -> None:
     assert confined.stated(unit, "LimitNOFILE") == [str(OPEN_FILES)]
 
 
-def test_the_settings_that_are_installed_are_valid() -> None:
+def test_the_installed_settings_are_valid() -> None:
     assert load_settings(FOLDER / "service.toml").rules == ("signal-lost",)
 
 
-def test_the_page_names_what_there_is() -> None:
+def test_the_page_names_only_what_exists() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     for path in (
         "docker/systemd/service.toml",
@@ -171,7 +171,7 @@ def run_confined(unit: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 @needs_limits
 def test_the_demo_runs_within_the_limits() -> None:
-    """All of it: the daemon, the headset and the subscriber; LSL, onnxruntime, SQLite, sockets."""
+    """Everything: service, headset and subscriber; LSL, onnxruntime, SQLite, sockets."""
     demo = ("-m", "eeg_emotion", "demo", "--port", "0", "--seconds", "15", "--json")
     done = run_confined(FOLDER / "eeg-emotion.service", *demo)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -188,7 +188,7 @@ def test_the_demo_runs_within_the_limits() -> None:
     ],
     ids=["code that is made", "a privileged system call", "a socket beyond the network"],
 )
-def test_beyond_the_limits_is_refused(attempt: str) -> None:
+def test_values_beyond_the_limits_are_refused(attempt: str) -> None:
     assert subprocess.run([sys.executable, "-c", attempt]).returncode == 0, "possible without"
     done = run_confined(FOLDER / "eeg-emotion-gateway.service", "-c", attempt)
     assert done.returncode == 1

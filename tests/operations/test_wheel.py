@@ -1,4 +1,4 @@
-"""What `make dist` builds is reproducible, and installs and runs where there is nothing else."""
+"""The output of `make dist` is reproducible, and installs and runs in an empty environment."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def output_of(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def epoch() -> str:
-    """When the last commit was made, Unix seconds: the date of all that is built."""
+    """Return the time of the last commit, Unix seconds: the date of everything that is built."""
     return output_of("git", "log", "-1", "--format=%ct").strip()
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make dist` builds, with the environment that runs these tests."""
+    """Build as `make dist` does, in the environment that runs these tests."""
     folder = tmp_path_factory.mktemp("make") / "dist"
     command = ["make", "-o", ".venv/dev.stamp", "dist", f"DIST={folder}"]
     environment = without("PYTHONPATH", "SOURCE_DATE_EPOCH")
@@ -65,7 +65,7 @@ def without(*names: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def test_it_holds_what_runs_and_nothing_else(wheel: Path) -> None:
+def test_it_contains_what_runs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
@@ -154,7 +154,7 @@ def install(python: Path, wheel: Path, environment: Path) -> Path:
     return environment / "bin"
 
 
-def test_its_demo_runs_on_each_python_where_there_is_nothing_else(
+def test_its_demo_runs_on_each_python_with_nothing_else_installed(
     wheel: Path, tmp_path: Path
 ) -> None:
     """Until its first score; alarms and the trainer, whose extras are not there, say so."""

@@ -1,4 +1,4 @@
-"""The hosted workflow cannot be run here: that it says so, and has the whole matrix."""
+"""The hosted workflow cannot run here; it says so, and has the whole matrix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_python_is_tried_on_every_platform_from_pins_with_hashes() -> None
 
 
 def paths(text: str) -> list[str]:
-    """Return the tests that a command names, its braces expanded by the shell that runs it."""
+    """Return the tests that a command names, with its braces expanded by the shell."""
     command = ["bash", "-c", f"printf '%s\\n' {text}"]
     words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return [word for word in words if word.startswith("tests/")]

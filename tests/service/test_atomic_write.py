@@ -31,7 +31,7 @@ def write(path: Path, text: str, *, private: bool = False) -> None:
         file.write(text.encode())
 
 
-def test_a_file_is_there_whole_and_alone(tmp_path: Path) -> None:
+def test_a_written_file_is_complete_and_alone(tmp_path: Path) -> None:
     write(tmp_path / "a", "old")
     with atomic_write(tmp_path / "a") as file:
         file.write(b"new")
@@ -52,7 +52,7 @@ def write_half(file: IO[bytes], error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("half"), KeyboardInterrupt()])
-def test_after_an_error_the_old_file_is_as_it_was_and_nothing_else_is_there(
+def test_after_an_error_the_old_file_is_unchanged_and_nothing_else_is_left(
     tmp_path: Path, error: BaseException
 ) -> None:
     write(tmp_path / "a", "old")
@@ -62,7 +62,7 @@ def test_after_an_error_the_old_file_is_as_it_was_and_nothing_else_is_there(
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_after(
+def test_the_file_is_synced_before_its_name_appears_and_the_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
@@ -82,7 +82,7 @@ def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_after(
     assert done == ["file", "name", "folder"]
 
 
-def test_of_several_none_is_replaced_where_one_cannot_be_written(tmp_path: Path) -> None:
+def test_of_several_files_none_is_replaced_if_one_cannot_be_written(tmp_path: Path) -> None:
     write(tmp_path / "a", "old")
     full = OSError(errno.ENOSPC, "full")
     with (
@@ -95,7 +95,7 @@ def test_of_several_none_is_replaced_where_one_cannot_be_written(tmp_path: Path)
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_a_folder_that_cannot_be_opened_as_on_windows_is_written_to(
+def test_a_folder_that_cannot_be_opened_as_on_windows_can_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.open
@@ -110,13 +110,13 @@ def test_a_folder_that_cannot_be_opened_as_on_windows_is_written_to(
     assert (tmp_path / "a").read_text() == "text"
 
 
-def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "gone")
 
 
 class InUse(PermissionError):
-    """What Windows says of a file that somebody has open."""
+    """Return the error of Windows for a file that another program has open."""
 
     winerror = 32
 
@@ -132,7 +132,7 @@ def refuse(times: int, error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", sometimes)
 
 
-def test_a_file_that_another_program_has_open_for_a_moment_is_waited_for(
+def test_a_file_that_another_program_opened_briefly_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
     refuse(3, InUse(errno.EACCES, "in use"), monkeypatch)
@@ -141,7 +141,7 @@ def test_a_file_that_another_program_has_open_for_a_moment_is_waited_for(
     assert len(slept) == 3
 
 
-def test_one_that_stays_open_is_an_error_after_a_second(
+def test_a_file_that_stays_open_is_an_error_after_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
     refuse(100, InUse(errno.EACCES, "in use"), monkeypatch)
@@ -151,7 +151,7 @@ def test_one_that_stays_open_is_an_error_after_a_second(
     assert os.listdir(tmp_path) == []
 
 
-def test_what_is_not_permitted_for_good_is_not_tried_again(
+def test_a_permission_error_is_not_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
     refuse(1, PermissionError(errno.EACCES, "never"), monkeypatch)
@@ -160,7 +160,7 @@ def test_what_is_not_permitted_for_good_is_not_tried_again(
     assert slept == []
 
 
-def test_a_folder_takes_its_name_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_renamed_with_all_its_files(tmp_path: Path) -> None:
     (tmp_path / "made" / "inner").mkdir(parents=True)
     (tmp_path / "made" / "inner" / "a").write_text("text")
     replace_folder(tmp_path / "made", tmp_path / "run")

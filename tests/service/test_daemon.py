@@ -1,4 +1,4 @@
-"""The daemon as a process: it starts, says goodbye, and refuses what it cannot do."""
+"""The service as a process: it starts, announces its end, and refuses bad settings."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ async def start() -> AsyncIterator[Start]:
         await process.communicate()
 
 
-async def test_ctrl_c_ends_it_cleanly_and_subscribers_are_told(
+async def test_ctrl_c_ends_it_cleanly_and_subscribers_are_notified(
     start: Start, model_file: ModelFile, lsl_session: str
 ) -> None:
     """Over LSL and real sockets: a model that is always unsure of arousal and never of valence.
 
     1. A headset, until an estimate is valid. 2. Ctrl-C. Result: the unsure estimate was served with
-    its probability; the subscriber is told of the end, and the exit is in order.
+    its probability; the subscriber is notified of the end, and the shutdown is orderly.
     """
 
     def change(fields: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ async def test_ctrl_c_ends_it_cleanly_and_subscribers_are_told(
 
 
 def deaf_subscriber(address: str) -> socket.socket:
-    """Connect one that reads nothing and answers no close."""
+    """Connect a subscriber that reads nothing and answers no close."""
     url = httpx.URL(address)
     deaf = socket.create_connection((url.host, url.port))
     deaf.sendall(
@@ -123,11 +123,11 @@ def deaf_subscriber(address: str) -> socket.socket:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.needs("time"))])
-async def test_subscribers_are_sent_away_one_by_one(start: Start, count: int) -> None:
-    """1. SIGTERM. 2. `/readyz` says that no more should come, `/livez` that it lives.
+async def test_subscribers_are_disconnected_one_by_one(start: Start, count: int) -> None:
+    """1. SIGTERM. 2. `/readyz` refuses new subscribers, `/livez` still succeeds.
 
-    Result: all are told, their closes are spread, and the exit is in order, though one of them does
-    not read.
+    Result: all are notified, their closes are spread over time, and the shutdown is orderly, though
+    one of them does not read.
     """
     process, line = await start("--port", "0", "--quiet")
     address = line.split()[1]
@@ -147,7 +147,7 @@ async def test_subscribers_are_sent_away_one_by_one(start: Start, count: int) ->
     async with asyncio.timeout(250), httpx.AsyncClient(base_url=address, trust_env=False) as http:
         events = [asyncio.Event() for _ in range(count)]
         listening = []
-        for number in range(0, count, 50):  # as many at once as a listener's queue holds easily
+        for number in range(0, count, 50):  # as many at once as a listener's backlog holds easily
             part = events[number : number + 50]
             listening += [asyncio.create_task(listen(event)) for event in part]
             await asyncio.gather(*(event.wait() for event in part))
@@ -164,7 +164,7 @@ async def test_subscribers_are_sent_away_one_by_one(start: Start, count: int) ->
                 _, errors = await process.communicate()
     assert process.returncode == 0
     assert "Traceback" not in errors.decode()
-    # None before its time, of which there are 100 a second, were they spread evenly.
+    # None is early; spread evenly, there are 100 a second.
     for seconds in range(1, 5):
         assert sum(end - began < seconds for end, _ in told) < 150 * seconds
     assert len({again for _, again in told}) > 0.6 * count
@@ -186,7 +186,7 @@ async def test_a_second_signal_ends_it_at_once(start: Start) -> None:
         assert json.loads(await subscribers[0].recv())["type"] == "going_away"
         process.send_signal(signal.SIGTERM)
         await process.wait()
-    # By the signal itself, and not in order.
+    # By the signal itself, without an orderly shutdown.
     assert process.returncode == -signal.SIGTERM
 
 
@@ -211,14 +211,14 @@ async def test_a_port_in_use_is_named_with_the_remedy(start: Start) -> None:
         (("--model", "nowhere/model.onnx"), ("cannot read the model nowhere/model.onnx",)),
     ],
 )
-def test_what_cannot_be_is_refused_before_the_port_is_taken(
+def test_impossible_settings_are_refused_before_the_port_is_opened(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     monkeypatch.delattr(preparation, "listen")
     assert_refused(command("serve", "--port", "0", *options), 1, *words)
 
 
-def test_the_command_line_says_which_headsets_are_followed_and_by_which_cap(
+def test_options_choose_the_headsets_and_the_cap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     served: list[Settings] = []
@@ -239,7 +239,7 @@ def test_connections_never_take_the_last_open_files(
     assert ("fewer connections than set" in caplog.text) == (expected < 4000)
 
 
-def test_where_open_files_are_not_limited_all_connections_are_let_in(
+def test_without_a_limit_of_open_files_all_connections_are_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
@@ -247,11 +247,11 @@ def test_where_open_files_are_not_limited_all_connections_are_let_in(
     assert room_for(4000) == 4000
 
 
-def test_a_limit_that_is_stated_and_not_granted_is_left_as_it_is(
+def test_a_limit_that_cannot_be_raised_is_left_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(limit: int, wanted: tuple[int, int]) -> None:
-        raise ValueError("current limit exceeds maximum limit")  # as macOS may
+        raise ValueError("current limit exceeds maximum limit")  # as macOS may do
 
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", refuse)

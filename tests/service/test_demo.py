@@ -1,4 +1,4 @@
-"""The demo: a headset, the daemon and a subscriber as three processes, and an honest summary."""
+"""The demo: a headset and the service as processes, a subscriber, and an honest summary."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def summary(**changes: Any) -> Summary:
 # -- the summary -------------------------------------------------------------------------------
 
 
-def test_the_main_job_done_is_good() -> None:
+def test_predictions_without_loss_are_good() -> None:
     assert summary().good
     assert summary().samples_lost == 0
 
@@ -90,7 +90,7 @@ def test_without_a_prediction_there_is_no_latency() -> None:
 
 
 def line(arousal: Score, valence: Score, *reasons: Reason) -> str:
-    """What the demo prints of a prediction, as it looks on a terminal."""
+    """Return what the demo prints for a prediction, as it looks on a terminal."""
     latency = Latency(resampler=0, filter=17, arrival=4, path=1, inference=0, total=5)
     prediction = Prediction(
         headset="h",
@@ -108,7 +108,7 @@ def line(arousal: Score, valence: Score, *reasons: Reason) -> str:
     return Text.from_markup(_line(prediction, 5.0)).plain
 
 
-def test_every_label_is_printed_whole_and_in_its_column() -> None:
+def test_every_label_is_printed_in_full_and_in_its_column() -> None:
     low, high = Score(probability=0.1, label="low"), Score(probability=0.9, label="high")
     unsure, none = Score(probability=0.5, label="unsure"), Score(probability=None, label=None)
     assert "arousal 0.50 unsure  valence 0.90 high  " in line(unsure, high)
@@ -126,7 +126,7 @@ def test_every_label_is_printed_whole_and_in_its_column() -> None:
 
 
 def assert_done(lines: list[str], port: int) -> None:
-    """Assert that valid predictions came, no sample was lost, and all of it was said."""
+    """Assert that valid predictions arrived, no sample was lost, and the summary says so."""
     assert lines[0].split() == ["page", f"http://127.0.0.1:{port}/"]
     assert lines[1].split() == ["websocket", f"ws://127.0.0.1:{port}/v1/stream?headset=*"]
     assert "The person is simulated" in lines[2]
@@ -146,7 +146,7 @@ def assert_done(lines: list[str], port: int) -> None:
     assert found["latency_ms"].keys() == {"p50", "p99"}
     assert found["predictions"] > found["valid"] >= 1
     assert found["samples_lost"] == 0
-    # A window takes 5 s, and the first three are not settled.
+    # A window takes 5 s, and the filters are not settled in the first three.
     assert found["samples_expected"] >= 128 * (4 + found["predictions"])
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
     assert found["model"] == "demo-simulated 1"
@@ -154,7 +154,7 @@ def assert_done(lines: list[str], port: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("time")
-def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample(
+def test_fourteen_seconds_yield_valid_predictions_and_lose_no_sample(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     port = free_port()
@@ -167,7 +167,7 @@ def test_fourteen_seconds_bring_valid_predictions_and_lose_no_sample(
 def test_a_demo_too_short_for_a_window_says_so_and_fails(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    # So short that the headset is ended before it has sent, perhaps before it listens to signals.
+    # So short that the headset is stopped before it sends, perhaps before it handles signals.
     done = command("demo", "--seconds", "1", "--port", free_port())
     assert (done.returncode, done.stderr) == (1, "")
     assert "Traceback" not in capfd.readouterr().err
@@ -175,11 +175,11 @@ def test_a_demo_too_short_for_a_window_says_so_and_fails(
 
 
 @pytest.mark.needs("time")
-def test_a_port_that_is_taken_is_named_with_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_named_with_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
     with listener() as (_, port):
         done = command("demo", "--seconds", "5", "--port", port)
-    assert_refused(done, 1, "the daemon did not start; see its message above")
-    said = capfd.readouterr().err  # of the daemon, which is a process of its own
+    assert_refused(done, 1, "the service did not start; see its message above")
+    said = capfd.readouterr().err  # of the service, which is a process of its own
     assert f"port {port}" in said
     assert "--port" in said
     assert "Traceback" not in said
@@ -194,18 +194,18 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(capfd: pytest.CaptureFixt
         pytest.param("SIGHUP", id="terminal closed", marks=pytest.mark.needs("time")),
     ],
 )
-def test_it_runs_until_it_is_ended_and_leaves_no_process(name: str) -> None:
-    """Ctrl-C, or a terminal that is closed, while it runs.
+def test_it_runs_until_stopped_and_leaves_no_process(name: str) -> None:
+    """Ctrl-C, or closing the terminal, while it runs.
 
     1. Start it, wait for its first valid prediction.
-    2. Send the signal to the demo alone.
+    2. Send the signal to the demo only.
 
-    Result: exit 0 and a summary, and the daemon and the headset are gone with it.
+    Result: exit 0 and a summary, and the service and the headset have ended too.
     """
     port = free_port()
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "eeg_emotion", "demo", "--port", str(port), "--json"],
-        env=os.environ | {"COLUMNS": "4000"},  # messages are not to be wrapped
+        env=os.environ | {"COLUMNS": "4000"},  # wide, so that messages are not wrapped
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

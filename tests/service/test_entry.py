@@ -1,4 +1,4 @@
-"""Who may come into a real daemon, what it refuses to be, and what it writes about it."""
+"""Access to a real service, the settings that it refuses, and its audit log."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def start() -> AsyncIterator[Start]:
     ],
     ids=["open beyond this machine", "work without a justification"],
 )  # fmt: skip
-def test_what_may_not_be_is_refused_before_the_port_is_taken(
+def test_forbidden_settings_are_refused_before_the_port_is_opened(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     monkeypatch.delattr(preparation, "listen")
@@ -91,7 +91,7 @@ def test_what_may_not_be_is_refused_before_the_port_is_taken(
         ({"keys": "keys", "allow_open": True}, False),
     ],
 )
-def test_it_is_open_where_it_may_be_and_has_no_keys(
+def test_it_is_open_if_allowed_and_without_keys(
     tmp_path: Path, options: dict[str, Any], is_open: bool
 ) -> None:
     if "keys" in options:
@@ -100,26 +100,26 @@ def test_it_is_open_where_it_may_be_and_has_no_keys(
     assert access_for(load_settings(**options), Purpose.DEMO).open is is_open
 
 
-def test_keys_in_the_users_own_folder_are_asked_for_without_being_named() -> None:
+def test_keys_in_the_users_own_folder_are_required_by_default() -> None:
     assert access_for(load_settings(), Purpose.DEMO).open
     store = KeyStore(default_keys())
     store.add("wallboard", READ)
     assert not access_for(load_settings(), Purpose.DEMO).open
-    # Taking the last one back must not let everyone in.
+    # Revoking the last key must not open the service to everyone.
     store.revoke("wallboard")
     assert not access_for(load_settings(), Purpose.DEMO).open
     store.path.unlink()
     assert access_for(load_settings(), Purpose.DEMO).open
 
 
-def test_a_file_that_is_named_is_asked_for_even_when_it_holds_no_key(tmp_path: Path) -> None:
+def test_an_empty_key_file_still_requires_credentials(tmp_path: Path) -> None:
     store = KeyStore(tmp_path / "keys.json")
     store.add("wallboard", READ)
     store.revoke("wallboard")
     assert not access_for(load_settings(keys=store.path), Purpose.DEMO).open
 
 
-def test_a_file_that_is_named_and_not_there_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="keys create NAME --scope"):
         access_for(load_settings(keys=tmp_path / "keys.json"), Purpose.DEMO)
 
@@ -130,7 +130,7 @@ def test_a_real_model_without_a_purpose_is_refused(model_file: Callable[..., Pat
     assert_refused(done, 1, "expected --purpose with one of research, medical")
 
 
-def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
+def test_the_demo_ignores_the_settings_of_the_users_own_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     KeyStore(default_keys()).add("wallboard", READ)
@@ -145,7 +145,7 @@ def test_the_demo_is_not_touched_by_what_is_set_for_the_users_own_service(
 
 
 async def assert_commands_send_the_key(address: str, key: str) -> None:
-    """Assert that they send the key that they are given, by an option or in the environment."""
+    """Assert that commands send the key that an option or the environment provides."""
 
     def say(*options: str, token: str | None = None) -> str:
         arguments = ["profiles", "list", "--url", address, *options]
@@ -153,11 +153,11 @@ async def assert_commands_send_the_key(address: str, key: str) -> None:
         return f"{found.output} {found.exception}"
 
     assert "found no credentials, expected" in await asyncio.to_thread(say)
-    assert "no profile is stored" in await asyncio.to_thread(say, "--token", key)
-    assert "no profile is stored" in await asyncio.to_thread(say, token=key)
+    assert "no profiles are stored" in await asyncio.to_thread(say, "--token", key)
+    assert "no profiles are stored" in await asyncio.to_thread(say, token=key)
 
 
-async def test_its_whole_life_is_in_the_audit_and_no_key_in_any_line(
+async def test_the_audit_covers_its_whole_life_and_no_line_contains_a_key(
     start: Start, tmp_path: Path
 ) -> None:
     store = KeyStore(tmp_path / "keys.json")

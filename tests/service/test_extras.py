@@ -24,8 +24,8 @@ from eeg_emotion.extras import (
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
-def test_the_modules_are_those_of_the_extras_of_the_project() -> None:
-    """Each requirement of an extra gives one of its modules."""
+def test_the_modules_are_those_of_the_projects_extras() -> None:
+    """Each requirement of an extra installs one of its modules."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     stated = project["optional-dependencies"]
     assert set(extras.MODULES) == set(stated)
@@ -69,22 +69,22 @@ def test_the_pins_hold_the_extras_that_their_users_use(pins: str, extras_in_it: 
     assert (others - wanted) & pinned <= {"markdown-it-py", "matplotlib", "onnx"}
 
 
-def test_a_missing_module_is_named_with_its_extra_and_what_else_helps(
+def test_a_missing_module_is_named_with_its_extra_and_the_alternative(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingExtraError) as refusal:
-        load("pyarrow.parquet", "an output in Parquet", "name a file that ends with .csv")
+        load("pyarrow.parquet", "a Parquet file", "name a file that ends in .csv")
     said = str(refusal.value)
     assert said.startswith("found no pyarrow (import of pyarrow.parquet halted; ")
     assert said.endswith(
-        "), which an output in Parquet needs, expected the extra 'recordings'; install it with: "
+        "), which a Parquet file needs, expected the extra 'recordings'; install it with: "
         f"{sys.executable} -m pip install 'eeg-emotion[recordings]', or name a file that ends "
-        "with .csv"
+        "in .csv"
     )
 
 
-def test_all_that_is_missing_is_named_and_nothing_is_imported(
+def test_all_missing_modules_are_named_and_none_is_imported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("mne", "pyxdf"):
@@ -111,7 +111,7 @@ def test_a_module_of_two_extras_is_named_with_each(monkeypatch: pytest.MonkeyPat
             require_extra(extra, "it")
 
 
-def test_where_there_is_no_pip_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pip", None)
     assert importlib.util.find_spec("pip") is None
     assert install_command("training") == (

@@ -1,4 +1,4 @@
-"""The table of service/HEADSETS.md says what the code makes of each headset's labels."""
+"""The table of service/HEADSETS.md matches how the code maps each headset's labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
 
 
 def _expand(label: str) -> list[str]:
-    """Write `A1..A32` out."""
+    """Expand `A1..A32`."""
     span = re.fullmatch(r"(\D*)(\d+)\.\.(\D*)(\d+)", label)
     if span is None:
         return [label]
@@ -65,7 +65,7 @@ SETTINGS = load_model(demo_model_path()).contract.path
 
 
 def _place(row: Row, max_interpolated: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Return the channels measured and interpolated; None where the stream is refused."""
+    """Return the channels measured and interpolated; None if the stream is refused."""
     try:
         layout = plan_layout(
             row.labels,
@@ -79,7 +79,7 @@ def _place(row: Row, max_interpolated: int) -> tuple[tuple[str, ...], tuple[str,
     return layout.measured, layout.interpolated
 
 
-def test_the_page_has_a_row_for_each_headset_of_which_labels_are_known() -> None:
+def test_the_page_has_a_row_for_each_headset_with_known_labels() -> None:
     text = " ".join(row.headset for row in ROWS)
     for name in ("Cyton", "Daisy", "EPOC X", "Muse", "BioSemi 32", "BioSemi 64", "Unicorn"):
         assert name in text
@@ -92,7 +92,7 @@ def test_a_row_counts_the_channels_that_the_code_finds(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.headset} {row.cap or ''}".strip())
-def test_a_row_says_what_the_daemon_says(row: Row) -> None:
+def test_a_row_says_what_the_service_says(row: Row) -> None:
     placed = _place(row, max_interpolated=SETTINGS.max_interpolated)
     if placed is None:
         assert row.verdict == "quarantined"

@@ -24,7 +24,7 @@ Lines = Callable[[], list[str]]
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """A logger's name of this test's own, whose lines go to its own handlers alone."""
+    """Return a logger name for this test only, whose lines go to its own handlers."""
     name = f"eeg_emotion.test_{secrets.token_hex(4)}"
     logger = logging.getLogger(name)
     logger.setLevel(logging.INFO)
@@ -35,7 +35,7 @@ def name() -> Iterator[str]:
 
 @pytest.fixture
 def written(name: str) -> Callable[[LogFormat], Lines]:
-    """Write a logger's events in a format; gives the lines."""
+    """Log events in a format; yield the lines."""
 
     def begin(log_format: LogFormat) -> Lines:
         stream = io.StringIO()
@@ -47,7 +47,7 @@ def written(name: str) -> Callable[[LogFormat], Lines]:
     return begin
 
 
-def test_json_lines_have_the_event_its_fields_and_where_it_comes_from(
+def test_json_lines_have_the_event_its_fields_and_its_origin(
     name: str, written: Callable[[LogFormat], Lines]
 ) -> None:
     lines = written(LogFormat.JSON)
@@ -80,7 +80,7 @@ def test_console_lines_are_time_level_event_and_fields(
 
 
 @pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
-def test_what_must_not_be_logged_is_not_however_deep_it_lies(
+def test_secrets_are_redacted_at_any_depth(
     name: str, written: Callable[[LogFormat], Lines], log_format: LogFormat
 ) -> None:
     lines = written(log_format)
@@ -100,7 +100,7 @@ def test_what_must_not_be_logged_is_not_however_deep_it_lies(
 
 
 @pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
-def test_a_traceback_shows_where_but_no_local_variable(
+def test_a_traceback_shows_the_place_but_no_local_variables(
     name: str, written: Callable[[LogFormat], Lines], log_format: LogFormat
 ) -> None:
     lines = written(log_format)
@@ -119,7 +119,7 @@ def test_a_traceback_shows_where_but_no_local_variable(
         assert json.loads(line)["headset"] == "ward-7"
 
 
-def test_other_packages_messages_come_in_the_same_form(
+def test_other_packages_messages_have_the_same_format(
     name: str, written: Callable[[LogFormat], Lines]
 ) -> None:
     lines = written(LogFormat.JSON)
@@ -136,7 +136,7 @@ def test_other_packages_messages_come_in_the_same_form(
     assert "OSError: no room" in found["exception"]
 
 
-def test_without_any_setting_up_events_reach_the_logging_of_who_embeds_it(
+def test_without_configuration_events_reach_the_embedding_programs_logging(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     get_logger("eeg_emotion.somewhere").warning("headset silent", headset="h1", data="planted")
@@ -168,7 +168,7 @@ def say(log_format: str, verbosity: str) -> tuple[list[str], str]:
     return done.stderr.splitlines(), done.stdout.strip()
 
 
-def test_where_nobody_reads_it_live_the_automatic_form_is_json_with_others_warnings() -> None:
+def test_without_a_terminal_the_automatic_format_is_json_with_others_warnings() -> None:
     lines, _ = say("auto", "verbose")
     events = [json.loads(line) for line in lines]
     assert [item["event"] for item in events] == [
@@ -179,14 +179,14 @@ def test_where_nobody_reads_it_live_the_automatic_form_is_json_with_others_warni
     assert events[2]["logger"] == "uvicorn.error"
 
 
-def test_quiet_shows_warnings_alone_and_lets_a_file_of_its_own_have_the_rest() -> None:
+def test_quiet_shows_only_warnings_while_a_log_file_gets_everything() -> None:
     lines, enabled = say("console", "quiet")
     assert len(lines) == 2
     assert "[warning  ] headset silent" in lines[0]
     assert enabled == "True"
 
 
-def test_on_a_terminal_the_automatic_form_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_the_automatic_format_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

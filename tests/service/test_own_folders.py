@@ -1,4 +1,4 @@
-"""Where our own files are; what the folders are called on each platform is platformdirs' to say."""
+"""Where our own files are stored; platformdirs knows each platform's folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eeg_emotion.own_folders import config_folder, data_folder, moved_to
 
 
 @pytest.mark.parametrize("stated", [None, "", "relative/path"])
-def test_by_default_they_are_in_the_home_folder(
+def test_by_default_the_folders_are_in_the_home_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stated: str | None
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -25,7 +25,7 @@ def test_by_default_they_are_in_the_home_folder(
     assert config_folder() == tmp_path / ".config" / "eeg-emotion"
 
 
-def test_they_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folders_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in moved_to(tmp_path).items():
         monkeypatch.setenv(name, value)
     assert data_folder() == tmp_path / "data" / "eeg-emotion"
@@ -35,7 +35,7 @@ def test_they_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert Path(macos.user_config_dir) == config_folder()
 
 
-def test_they_can_be_moved_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folders_can_be_moved_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in moved_to(Path("/")):
         if name.startswith("WIN"):
             monkeypatch.setenv(name, r"C:\demo")

@@ -1,7 +1,7 @@
-"""Raw EEG stays in the daemon: nothing is written to disk, and nothing that goes out bears samples.
+"""Raw EEG stays in the service: nothing is written to disk, and no output contains samples.
 
-The daemon runs as a process among folders that are watched from its start to its end, follows a
-headset whose samples can be told by their digits, and is asked for all it has.
+The service runs as a process with watched folders from its start to its end, follows a headset
+whose samples can be recognised by their digits, and is asked for everything it has.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ SAMPLES = re.compile(r"(?<![\d.])[1-9]\d{0,2}\.(?:123|373|623|873)45\d")
 """The digits of the planted samples from 1 µV on, as float32 or float64 would be written."""
 
 
-# What is planted.
+# The planted samples.
 
 
 def planted_samples(seconds: int) -> NDArray[np.float64]:
-    """Return a simulated person's signal, `(32, samples)` µV, moved to where `SAMPLES` tells it."""
+    """Return a simulated person's signal, `(32, samples)` µV, shifted so that `SAMPLES` matches."""
     eeg = SimulatedPerson(2026, 7).run(0, SFREQ).next(int(seconds * SFREQ), 0.0, 0.0)
     eeg -= eeg.mean(axis=1, keepdims=True)  # electrodes' offsets would cost float32 its digits
     return np.asarray(np.sign(eeg) * (np.floor(np.abs(eeg) * 4) / 4 + 0.123456))
@@ -70,13 +70,13 @@ def planted_recording() -> Recording:
     )
 
 
-# What is watched.
+# The watched places.
 
 
 class FolderWatch:
-    """Notes whatever happens to entries of folders, by inotify: a file that comes and goes too."""
+    """Records changes of folder entries, by inotify, even of short-lived files."""
 
-    _EVENTS = 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200  # all but reading and opening
+    _EVENTS = 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200  # everything but reading and opening
 
     def __init__(self, folders: list[Path]) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -88,7 +88,7 @@ class FolderWatch:
             self._names[number] = folder.name
 
     def end(self) -> list[str]:
-        """Return the entries to which something happened, and watch no longer."""
+        """Return the entries that changed, and stop watching."""
         happened: dict[str, None] = {}
         try:
             while data := os.read(self._file, 65536):
@@ -98,7 +98,7 @@ class FolderWatch:
                     happened[f"{self._names[number]}/{name}"] = None
                     data = data[16 + length :]
         except BlockingIOError:
-            pass  # all is read
+            pass  # everything is read
         finally:
             os.close(self._file)
         return list(happened)
@@ -116,12 +116,12 @@ def files_open_for_writing(pid: int) -> list[str]:
             if stat.S_ISREG(link.stat().st_mode) and flags & os.O_ACCMODE != os.O_RDONLY:
                 found.append(str(link.readlink()))
         except FileNotFoundError:
-            continue  # closed meanwhile
+            continue  # closed in the meantime
     return found
 
 
-# A file cannot grow beyond this limit's 0 bytes, on any file system, and who tries dies of it:
-# but for Python, which ignores the signal and would have the write fail without a word.
+# No file can grow beyond this limit of 0 bytes, on any file system, and a process that tries is
+# killed; except for Python, which ignores the signal, so that the write would fail silently.
 MORTAL = (
     "import resource, signal, sys\n"
     "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
@@ -141,7 +141,7 @@ SERVE = "import runpy; runpy.run_module('eeg_emotion', run_name='__main__', alte
 
 @dataclass
 class Watched:
-    """A Python process that dies of writing to a file, wherever that is, among fresh folders."""
+    """A Python process with fresh folders, which is killed by writing to any file."""
 
     process: subprocess.Popen[bytes]
     folders: FolderWatch
@@ -155,7 +155,7 @@ class Watched:
         places = {name: root / name for name in FOLDERS}
         for place in places.values():
             place.mkdir(mode=0o700)
-        # Nothing else is handed on: in continuous integration some libraries behave themselves.
+        # Nothing else is passed on: some libraries behave differently in continuous integration.
         kept = {name: os.environ[name] for name in ("PATH", "PYLSL_LIB") if name in os.environ}
         environment = {
             **kept,
@@ -166,7 +166,7 @@ class Watched:
             "XDG_STATE_HOME": str(places["state"]),
             "XDG_RUNTIME_DIR": str(places["runtime"]),
             "TMPDIR": str(places["tmp"]),
-            # Python's own compiled modules, which an installation has already.
+            # Python's own compiled modules, which an installation already has.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         watch = FolderWatch([root, *places.values()])
@@ -179,7 +179,7 @@ class Watched:
         )
         said: dict[str, str] = {}
 
-        def listen() -> None:  # a full pipe would hold it up
+        def listen() -> None:  # a full pipe would block it
             assert process.stderr is not None
             with process.stderr:
                 said["stderr"] = process.stderr.read().decode()
@@ -189,7 +189,7 @@ class Watched:
         return cls(process, watch, errors, said)
 
     def end(self) -> None:
-        """Wait for its end, and take what it said and touched until then."""
+        """Wait for its end, and collect its output and the changed entries."""
         assert self.process.stdout is not None
         with self.process.stdout:
             self.said["stdout"] = self.process.stdout.read().decode()
@@ -199,12 +199,12 @@ class Watched:
 
     @property
     def wrote(self) -> bool:
-        """Return whether it died of writing."""
+        """Whether it was killed for writing."""
         return self.process.returncode == -signal.SIGXFSZ
 
 
 def number_runs(value: Any) -> Iterator[int]:
-    """Return how many numbers stand side by side in each array and object of some JSON."""
+    """Return the number of numbers in each array and object of a JSON document."""
     if isinstance(value, dict | list):
         members = list(value.values()) if isinstance(value, dict) else value
         yield sum(type(member) in (int, float) for member in members)
@@ -217,7 +217,7 @@ def number_runs(value: Any) -> Iterator[int]:
 
 @dataclass
 class Evidence:
-    """All that the daemon let out, by where it came from, and what it did on disk."""
+    """All output of the service, by its source, and what it did on disk."""
 
     daemon: Watched
     store: Path
@@ -229,7 +229,7 @@ class Evidence:
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> Evidence:
-    """1. Serve. 2. A headset. 3. Ask for everything until scores have come. 4. SIGTERM."""
+    """1. Serve. 2. A headset. 3. Request everything until scores have arrived. 4. SIGTERM."""
     root = tmp_path_factory.mktemp("privacy") / "daemon"
     root.mkdir()
     (root / "rules.toml").write_text(RULES)
@@ -323,11 +323,11 @@ async def _get_everything(client: httpx.AsyncClient, headset: str, evidence: Evi
         evidence.sent[route], evidence.statuses[route] = text, answer.status_code
 
 
-# What is promised.
+# The promises.
 
 
-def test_the_daemon_is_asked_for_all_it_has(evidence: Evidence) -> None:
-    """Result: messages of every kind with scores, and an answer from every route."""
+def test_the_service_is_asked_for_everything_it_has(evidence: Evidence) -> None:
+    """Result: messages of every kind with scores, and a response from every route."""
     kinds = {message["type"] for message in evidence.messages}
     assert {"welcome", "status", "prediction", "detail", "going_away"} <= kinds
     answered = {route for route, status in evidence.statuses.items() if status == 200}
@@ -349,12 +349,12 @@ def test_nothing_but_the_event_store_is_written_from_its_start_to_its_end(
     assert not evidence.daemon.wrote
 
 
-def test_nothing_that_goes_out_bears_a_planted_sample(evidence: Evidence) -> None:
+def test_no_output_contains_a_planted_sample(evidence: Evidence) -> None:
     hits = {place: SAMPLES.findall(text) for place, text in evidence.sent.items()}
     assert {place: found for place, found in hits.items() if found} == {}
 
 
-def test_no_message_and_no_answer_has_as_many_numbers_side_by_side_as_a_signal_would(
+def test_no_message_or_response_has_as_long_an_array_as_a_signal_would(
     evidence: Evidence,
 ) -> None:
     most = {"WebSocket": max(max(number_runs(message)) for message in evidence.messages)}
@@ -366,7 +366,7 @@ def test_no_message_and_no_answer_has_as_many_numbers_side_by_side_as_a_signal_w
     assert {place: count for place, count in most.items() if count > MOST_NUMBERS} == {}
 
 
-# That these checks would see it.
+# These checks detect violations.
 
 COME_AND_GO = (
     "import os\n"
@@ -385,7 +385,7 @@ COME_AND_GO = (
         (COME_AND_GO, "tmp/gone"),
     ],
 )
-def test_a_process_that_makes_a_file_or_folder_where_it_should_not_is_seen(
+def test_a_process_that_creates_a_file_or_folder_is_detected(
     tmp_path: Path, code: str, place: str
 ) -> None:
     process = Watched.start(tmp_path / "process", code)
@@ -394,8 +394,8 @@ def test_a_process_that_makes_a_file_or_folder_where_it_should_not_is_seen(
     assert process.touched == [place]
 
 
-def test_a_process_that_writes_elsewhere_is_seen(tmp_path: Path) -> None:
-    """1. A file that was there before, in no watched folder. Result: one byte is deadly."""
+def test_a_process_that_writes_elsewhere_is_detected(tmp_path: Path) -> None:
+    """1. A file that existed before, in no watched folder. Result: one byte kills the process."""
     file = tmp_path / "elsewhere.bin"
     file.write_bytes(b"12")
     code = f"import os; os.write(os.open({str(file)!r}, os.O_WRONLY), b'3')"
@@ -406,7 +406,7 @@ def test_a_process_that_writes_elsewhere_is_seen(tmp_path: Path) -> None:
     assert file.read_bytes() == b"12"
 
 
-def test_a_file_that_is_open_for_writing_is_seen(tmp_path: Path) -> None:
+def test_a_file_open_for_writing_is_detected(tmp_path: Path) -> None:
     file = tmp_path / "open.bin"
     with file.open("wb"):
         assert str(file) in files_open_for_writing(os.getpid())
@@ -414,7 +414,7 @@ def test_a_file_that_is_open_for_writing_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
-def test_planted_samples_are_known_in_text(kind: type[np.floating]) -> None:
+def test_planted_samples_are_detected_in_text(kind: type[np.floating]) -> None:
     samples = planted_samples(2).astype(kind)[0]
     large = samples[(np.abs(samples) >= 1) & (np.abs(samples) < 128)]  # float32 has its digits
     text = json.dumps({"channel": [float(sample) for sample in large]})

@@ -32,7 +32,7 @@ def toml(tmp_path: Path) -> Path:
     return tmp_path / "eeg-emotion.toml"
 
 
-def test_without_any_source_the_service_listens_on_this_machine_alone() -> None:
+def test_by_default_the_service_listens_on_this_machine_only() -> None:
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.lsl_scope is Scope.MACHINE
@@ -40,7 +40,9 @@ def test_without_any_source_the_service_listens_on_this_machine_alone() -> None:
     assert settings.model is None
 
 
-def test_each_source_goes_before_the_next(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_takes_precedence_over_the_next(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     default = load_settings().port
     toml.write_text("port = 1111\n", encoding="utf-8")
     assert load_settings(toml).port == 1111 != default
@@ -49,7 +51,7 @@ def test_each_source_goes_before_the_next(toml: Path, monkeypatch: pytest.Monkey
     assert load_settings(toml, port=3333).port == 3333
 
 
-def test_sources_are_joined_setting_by_setting(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_merged_setting_by_setting(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text('host = "::1"\nport = 1111\nsession_id = "file"\n', encoding="utf-8")
     monkeypatch.setenv("EEG_EMOTION_PORT", "2222")
     monkeypatch.setenv("EEG_EMOTION_SESSION_ID", "environment")
@@ -57,7 +59,7 @@ def test_sources_are_joined_setting_by_setting(toml: Path, monkeypatch: pytest.M
     assert (settings.host, settings.port, settings.session_id) == ("::1", 2222, "line")
 
 
-def test_an_option_that_was_not_given_hides_nothing(toml: Path) -> None:
+def test_an_omitted_option_overrides_nothing(toml: Path) -> None:
     toml.write_text("port = 1111\n", encoding="utf-8")
     assert load_settings(toml, port=None, host=None).port == 1111
 
@@ -149,7 +151,7 @@ def test_every_limit_of_the_quality_can_come_from_the_file_and_the_environment(
     assert load_settings().quality == expected
 
 
-def test_a_limit_in_the_environment_leaves_the_files_others(
+def test_a_limit_from_the_environment_keeps_the_other_limits_of_the_file(
     toml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toml.write_text("[quality]\nflat_uv = 2.0\nleast_quality = 0.7\n", encoding="utf-8")
@@ -168,42 +170,44 @@ def test_a_limit_in_the_environment_leaves_the_files_others(
         ("rms_uv = 3.0", "quality.rms_uv: "),
     ],
 )
-def test_a_limit_that_cannot_be_is_refused_by_name(toml: Path, table: str, words: str) -> None:
+def test_an_impossible_limit_is_refused_by_name(toml: Path, table: str, words: str) -> None:
     toml.write_text(f"[quality]\n{table}\n", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_settings(toml)
     assert words in str(caught.value)
 
 
-def test_a_cap_that_is_not_known_is_refused_with_those_that_are() -> None:
+def test_an_unknown_cap_is_refused_with_a_list_of_the_known() -> None:
     with pytest.raises(SettingsError, match=r"cap: .*found the cap 'easycap'.*biosemi32"):
         load_settings(cap="easycap")
 
 
-def test_a_bus_that_is_none_is_refused_without_its_password() -> None:
+def test_an_invalid_bus_is_refused_without_showing_its_password() -> None:
     with pytest.raises(SettingsError, match=r"bus: .*found 'redis', expected memory://") as caught:
         load_settings(bus="redis://me:s3cret@host")
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("site", ("Ward 7",)), ("ingest", "a.b")])
-def test_a_name_that_is_no_part_of_a_subject_is_refused(name: str, value: object) -> None:
+def test_a_name_that_is_not_a_subject_token_is_refused(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match="expected small letters, digits and '-'"):
         load_by_name(name, value)
 
 
-def test_a_proxy_that_is_no_address_is_refused() -> None:
+def test_a_proxy_that_is_not_an_address_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"trusted_proxy: .*'proxy\.example'"):
         load_settings(trusted_proxy=("proxy.example",))
 
 
 @pytest.mark.parametrize("origin", ["*", "board.example.org", "https://board.example.org/page"])
-def test_an_origin_that_is_none_is_refused_with_an_example(origin: str) -> None:
+def test_an_invalid_origin_is_refused_with_an_example(origin: str) -> None:
     with pytest.raises(SettingsError, match=r"origin: .*https://board\.example\.org or"):
         load_settings(origin=(origin,))
 
 
-def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_that_is_not_a_list_is_refused(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     toml.write_text('match = "ward-*"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"match: .*found 'ward-\*'"):
         load_settings(toml)
@@ -212,7 +216,7 @@ def test_a_pattern_that_is_no_list_is_refused(toml: Path, monkeypatch: pytest.Mo
         load_settings()
 
 
-def test_the_reception_is_what_the_settings_say() -> None:
+def test_the_headset_filter_follows_the_settings() -> None:
     assert load_settings().reception() == HeadsetFilter()
     quality = QualityLimits(flat_uv=2.0)
     found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).reception()
@@ -222,7 +226,7 @@ def test_the_reception_is_what_the_settings_say() -> None:
     assert found.limits is quality or found.limits == quality
 
 
-def test_every_setting_is_known_to_the_test_of_all_sources() -> None:
+def test_the_test_of_all_sources_covers_every_setting() -> None:
     (mark,) = vars(test_every_setting_can_come_from_every_source)["pytestmark"]
     assert {name for name, *_ in mark.args[1]} == set(Settings.model_fields)
 
@@ -236,7 +240,7 @@ def test_every_setting_is_known_to_the_test_of_all_sources() -> None:
         ("data", "/home/p/.local/share/eeg-emotion/profiles"),
     ],
 )
-def test_profiles_are_kept_in_the_users_data_folder(
+def test_profiles_are_stored_in_the_users_data_folder(
     data_home: str | None, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/p")
@@ -290,13 +294,13 @@ def test_a_wrong_value_is_refused_from_the_environment_and_the_file_too(
         load_settings()
 
 
-def test_all_wrong_values_are_told_at_once() -> None:
+def test_all_wrong_values_are_reported_at_once() -> None:
     with pytest.raises(SettingsError, match=r"port: .*hop_seconds: "):
         load_settings(port=-1, hop_seconds=0.3)
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])
-def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="found no settings file") as caught:
         load_settings(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
@@ -317,7 +321,7 @@ def test_settings_do_not_change_while_the_service_runs() -> None:
         load_settings().port = 1  # type: ignore[misc]  # that it is refused is the test
 
 
-def test_a_file_that_another_call_named_is_forgotten(toml: Path) -> None:
+def test_a_settings_file_of_an_earlier_call_is_not_used_again(toml: Path) -> None:
     default = load_settings().port
     toml.write_text("port = 1111\n", encoding="utf-8")
     load_settings(toml)
@@ -341,7 +345,7 @@ def test_a_refusal_is_an_error_of_this_project() -> None:
         ("localhost.example.org", False),
     ],
 )
-def test_documentation_and_metrics_are_shown_on_loopback_unless_said_otherwise(
+def test_documentation_and_metrics_are_shown_on_loopback_by_default(
     host: str, loopback: bool
 ) -> None:
     settings = load_settings(host=host)
@@ -361,7 +365,7 @@ def test_documentation_and_metrics_are_shown_on_loopback_unless_said_otherwise(
         ("mqtt = 'mqtt://u:pw-1@h'", "mqtt: "),
     ],
 )
-def test_a_delivery_that_cannot_be_is_refused_without_its_secret(
+def test_invalid_delivery_settings_are_refused_without_showing_the_secret(
     toml: Path, text: str, words: str
 ) -> None:
     toml.write_text(text, encoding="utf-8")
@@ -372,7 +376,7 @@ def test_a_delivery_that_cannot_be_is_refused_without_its_secret(
     assert SECRET not in str(caught.value)
 
 
-def test_two_webhooks_of_one_name_are_refused(toml: Path) -> None:
+def test_two_webhooks_with_one_name_are_refused(toml: Path) -> None:
     table = f"[[webhook]]\nname = 'a'\nurl = 'http://h'\nsecret = '{SECRET}'\n"
     toml.write_text(table * 2, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"webhook: .*found the names a, a"):

@@ -1,4 +1,4 @@
-"""What the signals do; the process itself is stopped in `test_daemon` and `test_demo`."""
+"""Signal handling; whole processes are stopped in `test_daemon` and `test_demo`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.timeout(20)
-def test_a_signal_in_the_middle_of_a_wait_stops_it_and_does_not_wait_itself(
+def test_a_signal_during_a_wait_ends_the_wait_without_a_deadlock(
     number: signal.Signals,
 ) -> None:
     with stop_for_threads() as stop:
-        # As `stop.wait` holds it for a moment at its beginning and its end.
+        # As `stop.wait` holds it briefly at its beginning and end.
         with stop._cond:  # type: ignore[attr-defined]
             signal.raise_signal(number)
             assert not stop.is_set()
         assert stop.wait(10)
 
 
-def test_no_thread_and_no_handler_is_left() -> None:
+def test_no_thread_and_no_handler_is_left_behind() -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
     threads = threading.active_count()
     with stop_for_threads() as stop:
@@ -46,7 +46,7 @@ def test_no_thread_and_no_handler_is_left() -> None:
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
-def test_the_first_asks_and_each_later_one_is_passed_on() -> None:
+def test_the_first_signal_asks_and_each_later_one_is_passed_on() -> None:
     came: list[object] = []
     with on_signals(lambda: came.append("asked"), came.append):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
@@ -54,13 +54,13 @@ def test_the_first_asks_and_each_later_one_is_passed_on() -> None:
     assert came == ["asked", signal.SIGTERM, signal.SIGINT]
 
 
-def test_a_signal_that_the_platform_lacks_is_passed_over() -> None:
+def test_a_signal_that_the_platform_lacks_is_ignored() -> None:
     with on_signals(lambda: None, names=("SIGBREAK", "SIGNONE")):
         assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_an_event_loop_that_waits_wakes_and_its_work_ends_in_order(number: signal.Signals) -> None:
+def test_a_waiting_event_loop_wakes_and_its_work_ends_in_order(number: signal.Signals) -> None:
     async def work(stop: asyncio.Event) -> str:
         # From another thread, and while nothing else would wake the loop.
         timer = threading.Timer(0.05, os.kill, (os.getpid(), number))
@@ -74,7 +74,7 @@ def test_an_event_loop_that_waits_wakes_and_its_work_ends_in_order(number: signa
     assert [signal.getsignal(each) for each in NUMBERS] == before
 
 
-def test_an_error_of_the_work_comes_out_and_the_handlers_go() -> None:
+def test_an_error_in_the_work_is_raised_and_the_handlers_are_removed() -> None:
     async def work(stop: asyncio.Event) -> None:
         raise ValueError("broken")
 
@@ -98,7 +98,7 @@ def asked() -> list[int]:
     return process.sent
 
 
-def test_a_part_is_asked_with_what_its_platform_lets_it_hear(
+def test_a_process_is_stopped_with_the_signal_of_its_platform(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert asked() == [signal.SIGTERM]
@@ -106,7 +106,9 @@ def test_a_part_is_asked_with_what_its_platform_lets_it_hear(
     assert asked() == [1]
 
 
-def test_a_part_is_in_a_group_that_ctrl_c_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_in_a_group_that_ctrl_c_does_not_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert group_of_its_own() == {"start_new_session": True, "creationflags": 0}
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
     assert group_of_its_own()["creationflags"] == 512

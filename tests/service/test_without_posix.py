@@ -1,4 +1,4 @@
-"""`eeg-emotion` with no more of Python's library than Windows has: one process for all checks."""
+"""`eeg-emotion` with only what Python's library has on Windows: one process for all checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
-    """Run all checks once; return what went wrong in each."""
+    """Run all checks once; return the error of each."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.service.without_posix", str(tmp_path_factory.mktemp("own"))],
         cwd=ROOT,

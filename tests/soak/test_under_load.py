@@ -25,7 +25,7 @@ def test_what_pytest_names_as_failed_is_found_once() -> None:
     assert failures_in("=== 100 passed in 1.00s ===") == ()
 
 
-def test_the_loops_run_for_as_long_as_they_are_needed() -> None:
+def test_the_loops_run_as_long_as_needed() -> None:
     with busy_loops(2) as loops:
         for loop in loops:
             os.kill(loop, 0)  # raises where there is no such process
@@ -43,7 +43,7 @@ def test_the_loops_run_for_as_long_as_they_are_needed() -> None:
         ("import os; os.abort()", 1, "-6  1"),
     ],
 )
-def test_each_run_is_told_and_one_that_fails_fails_all(
+def test_each_run_is_reported_and_one_failure_fails_all(
     script: str, status: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--runs", "2", "--loops", "1", "--outputs", str(tmp_path)]

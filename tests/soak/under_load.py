@@ -1,8 +1,8 @@
-"""Repeats a command, first on a quiet machine and then beside busy loops, and counts what failed.
+"""Repeat a command, first on a quiet machine and then beside busy loops, and count the failures.
 
 A test that depends on the machine's pace passes a hundred times and then fails once, where nobody
-can look at it. This runs the whole suite as often as is asked for, keeps each run's output, and
-names every test that failed, with how often it did so.
+can look at it. This runs the whole suite a given number of times, keeps each run's
+output, and lists every test that failed, and how often.
 
     python tests/soak/under_load.py                 # `make test`, 4 times quiet, 4 beside 4 loops
     python tests/soak/under_load.py --runs 20 -- make test ARGS=tests/service/fleet
@@ -29,7 +29,7 @@ from pathlib import Path
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<id>[^\[\n]+?(?:\[.*?\])?)(?: - .*)?$", re.MULTILINE)
 _NOT_NAMED = "(no test named: see the output)"
 
-# It ends by itself where its parent is gone, which a kill of this script would leave to itself.
+# It ends by itself once its parent is gone, so that killing this script leaves no loops behind.
 _BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    pass\n"
 
 
@@ -42,13 +42,13 @@ class Run:
     loops
         How many busy loops ran beside it.
     seconds, cpu_seconds
-        How long it took, and the processor time of it and all that it started and waited for.
+        The time that it took, and the processor time of it and its children.
     status
-        Its exit status; negative where a signal ended it.
+        Its exit status; negative if a signal ended it.
     failures
         The ids of the tests that failed.
     output
-        Where its output is.
+        The file with its output.
     """
 
     loops: int
@@ -60,13 +60,13 @@ class Run:
 
 
 def failures_in(text: str) -> tuple[str, ...]:
-    """Return the ids that pytest's short summary calls failed, each once."""
+    """Return the ids of the failed tests in pytest's short summary, each once."""
     return tuple(dict.fromkeys(match["id"] for match in _FAILED.finditer(text)))
 
 
 @contextlib.contextmanager
 def busy_loops(count: int) -> Iterator[tuple[int, ...]]:
-    """Keep so many processors busy; yield the loops' process ids."""
+    """Keep a number of processors busy; yield the loops' process ids."""
     loops: list[subprocess.Popen[bytes]] = []
     try:
         while len(loops) < count:
@@ -81,9 +81,9 @@ def busy_loops(count: int) -> Iterator[tuple[int, ...]]:
 
 
 def run_once(command: Sequence[str], loops: int, output: Path) -> Run:
-    """Run the command to its end, with its output into a file.
+    """Run the command to its end, with its output in a file.
 
-    On Ctrl-C, which the command receives as well, its own end is waited for first.
+    After Ctrl-C, which the command receives as well, wait for its end first.
     """
     begun = time.monotonic()
     with output.open("wb") as file, busy_loops(loops):
@@ -107,7 +107,7 @@ def run_once(command: Sequence[str], loops: int, output: Path) -> Run:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Describe the runs, one a line, and after them how often each test failed."""
+    """Describe the runs, one per line, then how often each test failed."""
     lines = [f"{'run':>4} {'loops':>5} {'seconds':>8} {'CPU s':>8} {'status':>6}  failed"]
     for number, run in enumerate(runs, 1):
         lines.append(

@@ -1,8 +1,8 @@
-"""Runs a program under the limits of system calls, sockets and memory that a unit states.
+"""Run a program under the limits of system calls, sockets and memory that a unit states.
 
     python confined.py UNIT PROGRAM ARGUMENT...
 
-What systemd would do with files, users and namespaces is left out: that needs a systemd that runs.
+What systemd does with files, users and namespaces is left out: that needs a running systemd.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class _Comparison(ctypes.Structure):
 
 
 def stated(unit: Path, name: str) -> list[str]:
-    """Return all values of a setting of a unit, one for each time that it is stated."""
+    """Return all values of a unit's setting, one for each time that it is stated."""
     lines = unit.read_text(encoding="utf-8").splitlines()
     return [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
 
 
 def system_calls(group: str) -> Iterator[str]:
-    """Return a group's system calls, as systemd knows it."""
+    """Return the system calls in one of systemd's groups."""
     command = [shutil.which("systemd-analyze") or "", "syscall-filter", "--no-pager", group]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     for word in (line.strip() for line in lines[1:]):
@@ -51,7 +51,7 @@ def system_calls(group: str) -> Iterator[str]:
 
 
 def allowed(unit: Path) -> set[str]:
-    """Return the system calls that a unit allows: a list, then lists of what is taken from it."""
+    """Return the system calls that a unit allows: a list, then lists of exceptions from it."""
     found: set[str] = set()
     for words in stated(unit, "SystemCallFilter"):
         named = {call for group in words.lstrip("~").split() for call in system_calls(group)}
@@ -60,7 +60,7 @@ def allowed(unit: Path) -> set[str]:
 
 
 def confine(unit: Path) -> None:
-    """Set the limits for this process and all that it becomes and starts."""
+    """Set the limits for this process, what it executes and its children."""
     libc = ctypes.CDLL(None, use_errno=True)
     if stated(unit, "MemoryDenyWriteExecute") == ["yes"]:
         refused = libc.prctl(_PR_SET_MDWE, _PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
@@ -86,4 +86,4 @@ def confine(unit: Path) -> None:
 
 if __name__ == "__main__":
     confine(Path(sys.argv[1]))
-    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - that is what it is for
+    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - its purpose

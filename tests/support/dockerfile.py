@@ -1,4 +1,4 @@
-"""What a Dockerfile says."""
+"""Parse a Dockerfile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCKER = REPOSITORY / "docker"
 
 @dataclass
 class Stage:
-    """One stage; what takes a list of words is JSON there."""
+    """One stage; instructions that take a list of words use JSON."""
 
     base: str
     runs: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Stage:
 
 
 def send_context(place: Path) -> None:
-    """Copy to a new folder what a build is sent: all but what `.dockerignore` leaves out."""
+    """Copy a build's context to a new folder: everything that `.dockerignore` does not exclude."""
     first, *patterns = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert first == "*", "nothing but what is named"
     names = [pattern[1:] for pattern in patterns if pattern.startswith("!")]

@@ -5,7 +5,7 @@ subscribers are there, and prints what it delivered and the CPU that took. `push
 URL COUNT own|plain` connects so many subscribers; `own` ones say hello and acknowledge. Each line
 on standard input asks for a line of figures since the one before: frames, and percentiles of the
 time from their window's end. Frames are found by their length and not parsed as JSON, so that one
-core of subscribers keeps up with one of the server.
+core of subscribers keeps up with one core of the server.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def allow_many_files() -> None:
 
 
 def masked(text: str) -> bytes:
-    """Make a client's frame, with a mask of zeros."""
+    """Return a client's frame, with a mask of zeros."""
     data = text.encode()
     assert len(data) < 126
     return bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data
@@ -127,27 +127,27 @@ async def connect(url: str, *, acknowledge: bool = True, hello: bool = True) -> 
 
 
 class Ages:
-    """How old the windows were when their predictions came, ms."""
+    """The age of windows when their predictions arrive, ms."""
 
     def __init__(self) -> None:
         self._found = array("d")
 
     def hear(self, data: bytes) -> None:
-        """Take a prediction's age from its bytes."""
+        """Record a prediction's age, found in its bytes."""
         if data.startswith(b'{"type":"prediction"'):
             place = data.index(b'"end":') + 6
             end = float(data[place : data.index(b"}", place)])
             self._found.append((time.time() - end) * 1e3)
 
     def take(self) -> dict[str, float]:
-        """Return what was found since the last time."""
+        """Return the ages since the last time."""
         found, self._found = np.array(self._found), array("d")
         middle, high = np.percentile(found, [50, 99]) if len(found) else (0.0, 0.0)
         return {"predictions": len(found), "p50": float(middle), "p99": float(high)}
 
 
 async def subscribe(url: str, count: int, own: bool) -> None:
-    """Connect many, say so, and tell figures for each line that is read."""
+    """Connect many, print that, and print figures for each line that is read."""
     ages, subscribers = Ages(), []
     for _ in range(count):
         subscriber = await connect(url, acknowledge=own, hello=own)
@@ -233,7 +233,7 @@ async def _own(count: int, seconds: float) -> None:
             begun, cpu, end = delivered(), time.process_time(), time.monotonic() + seconds
             while time.monotonic() < end:
                 bus.publish(next(messages))
-                # Until all that can be written is: the next is not to take its place.
+                # Until everything is written, so that the next message does not replace it.
                 while push.fanout._ready:
                     await asyncio.sleep(0)
                 await asyncio.sleep(0)
@@ -244,7 +244,7 @@ async def _own(count: int, seconds: float) -> None:
 
 
 async def _broadcast(count: int, seconds: float) -> None:
-    """Deliver by `websockets.broadcast`, which knows neither credits nor conflation."""
+    """Deliver by `websockets.broadcast`, which has neither credits nor conflation."""
     from websockets.asyncio.server import broadcast, serve
 
     connections: set[ServerConnection] = set()

@@ -1,11 +1,11 @@
-"""Runs commands with no more of Python's library than Windows has, and says how each went.
+"""Run commands with only what Python's library has on Windows, and report how each went.
 
 Usage: python -m tests.service.without_posix FOLDER
 
 What `eeg_emotion` imports lacks the modules, functions and signals of POSIX; folders cannot be
 opened, a file that is open cannot be replaced, every file's mode lets everybody read and write it,
-and event loops take neither signals nor readers. Other libraries see the platform that there is.
-The last line of the output is a JSON object: what went wrong in each check, null where nothing did.
+and event loops support neither signals nor readers. Other libraries see the actual platform.
+The last line of the output is a JSON object: the error of each check, or null.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 
 CTRL_BREAK = signal.SIGUSR1  # stands for Windows' SIGBREAK
 TIMEOUT_SECONDS = 60.0
-SESSION = ("--session-id", uuid.uuid4().hex)  # of LSL; nobody else is in it
+SESSION = ("--session-id", uuid.uuid4().hex)  # an LSL session that nobody else uses
 
 MODULES = frozenset(
     {"crypt", "curses", "fcntl", "grp", "nis", "posix", "pty", "pwd", "readline", "resource"}
@@ -67,8 +67,8 @@ SIGNALS = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM"}
 
 
 def as_on_windows() -> None:
-    """Change what `eeg_emotion` gets when it imports, and what event loops can do."""
-    importlib.import_module("filelock")  # these need what is taken away below
+    """Change what `eeg_emotion` imports, and what event loops can do."""
+    importlib.import_module("filelock")  # these need what is removed below
     importlib.import_module("multiprocessing.util")
     importlib.import_module("pathlib").Path.home()
     seen = {name: _without(name, lacking.split()) for name, lacking in LACKS.items()}
@@ -141,14 +141,14 @@ def _restrict_signals(seen: Any) -> None:
 
 
 def every_module_is_imported(folder: Path) -> None:
-    """Import them all."""
+    """Import all modules."""
     package = importlib.import_module("eeg_emotion")
     for module in pkgutil.walk_packages(package.__path__, "eeg_emotion."):
         importlib.import_module(module.name)
 
 
 def every_command_has_help(folder: Path) -> None:
-    """Ask each for it."""
+    """Run each with --help."""
     from typer.main import get_command
 
     from eeg_emotion.cli.main import app
@@ -163,7 +163,7 @@ def every_command_has_help(folder: Path) -> None:
 
 
 def keys_are_made_listed_and_revoked(folder: Path) -> None:
-    """Over the commands."""
+    """Through the commands."""
     file = folder / "keys" / "keys.json"
     key = invoke("keys", "create", "wallboard", "--scope", "read:*", "--keys", str(file))
     assert "eeg_wallboard_" in key
@@ -173,7 +173,7 @@ def keys_are_made_listed_and_revoked(folder: Path) -> None:
 
 
 def a_recording_is_scored(folder: Path) -> None:
-    """`predict` and `what-if`."""
+    """By `predict` and `what-if`."""
     from tests.support.brainvision import brainvision
 
     recording = str(brainvision(folder / "person.vhdr"))
@@ -187,13 +187,13 @@ def a_recording_is_scored(folder: Path) -> None:
 
 
 def the_doctor_answers(folder: Path) -> None:
-    """With no stream in sight."""
+    """With no visible stream."""
     found = json.loads(invoke("doctor", "--json", "--seconds", "0", *SESSION))
     assert (found["good"], found["streams"]) == (True, [])
 
 
 def the_service_starts_and_stops_at_ctrl_break(folder: Path) -> None:
-    """With an audit, and credentials that everybody could read by their mode."""
+    """With an audit log, and credentials whose mode lets everybody read them."""
     file, audit = folder / "service" / "keys.json", folder / "audit.jsonl"
     options = ["--port", "0", "--keys", str(file), "--audit", str(audit), "--quiet", *SESSION]
     key = invoke("keys", "create", "lab", "--scope", "profiles", "--keys", str(file)).split()
@@ -245,7 +245,7 @@ def invoke(*arguments: str) -> str:
 
 @contextlib.contextmanager
 def asked_to_stop_after(ask: Callable[[], None], *, once: Callable[[], bool]) -> Iterator[None]:
-    """Look from another thread, once it is time, and press Ctrl-Break then."""
+    """Watch from another thread, and press Ctrl-Break when it is time."""
     failed: list[BaseException] = []
     over = threading.Event()
 
@@ -283,7 +283,7 @@ CHECKS: tuple[Callable[[Path], None], ...] = (
 
 
 def main() -> None:
-    """Run all checks."""
+    """Run all checks, and print the results."""
     as_on_windows()
     wrong: dict[str, str | None] = {}
     for check in CHECKS:

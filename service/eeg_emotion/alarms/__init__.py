@@ -1,1 +1,1 @@
-"""From what the rules decide to what is kept, told and delivered."""
+"""Alarms: rules evaluated on the predictions, an event store, and delivery of events."""

@@ -1,9 +1,9 @@
-"""The alarms of all headsets: judged, kept, then told and delivered.
+"""The alarms of all headsets: evaluated, stored, then published and delivered.
 
-An alarm's change is written to the event store, with what is to be delivered where, in one
-transaction, before anybody is told. So what anybody was told is never lost, and a delivery that a
-crash interrupts is made again, under the same id. Where the store fails, subscribers are told all
-the same, and the writing is tried again until it succeeds.
+A change of an alarm is written to the event store, together with its pending deliveries, in one
+transaction, before it is published. So no published change is lost, and a delivery interrupted by
+a crash is repeated under the same id. If the store fails, the change is published nevertheless,
+and writing is retried until it succeeds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from eeg_emotion.publish.messages import Prediction, Status
 
 logger = get_logger(__name__)
 
-_TICK_SECONDS = 0.5  # a dwell on a state ends this late at most
+_TICK_SECONDS = 0.5  # the most by which a dwell on a state ends late
 
 UNWRITTEN_SECONDS = 1.0
 """After which a change is sent although it is not written: an alarm must not wait for a disk."""
-_RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # until a store that failed is tried again
-_MOST_UNWRITTEN = 10_000  # some 10 MB, should the store fail for hours; the oldest give way
+_RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # between attempts to write to a failed store
+_MOST_UNWRITTEN = 10_000  # about 10 MB if the store fails for hours; the oldest are dropped
 
 
 class AlarmRefused(EegEmotionError):
@@ -40,7 +40,7 @@ class AlarmRefused(EegEmotionError):
 
 
 class UnknownAlarm(AlarmRefused):
-    """No alarm of this id is raised.
+    """No raised alarm has this id.
 
     Parameters
     ----------
@@ -50,34 +50,34 @@ class UnknownAlarm(AlarmRefused):
 
     def __init__(self, alarm: str) -> None:
         super().__init__(
-            f"found no alarm {alarm!r} that is raised; /v1/alarms?raised=true lists them"
+            f"found no raised alarm {alarm!r}; /v1/alarms?raised=true lists the raised ones"
         )
 
 
 class EventSink(RuleStore, Protocol):
-    """Keeps events and what is to be delivered; `store.store.EventStore` says what fails."""
+    """Stores events and pending deliveries; see `store.store.EventStore` for its errors."""
 
     def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> object:
         """Write events, each to be delivered to these targets, in one transaction."""
         ...
 
     def raised(self) -> list[tuple[Alarm, Alarm | None]]:
-        """Return the alarms that are raised, with their acknowledgements."""
+        """Return the raised alarms, with their acknowledgements."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where events are delivered.
+    """A target that events are delivered to.
 
     Attributes
     ----------
     name
-        As the outbox names it.
+        Its name in the event store.
     wants
-        Tells whether an event is for it.
+        Returns whether an event is for this target.
     wake
-        Called when something new is to be delivered.
+        Called when a new delivery is pending.
     """
 
     name: str
@@ -86,37 +86,37 @@ class Target:
 
 
 class Alarms:
-    """Judges what the bus carries, and tells what follows.
+    """Evaluates the rules on the bus's messages, and publishes changes of alarms to the bus.
 
     Parameters
     ----------
     written
-        The rules of files.
-    keeper
-        Keeps the events.
+        The rules read from files.
+    sink
+        Stores the events.
     bus
-        What is judged, and where alarms are told.
+        The source of predictions and states, and where changes of alarms are published.
     targets
-        Where they are delivered.
+        Where changes are delivered.
     model_simulated
         Whether the model was trained on simulated people.
     observe
-        Called with each change that is told.
+        Called with each change that is published.
     utc
-        Unix seconds.
+        Returns the time, Unix seconds.
     clock
-        Tells how long the store takes; seconds.
+        A monotonic clock, seconds; measures how long the store takes.
 
     Attributes
     ----------
     trouble
-        Why the store cannot be written; None where it can.
+        Why the store cannot be written; None while it can.
     """
 
     def __init__(
         self,
         written: Rules,
-        keeper: EventSink,
+        sink: EventSink,
         bus: Bus,
         *,
         targets: Sequence[Target],
@@ -126,17 +126,17 @@ class Alarms:
         clock: Callable[[], float],
     ) -> None:
         self.trouble: str | None = None
-        self._keeper = keeper
+        self._sink = sink
         self._bus = bus
         self._targets = targets
         self._model_simulated = model_simulated
         self._observe = observe
         self._utc = utc
         self._clock = clock
-        self._book = Rulebook(written, keeper)
+        self._book = Rulebook(written, sink)
         self._raised = {
             raised.alarm: (raised, _as_raised(raised, acknowledged))
-            for raised, acknowledged in keeper.raised()
+            for raised, acknowledged in sink.raised()
         }
         self._simulated: dict[str, bool] = {}
         self._unwritten: deque[_Unwritten] = deque()
@@ -150,12 +150,12 @@ class Alarms:
         bus.listen(self.on_message)
 
     async def run(self) -> None:
-        """Watch the time, and write and return what was decided, until cancelled."""
+        """Evaluate rules as time passes, and write and publish changes, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick())
             tasks.create_task(self._write())
 
-    # What is judged
+    # Input
 
     def on_message(self, message: Prediction | Status) -> None:
         """Judge a message of the bus."""
@@ -164,20 +164,20 @@ class Alarms:
         self._decide(self._engine.on_message(message, self._utc()))
 
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed; its alarms stay raised."""
+        """Drop the state of a headset that is no longer listed; its alarms stay raised."""
         self._engine.forget(headset)
 
     def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
-        """Return a headset's raised alarms, by when they were."""
+        """Return a headset's raised alarms, oldest first."""
         found = (alarm for first, alarm in self._raised.values() if first.headset == headset)
         return tuple(sorted(found, key=lambda alarm: alarm.since))
 
     @property
     def unwritten(self) -> int:
-        """How many events the store does not have yet."""
+        """The number of events not yet in the store."""
         return len(self._unwritten)
 
-    # What people do
+    # Requests
 
     @property
     def rulebook(self) -> Rulebook:
@@ -185,7 +185,7 @@ class Alarms:
         return self._book
 
     async def put_rule(self, rule: Rule) -> None:
-        """Put a rule in force, in place of one of its name, whose alarms are cleared.
+        """Put a rule in force; the alarms of a rule that it replaces are cleared.
 
         Raises
         ------
@@ -195,51 +195,60 @@ class Alarms:
         self._use()
 
     async def delete_rule(self, name: str) -> bool:
-        """Delete a rule, and clear its alarms; return whether there was one.
+        """Delete a rule and clear its alarms; return whether it existed.
 
         Raises
         ------
         RuleRefused, StoreError
         """
-        there = await asyncio.to_thread(self._book.delete, name)
+        existed = await asyncio.to_thread(self._book.delete, name)
         self._use()
-        return there
+        return existed
 
     def headset_of(self, alarm: str) -> str:
-        """Tell whose alarm it is.
+        """Return the id of the headset that an alarm belongs to.
 
         Raises
         ------
         UnknownAlarm
-            If it is not raised.
+            If the alarm is not raised.
         """
         return self._find(alarm)[0].headset
 
     async def acknowledge(self, alarm: str, by: str, note: str | None) -> Alarm:
-        """Note that somebody has seen an alarm; it stays raised.
+        """Record that somebody has seen an alarm; it stays raised.
+
+        Parameters
+        ----------
+        alarm
+            Its id.
+        by
+            Who acknowledges it.
+        note
+            A remark of theirs, if any.
 
         Returns
         -------
-        What everybody is told.
+        The change that is published.
 
         Raises
         ------
         UnknownAlarm
-            If it is not raised.
+            If the alarm is not raised.
         AlarmRefused
-            If somebody has acknowledged it already.
+            If it has been acknowledged already.
         StoreError
-            If it cannot be written; then it is not acknowledged.
+            If the acknowledgement cannot be written; then the alarm is not acknowledged.
         """
         async with self._writing:
             raised, now = self._find(alarm)
             if now.acknowledged_by is not None:
                 raise AlarmRefused(
-                    f"found the alarm {alarm} acknowledged by {now.acknowledged_by}, expected one "
-                    "that is not"
+                    f"found the alarm {alarm} already acknowledged by {now.acknowledged_by}, "
+                    "expected one that is not; there is nothing left to do"
                 )
             for unwritten in [item.event for item in self._unwritten]:
-                # Its beginning comes first in the store. Twice written it is there once.
+                # The store must have its beginning first. Writing an event twice stores it once.
                 await asyncio.to_thread(self._record, unwritten)
             event = raised.model_copy(
                 update={
@@ -252,10 +261,10 @@ class Alarms:
                 }
             )
             await asyncio.to_thread(self._record, event)
-            # It may have been cleared meanwhile.
+            # It may have been cleared in the meantime.
             if alarm in self._raised:
                 self._raised[alarm] = raised, now.model_copy(update={"acknowledged_by": by})
-            self._tell(event)
+            self._publish(event)
             for target in self._targets:
                 target.wake()
         return event
@@ -266,7 +275,7 @@ class Alarms:
             raise UnknownAlarm(alarm)
         return found
 
-    # What follows
+    # Output
 
     def _use(self) -> None:
         orphans = self._engine.use(self._book.rules)
@@ -322,7 +331,7 @@ class Alarms:
             late = self._clock() - UNWRITTEN_SECONDS
             for item in self._unwritten:
                 if item.since <= late:
-                    self._tell_once(item)
+                    self._publish_once(item)
 
     async def _write(self) -> None:
         failed = 0
@@ -348,21 +357,21 @@ class Alarms:
                 await asyncio.to_thread(self._record, item.event)
                 if self._unwritten and self._unwritten[0] is item:
                     self._unwritten.popleft()
-                self._tell_once(item)
+                self._publish_once(item)
                 for target in self._targets:
                     target.wake()
 
     def _record(self, event: Alarm) -> None:
         targets = [target.name for target in self._targets if target.wants(event)]
-        self._keeper.record([event], targets, self._utc())
+        self._sink.record([event], targets, self._utc())
 
-    def _tell_once(self, item: _Unwritten) -> None:
-        if not item.told:
-            item.told = True
-            self._tell(item.event)
+    def _publish_once(self, item: _Unwritten) -> None:
+        if not item.published:
+            item.published = True
+            self._publish(item.event)
 
-    def _tell(self, event: Alarm) -> None:
-        # Without the rule, whose name says how a person seems to be: no state of theirs is logged.
+    def _publish(self, event: Alarm) -> None:
+        # Without the rule's name, which reveals how a person seems to feel: that is never logged.
         logger.info("alarm told", id=event.id, headset=event.headset)
         self._observe(event)
         self._bus.publish(event)
@@ -370,11 +379,11 @@ class Alarms:
 
 @dataclass(slots=True)
 class _Unwritten:
-    """An event that the store does not have yet."""
+    """An event not yet in the store."""
 
     event: Alarm
     since: float
-    told: bool = False
+    published: bool = False
 
 
 def _as_raised(raised: Alarm, acknowledged: Alarm | None) -> RaisedAlarm:

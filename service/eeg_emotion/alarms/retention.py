@@ -1,4 +1,4 @@
-"""The event store's upkeep: what is too old is deleted, and what waits is counted."""
+"""Retention in the event store: delete old events, and count pending deliveries."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ _COUNT_SECONDS = 10.0
 
 
 class Purged(Protocol):
-    """What is kept up; `store.store.EventStore` says more."""
+    """The part of `store.store.EventStore` used here."""
 
     def purge(self, before: float | None, headset: str | None) -> int:
-        """Delete events that are older, or of a headset; return how many."""
+        """Delete events older than a time, or of one headset; return how many."""
         ...
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
-        """Return up what was for other targets; return how many deliveries that were."""
+        """Give up deliveries to any other target; return how many."""
         ...
 
     def waiting(self) -> dict[str, int]:
-        """Count what waits to be delivered, by target."""
+        """Count the pending deliveries, by target."""
         ...
 
 
 class Retention:
-    """Looks after the store while the service runs.
+    """Applies the retention period while the service runs.
 
     Parameters
     ----------
     store
-        The store.
+        The event store.
     retention_days
-        For how long events are kept.
+        How long events are kept.
     targets
-        Where events are delivered now; what waits for others is given up at the start.
+        The targets in use; deliveries pending for any other are given up at each purge.
     show
-        Called now and then with what waits for each target.
+        Called every 10 s with the number of pending deliveries by target.
     utc
-        Unix seconds.
+        Returns the time, Unix seconds.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Retention:
             try:
                 await asyncio.to_thread(work)
             except StoreError as error:
-                # Whoever writes events says so too, and tries again; here the next turn does.
+                # `Alarms` reports the same failure and retries; here the next round retries.
                 logger.error("event store not kept up", why=str(error))
             await asyncio.sleep(seconds)
 

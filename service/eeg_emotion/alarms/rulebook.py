@@ -1,4 +1,4 @@
-"""The rules that are in force: those of files, and those that were put by REST."""
+"""The rules in force: those read from files, and those added over REST."""
 
 from __future__ import annotations
 
@@ -14,113 +14,117 @@ from eeg_emotion.logs import get_logger
 logger = get_logger(__name__)
 
 MOST_RULES = 100
-"""Put by REST. Each is judged for each window of each headset."""
+"""The most rules added over REST: each is evaluated for every window of every headset."""
 
 
 class RuleRefused(EegEmotionError):
-    """A rule cannot be put or deleted."""
+    """A rule cannot be added, replaced or deleted."""
 
 
 class Source(StrEnum):
-    """Where a rule is from."""
+    """Where a rule comes from."""
 
     FILE = "file"
-    """The service was started with it; it changes with the file alone."""
+    """A rules file that the service was started with; only editing the file changes it."""
     SERVICE = "service"
-    """It was put by REST."""
+    """REST."""
 
 
 class RuleStore(Protocol):
-    """Keeps the rules that were put by REST."""
+    """Storage for the rules added over REST."""
 
     def rules(self) -> dict[str, str]:
-        """Return each one's JSON by its name."""
+        """Return each rule's JSON by its name."""
         ...
 
     def put_rule(self, name: str, text: str) -> None:
-        """Keep one, in place of an older one of its name."""
+        """Store a rule, replacing any rule of the same name."""
         ...
 
     def delete_rule(self, name: str) -> bool:
-        """Delete one; return whether there was one."""
+        """Delete a rule; return whether it existed."""
         ...
 
 
 class Rulebook:
-    """All rules that are in force.
+    """All rules in force.
 
     Parameters
     ----------
     written
-        Those of files.
-    shelf
-        Keeps the others.
+        The rules read from files.
+    store
+        Holds the rules added over REST.
 
     Raises
     ------
     RuleRefused
-        If a rule that is kept has the name of one of a file's, or cannot be read any more.
+        If a stored rule has the same name as a file's rule, or cannot be read by this release.
     """
 
-    def __init__(self, written: Rules, shelf: RuleStore) -> None:
+    def __init__(self, written: Rules, store: RuleStore) -> None:
         self._written = {rule.name: rule for rule in written.rule}
-        self._shelf = shelf
-        self._put: dict[str, Rule] = {}
-        for name, text in shelf.rules().items():
+        self._store = store
+        self._added: dict[str, Rule] = {}
+        for name, text in store.rules().items():
             self._refuse_written(name)
             try:
-                self._put[name] = Rule.model_validate_json(text)
+                self._added[name] = Rule.model_validate_json(text)
             except ValidationError as error:
                 raise RuleRefused(
-                    f"found a rule {name!r} in the event store that this release cannot read "
-                    f"({error.error_count()} errors), expected one that was put by REST; delete it "
-                    "with the release that put it"
+                    f"found the rule {name!r} in the event store, which this release cannot read "
+                    f"({error.error_count()} errors), expected one that it can; delete the rule "
+                    "with the release that added it"
                 ) from error
 
     @property
     def rules(self) -> Rules:
-        """All of them, those of files first."""
-        return Rules(rule=(*self._written.values(), *self._put.values()))
+        """All rules, those read from files first."""
+        return Rules(rule=(*self._written.values(), *self._added.values()))
 
     def source(self, name: str) -> Source | None:
-        """Return where a rule is from; None for an unknown one."""
+        """Return where a rule comes from; None if there is no such rule."""
         if name in self._written:
             return Source.FILE
-        return Source.SERVICE if name in self._put else None
+        return Source.SERVICE if name in self._added else None
 
     def put(self, rule: Rule) -> None:
-        """Keep a rule, in place of one of its name.
+        """Add a rule, replacing any rule of the same name.
 
         Raises
         ------
         RuleRefused
-            If it is a file's, or if there are too many.
+            If a file defines a rule of this name, or there are too many rules.
+        StoreError
+            If the rule cannot be stored.
         """
         self._refuse_written(rule.name)
-        if rule.name not in self._put and len(self._put) >= MOST_RULES:
+        if rule.name not in self._added and len(self._added) >= MOST_RULES:
             raise RuleRefused(
-                f"found {MOST_RULES} rules that were put by REST, expected fewer; delete one"
+                f"found {MOST_RULES} rules added over REST, expected fewer; delete one first"
             )
-        self._shelf.put_rule(rule.name, rule.model_dump_json(by_alias=True))
-        self._put = {**self._put, rule.name: rule}
+        self._store.put_rule(rule.name, rule.model_dump_json(by_alias=True))
+        self._added = {**self._added, rule.name: rule}
 
     def delete(self, name: str) -> bool:
-        """Delete a rule; return whether there was one.
+        """Delete a rule; return whether it existed.
 
         Raises
         ------
         RuleRefused
-            If it is a file's.
+            If a file defines the rule.
+        StoreError
+            If the store cannot be written.
         """
         self._refuse_written(name)
-        there = self._shelf.delete_rule(name)
-        self._put = {kept: rule for kept, rule in self._put.items() if kept != name}
-        return there
+        existed = self._store.delete_rule(name)
+        self._added = {other: rule for other, rule in self._added.items() if other != name}
+        return existed
 
     def _refuse_written(self, name: str) -> None:
         if name in self._written:
             raise RuleRefused(
-                f"found the rule {name!r} in a file that the service was started with, expected "
-                "one that was put by REST; change the file and start the service anew, or choose "
+                f"found the rule {name!r} in a rules file that the service was started with, "
+                "expected one added over REST; edit the file and restart the service, or choose "
                 "another name"
             )

@@ -1,7 +1,7 @@
-"""What rules would have done on a recording: the live path's windows, judged by the live engine.
+"""What rules would have done on a recording: the live path's windows through the live engine.
 
 A recording never goes stale and is never lost, so conditions on the headset's state see "live" from
-its beginning to its end; an alarm about a lost signal cannot be shown by it.
+beginning to end; it cannot show an alarm about a lost signal.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class Raised:
     Attributes
     ----------
     rule
-        By which rule.
+        The rule that raises it.
     at, cleared
-        Seconds since the recording's first sample; `cleared` is None where it outlasts it.
+        Seconds since the recording's first sample; `cleared` is None if it is still raised at the
+        end.
     seen
         The window that raised it, if one did.
     """
@@ -40,16 +41,16 @@ class Raised:
 
 @dataclass(slots=True)
 class Tally:
-    """How a rule fared.
+    """Statistics of a rule.
 
     Attributes
     ----------
     rule
         The rule.
     held, did_not, unknown
-        Windows in which its conditions held, did not, or could not be told.
+        The number of windows in which its conditions held, did not hold, or were unknown.
     longest_dwell_seconds
-        How long they held at most towards an alarm; `rule.dwell_seconds` raises it.
+        The longest dwell; at `rule.dwell_seconds` the alarm is raised.
     """
 
     rule: Rule
@@ -66,11 +67,11 @@ class Outcome:
     Attributes
     ----------
     windows
-        All that were judged, in order.
+        All windows, in order.
     raised
         The alarms, in order.
     tallies
-        One for each rule that concerns the headset.
+        One for each rule that applies to the headset.
     """
 
     windows: list[Prediction] = field(default_factory=list)
@@ -84,16 +85,16 @@ class Outcome:
 
 
 def what_if(rules: Rules, headset: str, sfreq: float, predictions: Iterable[Prediction]) -> Outcome:
-    """Judge windows by rules.
+    """Evaluate rules on windows.
 
     Parameters
     ----------
     rules
         The rules.
     headset
-        The id that their patterns are matched with.
+        The headset id that the rules' patterns are matched against.
     sfreq
-        Of the recording, Hz.
+        The recording's sampling rate, Hz.
     predictions
         The windows in order, times in seconds since the first sample.
     """

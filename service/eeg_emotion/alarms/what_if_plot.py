@@ -1,4 +1,4 @@
-"""The picture of `what-if`: one HTML file that needs nothing but a browser."""
+"""The plot of `what-if`: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.alarms import Severity
 from eeg_emotion.publish.messages import Prediction
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
+# Okabe and Ito's palette, distinguishable with any colour vision.
 _COLOURS = {"arousal": "#D55E00", "valence": "#0072B2", "quality": "#666666"}
 _SHADES = {Severity.INFO: "#56B4E9", Severity.WARNING: "#E69F00", Severity.CRITICAL: "#CC79A7"}
 
@@ -24,7 +24,7 @@ class PlotError(EegEmotionError):
 
 
 def write_plot(outcome: Outcome, title: str, file: Path) -> None:
-    """Draw the windows and alarms, and write them whole or not at all.
+    """Plot the windows and alarms, and write the file completely or not at all.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _quality(figure: go.Figure, outcome: Outcome) -> None:
 
 
 def _levels(figure: go.Figure, outcome: Outcome) -> None:
-    """Draw where the rules' conditions begin to hold."""
+    """Draw the levels at which the rules' conditions begin to hold."""
     for tally in outcome.tallies:
         for condition in tally.rule.when:
             if isinstance(condition, Level):

@@ -1,4 +1,4 @@
-"""The commands around a person's rest baseline. They ask a running service over REST."""
+"""The commands for people's rest baselines, which call a running service over REST."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ profiles = typer.Typer(
     name="profiles", help="People's stored rest baselines.", no_args_is_help=True
 )
 
-# Clean seconds are counted one by one, so that looking twice a second misses none.
+# Clean seconds are counted one by one; polling twice a second shows each.
 _POLL_SECONDS = 0.5
-_AFTER_SECONDS = 15.0  # for the first prediction made with it; windows follow within seconds
+_AFTER_SECONDS = 15.0  # for the first prediction made with it, which follows within seconds
 
 _Headset = Annotated[
     str | None, typer.Argument(help="The headset's id (default: the only live one).")
 ]
 _Name = Annotated[str, typer.Argument(help="The profile's name.")]
-_Url = Annotated[str, typer.Option(help="Where the service answers.")]
+_Url = Annotated[str, typer.Option(help="The service's URL.")]
 _Token = Annotated[
     str | None,
     typer.Option(
         envvar="EEG_EMOTION_TOKEN",
         show_default=False,
-        help="Key or token, where one is asked for; in the environment others do not see it.",
+        help="Key or token, if the service requires one; safer in the environment than here.",
     ),
 ]
 
@@ -43,29 +43,31 @@ _DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class CalibrationError(EegEmotionError):
-    """No baseline was made, or for no certain headset."""
+    """No baseline was made, or it is unclear for which headset."""
 
 
 def calibrate(
     headset: _Headset = None,
     seconds: Annotated[
-        int, typer.Option(min=1, help="Clean rest to collect; seconds that are not do not count.")
+        int, typer.Option(min=1, help="Seconds of clean rest to collect; others do not count.")
     ] = 60,
     profile: Annotated[
         str | None,
-        typer.Option(help="Pseudonym to store it under; a stored one is replaced (default: new)."),
+        typer.Option(
+            help="Pseudonym to store it under; an existing one is replaced (default: new)."
+        ),
     ] = None,
     url: _Url = _DEFAULT_URL,
     token: _Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Collect a person's clean rest, store their baseline, apply it; Ctrl-C cancels."""
+    """Record a person at rest, store their baseline and apply it; Ctrl-C cancels."""
     from eeg_emotion.publish.messages import Baseline, BaselineState
 
     service = RestClient(url, token)
     place = ("headsets", headset or _only_live(service), "baseline")
 
-    def standing() -> Baseline:
+    def current() -> Baseline:
         return Baseline.model_validate(service.ask("GET", *place))
 
     request = {"seconds": seconds, "profile": profile}
@@ -75,16 +77,16 @@ def calibrate(
             while baseline.state is BaselineState.COLLECTING:
                 show(baseline)
                 time.sleep(_POLL_SECONDS)
-                baseline = standing()
+                baseline = current()
             show(baseline)
         tries = round(_AFTER_SECONDS / _POLL_SECONDS)
         while baseline.state is BaselineState.APPLIED and baseline.after is None and tries:
             tries -= 1
             time.sleep(_POLL_SECONDS)
-            baseline = standing()
+            baseline = current()
     except KeyboardInterrupt:
-        baseline = standing()
-        # Asked first: of a collection that has just ended, DELETE would stop the use.
+        baseline = current()
+        # Queried first: if the collection has just ended, DELETE would stop using the baseline.
         if baseline.state is BaselineState.COLLECTING:
             baseline = Baseline.model_validate(service.ask("DELETE", *place))
         raise CalibrationError(f"interrupted; {baseline.detail}") from None
@@ -99,7 +101,7 @@ def calibrate(
 
 @profiles.command("list")
 def list_profiles(url: _Url = _DEFAULT_URL, token: _Token = None, as_json: AsJson = False) -> None:
-    """List the stored profiles, and which cannot be used."""
+    """List the stored profiles, with those that cannot be used."""
     found = RestClient(url, token).ask("GET", "profiles")
     if as_json:
         typer.echo(json.dumps(found))
@@ -114,12 +116,12 @@ def list_profiles(url: _Url = _DEFAULT_URL, token: _Token = None, as_json: AsJso
     for name, why in found["damaged"].items():
         typer.echo(f"{name}: {why}", err=True)
     if not found["profiles"] and not found["damaged"]:
-        typer.echo("no profile is stored; 'eeg-emotion calibrate' makes one")
+        typer.echo("no profiles are stored; 'eeg-emotion calibrate' makes one")
 
 
 @profiles.command()
 def delete(name: _Name, url: _Url = _DEFAULT_URL, token: _Token = None) -> None:
-    """Delete a stored profile for good."""
+    """Delete a stored profile permanently."""
     RestClient(url, token).ask("DELETE", "profiles", name)
     typer.echo(f"profile {name} is deleted")
 
@@ -132,7 +134,7 @@ def use(
     token: _Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Use a stored profile for a headset, from its next window on."""
+    """Apply a stored profile to a headset, from its next window on."""
     service = RestClient(url, token)
     identifier = headset or _only_live(service)
     found = service.ask("PUT", "headsets", identifier, "baseline", body={"profile": name})
@@ -143,15 +145,15 @@ def _only_live(service: RestClient) -> str:
     live = [item["id"] for item in service.ask("GET", "headsets") if item["state"] == "live"]
     if len(live) != 1:
         raise CalibrationError(
-            f"found {len(live)} live headsets ({', '.join(live) or 'none'}), expected one; name "
-            "the one that is meant"
+            f"found {len(live)} live headsets ({', '.join(live) or 'none'}), expected exactly one; "
+            "name the headset's id"
         )
     return str(live[0])
 
 
 @contextlib.contextmanager
 def _progress(begun: Baseline, *, hidden: bool) -> Iterator[Callable[[Baseline], None]]:
-    """Show a bar on the error output, with the quality in words."""
+    """Yield a function that updates a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

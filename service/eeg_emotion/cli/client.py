@@ -1,4 +1,4 @@
-"""Asks a running service over REST, and turns its refusals into errors of ours."""
+"""A REST client for a running service, which turns error responses into our own errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from eeg_emotion.errors import EegEmotionError
 
 _TIMEOUT_SECONDS = 10.0
-# A proxy of the environment is for the way out: the service is here, or on a network of one's own.
+# The environment's proxy is for the internet: the service runs here or on a local network.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ServiceError(EegEmotionError):
-    """The service is not there, or refuses what it is asked; its own words say why."""
+    """The service cannot be reached, or refuses a request; the message says why."""
 
 
 class RestClient:
@@ -25,36 +25,39 @@ class RestClient:
     Parameters
     ----------
     url
-        Where its page is, such as `http://127.0.0.1:8000`.
+        The service's URL, such as `http://127.0.0.1:8000`.
     token
-        A key or token, where the service asks for one.
+        A key or token, if the service requires one.
+
+    Raises
+    ------
+    ServiceError
+        If the URL is not valid.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ServiceError(
-                f"found the address {url!r}, expected one such as http://127.0.0.1:8000"
-            )
+            raise ServiceError(f"found the URL {url!r}, expected one such as http://127.0.0.1:8000")
         self._url = url.rstrip("/")
         self._token = token
 
     def ask(self, method: str, *path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send one request; return the answer's JSON, None where there is none.
+        """Send one request; return the JSON of the response, or None if its body is empty.
 
         Parameters
         ----------
         method
             GET, POST, PUT or DELETE.
         path
-            The parts of the path after `/v1`; they may hold any character.
+            The segments of the path after `/v1`; they may contain any character.
         body
-            Sent as JSON.
+            The request body, sent as JSON.
 
         Raises
         ------
         ServiceError
-            If nothing answers, or the answer is an error or no JSON.
+            If nothing answers, or the response is an error or not JSON.
         """
         place = "/".join(urllib.parse.quote(part, safe="") for part in path)
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
@@ -64,7 +67,7 @@ class RestClient:
             headers={"Content-Type": "application/json"},
         )
         if self._token is not None:
-            # Not for wherever the answer may lead on to.
+            # Unredirected: a redirect must not carry it elsewhere.
             request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as response:
@@ -77,15 +80,18 @@ class RestClient:
             reason = getattr(error, "reason", error)
             raise ServiceError(
                 f"found no eeg-emotion service at {self._url} ({reason}); start it with "
-                "'eeg-emotion serve', or name its address with --url"
+                "'eeg-emotion serve', or name its URL with --url"
             ) from error
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
-    """Return a problem's detail and what is wrong field by field, or the bare status."""
+    """Return a problem's detail and the error of each field, or just the status."""
     try:
         problem = json.loads(error.read())
         fields = [f"{item['place']}: {item['found']}" for item in problem.get("errors", ())]
         return "; ".join([str(problem["detail"]), *fields])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"found the answer {error.code} {error.reason} from {error.url}, expected JSON"
+        return (
+            f"found the response {error.code} {error.reason} from {error.url}, expected JSON from "
+            "an eeg-emotion service; check --url"
+        )

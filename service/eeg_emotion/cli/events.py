@@ -1,4 +1,4 @@
-"""The commands around the event store. They open the store that the service uses."""
+"""The commands for the event store, which open the store that the service uses."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ import typer
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.extras import require_extra
 
-events = typer.Typer(name="events", help="What is kept of alarms.", no_args_is_help=True)
+events = typer.Typer(name="events", help="The stored events of alarms.", no_args_is_help=True)
 
 _DAY_SECONDS = 86_400.0
 
 
 @events.callback()
 def _events() -> None:
-    """Keep `purge` a command of its own while it is the only one."""
+    """Keep `purge` a subcommand while it is the only one."""
 
 
 @events.command()
 @takes_settings("event_store")
 def purge(
     older_than_days: Annotated[
-        float | None, typer.Option(min=0, help="Delete events that are older.")
+        float | None, typer.Option(min=0, help="Delete events older than this.")
     ] = None,
     headset: Annotated[
-        str | None, typer.Option(help="Delete events of this headset alone, by its id.")
+        str | None, typer.Option(help="Delete events of this headset only, by its id.")
     ] = None,
     *,
     config: Config = None,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Delete events and what waits to be delivered of them, by age, by headset, or both.
+    """Delete events and their pending deliveries, by age, by headset, or both.
 
-    By age alone those of alarms that are still raised stay. The service may run meanwhile.
+    By age alone, events of alarms that are still raised are kept. The service may be running.
     """
     if older_than_days is None and headset is None:
         raise typer.BadParameter(

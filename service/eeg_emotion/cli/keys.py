@@ -1,4 +1,4 @@
-"""The commands around API keys. They write the file that the service reads."""
+"""The commands for API keys, which edit the file that the service reads."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
     from eeg_emotion.access.grants import Scope
     from eeg_emotion.access.keys import Key, KeyStore
 
-keys = typer.Typer(
-    name="keys", help="API keys of those who may use the service.", no_args_is_help=True
-)
+keys = typer.Typer(name="keys", help="API keys for access to the service.", no_args_is_help=True)
 
 _DAY_SECONDS = 86400
 _MOST_DAYS = 3650
 
 
 def _days(days: float | None) -> float | None:
-    # Written so that NaN is refused too.
+    # This form of the comparison refuses NaN too.
     if days is not None and not 0 <= days <= _MOST_DAYS:
         raise typer.BadParameter(
-            f"found {days:g} days, expected 0 to {_MOST_DAYS}; leave it away for a key that never "
-            "ends"
+            f"found {days:g} days, expected 0 to {_MOST_DAYS}; leave the option out for a key that "
+            "never expires"
         )
     return days
 
@@ -50,14 +48,15 @@ def create(
         ),
     ],
     expires_days: Annotated[
-        float | None, typer.Option(callback=_days, help="Days until it ends (default: never).")
+        float | None,
+        typer.Option(callback=_days, help="Days until it expires (default: never)."),
     ] = None,
     *,
     config: Config = None,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Make a key and print it, this once: only its hash is kept."""
+    """Create a key and print it, only this once: just its hash is stored."""
     store = _store(config, options)
     scopes = tuple(map(_scope, scope))
     expires = None if expires_days is None else time.time() + expires_days * _DAY_SECONDS
@@ -65,11 +64,12 @@ def create(
     if as_json:
         typer.echo(json.dumps({"name": name, "key": key, "file": str(store.path)}))
         return
-    # The key alone on the output, so that it can be read by a program.
+    # Only the key on standard output, so that a program can read it.
     typer.echo(key)
     typer.echo(
-        f"Keep it now: {store.path} has its hash only. It is for the Authorization header or "
-        "'hello', never for an address. A service that runs open asks for it once started anew.",
+        f"Save the key now: {store.path} stores only its hash. Send it in the Authorization header "
+        "or 'hello'; never put a key in a URL. A service that runs open requires keys only after a "
+        "restart.",
         err=True,
     )
 
@@ -77,7 +77,7 @@ def create(
 @keys.command("list")
 @takes_settings("keys")
 def list_keys(*, config: Config = None, as_json: AsJson = False, **options: Any) -> None:
-    """List the keys, without what is secret."""
+    """List the keys, without their secrets."""
     store = _store(config, options)
     found = store.list()
     if as_json:
@@ -86,20 +86,20 @@ def list_keys(*, config: Config = None, as_json: AsJson = False, **options: Any)
     for key in found:
         typer.echo(_in_words(key))
     if not found:
-        typer.echo(f"{store.path} holds no key; 'eeg-emotion keys create' makes one")
+        typer.echo(f"{store.path} holds no keys; 'eeg-emotion keys create' makes one")
 
 
 @keys.command()
 @takes_settings("keys")
 def revoke(name: _Name, *, config: Config = None, **options: Any) -> None:
-    """Take a key back; who is connected with it is sent away within seconds."""
+    """Revoke a key; clients that are connected with it are disconnected within seconds."""
     store = _store(config, options)
     store.revoke(name)
     typer.echo(f"key {name} is revoked")
     if not store.list():
         typer.echo(
-            f"{store.path} holds no key any more, so nobody can come in by one; a service without "
-            "--keys runs open once the file is deleted and it is started anew",
+            f"{store.path} holds no more keys, so no key gives access; a service without --keys "
+            "runs open again once the file is deleted and the service restarted",
             err=True,
         )
 
@@ -108,7 +108,7 @@ def _scope(text: str) -> Scope:
     from eeg_emotion.access.grants import Scope, ScopeError
 
     found = Scope.parse(text)
-    # No headset's id has one of these: it is two scopes in one, which would match nothing.
+    # No headset's id contains one of these: it is several scopes in one, and would match nothing.
     if any(character in ",: " for character in found.headsets):
         raise ScopeError(
             f"found the scope {text!r}, expected one pattern of headset ids after the first colon; "
@@ -125,8 +125,8 @@ def _store(config: Path | None, options: Mapping[str, object]) -> KeyStore:
 
 
 def _in_words(key: Key) -> str:
-    ends = "never ends"
+    ends = "never expires"
     if key.expires is not None:
         over = key.expires <= datetime.now(UTC)
-        ends = f"{'ended' if over else 'ends'} {key.expires:%Y-%m-%d %H:%M} UTC"
-    return f"{key.name}: {' '.join(key.scopes)}; made {key.created:%Y-%m-%d}, {ends}"
+        ends = f"{'expired' if over else 'expires'} {key.expires:%Y-%m-%d %H:%M} UTC"
+    return f"{key.name}: {' '.join(key.scopes)}; created {key.created:%Y-%m-%d}, {ends}"

@@ -1,4 +1,4 @@
-"""The command `eeg-emotion`: few verbs, each a thin shell around one module."""
+"""The command `eeg-emotion`: a few subcommands, each a thin layer over one module."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message, not a traceback."""
+    """Run the command line; an error of ours prints one message, not a traceback."""
     write_every_letter()
     try:
         app()
@@ -65,10 +65,10 @@ def demo(
     ] = False,
     **options: Any,
 ) -> None:
-    """Run the main job: a simulated person's headset, the daemon, and a subscriber."""
+    """Run everything together: a simulated headset, the service, and a subscriber."""
     from eeg_emotion.demo import run_demo
 
-    load_library()  # its processes need it, and would end where nobody sees why
+    load_library()  # its processes need it, and would fail without a visible reason
     place = ProcessSettings(**given(options))
     summary = run_demo(
         seconds=seconds,
@@ -98,10 +98,10 @@ def doctor(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Look at liblsl, the streams in sight, how each fits the model, and their signal.
+    """Check liblsl, the visible streams, how each fits the model, and their signals.
 
-    Exit status: 0 if all is good, 1 otherwise. It opens every EEG stream, as a listener would: a
-    replay that waits for its first one begins.
+    Exit status: 0 if everything is good, 1 otherwise. It connects to every EEG stream, so a replay
+    that waits for its first listener starts.
     """
     from eeg_emotion.doctor.doctor import examine
     from eeg_emotion.doctor.lines import to_text
@@ -117,7 +117,7 @@ def verify_model(
     file: Annotated[Path | None, typer.Argument(help="ONNX file (default: the demo's).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a model as the service would: digest, contract, graph; print its contract in brief."""
+    """Check a model as the service would (digest, contract, graph), and print a summary."""
     from eeg_emotion.inference.model import demo_model_path, load_model
 
     path = file or demo_model_path()
@@ -134,7 +134,7 @@ def verify_model(
         *(f"{result.target}: {result.describe()}" for result in contract.held_out),
         *(f"{target.name}: {target.calibration.describe()}" for target in contract.targets),
         *([f"needs {contract.needs_rest}"] if contract.needs_rest else []),
-        "digest listed, contract valid, graph agrees with it",
+        "the digest is listed, the contract is valid, and the graph agrees with it",
     ]
     typer.echo("\n".join(lines))
 

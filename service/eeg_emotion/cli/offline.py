@@ -1,4 +1,4 @@
-"""What `predict` and `what-if` prepare alike: model, path, baseline and recording."""
+"""What `predict` and `what-if` have in common: model, signal path, baseline and recording."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SETTINGS = ("model", "hop_seconds", "profiles", "cap")
 
 
 class PredictError(EegEmotionError):
-    """What is asked for does not go with the model."""
+    """An option does not fit the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording before its run through the live path."""
+    """A recording that is ready to run through the live path."""
 
     run: OfflineRun
     model: Model
@@ -40,7 +40,7 @@ class Prepared:
 
     @property
     def simulated(self) -> bool:
-        """Return whether the recording or the model's people are simulated."""
+        """Whether the recording or the people whom the model was trained on are simulated."""
         return self.run.recording.simulated or self.model.contract.trained_on.simulated
 
 
@@ -63,12 +63,12 @@ def prepare(
     """
     from eeg_emotion.lsl.library import load_library
 
-    load_library()  # the live path's modules need it, though no stream is opened
+    load_library()  # the live path's modules import it, though no stream is opened
     from eeg_emotion.daemon.preparation import live_path, load_for_service
     from eeg_emotion.offline.run import OfflineRun
     from eeg_emotion.settings import load_settings
 
-    # Those of the file and the environment too: they are what 'serve' would judge by.
+    # With the file and the environment, as for 'serve'.
     settings = load_settings(config, **options)
     loaded = load_for_service(settings)
     path = live_path(settings, loaded)
@@ -79,14 +79,14 @@ def prepare(
 
 
 def _normaliser(model: Model, folder: Path, profile: str | None) -> Normaliser | None:
-    """Return the model's, or the person's; None for a model that needs one and has none."""
+    """Return the model's or the person's normaliser; None if the model needs a missing one."""
     contract = model.contract
     if profile is None:
         return contract.training_normaliser
     if contract.training_normaliser is not None:
         raise PredictError(
-            f"found --profile with the model {contract.name} {contract.version}, whose normaliser "
-            "is of its training people, expected a model that uses each person's rest; leave "
+            f"found --profile with the model {contract.name} {contract.version}, which normalises "
+            "by its training data, expected a model that uses each person's rest baseline; leave "
             "--profile out, or name such a model with --model"
         )
     from eeg_emotion.baseline.profiles import ProfileStore, fits

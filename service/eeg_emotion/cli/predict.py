@@ -1,4 +1,4 @@
-"""The command `predict`: a recording in, a file of predictions out, with no daemon and no LSL."""
+"""The command `predict`: write predictions for a recording, without a service or LSL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def predict(
     file: RecordingFile,
     out: Annotated[
-        Path, typer.Option(help="File of predictions to write, .csv or .parquet; replaced if old.")
+        Path,
+        typer.Option(help="File to write, .csv or .parquet; an existing one is replaced."),
     ],
     profile: Profile = None,
     trials: Trials = None,
@@ -39,7 +40,7 @@ def predict(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Predict from a recording at full speed, as the service would over a replay of it."""
+    """Predict from a recording at full speed, as the service would from a replay of it."""
     from eeg_emotion.offline.file import PredictionFile
 
     target = PredictionFile(out)
@@ -78,7 +79,7 @@ class _Tally:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def counting(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Count them on their way."""
+        """Yield the predictions, counting them."""
         for prediction in predictions:
             self.windows += 1
             self.valid += prediction.valid
@@ -89,7 +90,7 @@ class _Tally:
 def _stated(
     run: OfflineRun, model: Model, path: PathSettings, profile: str | None
 ) -> dict[str, object]:
-    """Return what must stand beside the predictions."""
+    """Return the metadata that belongs to the predictions."""
     contract = model.contract
     return {
         "recording": run.recording.name,
@@ -109,7 +110,7 @@ def _stated(
 
 
 def _as_text(value: object) -> str:
-    """Write a value for Parquet's metadata, which holds texts alone."""
+    """Return a value as text, the only type that Parquet's metadata holds."""
     if isinstance(value, list):
         return "\n".join(value)
     return value if isinstance(value, str) else json.dumps(value)
@@ -126,9 +127,9 @@ def _in_words(result: dict[str, Any], path: PathSettings) -> str:
     ]
     if not result["windows"]:
         lines.append(
-            f"no window   one takes {path.window_seconds:g} s of contiguous signal and the "
-            f"resampler's delay, after the {NEEDED_SECONDS:g} s by which a unit is judged that is "
-            "not stated; give a longer recording"
+            f"no windows  a window takes {path.window_seconds:g} s of contiguous signal and the "
+            f"resampler's delay, after {NEEDED_SECONDS:g} s to infer the unit if it is not stated; "
+            "use a longer recording"
         )
     if result["reasons"]:
         counted = (f"{reason} {count}" for reason, count in result["reasons"].items())
@@ -140,8 +141,8 @@ def _in_words(result: dict[str, Any], path: PathSettings) -> str:
     if result["needs_rest"] and not result["profile"]:
         lines.append(f"needs       {result['needs_rest']}; name one with --profile")
     for what, simulated in (
-        ("the recording: no person's brain made it", result["recording_simulated"]),
-        ("the people the model was trained on", result["model_simulated"]),
+        ("the recording", result["recording_simulated"]),
+        ("the people whom the model was trained on", result["model_simulated"]),
     ):
         if simulated:
             lines.append(f"simulated   {what}")

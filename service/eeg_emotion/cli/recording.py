@@ -25,12 +25,12 @@ StreamName = Annotated[
 def open_recording(
     file: Path, *, trials: str | None, baseline: bool, stream: str | None
 ) -> Recording:
-    """Open a recording; the options are those of the command line.
+    """Open a recording, with the options of the command line.
 
     Raises
     ------
     RecordingError
-        If the file cannot be read, or an option does not go with its kind.
+        If the file cannot be read, or an option does not apply to its format.
     """
     if file.suffix.lower() in {".dat", ".mat"}:
         from eeg_emotion.recordings.deap import deap_recording
@@ -39,17 +39,21 @@ def open_recording(
     from eeg_emotion.recordings.recording import RecordingError
 
     if trials is not None:
-        raise RecordingError(f"{file}: found --trials, expected it with a DEAP file only")
+        raise RecordingError(
+            f"{file}: found --trials, expected it with a DEAP file only; leave it out"
+        )
     from eeg_emotion.readers.mne_files import read_recording
 
     return read_recording(file, stream=stream)
 
 
 def trial_range(text: str | None) -> range | None:
-    """Read `3` or `1-10`, counted from 1 as DEAP counts."""
+    """Parse `3` or `1-10`, counted from 1 as in DEAP; None stands for all trials."""
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
-        raise typer.BadParameter(f"found --trials {text!r}, expected a number or two as in 1-10")
+        raise typer.BadParameter(
+            f"found --trials {text!r}, expected one trial or a range, such as 1-10"
+        )
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)

@@ -1,4 +1,4 @@
-"""The command `replay`: a recording, or a simulated person, as a headset on LSL."""
+"""The command `replay`: play a recording, or a simulated person, as a headset on LSL."""
 
 from __future__ import annotations
 
@@ -45,16 +45,19 @@ def replay(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Play a recording into an LSL outlet, as a headset would. It waits for its first listener."""
-    load_library()  # before what cannot be imported without it
+    """Play a recording into an LSL outlet, as a headset would, once a listener connects."""
+    load_library()  # the imports below need it
     from eeg_emotion.lsl import configuration as lsl
     from eeg_emotion.replay.faults import parse_faults, read_faults
     from eeg_emotion.replay.replayer import Replayer
 
     if fault is not None and fault_file is not None:
-        raise typer.BadParameter("name either --fault or --fault-file")
+        raise typer.BadParameter("found both --fault and --fault-file, expected one of them")
     if (file is None) == (simulate is None):
-        raise typer.BadParameter("name either a file or --simulate NUMBER")
+        found = "neither" if file is None else "both"
+        raise typer.BadParameter(
+            f"found {found} of a file and --simulate NUMBER, expected exactly one of them"
+        )
     if simulate is not None:
         from eeg_emotion.recordings.simulation import simulated_recording
 
@@ -69,7 +72,7 @@ def replay(
     if not as_json:
         typer.echo(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
-            "waiting for a listener; 'eeg-emotion serve' is one"
+            "waiting for a listener, such as 'eeg-emotion serve'"
         )
     with stop_for_threads() as stop:
         report = replayer.run(stop)
@@ -83,4 +86,6 @@ def replay(
         f"stretches, {report.seconds:.1f} s of signal{connections}{killed}"
     )
     if report.unreached:
-        typer.echo(f"faults that did not happen, as it ended before: {'; '.join(report.unreached)}")
+        typer.echo(
+            f"faults not injected, because the replay ended first: {'; '.join(report.unreached)}"
+        )

@@ -1,4 +1,4 @@
-"""The command `what-if`: rules and a recording in, the alarms they would have raised out."""
+"""The command `what-if`: show which alarms rules would have raised on a recording."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from eeg_emotion.alarms.what_if import Outcome, Raised
 
 _NOT_SHOWN = (
-    "a recording never goes stale and is never lost: what rules on the headset's state would do is "
-    "not shown"
+    "what rules on the headset's state would do: a recording never goes stale and is never lost"
 )
 
 
@@ -28,9 +27,9 @@ _NOT_SHOWN = (
 def what_if(
     rules: Annotated[str, typer.Argument(help="A preset's name or a TOML file of rules.")],
     file: RecordingFile,
-    plot: Annotated[
-        Path, typer.Option(help="HTML file to draw the windows and alarms into.")
-    ] = Path("what-if.html"),
+    plot: Annotated[Path, typer.Option(help="HTML file to plot the windows and alarms in.")] = Path(
+        "what-if.html"
+    ),
     profile: Profile = None,
     trials: Trials = None,
     baseline: Baseline = True,
@@ -40,7 +39,7 @@ def what_if(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Show what rules would have done on a recording: a table of the alarms, and a plot."""
+    """Show what rules would have done on a recording, as a table of the alarms and a plot."""
     require_extra("alarms", "'eeg-emotion what-if'")
     from eeg_emotion.alarms.rules.presets import read_rules_named
 
@@ -130,7 +129,7 @@ def _print(outcome: Outcome, result: dict[str, Any], console: Console) -> None:
         )  # fmt: skip
     if outcome.raised:
         console.print(alarms)
-    rules = Table("rule", "alarms", "an hour", "held", "did not", "unknown", "longest dwell")
+    rules = Table("rule", "alarms", "per hour", "held", "did not hold", "unknown", "longest dwell")
     for tally in outcome.tallies:
         found = result["by_rule"][tally.rule.name]
         rules.add_row(
@@ -140,11 +139,11 @@ def _print(outcome: Outcome, result: dict[str, Any], console: Console) -> None:
         )  # fmt: skip
     console.print(rules)
     if not outcome.tallies:
-        line(f"no rule concerns the headset {result['headset']!r}; see their 'headsets'")
+        line(f"no rule applies to the headset {result['headset']!r}: check 'headsets' in the rules")
     line(f"not shown   {_NOT_SHOWN}")
     for what, simulated in (
-        ("the recording: no person's brain made it", result["recording_simulated"]),
-        ("the people the model was trained on", result["model_simulated"]),
+        ("the recording", result["recording_simulated"]),
+        ("the people whom the model was trained on", result["model_simulated"]),
     ):
         if simulated:
             line(f"simulated   {what}")

@@ -95,20 +95,20 @@ def refuse_missing_extras(settings: Settings) -> None:
 
 
 def load_for_service(settings: Settings) -> Model:
-    """Load the model of the settings, and see that it answers what the service promises."""
+    """Load the configured model, and check that it has the targets that the service publishes."""
     path = settings.model or demo_model_path()
     model = load_model(path)
     targets = {target.name for target in model.contract.targets}
     if missing := {"arousal", "valence"} - targets:
         raise ModelError(
             f"{path}: found the targets {sorted(targets)}, expected arousal and valence among "
-            f"them; join a run for {' and '.join(sorted(missing))} with 'eeg-emotion-train export'"
+            f"them; add a run for {' and '.join(sorted(missing))} with 'eeg-emotion-train export'"
         )
     return model
 
 
 def live_path(settings: Settings, model: Model) -> PathSettings:
-    """Return the model's signal path with the hop that is asked for."""
+    """Return the model's signal path with the configured hop."""
     path = model.contract.path
     if settings.hop_seconds is None:
         return path
@@ -116,32 +116,32 @@ def live_path(settings: Settings, model: Model) -> PathSettings:
         return replace(path, hop_seconds=settings.hop_seconds)
     except ValueError as error:
         raise SettingsError(
-            f"found hop_seconds = {settings.hop_seconds:g}, expected a multiple of 0.25 and at "
+            f"found hop_seconds = {settings.hop_seconds:g}, expected a multiple of 0.25 that is at "
             f"most the model's window of {path.window_seconds:g} s: {error}"
         ) from error
 
 
 def access_for(settings: Settings, purpose: Purpose) -> Access:
-    """Return who may come in by the settings.
+    """Return the access control that the settings describe.
 
     Raises
     ------
     EegEmotionError
         If keys, tokens' public keys or the audit cannot be used, or if the service would be open
-        to others than this machine's users though nobody said that it may.
+        to the network without an explicit `allow_open`.
     """
     if settings.keys is not None and not settings.keys.is_file():
         raise SettingsError(
-            f"found no file of keys {settings.keys}, expected one: 'eeg-emotion keys create NAME "
-            f"--scope read:* --keys {settings.keys}' makes it"
+            f"found no key file {settings.keys}, expected one; create it with 'eeg-emotion keys "
+            f"create NAME --scope read:* --keys {settings.keys}'"
         )
     store = KeyStore(settings.keys or default_keys())
-    store.list()  # so that a damaged file is refused now
+    store.list()  # so that a damaged file is refused at start
     tokens = None
     if settings.jwt_keys is not None:
         tokens = TokenVerifier(settings.jwt_keys, audience=settings.jwt_audience)
     access = Access(
-        # Even where it holds none: taking the last one back must not let everyone in.
+        # Even if it holds none: revoking the last key must not open the service to everyone.
         keys=store if settings.keys is not None or store.path.exists() else None,
         tokens=tokens,
         audit=Audit(purpose, settings.audit),
@@ -149,8 +149,8 @@ def access_for(settings: Settings, purpose: Purpose) -> Access:
     )
     if access.open and not settings.loopback and not settings.allow_open:
         raise SettingsError(
-            f"found host = {settings.host!r}, which others than this machine can reach, and no "
-            "credentials to ask for; make a key with 'eeg-emotion keys create NAME --scope read:*',"
-            " or let everyone in with --allow-open"
+            f"found host = {settings.host!r}, which other machines can reach, but no credentials, "
+            "expected some; create a key with 'eeg-emotion keys create NAME --scope read:*', or "
+            "give everyone access with --allow-open"
         )
     return access

@@ -1,4 +1,4 @@
-"""What a process needs of its machine: an address, and open files."""
+"""What a process needs from its machine: a port to listen on, and open files."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ OPEN_FILES = 16384
 
 
 class PortError(EegEmotionError):
-    """The address cannot be listened on."""
+    """The service cannot listen on the address."""
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit of open files: an LSL inlet holds some eleven, and 1024 is usual."""
+    """Raise the soft limit of open files: an LSL inlet needs about eleven, and 1024 is usual."""
     resource = _resource()
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        # macOS states a higher limit than it grants; `room_for` goes by what there is then.
+        # macOS reports a higher limit than it grants; `room_for` uses the one in effect.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def room_for(most: int) -> int:
-    """Return how many connections are allowed: `/livez` too needs a file descriptor."""
+    """Return how many connections to allow, so that descriptors remain for `/livez`."""
     resource = _resource()
     if resource is None:
         return most
@@ -56,7 +56,7 @@ def room_for(most: int) -> int:
 
 
 def _resource() -> Any:
-    """Return the module `resource`; None on Windows, which limits no open files."""
+    """Return the module `resource`; None on Windows, which does not limit open files."""
     try:
         return importlib.import_module("resource")
     except ImportError:
@@ -64,18 +64,24 @@ def _resource() -> Any:
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:
-    """Listen on an address; `option` is the one that the remedy names."""
+    """Return a listening socket; `option` is the option that the error's remedy names.
+
+    Raises
+    ------
+    PortError
+        If the address cannot be listened on.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise PortError(
-            f"cannot listen on {host} port {port}: {error.strerror}; another program may have it. "
-            f"Stop that one, or name another port with {option} (0 takes a free one)"
+            f"cannot listen on {host} port {port}: {error.strerror}; another program may be using "
+            f"it. Stop that program, or choose another port with {option} (0 takes a free one)"
         ) from error
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the address that is listened on, as a URL."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

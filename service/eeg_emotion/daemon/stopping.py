@@ -1,8 +1,8 @@
-"""An end in order when one is asked for: Ctrl-C, a service manager, a closed terminal.
+"""Orderly shutdown on request: by Ctrl-C, a service manager or a closed terminal.
 
-It rests on what Python offers everywhere: `signal.signal`, not the event loop's own handlers, which
-Windows lacks. There Ctrl-Break comes as SIGBREAK, and SIGTERM never comes from outside: whoever
-sends it ends the process at once.
+It uses `signal.signal`, which exists on every platform, not the event loop's own handlers, which
+Windows lacks. On Windows Ctrl-Break arrives as SIGBREAK, and SIGTERM never arrives from outside:
+sending it ends the process at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TERMINAL_CLOSED = "SIGHUP"
 
 
 def end_at_once(number: int) -> None:
-    """End this process as the signal does by itself."""
+    """End this process as the signal does by default."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
@@ -38,10 +38,10 @@ def on_signals(
     again: Callable[[int], object] = end_at_once,
     names: tuple[str, ...] = ASKED,
 ) -> Iterator[None]:
-    """Call `first` at the first of the signals that this platform has, and `again` at each later.
+    """Call `first` on the first of these signals, and `again` on each later one.
 
-    Both are called between two steps of the main thread, whatever that is doing: they must not
-    take a lock.
+    Signals that this platform lacks are ignored. Both functions interrupt the main thread at any
+    point, so they must not acquire a lock.
     """
     asked = False
 
@@ -68,16 +68,16 @@ def run_until_asked(
     again: Callable[[int], object] = end_at_once,
     names: tuple[str, ...] = ASKED,
 ) -> _T:
-    """Run on an event loop, as `asyncio.run` does.
+    """Run a coroutine on an event loop, as `asyncio.run` does, and return its result.
 
     Parameters
     ----------
     work
         Called with the event that the first signal sets.
     again
-        Called at each later signal, until the loop is closed.
+        Called on each later signal, until the loop is closed.
     names
-        The signals.
+        The names of the signals.
     """
     runner = asyncio.Runner()
     loop, stop = runner.get_loop(), asyncio.Event()
@@ -94,8 +94,8 @@ def run_until_asked(
 def stop_for_threads() -> Iterator[threading.Event]:
     """Yield an event that the first signal sets; the second ends the process at once."""
     stop = threading.Event()
-    # Not set by the handler itself: that may interrupt a `wait` which holds the event's lock, and
-    # would then wait for that lock for ever. A SimpleQueue may be filled at any point.
+    # Not set by the handler itself: it may interrupt a `wait` that holds the event's lock, and then
+    # deadlock on it. Putting into a SimpleQueue is reentrant.
     came: SimpleQueue[bool] = SimpleQueue()
 
     def pass_on() -> None:
@@ -113,7 +113,7 @@ def stop_for_threads() -> Iterator[threading.Event]:
 
 
 def group_of_its_own() -> dict[str, Any]:
-    """Return the options for starting a process that Ctrl-C in this one's terminal passes by."""
+    """Return options to start a process that Ctrl-C in this one's terminal does not reach."""
     return {
         "start_new_session": True,  # ignored on Windows
         "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows alone
@@ -121,6 +121,6 @@ def group_of_its_own() -> dict[str, Any]:
 
 
 def ask_to_stop(process: Process) -> None:
-    """Ask a process in a group of its own to end in order."""
-    # Windows has no SIGTERM for others, and a new group does not listen to Ctrl-C.
+    """Ask a process in a group of its own to shut down."""
+    # Windows cannot send SIGTERM, and a new process group ignores Ctrl-C.
     process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))

@@ -1,1 +1,1 @@
-"""Looks at what the service depends on, and says what is wrong."""
+"""Check what the service depends on, and report what is wrong."""

@@ -1,6 +1,6 @@
-"""One look at streams: opened together, held against the model, and listened to for a while.
+"""Check streams: open them together, compare them with the model, and read them for a while.
 
-A stream goes through what the daemon would put it through: the same inlet, admission and line.
+Each stream passes through the same inlet, admission and pipeline as in the service.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from eeg_emotion.stream.pipeline import StreamPipeline
 from eeg_emotion.stream.rate import JITTER_SECONDS
 from eeg_emotion.stream.selection import HeadsetFilter
 
-_OPENED_AT_ONCE = 32  # opening one takes 0.65 s, and 5 s where it does not answer
-_LEAST_RATE_SECONDS = 1.0  # over less, the chunks' size blurs a rate
-_RATE_TOLERANCE = 0.05  # of what is lost or stated wrongly, before a stream is no good
-_SPARE_SECONDS = 1.0  # by which a look must be longer than a window for one to be expected
-_PENDING_UNIT = "not stated; judged by the signal's amplitude, which needs 4 s of it"
+_OPENED_AT_ONCE = 32  # opening one takes 0.65 s, or 5 s if it does not answer
+_LEAST_RATE_SECONDS = 1.0  # over less, the chunk size makes a rate inaccurate
+_RATE_TOLERANCE = 0.05  # the accepted share of lost samples, or error of the stated rate
+_SPARE_SECONDS = 1.0  # beyond a window's length, before a whole window can be expected
+_PENDING_UNIT = "not stated; inferred from the signal's amplitude, which takes 4 s of it"
 
 
 def look(
@@ -51,20 +51,20 @@ def look(
     clock: Callable[[], float] = pylsl.local_clock,
     utc: Callable[[], float] = time.time,
 ) -> tuple[StreamFinding, ...]:
-    """Open streams, hold their metadata against the model, and listen to those that stand it.
+    """Open streams, compare their metadata with the model, and read those that are accepted.
 
     Parameters
     ----------
     streams
-        As found; where several have one headset id, none of them is opened, nor would the daemon.
+        As discovered; if several share a headset id, none of them is opened, as in the service.
     settings, reception
-        The model's signal path, and how streams are taken in.
+        The model's signal path, and how streams are received.
     seconds
-        How long to listen; 0 reads the metadata only.
+        How long to read the streams; 0 reads the metadata only.
     clock
-        This machine's LSL clock.
+        This machine's LSL clock, seconds.
     utc
-        Unix seconds.
+        Returns the time, Unix seconds.
     """
     ids = Counter(headset_id(info) for info in streams)
     checkups = [_Checkup(info, clock, utc) for info in streams]
@@ -72,8 +72,9 @@ def look(
     for checkup in checkups:
         if ids[checkup.id] > 1:
             checkup.refuse(
-                f"found {ids[checkup.id]} streams with this headset id, expected one: which of "
-                "them is meant cannot be known; stop the others, or give them distinct source ids"
+                f"found {ids[checkup.id]} streams with this headset id, expected one: the service "
+                "cannot know which of them to follow; stop all but one, or give them distinct "
+                "source ids"
             )
     with ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open") as openers:
         list(openers.map(lambda checkup: checkup.open(settings, reception), alone))
@@ -87,7 +88,7 @@ def look(
 
 
 def glance(streams: Sequence[pylsl.StreamInfo], reason: str) -> tuple[StreamFinding, ...]:
-    """Return what was announced of streams that, for some reason, are not opened."""
+    """Return findings from the announcements alone, for streams that are not opened."""
     checkups = [_Checkup(info, pylsl.local_clock, time.time) for info in streams]
     for checkup in checkups:
         checkup.fail(reason)
@@ -102,14 +103,14 @@ def _listen(checkups: Sequence[_Checkup], clock: Callable[[], float], seconds: f
     end = clock() + seconds
 
     def over(pause: float) -> bool:
-        time.sleep(pause)  # the poller asks here for its pauses; nothing else runs meanwhile
+        time.sleep(pause)  # the poller pauses by calling this; nothing else runs meanwhile
         return clock() >= end or not any(checkup.listening for checkup in checkups)
 
     poller.run(over)
 
 
 class _Checkup:
-    """One stream under examination; the poller's listener for it."""
+    """The check of one stream; also the poller's listener for it."""
 
     def __init__(
         self, info: pylsl.StreamInfo, clock: Callable[[], float], utc: Callable[[], float]
@@ -132,22 +133,22 @@ class _Checkup:
         return self._monitor is not None and self._reason is None
 
     def fail(self, reason: str) -> None:
-        """Note why nothing more can be known of it."""
+        """Record why the check of this stream ends here."""
         self._reason = reason
 
     def refuse(self, reason: str) -> None:
-        """Note why the daemon would not follow it."""
+        """Record why the service would not follow the stream."""
         self._check = Check.QUARANTINED
         self._reason = reason
 
     def open(self, settings: PathSettings, reception: HeadsetFilter) -> None:
-        """Open the stream and hold its metadata against the model."""
+        """Open the stream and compare its metadata with the model."""
         try:
             self.inlet = HeadsetInlet(self._info)
             self._admit(self.inlet.description, settings, reception)
-        # One stream's trouble, of whatever kind, must not hide the others.
+        # An error of any kind in one stream must not hide the findings of the others.
         except Exception as error:
-            self.fail(_told(error))
+            self.fail(_message(error))
 
     def _admit(
         self, stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter
@@ -165,7 +166,7 @@ class _Checkup:
         self._monitor = StreamPipeline(
             admission=admission,
             settings=settings,
-            normaliser=None,  # quality is judged without one, and nothing is scored here
+            normaliser=None,  # quality needs none, and nothing is scored here
             limits=reception.limits,
             clock=self._clock,
             utc_offset=lambda: self._utc() - self._clock(),
@@ -174,11 +175,11 @@ class _Checkup:
 
     @property
     def min_samples(self) -> int:
-        """Every sample counts: the look has an end."""
+        """Fetch every sample at once: the check ends after a fixed time."""
         return 1
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
-        """Run the line over them."""
+        """Feed a chunk to the pipeline."""
         if self._monitor is None or self.inlet is None or self._reason is not None:
             return
         try:
@@ -187,25 +188,25 @@ class _Checkup:
             self.refuse(str(error))
         # As above.
         except Exception as error:
-            self.fail(_told(error))
+            self.fail(_message(error))
         self._last = float(stamps[-1])
         if self._since is None:
             self._since = self._last, self._monitor.counts.received
 
     def lost(self) -> None:
-        """Note that the source went away."""
+        """Record that the source is gone."""
         self._reason = self._reason or (
-            "its source closed the connection during the look; see that its program runs, and "
-            "look again"
+            "its source closed the connection during the check; check that its program is still "
+            "running, and run the doctor again"
         )
 
     def close(self) -> None:
-        """Let go of the stream."""
+        """Close the stream."""
         if self.inlet is not None:
             self.inlet.close()
 
     def finding(self, seconds: float) -> StreamFinding:
-        """Sum up."""
+        """Return the finding, after reading the stream for `seconds`."""
         info = self._info
         signal = self._signal() if seconds and self._monitor is not None else None
         reason = self._reason
@@ -251,42 +252,42 @@ class _Checkup:
     def _signal_reason(
         self, signal: SignalFinding, monitor: StreamPipeline, seconds: float
     ) -> str | None:
-        """Return what the daemon would put up with, though the stream is of no use to it."""
+        """Return why the signal is useless though the service would accept it, else None."""
         if not signal.samples_received:
             return (
-                f"no sample came in {seconds:g} s, though the stream is announced; start the "
-                "measurement in the headset's program, and see that the headset is on"
+                f"received no samples in {seconds:g} s although the stream is announced; start the "
+                "measurement in the headset's program, and check that the headset is switched on"
             )
         missing = f"{signal.samples_missing} samples are missing in {signal.gaps} gaps"
         if signal.sfreq_measured is not None:
             tolerance = _RATE_TOLERANCE + JITTER_SECONDS / self._elapsed
             if abs(signal.sfreq_measured / monitor.sfreq - 1.0) > tolerance:
                 return (
-                    f"found {signal.sfreq_measured:.1f} samples a second over "
-                    f"{self._elapsed:.0f} s of the source's own stamps, expected the "
+                    f"found {signal.sfreq_measured:.1f} samples per second over "
+                    f"{self._elapsed:.0f} s of the source's own time stamps, expected the "
                     f"{monitor.sfreq:g} Hz that the stream states: {missing}. Either the nominal "
-                    "rate is wrong: set it in the program that makes the outlet; or samples are "
-                    "lost: look at the connection to the headset"
+                    "rate is wrong: correct it in the program that makes the outlet; or samples "
+                    "are lost: check the connection to the headset"
                 )
         needed = monitor.settings.window_seconds + _SPARE_SECONDS
         if self._weighed:
             needed += NEEDED_SECONDS
-        # A single gap may lie in the middle of a good stream's look.
+        # Even a good stream may have a single gap in the middle of the check.
         if signal.quality is None and signal.gaps > 1 and seconds >= needed:
             return (
                 f"found no {monitor.settings.window_seconds:g} s of signal without a gap, expected "
-                f"whole windows: {missing}; look at the connection to the headset, and again with "
-                "more --seconds"
+                f"whole windows: {missing}; check the connection to the headset, and run the "
+                "doctor again with more --seconds"
             )
         return None
 
     @property
     def _elapsed(self) -> float:
-        """Seconds by the source's stamps from the first chunk's last sample to the newest."""
+        """Seconds of the source's time stamps from the first chunk's last sample to the newest."""
         return 0.0 if self._since is None else self._last - self._since[0]
 
     def _measured_sfreq(self, monitor: StreamPipeline) -> float | None:
-        """Return the rate over the look; the monitor's own starts anew at each gap."""
+        """Return the rate over the whole check, Hz; the pipeline's own restarts at each gap."""
         elapsed = self._elapsed
         if self._since is None or not _LEAST_RATE_SECONDS <= elapsed < math.inf:
             return None
@@ -296,15 +297,15 @@ class _Checkup:
 def _coverage(
     stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter, *, refused: bool
 ) -> Coverage | None:
-    """Return which channels are there, by label and unit alone; None where none of them is."""
+    """Return which channels are present, by label and unit alone; None if none is."""
     count = len(settings.channels)
     lenient = replace(settings, max_interpolated=count - 1)
     try:
         admission = Admission.of(stream, lenient, reception.cap)
-        # Whatever unit this amplitude speaks for, the channels are the same.
+        # The channels do not depend on the unit that is inferred from this amplitude.
         layout = admission.layout or admission.infer_unit(np.full(stream.channel_count, 10.0))
     except (LayoutError, StreamRefused):
-        return None  # the reason says all
+        return None  # the reason of the refusal says why
     return Coverage(
         needed=count,
         measured=layout.measured,
@@ -333,7 +334,7 @@ def _quality(monitor: StreamPipeline) -> QualityFinding | None:
     )
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, EegEmotionError):
         return str(error)
     return f"an error in eeg-emotion itself: {type(error).__name__}: {error}; please report it"

@@ -1,4 +1,4 @@
-"""Looks at what the service depends on: liblsl, the streams in sight, their fit to the model."""
+"""Check what the service depends on: liblsl, the model, and the visible streams."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DISCOVERY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """How streams are looked for.
+    """How streams are discovered.
 
     Attributes
     ----------
     scope, session_id, known_peers
-        As `headset.lsl` configures them.
+        As configured for liblsl; see `lsl.configuration`.
     ports
-        The first and the last that each known peer is asked on.
+        The first and last port that each known peer is queried on.
     warning
-        What a wide scope means; None for this machine alone.
+        The risk of a wide scope; None if it is this machine only.
     """
 
     scope: lsl.Scope
@@ -40,7 +40,7 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class OtherStream:
-    """A stream that is not of the type EEG, and so is not followed."""
+    """A stream whose type is not EEG, and which is not followed."""
 
     name: str
     type: str
@@ -49,17 +49,17 @@ class OtherStream:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found.
+    """The result of a check.
 
     Attributes
     ----------
     liblsl
-        None where there is none that serves; then `liblsl_problem` says why, with the remedy, and
-        no stream was looked for.
+        None if there is no usable one; then `liblsl_problem` says why, with the remedy, and no
+        streams were looked for.
     model, model_good
-        The model in words, or why it cannot be used.
+        A description of the model, or why it cannot be used.
     seconds
-        How long the streams were listened to; 0 for their metadata only.
+        How long the streams were read; 0 if only their metadata was.
     """
 
     version: str
@@ -78,7 +78,7 @@ class Findings:
 
     @property
     def good(self) -> bool:
-        """Return whether the service can run and every EEG stream in sight can serve."""
+        """Whether the service can run and every visible EEG stream can be used."""
         return (
             self.liblsl is not None and self.model_good and all(item.good for item in self.streams)
         )
@@ -91,19 +91,19 @@ class Findings:
 
 
 def examine(settings: Settings, seconds: float) -> Findings:
-    """Look for the streams in sight, and at each for some seconds.
+    """Check liblsl, the model and every visible stream.
 
     Parameters
     ----------
     settings
-        Those that `eeg-emotion serve` would run with; its `match` does not matter here.
+        The settings of `eeg-emotion serve`; `match` is ignored.
     seconds
-        How long to listen to the streams; 0 reads their metadata only.
+        How long to read the streams; 0 reads their metadata only.
 
     Raises
     ------
     LslError
-        If liblsl does not take the session id or the scope.
+        If liblsl rejects the session id or the scope.
     """
     contract: Contract | None = None
     try:
@@ -145,7 +145,7 @@ def examine(settings: Settings, seconds: float) -> Findings:
 def _look_around(
     settings: Settings, contract: Contract | None, seconds: float
 ) -> tuple[tuple[StreamFinding, ...], tuple[OtherStream, ...]]:
-    # Not above: without liblsl these cannot be imported, and the doctor has to say so.
+    # Imported here because they need liblsl, and the doctor must report its absence.
     import pylsl
 
     from eeg_emotion.doctor.checkup import glance, look
@@ -159,7 +159,7 @@ def _look_around(
         if info.type() != "EEG"
     )
     if contract is None:
-        return glance(eeg, "not held against a model: none can be loaded"), others
+        return glance(eeg, "not compared with a model: none could be loaded"), others
     return look(eeg, contract.path, settings.reception(), seconds), others
 
 

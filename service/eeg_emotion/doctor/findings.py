@@ -1,4 +1,4 @@
-"""What a look at a stream found: plain data."""
+"""The findings about a stream: plain data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Coverage:
     Attributes
     ----------
     needed
-        How many channels the model has.
+        The number of the model's channels.
     measured, interpolated, missing
-        Of these, the ones that the stream has, those that are filled in from them, and those that
-        cannot be, as too few are there.
+        The model's channels that the stream has, those that are interpolated from them, and those
+        that cannot be, because too few are measured.
     dropped
-        The stream's labels that are not used.
+        The labels of the stream's channels that are not used.
     """
 
     needed: int
@@ -31,7 +31,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class ChannelFinding:
-    """One measured channel: its score from 0 to 1, and what it suffers from most."""
+    """One measured channel: its quality from 0 to 1, and its main problem if any."""
 
     label: str
     score: float
@@ -40,18 +40,18 @@ class ChannelFinding:
 
 @dataclass(frozen=True, slots=True)
 class QualityFinding:
-    """The newest whole window of the look.
+    """The quality of the newest whole window of the check.
 
     Attributes
     ----------
     overall
         0 to 1 over the model's channels.
     faults
-        Why it can bear no score; empty where it can.
+        Why the window gets no score; empty if it gets one.
     settled
-        False where the filters may still ring from the stream's start.
+        False while the filters may still ring from the stream's start.
     interpolated
-        The model's channels that were filled in, bad ones among them.
+        The model's channels that were interpolated, including bad ones.
     channels
         The measured channels in the model's order.
     """
@@ -65,19 +65,19 @@ class QualityFinding:
 
 @dataclass(frozen=True, slots=True)
 class SignalFinding:
-    """What came in the look.
+    """The signal received during the check.
 
     Attributes
     ----------
     samples_received, samples_missing, gaps
         Counts.
     sfreq_measured
-        Samples that came in a second of the source's stamps, so the fewer the more are missing;
-        None where too few came.
+        Samples received per second of the source's time stamps, lower if samples are missing;
+        None if too few were received.
     stamps
-        What is unusual about them; None for nothing.
+        What is unusual about the time stamps; None for nothing.
     quality
-        None where no whole window came.
+        None if no whole window was received.
     """
 
     samples_received: int
@@ -90,22 +90,22 @@ class SignalFinding:
 
 @dataclass(frozen=True, slots=True)
 class StreamFinding:
-    """One EEG stream and how it fits.
+    """One EEG stream and how it fits the model.
 
     Attributes
     ----------
     sfreq
         The nominal rate, Hz.
     simulated
-        None where its metadata could not be read.
+        None if its metadata could not be read.
     check
-        How it stood the check against the model; None where that was not possible.
+        The result of comparing it with the model; None if that was not possible.
     reason
-        Why it cannot serve, with the remedy; None where it can.
+        Why it cannot be used, with the remedy; None if it can.
     unit
-        In words, and how it is known.
+        The unit, and how it is known.
     signal
-        None where it was not listened to.
+        None if it was not read.
     """
 
     id: str
@@ -125,6 +125,6 @@ class StreamFinding:
 
     @property
     def good(self) -> bool:
-        """Return whether it can serve, and its signal, if listened to, can bear a score."""
+        """Whether the stream can be used and its signal, if it was read, gets a score."""
         quality = self.signal.quality if self.signal else None
         return self.reason is None and (quality is None or not quality.faults)

@@ -62,8 +62,13 @@ class StreamDescription:
 
 
 def headset_id(info: pylsl.StreamInfo) -> str:
-    """Return the headset's id: a URL-safe slug of its source id, or else of name and host."""
-    source = info.source_id() or f"{info.name()}@{info.hostname()}"
+    """Return the id of the headset that a stream belongs to; see `headset_id_from`."""
+    return headset_id_from(info.source_id(), info.name(), info.hostname())
+
+
+def headset_id_from(source_id: str, name: str, hostname: str) -> str:
+    """Return a headset's id: a URL-safe slug of its source id, or else of name and host."""
+    source = source_id or f"{name}@{hostname}"
     return re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") or "headset"
 
 

@@ -1,1 +1,1 @@
-"""The offline twin: a recording through the live path, to a file of predictions."""
+"""Offline prediction: run a recording through the live signal path, into a file."""

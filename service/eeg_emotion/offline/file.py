@@ -1,4 +1,4 @@
-"""A file of predictions, CSV or Parquet: one row a window, and all of the file or none of it."""
+"""A file of predictions, CSV or Parquet: one row per window, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ COLUMNS = {
 }
 """The columns in order, with the type of their values.
 
-Times are seconds since the recording's first sample. Where a window is not valid, its
-probabilities and labels are empty. `reasons` and `interpolated` are joined by ``;``. `simulated`
-is true where the recording or the model's training data is.
+Times are seconds since the recording's first sample. The probabilities and labels of an invalid
+window are empty. `reasons` and `interpolated` are joined by ``;``. `simulated` is true if the
+recording or the model's training data is simulated.
 """
 
 _ROWS_AT_ONCE = 4096
@@ -48,19 +48,19 @@ class PredictionFileError(EegEmotionError):
 
 
 class PredictionFile:
-    """The file to be written.
+    """A file of predictions to write.
 
     Parameters
     ----------
     path
-        Its suffix says what it becomes, ``.csv`` or ``.parquet``.
+        Where to write it; the suffix, ``.csv`` or ``.parquet``, chooses the format.
 
     Raises
     ------
     PredictionFileError
-        If it is neither.
+        If the suffix is neither.
     MissingExtraError
-        If what writes Parquet is not installed.
+        If the suffix is ``.parquet`` and pyarrow is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,8 +68,8 @@ class PredictionFile:
         self._parquet = path.suffix.lower() == ".parquet"
         if not self._parquet and path.suffix.lower() != ".csv":
             raise PredictionFileError(
-                f"found the output {path.name!r}, expected a name that ends with .csv or "
-                ".parquet; name it so"
+                f"found the output file {path.name!r}, expected a name that ends in .csv or "
+                ".parquet; rename it"
             )
         if self._parquet:
             _pyarrow("pyarrow.parquet")
@@ -77,23 +77,23 @@ class PredictionFile:
     def write(
         self, predictions: Iterable[Prediction], *, simulated: bool, about: Mapping[str, str]
     ) -> None:
-        """Write all predictions, and put the file in place of an older one when that is done.
+        """Write all predictions, then replace an existing file of the same name.
 
         Parameters
         ----------
         predictions
-            They are written as they come; an error among them ends the writing.
+            Written as they arrive; an error raised by the iterator ends the writing.
         simulated
-            Whether the recording or the model's training data is.
+            Whether the recording or the model's training data is simulated.
         about
-            What is to be known of all rows; only Parquet has a place for it, its key-value
-            metadata.
+            Metadata of the whole file; stored in Parquet's key-value metadata, and not at all in
+            CSV.
 
         Raises
         ------
         PredictionFileError
-            If it cannot be written. Then, and after any other error, nothing is left of it, and
-            an older file stays as it was.
+            If the file cannot be written. After this and any other error no part of it is left,
+            and an existing file stays as it was.
         """
         try:
             with atomic_write(self._path) as file:
@@ -104,7 +104,7 @@ class PredictionFile:
         except OSError as error:
             raise PredictionFileError(
                 f"cannot write {self._path}: {error.strerror or error}; name a file in a folder "
-                "that is there, that may be written to and that has room"
+                "that exists, that you may write to and that has free space"
             ) from error
 
 
@@ -113,7 +113,7 @@ def _row(prediction: Prediction, simulated: bool) -> Row:
     return (
         prediction.headset,
         prediction.seq,
-        # Microseconds: what is beyond is rounding.
+        # To the microsecond: further digits are rounding errors.
         round(prediction.window.start, 6),
         round(prediction.window.end, 6),
         arousal.probability,
@@ -131,7 +131,7 @@ def _row(prediction: Prediction, simulated: bool) -> Row:
 
 @contextlib.contextmanager
 def _csv_rows(file: BinaryIO) -> Iterator[Write]:
-    # Unlike a text wrapper it does not touch the file again once an error has closed it.
+    # Unlike a text wrapper, it does not access the file again once an error has closed it.
     rows = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
     rows.writerow(COLUMNS)
     yield lambda row: rows.writerow(
@@ -170,4 +170,4 @@ def _parquet_rows(file: BinaryIO, about: Mapping[str, str]) -> Iterator[Write]:
 
 
 def _pyarrow(module: str) -> Any:
-    return load(module, "an output in Parquet", "name a file that ends with .csv")
+    return load(module, "a Parquet file", "name a file that ends in .csv")

@@ -1,14 +1,15 @@
-"""A recording through the live path at full speed: what the daemon gives for a replay of it.
+"""Run a recording through the live path at full speed, as the service does for a replay of it.
 
-Admission, monitor and model are the daemon's own, and the samples are cut and stamped as the
-replayer does it, in float32. Windows, reasons, quality and scores are those of the replay. What
-differs, by design:
+Admission, pipeline and model are the service's own, and the samples are cut into chunks and
+stamped as the replayer does, in float32. Windows, reasons, quality and scores equal those of the
+replay. By design, these differ:
 
 - Time is the recording's: sample `k` is at ``k / sfreq``, plus 2 s for each gap before it, since
-  a recording does not say how long a gap was. A replay adds the moment at which it began.
-- A sample arrives when it is taken. So no window is superseded or `stale`, the stamps never
-  jitter, and the latencies of a prediction mean nothing.
-- The model sees other windows at once; its sums round otherwise, in the seventh decimal.
+  a recording does not state how long a gap was. A replay adds its starting time.
+- A sample arrives the moment it is taken. So no window is superseded or `stale`, the stamps never
+  jitter, and the latencies of a prediction are meaningless.
+- The model's batches consist of other windows, so its sums round differently, in the seventh
+  decimal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model
-from eeg_emotion.lsl.inlet import StreamDescription, headset_id
+from eeg_emotion.lsl.inlet import StreamDescription, headset_id_from
 from eeg_emotion.publish.messages import Prediction
 from eeg_emotion.recordings.recording import Recording, RecordingError
 from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
@@ -30,7 +31,7 @@ from eeg_emotion.stream.pipeline import Counts, StreamPipeline
 from eeg_emotion.stream.scoring import AssessedWindow, PredictionSequence, predict
 from eeg_emotion.stream.selection import HeadsetFilter
 
-_SCORED_AT_ONCE = 32  # the model gains nothing by more, and few features are held
+_SCORED_AT_ONCE = 32  # a larger batch is no faster, and this one holds few features in memory
 
 
 class OfflineRun:
@@ -39,25 +40,25 @@ class OfflineRun:
     Parameters
     ----------
     recording
-        What to predict from.
+        The recording to predict from.
     model
         The model.
     settings
-        Its signal path, with the hop that is wanted.
+        The model's signal path, with the hop to use.
     reception
-        How the signal is judged.
+        How the signal is assessed.
     normaliser
-        The model's, or the person's own; without one no window bears a score.
+        The model's, or the person's own; without one no window gets a score.
 
     Attributes
     ----------
     headset
-        The id that a replay of the recording has.
+        The headset id that a replay of the recording would have.
 
     Raises
     ------
     StreamRefused, LayoutError
-        If the daemon would quarantine the recording as soon as it sees its description.
+        If the service would quarantine the recording because of its metadata.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class OfflineRun:
         normaliser: Normaliser | None,
     ) -> None:
         self.recording = recording
-        self.headset = headset_id(_Announcement(recording))
+        self.headset = headset_id_from(recording.source_id, recording.name, "offline")
         self._model = model
         self._settings = settings
         self._limits = reception.limits
@@ -80,34 +81,34 @@ class OfflineRun:
 
     @property
     def counts(self) -> Counts:
-        """What was seen so far of the signal."""
+        """The samples and gaps seen so far."""
         return self._monitor.counts
 
     @property
     def signal_seconds(self) -> float:
-        """How much signal was seen so far, gaps left out."""
+        """The duration of the signal seen so far, without gaps, in seconds."""
         return self.counts.received / self.recording.sfreq
 
     def describe_layout(self) -> str:
-        """Return what is used, filled in and dropped, and the unit, as far as that is known."""
+        """Return which channels are used, interpolated and dropped, and the unit if it is known."""
         if self._monitor.is_inferring_unit:
             return (
-                "the recording does not state its unit, which would have been judged by the "
-                f"amplitude of its first {NEEDED_SECONDS:g} s"
+                "unknown: the recording does not state its unit, and is too short to infer it from "
+                f"the amplitude of its first {NEEDED_SECONDS:g} s"
             )
         return self._monitor.layout.describe()
 
     def predictions(self) -> Iterator[Prediction]:
-        """Return the predictions in order, each time from the recording's beginning.
+        """Yield the predictions in order; each call starts at the recording's beginning.
 
-        Their times are seconds since its first sample, their epoch is ``offline``.
+        Their times are seconds since its first sample; their epoch is ``offline``.
 
         Raises
         ------
         LayoutError
-            If a unit was to be judged by its amplitude and cannot be.
+            If the unit had to be inferred from the amplitude and could not be.
         RecordingError
-            If the recording cannot be read, or holds no sample.
+            If the recording cannot be read, or has no samples.
         """
         self._monitor = self._new_monitor()
         sequence = PredictionSequence(headset=self.headset, epoch="offline")
@@ -126,14 +127,14 @@ class OfflineRun:
             samples = np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
             stamps = chunk.gaps * GAP_SECONDS + samples / recording.sfreq
             self._now = float(stamps[-1])
-            with np.errstate(over="ignore"):  # what overflows is infinite, and judged so
+            with np.errstate(over="ignore"):  # an overflow becomes infinite: a bad sample
                 sent = chunk.samples.astype(np.float32)
             judged = self._monitor.feed(sent, stamps, 0.0)
             if judged is not None:
                 yield judged
         if not self.counts.received:
             raise RecordingError(
-                f"{recording.name}: found no sample, expected some; choose another file"
+                f"{recording.name}: found no samples, expected some; choose another file"
             )
 
     def _new_monitor(self) -> StreamPipeline:
@@ -150,24 +151,8 @@ class OfflineRun:
         return self._now
 
 
-class _Announcement:
-    """What a headset's id is made of; a real one would have liblsl read its configuration."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-
-    def source_id(self) -> str:
-        return self._recording.source_id
-
-    def name(self) -> str:
-        return self._recording.name
-
-    def hostname(self) -> str:
-        return "offline"
-
-
 def described(recording: Recording) -> StreamDescription:
-    """Describe a recording as an inlet describes the stream of its replay."""
+    """Return the description that an inlet would read from a replay of the recording."""
     labels = tuple(label.strip() for label in recording.channels)
     return StreamDescription(
         uid=recording.source_id,

@@ -16,7 +16,7 @@ from eeg_emotion.publish.outbox import Outbox
 RAISED, ACKNOWLEDGED, CLEARED = AlarmChange
 
 
-async def test_an_alarm_is_kept_and_told_with_what_it_was_judged_by(start: Start) -> None:
+async def test_an_alarm_is_stored_and_published_with_its_evidence(start: Start) -> None:
     async with start() as world:
         world.state(State.LIVE)
         world.window(0.9)
@@ -36,7 +36,7 @@ async def test_an_alarm_is_kept_and_told_with_what_it_was_judged_by(start: Start
         assert world.alarms.raised("a") == ()
 
 
-async def test_subscribers_are_told(start: Start) -> None:
+async def test_subscribers_receive_alarms(start: Start) -> None:
     async with start() as world:
         listener = Outbox(lambda: None)
         world.bus.attach(listener, lambda _: True)
@@ -46,7 +46,9 @@ async def test_subscribers_are_told(start: Start) -> None:
         assert [frame.name for frame in listener.take()] == ["prediction", "alarm"]
 
 
-async def test_nobody_is_told_before_it_is_written(start: Start, store: TroubledStore) -> None:
+async def test_an_alarm_is_written_before_it_is_published(
+    start: Start, store: TroubledStore
+) -> None:
     async with start() as world:
         store.open.clear()
         world.window(0.9)
@@ -57,7 +59,7 @@ async def test_nobody_is_told_before_it_is_written(start: Start, store: Troubled
         assert world.kept() == world.told
 
 
-async def test_an_alarm_does_not_wait_for_a_store_that_stands_still(
+async def test_an_alarm_does_not_wait_for_a_store_that_hangs(
     start: Start, store: TroubledStore
 ) -> None:
     async with start() as world:
@@ -71,7 +73,7 @@ async def test_an_alarm_does_not_wait_for_a_store_that_stands_still(
         assert world.told == world.kept(), "told once, and kept all the same"
 
 
-async def test_what_a_failing_store_did_not_take_is_written_when_it_is_back(
+async def test_events_that_a_failed_store_missed_are_written_when_it_is_back(
     start: Start, store: TroubledStore
 ) -> None:
     async with start() as world:
@@ -87,9 +89,7 @@ async def test_what_a_failing_store_did_not_take_is_written_when_it_is_back(
         assert (world.told, world.alarms.unwritten) == ([event], 0)
 
 
-async def test_what_is_to_be_delivered_stands_in_the_outbox(
-    start: Start, store: TroubledStore
-) -> None:
+async def test_deliveries_are_pending_in_the_store(start: Start, store: TroubledStore) -> None:
     async with start(EXCITED, EXCITED | {"name": "private"}) as world:
         world.window(0.9)
         await world.until_told(2)
@@ -100,7 +100,7 @@ async def test_what_is_to_be_delivered_stands_in_the_outbox(
         await world.until(lambda: world.woken > 0)
 
 
-async def test_a_lost_signal_is_an_alarm_by_time_alone(start: Start) -> None:
+async def test_a_lost_signal_raises_an_alarm_without_further_messages(start: Start) -> None:
     async with start() as world:
         world.state(State.LIVE)
         world.window(0.9)
@@ -114,7 +114,7 @@ async def test_a_lost_signal_is_an_alarm_by_time_alone(start: Start) -> None:
         )
 
 
-async def test_after_a_restart_an_alarm_goes_on_under_its_id(
+async def test_an_alarm_continues_under_its_id_after_a_restart(
     start: Start, store: TroubledStore
 ) -> None:
     async with start() as world:
@@ -133,7 +133,7 @@ async def test_after_a_restart_an_alarm_goes_on_under_its_id(
         assert not store.raised()
 
 
-async def test_a_rule_that_is_gone_after_a_restart_clears_its_alarm(start: Start) -> None:
+async def test_a_rule_removed_over_a_restart_clears_its_alarm(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
         (first,) = await world.until_told(1)
@@ -144,10 +144,12 @@ async def test_a_rule_that_is_gone_after_a_restart_clears_its_alarm(start: Start
         assert world.alarms.raised("a") == ()
 
 
-# What people do
+# Requests
 
 
-async def test_an_acknowledged_alarm_stays_raised_and_says_by_whom(start: Start) -> None:
+async def test_an_acknowledged_alarm_stays_raised_and_names_who_acknowledged_it(
+    start: Start,
+) -> None:
     async with start() as world:
         world.window(0.9)
         (raised,) = await world.until_told(1)
@@ -158,14 +160,14 @@ async def test_an_acknowledged_alarm_stays_raised_and_says_by_whom(start: Start)
         assert now.acknowledged_by == "ann"
 
 
-async def test_what_cannot_be_acknowledged_is_refused(start: Start) -> None:
+async def test_invalid_acknowledgements_are_refused(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
         (raised,) = await world.until_told(1)
         with pytest.raises(UnknownAlarm, match="raised=true"):
             await world.alarms.acknowledge("0" * 32, "ann", None)
         await world.alarms.acknowledge(raised.alarm, "ann", None)
-        with pytest.raises(AlarmRefused, match="acknowledged by ann"):
+        with pytest.raises(AlarmRefused, match="already acknowledged by ann"):
             await world.alarms.acknowledge(raised.alarm, "bob", None)
         world.window(0.1)
         await world.until_told(3)
@@ -187,7 +189,7 @@ async def test_without_the_store_nothing_is_acknowledged(
         assert world.told == [raised]
 
 
-async def test_an_acknowledgement_comes_after_the_beginning_in_the_store(
+async def test_the_store_has_an_alarm_before_its_acknowledgement(
     start: Start, store: TroubledStore
 ) -> None:
     async with start() as world:
@@ -201,7 +203,7 @@ async def test_an_acknowledgement_comes_after_the_beginning_in_the_store(
         assert [event.change for event in world.kept()] == [RAISED, ACKNOWLEDGED]
 
 
-async def test_one_of_two_who_acknowledge_at_once_is_told_of_the_other(start: Start) -> None:
+async def test_of_two_simultaneous_acknowledgements_the_second_is_refused(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
         (raised,) = await world.until_told(1)
@@ -212,7 +214,7 @@ async def test_one_of_two_who_acknowledge_at_once_is_told_of_the_other(start: St
         assert [type(answer).__name__ for answer in answers] == ["Alarm", "AlarmRefused"]
 
 
-async def test_rules_come_into_force_and_go_while_it_runs(start: Start) -> None:
+async def test_rules_are_added_and_deleted_while_it_runs(start: Start) -> None:
     async with start(LOST) as world:
         world.window(0.9)
         await world.alarms.put_rule(Rule.model_validate(EXCITED))

@@ -1,4 +1,4 @@
-"""Alarms and rules over REST, the WebSocket and SSE, from a running service."""
+"""Alarms and rules over REST, the WebSocket and SSE of a running service."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def put(board: Board, rule: dict[str, Any]) -> httpx.Response:
     return await board.client.put(f"/v1/rules/{rule['name']}", json=rule)
 
 
-async def test_a_rule_that_is_put_raises_an_alarm_which_is_told_kept_and_acknowledged(
+async def test_a_new_rule_raises_an_alarm_that_is_published_stored_and_acknowledged(
     board: Board, prediction: Callable[..., Any]
 ) -> None:
     assert (await put(board, EXCITED)).status_code == 200
@@ -105,7 +105,9 @@ async def until_alarm(stream: Any) -> Alarm:
     raise AssertionError("the stream ended")
 
 
-async def test_server_sent_events_have_alarms(board: Board, prediction: Callable[..., Any]) -> None:
+async def test_server_sent_events_include_alarms(
+    board: Board, prediction: Callable[..., Any]
+) -> None:
     await put(board, EXCITED)
     board.service.headsets.add("h1")
     async with (
@@ -122,7 +124,7 @@ async def test_server_sent_events_have_alarms(board: Board, prediction: Callable
     assert (told["type"], told["change"]) == ("alarm", "raised")
 
 
-async def test_a_lost_signal_is_an_alarm_and_taking_the_rule_away_clears_it(board: Board) -> None:
+async def test_a_lost_signal_raises_an_alarm_and_deleting_the_rule_clears_it(board: Board) -> None:
     await put(board, LOST)
     headsets: Any = board.service.headsets
     board.service.bus.publish(Status(headset=headsets.add("h1", State.LOST)))
@@ -137,9 +139,7 @@ async def test_a_lost_signal_is_an_alarm_and_taking_the_rule_away_clears_it(boar
     assert shown == {"alarms": [], "next": None}
 
 
-async def test_events_come_in_pages_newest_first(
-    board: Board, prediction: Callable[..., Any]
-) -> None:
+async def test_events_are_paged_newest_first(board: Board, prediction: Callable[..., Any]) -> None:
     await put(board, EXCITED)
     for headset in ("h1", "h2", "h3"):
         board.excite(prediction, headset)
@@ -158,14 +158,14 @@ async def test_events_come_in_pages_newest_first(
     ("change", "words"),
     [
         ({"when": []}, "at least 1 item"),
-        ({"when": [{"of": "arousal"}]}, "either 'above' or 'below'"),
+        ({"when": [{"of": "arousal"}]}, "found neither of 'above' and 'below'"),
         ({"when": [{"of": "arousal", "above": 2}]}, "less than or equal to 1"),
         ({"severity": "red"}, "'info', 'warning' or 'critical'"),
         ({"dwell": 3}, "Extra inputs are not permitted"),
         ({"name": "other"}, "expected 'excited', as in the path"),
     ],
 )
-async def test_a_rule_that_cannot_be_is_refused_with_the_place(
+async def test_an_invalid_rule_is_refused_with_the_place(
     board: Board, change: dict[str, Any], words: str
 ) -> None:
     answer = await board.client.put("/v1/rules/excited", json=EXCITED | change)
@@ -174,7 +174,7 @@ async def test_a_rule_that_cannot_be_is_refused_with_the_place(
     assert (await board.client.get("/v1/rules")).json() == {"rules": []}
 
 
-async def test_rules_are_listed_with_where_they_are_from_and_outlive_a_restart(
+async def test_rules_are_listed_with_their_source_and_survive_a_restart(
     board: Board,
 ) -> None:
     await put(board, EXCITED)
@@ -190,7 +190,7 @@ async def test_an_alarm_that_is_not_raised_cannot_be_acknowledged(board: Board) 
     assert "/v1/alarms?raised=true" in answer.json()["detail"]
 
 
-async def test_a_store_that_fails_is_told_by_readyz_and_does_not_end_the_service(
+async def test_readyz_reports_a_failed_store_and_the_service_goes_on(
     board: Board, prediction: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(board, EXCITED)
@@ -204,7 +204,7 @@ async def test_a_store_that_fails_is_told_by_readyz_and_does_not_end_the_service
         broken.setattr(board.service.events, "record", fail)
         board.excite(prediction)
         async with asyncio.timeout(60):
-            while board.service.alarms.trouble is None:  # noqa: ASYNC110  # a thread's word
+            while board.service.alarms.trouble is None:  # noqa: ASYNC110  # set by a thread
                 await asyncio.sleep(0.01)
         answer = await board.client.get("/readyz?verbose")
         assert answer.json()["event_store"]["ok"] is False
@@ -228,7 +228,7 @@ async def asking(board: Board, keys: KeyStore, *scopes: str) -> AsyncIterator[ht
         yield client
 
 
-async def test_who_may_read_and_control_what(
+async def test_scopes_limit_reading_and_control(
     board: Board, keys: KeyStore, prediction: Callable[..., Any]
 ) -> None:
     async with asking(board, keys, "read:*", "control:*") as all_of_it:

@@ -7,7 +7,7 @@ from eeg_emotion.alarms.rules.rule import Rule, Rules
 
 
 class Kept:
-    """Keeps rules as the event store does."""
+    """Stores rules as the event store does."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -33,7 +33,7 @@ def rule(name: str, above: float = 0.8) -> Rule:
     )
 
 
-def test_rules_of_files_and_those_that_were_put_are_in_force_together() -> None:
+def test_rules_from_files_and_over_rest_are_in_force_together() -> None:
     kept = Kept()
     book = Rulebook(Rules(rule=(rule("written"),)), kept)
     book.put(rule("put"))
@@ -42,14 +42,14 @@ def test_rules_of_files_and_those_that_were_put_are_in_force_together() -> None:
     assert sources == [Source.FILE, Source.SERVICE, None]
 
 
-def test_a_rule_that_was_put_is_there_after_a_restart_as_it_was() -> None:
+def test_an_added_rule_survives_a_restart_unchanged() -> None:
     kept = Kept()
     Rulebook(Rules(), kept).put(rule("put", 0.6))
     Rulebook(Rules(), kept).put(rule("put", 0.7))
     assert Rulebook(Rules(), kept).rules.rule == (rule("put", 0.7),)
 
 
-def test_a_deleted_rule_is_gone_and_stays_so() -> None:
+def test_a_deleted_rule_stays_deleted() -> None:
     kept = Kept()
     book = Rulebook(Rules(), kept)
     book.put(rule("put"))
@@ -58,32 +58,32 @@ def test_a_deleted_rule_is_gone_and_stays_so() -> None:
     assert book.rules == Rulebook(Rules(), kept).rules == Rules()
 
 
-def test_a_file_s_rule_is_changed_in_the_file_alone() -> None:
+def test_a_rule_from_a_file_can_only_be_changed_in_the_file() -> None:
     kept = Kept()
     book = Rulebook(Rules(rule=(rule("written"),)), kept)
-    with pytest.raises(RuleRefused, match="change the file"):
+    with pytest.raises(RuleRefused, match="edit the file"):
         book.put(rule("written", 0.1))
-    with pytest.raises(RuleRefused, match="change the file"):
+    with pytest.raises(RuleRefused, match="edit the file"):
         book.delete("written")
     assert book.rules.rule == (rule("written"),)
     assert not kept.texts
 
 
-def test_a_file_that_takes_the_name_of_a_rule_that_was_put_is_refused() -> None:
+def test_a_file_with_the_name_of_a_stored_rule_is_refused() -> None:
     kept = Kept()
     Rulebook(Rules(), kept).put(rule("both"))
-    with pytest.raises(RuleRefused, match="'both' in a file"):
+    with pytest.raises(RuleRefused, match="'both' in a rules file"):
         Rulebook(Rules(rule=(rule("both"),)), kept)
 
 
-def test_what_this_release_cannot_read_is_named() -> None:
+def test_a_rule_that_this_release_cannot_read_is_named() -> None:
     kept = Kept()
     kept.texts["odd"] = '{"name": "odd"}'
     with pytest.raises(RuleRefused, match="'odd' in the event store"):
         Rulebook(Rules(), kept)
 
 
-def test_rules_are_bounded() -> None:
+def test_the_number_of_rules_is_limited() -> None:
     book = Rulebook(Rules(), Kept())
     for number in range(MOST_RULES):
         book.put(rule(f"r{number}"))

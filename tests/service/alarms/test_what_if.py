@@ -1,4 +1,4 @@
-"""Alarms on windows whose scores are planted, so that it is known when they must come."""
+"""Alarms on windows with planted scores, so that it is known when they must be raised."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def window(end: float, arousal: float | None) -> Prediction:
 
 
 def judged(levels: dict[range, float | None], **changes: Any) -> Outcome:
-    """Judge one window a second; `levels` says which arousal it has from when to when."""
+    """Evaluate one window per second; `levels` maps ranges of seconds to arousal."""
     windows = [window(float(t), level) for times, level in levels.items() for t in times]
     return what_if(Rules.model_validate({"rule": [EXCITED | changes]}), "p", 128.0, windows)
 
 
-def test_an_alarm_comes_when_the_dwell_is_over_and_ends_when_the_release_is() -> None:
+def test_an_alarm_is_raised_after_its_dwell_and_cleared_after_its_release() -> None:
     outcome = judged({range(5, 20): 0.2, range(20, 60): 0.9, range(60, 90): 0.3})
     (raised,) = outcome.raised
     assert (raised.at, raised.cleared) == (30.0, 65.0)
@@ -55,13 +55,13 @@ def test_an_alarm_comes_when_the_dwell_is_over_and_ends_when_the_release_is() ->
     assert tally.longest_dwell_seconds == 10.0
 
 
-def test_what_held_too_shortly_raises_nothing_and_says_how_long_it_held() -> None:
+def test_a_dwell_that_is_too_short_raises_nothing_and_is_reported() -> None:
     outcome = judged({range(5, 20): 0.2, range(20, 28): 0.9, range(28, 60): 0.3})
     assert outcome.raised == []
     assert outcome.tallies[0].longest_dwell_seconds == 7.0
 
 
-def test_an_alarm_that_outlasts_the_recording_is_not_cleared_and_silence_clears_none() -> None:
+def test_an_alarm_raised_at_the_end_is_not_cleared_and_silence_clears_none() -> None:
     outcome = judged({range(5, 40): 0.9, range(40, 100): None})
     assert [(raised.at, raised.cleared) for raised in outcome.raised] == [(15.0, None)]
     assert outcome.tallies[0].unknown == 60

@@ -1,4 +1,4 @@
-"""`calibrate` and `profiles` as a user meets them, against a real server in this process."""
+"""`calibrate` and `profiles` as users see them, against a real server in this process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SETTLE = 3
 
 
 class WatchedBaselines(Baselines):
-    """Baselines whose being asked can be waited for."""
+    """Baselines that count requests, so that a test can wait for them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -66,7 +66,7 @@ async def until(event: asyncio.Event) -> None:
 
 
 class Running(FakeHeadsets):
-    """A service whose headsets are where a test puts them, and whose samples a test brings."""
+    """A service whose headsets and samples a test provides."""
 
     def __init__(self, model: Model, folder: Path, signal: NDArray[np.float64]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Running(FakeHeadsets):
         self.store = ProfileStore(folder)
         self.baselines = WatchedBaselines(
             model, self.bus, self.store,
-            # However slow this machine is, no collection takes too long.
+            # However slow this machine is, no collection times out.
             clock=lambda: 0.0, utc=time.time, random=Random(5),
         )  # fmt: skip
         self.baselines.attach(self)
@@ -94,7 +94,7 @@ class Running(FakeHeadsets):
         return next((item for item in self.headsets() if item.id == identifier), None)
 
     async def rest(self, identifier: str = "h1", *, bad: bool = False) -> None:
-        """Bring seconds of rest once they are asked for, until the collection has ended."""
+        """Provide seconds of rest once a collection starts, until it has ended."""
         await until(self.baselines.begun)
         self.bus.publish(self.prediction(identifier, 0, Reason.NO_BASELINE))
         pipeline = self.streams[identifier].pipeline
@@ -108,7 +108,7 @@ class Running(FakeHeadsets):
         self.baselines.on_samples(identifier, self.prediction(identifier, 1))
 
     def prediction(self, identifier: str, seq: int, *reasons: Reason) -> Prediction:
-        now = time.time() + 60 * seq  # the first is before all else, the second after it
+        now = time.time() + 60 * seq  # one before the baseline is applied, one after
         score = Score(probability=None if reasons else 0.71, label=None if reasons else "high")
         return Prediction(
             headset=identifier, epoch="e0", seq=seq, window=WindowSpan(start=now - 5, end=now),
@@ -147,7 +147,7 @@ async def start(*arguments: str, **environment: str) -> Process:
 
 
 async def end(process: Process) -> tuple[int, str, str]:
-    """Return exit status, output, error output."""
+    """Return the exit status, standard output and standard error."""
     try:
         async with asyncio.timeout(100):
             output, errors = await process.communicate()
@@ -162,7 +162,7 @@ async def end(process: Process) -> tuple[int, str, str]:
 
 @pytest.fixture
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """Let what a test starts hear Ctrl-C, however the tests were started.
+    """Make the processes that a test starts receive Ctrl-C, however the tests were started.
 
     A shell without job control, as of a script, has its background commands ignore it, and so does
     what they start.
@@ -182,7 +182,7 @@ async def run(*arguments: str) -> tuple[int, str, str]:
 
 
 async def test_the_only_live_headset_is_calibrated_with_before_and_after(running: Running) -> None:
-    # On a terminal the bar moves; elsewhere its end is printed.
+    # On a terminal the bar moves; elsewhere its final state is printed.
     process = await start(
         "calibrate", "--seconds", "20", "--profile", "p07", "--url", running.url, FORCE_COLOR="1"
     )
@@ -214,7 +214,7 @@ async def test_the_result_is_printed_as_json_and_nothing_else(running: Running) 
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_a_collection_that_fails_is_told_with_the_reasons(
+async def test_a_failed_collection_is_reported_with_the_reasons(
     running: Running, as_json: bool
 ) -> None:
     options = ("--json",) if as_json else ()
@@ -257,7 +257,7 @@ async def test_a_headset_must_be_named_unless_one_is_live(running: Running, coun
     status, output, errors = await run("calibrate", "--url", running.url)
     assert (status, output) == (1, "")
     assert f"found {count} live headsets" in errors
-    assert "name the one that is meant" in errors
+    assert "name the headset's id" in errors
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_a_headset_must_be_named_unless_one_is_live(running: Running, coun
         (("profiles", "delete", "p09"), "found no profile 'p09'; known: none"),
     ],
 )
-async def test_the_services_refusal_is_told_in_its_own_words(
+async def test_the_services_refusal_is_shown_verbatim(
     running: Running, arguments: tuple[str, ...], said: str
 ) -> None:
     status, output, errors = await run(*arguments, "--url", running.url)
@@ -280,7 +280,7 @@ async def test_the_services_refusal_is_told_in_its_own_words(
 
 async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
     listed = await run("profiles", "list", "--url", running.url)
-    assert listed == (0, "no profile is stored; 'eeg-emotion calibrate' makes one\n", "")
+    assert listed == (0, "no profiles are stored; 'eeg-emotion calibrate' makes one\n", "")
     running.baselines.begin("h1", 20, "p07")
     running.streams["h1"].pipeline.rest.feed(running.signal[:, : (20 + SETTLE) * SFREQ])
     running.baselines.on_samples("h1", None)
@@ -308,7 +308,7 @@ async def test_profiles_are_listed_used_and_deleted(running: Running) -> None:
     assert running.store.names() == ("p07", "p09")
 
 
-async def test_without_a_service_the_remedy_is_told() -> None:
+async def test_without_a_service_the_remedy_is_printed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     status, output, errors = await run("profiles", "list", "--url", f"http://127.0.0.1:{port}")
@@ -318,7 +318,7 @@ async def test_without_a_service_the_remedy_is_told() -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "file:///etc/hosts", "http://"])
-async def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
+async def test_an_invalid_url_is_refused_with_an_example(url: str) -> None:
     status, _, errors = await run("profiles", "list", "--url", url)
     assert status == 1
     assert "expected one such as http://127.0.0.1:8000" in errors
@@ -327,6 +327,6 @@ async def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> N
 @pytest.mark.parametrize(
     "arguments", [("calibrate", "--seconds", "0"), ("profiles", "use"), ("profiles", "show")]
 )
-async def test_wrong_usage_is_told_apart(arguments: tuple[str, ...]) -> None:
+async def test_wrong_usage_has_its_own_exit_status(arguments: tuple[str, ...]) -> None:
     status, _, _ = await run(*arguments)
     assert status == 2

@@ -1,4 +1,4 @@
-"""What a stranger's answer becomes: other programs listen on ports too."""
+"""How answers of other programs are handled: they listen on ports too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg_emotion.cli.client import RestClient, ServiceError
 
 
 class Stranger(HTTPServer):
-    """Answers everything alike, and keeps what it was asked."""
+    """Answers every request alike, and records the requests."""
 
     answer: tuple[int, bytes] = (200, b"{}")
 
@@ -36,7 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = _any
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet."""
+        """Log nothing."""
 
 
 Client = Callable[[int, bytes], RestClient]
@@ -61,12 +61,12 @@ def client(stranger: Stranger) -> Client:
     return of
 
 
-def test_parts_of_a_path_stay_what_they_are(client: Client, stranger: Stranger) -> None:
+def test_path_segments_are_escaped(client: Client, stranger: Stranger) -> None:
     assert client(200, b"[1]").ask("GET", "headsets", "a/b?c ä#", "baseline") == [1]
     assert stranger.asked == [("GET", "/v1/headsets/a%2Fb%3Fc%20%C3%A4%23/baseline", b"")]
 
 
-def test_a_proxy_of_the_environment_is_not_asked(
+def test_the_environments_proxy_is_not_used(
     client: Client, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -75,23 +75,27 @@ def test_a_proxy_of_the_environment_is_not_asked(
     assert len(stranger.asked) == 1
 
 
-def test_a_body_is_sent_as_json_and_no_answer_is_none(client: Client, stranger: Stranger) -> None:
+def test_a_body_is_sent_as_json_and_an_empty_response_is_none(
+    client: Client, stranger: Stranger
+) -> None:
     assert client(204, b"").ask("POST", "x", body={"seconds": 60}) is None
     assert stranger.asked == [("POST", "/v1/x", b'{"seconds": 60}')]
 
 
-def test_a_problem_is_told_in_its_own_words_with_each_field(client: Client) -> None:
+def test_a_problems_detail_is_shown_with_each_field(client: Client) -> None:
     problem = b'{"detail": "of no form", "errors": [{"place": "body.seconds", "found": "no"}]}'
     with pytest.raises(ServiceError, match=r"^of no form; body.seconds: no$"):
         client(422, problem).ask("GET", "x")
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b"null", b'"x"', b"{}", b"\xff", b""])
-def test_an_error_that_is_no_problem_is_told_with_its_status(client: Client, answer: bytes) -> None:
-    with pytest.raises(ServiceError, match=r"found the answer 404 Not Found from .*/v1/x"):
+def test_an_error_without_a_problem_body_is_reported_with_its_status(
+    client: Client, answer: bytes
+) -> None:
+    with pytest.raises(ServiceError, match=r"found the response 404 Not Found from .*/v1/x"):
         client(404, answer).ask("GET", "x")
 
 
-def test_an_answer_that_is_no_json_is_no_service_of_ours(client: Client) -> None:
+def test_a_response_that_is_not_json_is_not_from_our_service(client: Client) -> None:
     with pytest.raises(ServiceError, match=r"found no eeg-emotion service at .*--url"):
         client(200, b"<html>hello</html>").ask("GET", "x")

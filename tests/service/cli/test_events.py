@@ -31,7 +31,7 @@ def test_events_are_purged_by_age_and_by_headset(tmp_path: Path) -> None:
             0.0,
         )
     assert purge(url, "--older-than-days", "11").stdout == "deleted 0 events\n"
-    # That which is raised stays.
+    # A raised alarm stays.
     assert purge(url, "--older-than-days", "9").stdout == "deleted 2 events\n"
     assert purge(url, "--headset", "ward-2", "--json").stdout == '{"deleted": 1}\n'
     assert purge(url, "--headset", "ward-1", "--older-than-days", "9").stdout == (
@@ -39,7 +39,7 @@ def test_events_are_purged_by_age_and_by_headset(tmp_path: Path) -> None:
     )
 
 
-def test_a_purge_of_nothing_in_particular_is_refused(tmp_path: Path) -> None:
+def test_a_purge_without_a_criterion_is_refused(tmp_path: Path) -> None:
     result = purge(f"sqlite:///{tmp_path / 'events.db'}")
     assert result.exit_code == 2
     assert "--older-than-days" in result.output

@@ -1,4 +1,4 @@
-"""`eeg-emotion keys` as a user meets it, and the key that the other commands send."""
+"""`eeg-emotion keys` as users see it, and the key that the other commands send."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*arguments: str) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
-def test_a_key_is_made_in_the_users_own_folder_and_printed_alone(config_home: Path) -> None:
+def test_a_key_is_created_in_the_users_own_folder_and_printed_alone(config_home: Path) -> None:
     out, remarks = run("create", "wallboard", "--scope", "read:ward-*", "--scope", "metrics")
     file = config_home / "eeg-emotion" / "keys.json"
     assert default_keys() == file
@@ -38,34 +38,34 @@ def test_a_key_is_made_in_the_users_own_folder_and_printed_alone(config_home: Pa
     assert grant.expires is None
     assert grant.allows(Action.READ, "ward-7")
     assert grant.allows(Action.METRICS)
-    assert "Keep it now" in remarks
+    assert "Save the key now" in remarks
     assert out.strip() not in remarks
 
 
-def test_a_key_ends_after_the_days_that_were_said() -> None:
+def test_a_key_expires_after_the_given_days() -> None:
     key = json.loads(
         run("create", "guest", "--scope", "read:*", "--expires-days", "0.5", "--json")[0]
     )
     assert KeyStore(Path(key["file"])).authenticate(key["key"]).expires is not None
     run("create", "gone", "--scope", "predict", "--expires-days", "0")
     lines = run("list")[0].splitlines()
-    assert ", ends " in lines[0]
-    assert ", ended " in lines[1]
+    assert ", expires " in lines[0]
+    assert ", expired " in lines[1]
 
 
-def test_keys_are_listed_without_what_is_secret() -> None:
-    assert "holds no key; 'eeg-emotion keys create' makes one" in run("list")[0]
+def test_keys_are_listed_without_their_secrets() -> None:
+    assert "holds no keys; 'eeg-emotion keys create' makes one" in run("list")[0]
     key = run("create", "wallboard", "--scope", "read:*", "--scope", "control:lab-1")[0]
     digest = KeyStore(default_keys()).list()[0].sha256
     words, fields = run("list")[0], run("list", "--json")[0]
-    assert words.startswith("wallboard: read:* control:lab-1; made ")
-    assert "never ends" in words
+    assert words.startswith("wallboard: read:* control:lab-1; created ")
+    assert "never expires" in words
     assert json.loads(fields)[0]["scopes"] == ["read:*", "control:lab-1"]
     for secret in (key.strip().split("_", 2)[2], digest):
         assert secret not in words + fields
 
 
-def test_a_revoked_key_is_no_longer_known() -> None:
+def test_a_revoked_key_is_no_longer_accepted() -> None:
     key = run("create", "wallboard", "--scope", "read:*")[0].strip()
     assert run("revoke", "wallboard")[0] == "key wallboard is revoked\n"
     with pytest.raises(CredentialsError):
@@ -73,7 +73,7 @@ def test_a_revoked_key_is_no_longer_known() -> None:
 
 
 @pytest.mark.parametrize("source", ["option", "environment", "file"])
-def test_the_services_own_settings_say_where_the_keys_are(
+def test_the_services_settings_name_the_key_file(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = tmp_path / "elsewhere.json"
@@ -93,7 +93,7 @@ def test_the_services_own_settings_say_where_the_keys_are(
 
 
 @pytest.mark.parametrize("days", ["inf", "nan", "1e9", "1e300", "3650.1", "-1"])
-def test_days_that_no_calendar_has_are_refused(days: str) -> None:
+def test_impossible_numbers_of_days_are_refused(days: str) -> None:
     result = CliRunner().invoke(
         app, ["keys", "create", "a", "--scope", "read:*", "--expires-days", days]
     )
@@ -112,14 +112,14 @@ def test_several_scopes_in_one_are_refused_with_the_remedy(scope: str) -> None:
     assert not default_keys().exists()
 
 
-def test_taking_the_last_key_back_says_what_that_means() -> None:
+def test_revoking_the_last_key_explains_the_consequences() -> None:
     for name in ("a", "b"):
         run("create", name, "--scope", "read:*")
     assert run("revoke", "a")[1] == ""
-    assert "nobody can come in" in run("revoke", "b")[1]
+    assert "no key gives access" in run("revoke", "b")[1]
 
 
-def test_what_cannot_be_is_refused_with_the_remedy() -> None:
+def test_invalid_requests_are_refused_with_the_remedy() -> None:
     runner = CliRunner()
     assert isinstance(
         runner.invoke(app, ["keys", "create", "a", "--scope", "write:*"]).exception, ScopeError

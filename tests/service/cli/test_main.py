@@ -1,4 +1,4 @@
-"""The command line as a user meets it: exit status, one message, a remedy, no traceback."""
+"""The command line as users see it: exit status, one message, a remedy, no traceback."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def model(tmp_path: Path) -> Path:
     return Path(shutil.copy(demo_model_path(), tmp_path))
 
 
-def test_it_tells_its_version() -> None:
+def test_it_prints_its_version() -> None:
     done = command("--version")
     assert (done.returncode, done.stdout) == (0, f"eeg-emotion {eeg_emotion.__version__}\n")
 
 
-def test_help_names_the_verbs_and_the_exit_status() -> None:
+def test_help_names_the_subcommands_and_the_exit_status() -> None:
     done = command("--help")
     assert done.returncode == 0
     assert "Exit status: 0 done, 1 failed, 2 wrong usage." in done.stdout
@@ -69,11 +69,11 @@ def test_help_names_the_verbs_and_the_exit_status() -> None:
         assert verb in done.stdout
 
 
-def test_an_unknown_verb_is_wrong_usage() -> None:
+def test_an_unknown_subcommand_is_wrong_usage() -> None:
     assert_refused(command("foretell"), 2, "foretell")
 
 
-def test_help_and_mistakes_wait_for_no_library_and_the_service_for_no_training() -> None:
+def test_help_and_usage_errors_import_no_libraries_and_the_service_no_training() -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=False
     )
@@ -85,7 +85,7 @@ def test_help_and_mistakes_wait_for_no_library_and_the_service_for_no_training()
 # -- verify-model ------------------------------------------------------------------------------
 
 
-def test_the_demo_model_is_verified_and_called_simulated() -> None:
+def test_the_demo_model_is_verified_and_labelled_simulated() -> None:
     done = command("verify-model")
     assert done.returncode == 0
     assert "demo-simulated 1 (simulated)" in done.stdout
@@ -95,7 +95,9 @@ def test_the_demo_model_is_verified_and_called_simulated() -> None:
     for target in load_model(demo_model_path()).contract.targets:
         assert f"{target.name}: {target.calibration.describe()}\n" in done.stdout
     assert "needs" not in done.stdout
-    assert done.stdout.endswith("digest listed, contract valid, graph agrees with it\n")
+    assert done.stdout.endswith(
+        "the digest is listed, the contract is valid, and the graph agrees with it\n"
+    )
 
 
 def test_the_contract_is_printed_as_json(model: Path) -> None:
@@ -104,7 +106,7 @@ def test_the_contract_is_printed_as_json(model: Path) -> None:
     assert json.loads(done.stdout)["trained_on"]["simulated"] is True
 
 
-def test_it_is_told_that_a_model_needs_each_persons_rest(model_file: ModelFile) -> None:
+def test_verify_model_states_that_each_persons_rest_is_needed(model_file: ModelFile) -> None:
     done = command("verify-model", model_file(lambda fields: fields.update(normaliser=REST)))
     assert done.returncode == 0
     assert "\nneeds each person's own rest, 20 to 60 s of it; until" in done.stdout
@@ -138,12 +140,12 @@ def test_serve_refuses_a_tampered_model_before_it_answers(model: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["s01.dat", "s01.mat", "rest.edf"])
-def test_a_file_that_is_not_there_is_named_with_a_remedy(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_named_with_a_remedy(tmp_path: Path, name: str) -> None:
     assert_refused(command("replay", tmp_path / name), 1, name, "found no", "expected", "; check")
 
 
 @pytest.mark.parametrize("name", ["s01.dat", "s01.mat"])
-def test_a_file_that_is_not_of_deap_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_from_deap_is_refused(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(b"not at all")
     assert_refused(
@@ -157,11 +159,13 @@ def test_trials_of_another_format_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["s01.dat", "--simulate", "7"]])
-def test_replay_wants_a_file_or_a_simulated_person(arguments: list[str]) -> None:
-    assert_refused(command("replay", *arguments), 2, "name either a file or --simulate NUMBER")
+def test_replay_needs_a_file_or_a_simulated_person(arguments: list[str]) -> None:
+    assert_refused(
+        command("replay", *arguments), 2, "of a file and --simulate NUMBER, expected exactly one"
+    )
 
 
-def test_a_fault_that_cannot_be_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_an_impossible_fault_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     person = ("replay", "--simulate", "3")
     assert_refused(
         command(*person, "--fault", "unplug Fp1 @3"),
@@ -175,7 +179,7 @@ def test_a_fault_that_cannot_be_is_refused_before_anything_is_sent(tmp_path: Pat
         command(*person, "--fault-file", file), 1, "'nan Nz @4'", "found the channel 'nz'"
     )
     both = ("--fault", "kill @3", "--fault-file", file)
-    assert_refused(command(*person, *both), 2, "name either --fault or --fault-file")
+    assert_refused(command(*person, *both), 2, "found both --fault and --fault-file")
 
 
 def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> None:
@@ -194,7 +198,7 @@ def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> 
         listening.result()
     assert (done.returncode, done.stderr) == (0, "")
     assert "sent 256 samples in 1 contiguous stretches, 2.0 s of signal; killed\n" in done.stdout
-    assert done.stdout.endswith("faults that did not happen, as it ended before: drop 1s @9\n")
+    assert done.stdout.endswith("faults not injected, because the replay ended first: drop 1s @9\n")
 
 
 @pytest.mark.parametrize(
@@ -207,21 +211,21 @@ def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> 
         ("40", range(40, 41)),
     ],
 )
-def test_trials_are_read_as_deap_counts_them(text: str | None, trials: range | None) -> None:
+def test_trials_are_counted_from_1_as_in_deap(text: str | None, trials: range | None) -> None:
     assert trial_range(text) == trials
 
 
 @pytest.mark.parametrize("text", ["", "a", "-3", "1-b", "1-2-3", "1.5", "1,2"])
-def test_trials_that_are_no_range_are_wrong_usage(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="expected a number or two as in 1-10"):
+def test_invalid_trials_are_wrong_usage(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected one trial or a range, such as 1-10"):
         trial_range(text)
 
 
 # -- doctor ------------------------------------------------------------------------------------
 
 
-def test_without_a_stream_the_doctor_is_content_and_says_so() -> None:
-    # In a process and a session of its own: what other tests left is not in its sight.
+def test_without_a_stream_the_doctor_reports_success() -> None:
+    # In a process and a session of its own, so that it sees no streams of other tests.
     session = f"test-{uuid.uuid4().hex}"
     done = subprocess.run(
         [sys.executable, "-m", "eeg_emotion", "doctor", "--json", "--session-id", session],
@@ -241,7 +245,7 @@ def test_without_a_stream_the_doctor_is_content_and_says_so() -> None:
     assert found["held_out"] == [f"{r.target}: {r.describe()}" for r in contract.held_out]
 
 
-def test_the_doctor_tells_the_held_out_results_and_what_the_model_needs(
+def test_the_doctor_prints_the_held_out_results_and_the_models_needs(
     model_file: ModelFile, lsl_session: str
 ) -> None:
     session = ("--session-id", lsl_session)
@@ -254,7 +258,7 @@ def test_the_doctor_tells_the_held_out_results_and_what_the_model_needs(
     assert "\nneeds       each person's own rest, 20 to 60 s of it; until" in done.stdout
 
 
-def test_the_doctor_tells_why_a_model_cannot_be_used(model: Path, lsl_session: str) -> None:
+def test_the_doctor_reports_why_a_model_cannot_be_used(model: Path, lsl_session: str) -> None:
     model.write_bytes(b"")
     done = command("doctor", "--model", model, "--session-id", lsl_session, "--json")
     assert done.returncode == 1
@@ -263,7 +267,7 @@ def test_the_doctor_tells_why_a_model_cannot_be_used(model: Path, lsl_session: s
     assert (found["held_out"], found["needs_rest"]) == ([], None)
 
 
-def test_the_doctor_reads_the_file_of_settings(tmp_path: Path) -> None:
+def test_the_doctor_reads_the_settings_file(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('cap = "biosemi7"\n')
     assert_refused(command("doctor", "--config", settings), 1, "found the cap 'biosemi7'")

@@ -1,4 +1,4 @@
-"""`predict` as a user meets it: a file in, a file out, a summary, and refusals with a remedy."""
+"""`predict` as users see it: a file in, a file out, a summary, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def person(tmp_path: Path) -> Path:
     return brainvision(tmp_path / "person.vhdr")
 
 
-def test_a_recording_becomes_a_file_of_predictions_and_a_summary(tmp_path: Path) -> None:
+def test_predict_writes_a_file_of_predictions_and_prints_a_summary(tmp_path: Path) -> None:
     file = brainvision(tmp_path / "two parts.vhdr", seconds=18.0, gap_at=2500)
     out = tmp_path / "out.csv"
     done = command("predict", file, "--out", out)
@@ -61,8 +61,8 @@ def test_a_recording_becomes_a_file_of_predictions_and_a_summary(tmp_path: Path)
     contract = load_model(demo_model_path()).contract
     for result in contract.held_out:
         assert f"held out    {result.target}: {result.describe()}" in said
-    assert "simulated   the people the model was trained on" in said
-    assert not any("no person's brain" in line for line in said)
+    assert "simulated   the people whom the model was trained on" in said
+    assert "simulated   the recording" not in said
 
 
 def test_the_summary_is_one_json_object_on_request(tmp_path: Path, person: Path) -> None:
@@ -103,11 +103,11 @@ def test_a_recording_too_short_for_a_window_says_so(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     said = predict(brainvision(tmp_path / "short.vhdr", seconds=2.0), "--out", out)
     assert "0 windows" in said
-    assert "one takes 5 s of contiguous signal" in said
+    assert "a window takes 5 s of contiguous signal" in said
     assert rows(out) == []
 
 
-def test_a_models_need_of_rest_is_told_and_a_profile_meets_it(
+def test_the_need_for_a_rest_baseline_is_stated_and_a_profile_meets_it(
     tmp_path: Path, person: Path, model_file: ModelFile
 ) -> None:
     file = model_file(lambda fields: fields.update(normaliser=REST))
@@ -148,7 +148,7 @@ def test_a_models_need_of_rest_is_told_and_a_profile_meets_it(
         predict(*asked, "--profile", "person-3")
 
 
-def test_what_the_daemon_would_quarantine_fails_with_its_reason_and_no_file(
+def test_what_the_service_would_quarantine_fails_with_its_reason_and_no_file(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "out.csv"
@@ -158,7 +158,7 @@ def test_what_the_daemon_would_quarantine_fails_with_its_reason_and_no_file(
     assert not out.exists()
 
 
-def test_the_services_settings_in_the_environment_hold_here_too(
+def test_the_services_environment_settings_apply_here_too(
     tmp_path: Path, person: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EEG_EMOTION_HOP_SECONDS", "2")
@@ -166,19 +166,19 @@ def test_the_services_settings_in_the_environment_hold_here_too(
     assert float(rows(tmp_path / "out.csv")[1]["start_s"]) == 2.0
 
 
-def test_a_file_of_settings_counts_as_for_the_service(person: Path, tmp_path: Path) -> None:
+def test_a_settings_file_applies_as_for_the_service(person: Path, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("hop_seconds = 2.0\n[quality]\nflat_uv = 1e9\n")
     predict(person, "--out", tmp_path / "out.csv", "--config", tmp_path / "settings.toml")
     found = rows(tmp_path / "out.csv")
     assert float(found[1]["start_s"]) == 2.0
-    # Beside such a threshold every electrode is dead.
+    # With such a threshold every electrode counts as dead.
     assert {row["valid"] for row in found} == {"false"}
 
 
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        (("--out", "out.txt"), PredictionFileError, r"ends with \.csv or"),
+        (("--out", "out.txt"), PredictionFileError, r"ends in \.csv or"),
         (("--out", "no/where/out.csv"), PredictionFileError, "No such file"),
         (("--out", "out.csv", "--hop-seconds", "6"), SettingsError, "window of 5 s"),
         (("--out", "out.csv", "--hop-seconds", "0.3"), SettingsError, "hop_seconds"),
@@ -188,7 +188,7 @@ def test_a_file_of_settings_counts_as_for_the_service(person: Path, tmp_path: Pa
         (("--out", "out.csv", "--stream", "EEG"), RecordingError, "only an XDF file"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_remedy(
+def test_impossible_requests_are_refused_with_the_remedy(
     tmp_path: Path,
     person: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -203,6 +203,6 @@ def test_what_cannot_be_done_is_refused_with_the_remedy(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_where_to_write_must_be_said(person: Path) -> None:
+def test_the_output_file_is_required(person: Path) -> None:
     done = CliRunner().invoke(app, ["predict", str(person)])
     assert done.exit_code == 2

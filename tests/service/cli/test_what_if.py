@@ -1,4 +1,4 @@
-"""`what-if` as a user meets it; when an alarm must come is known from `predict`'s own file."""
+"""`what-if` as users see it; `predict`'s file shows when an alarm must be raised."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def person(tmp_path: Path) -> Path:
     return brainvision(tmp_path / "person.vhdr", seconds=30.0)
 
 
-def test_an_alarm_comes_at_the_window_that_predict_says(tmp_path: Path, person: Path) -> None:
+def test_an_alarm_is_raised_at_the_window_that_predict_shows(tmp_path: Path, person: Path) -> None:
     predict(person, "--out", tmp_path / "out.csv")
     scored = [row for row in rows(tmp_path / "out.csv") if row["valid"] == "true"]
     ends = [float(row["end_s"]) for row in scored]
-    # Every probability lies over 0, so that the dwell begins with the first window with a score.
+    # Every probability is above 0, so the dwell begins with the first window that has a score.
     (tmp_path / "rules.toml").write_text(
         '[[rule]]\nname = "any"\ntext = "Any score."\nseverity = "info"\ndwell_seconds = 4\n'
         'when = [{ of = "arousal", above = 0.0 }]\n'
@@ -53,17 +53,17 @@ def test_an_alarm_comes_at_the_window_that_predict_says(tmp_path: Path, person: 
 
 
 @pytest.mark.parametrize("preset", ["driver-takeover", "operator-safety", "signal-lost"])
-def test_a_preset_is_tried_by_its_name_and_what_is_simulated_is_said(
+def test_a_preset_is_tried_by_name_and_simulated_data_is_labelled(
     preset: str, tmp_path: Path, person: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = what_if(preset, person)
     assert "longest dwell" in said
     assert "never goes stale" in said
-    assert "simulated   the people the model was trained on" in said
+    assert "simulated   the people whom the model was trained on" in said
     assert "(simulated)" in (tmp_path / "what-if.html").read_text(encoding="utf-8")
 
 
-def test_rules_that_are_not_there_are_refused_with_the_presets(person: Path) -> None:
-    with pytest.raises(RulesError, match=r"one of driver-takeover, operator-safety, signal-lost"):
+def test_missing_rules_are_refused_with_a_list_of_the_presets(person: Path) -> None:
+    with pytest.raises(RulesError, match=r"presets driver-takeover, operator-safety, signal-lost"):
         what_if("drivers", person)

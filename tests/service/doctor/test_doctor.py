@@ -1,4 +1,4 @@
-"""The doctor over real outlets in this process, all looked at once; and without liblsl."""
+"""The doctor on real outlets in this process, all checked at once; and without liblsl."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UV = ("uV",) * 32
 
 @dataclass
 class Headset:
-    """An outlet, and what becomes of the person's signal in it."""
+    """An outlet, and how it alters the person's signal."""
 
     name: str
     labels: tuple[str, ...] = DEAP32
@@ -103,10 +103,10 @@ HEADSETS = [
 
 
 class Sender:
-    """Sends the person's signal through some headsets, in chunks of an eighth of a second.
+    """Sends the person's signal through several headsets, in chunks of an eighth of a second.
 
-    It is the clock of who listens as well. A chunk follows once that clock was asked for so often
-    that all must have been read since the last one: no machine is too slow for it.
+    It is also the reader's clock. A chunk follows once that clock was queried so often that all
+    samples sent before must have been read: no machine is too slow for it.
     """
 
     def __init__(self, headsets: list[Headset]) -> None:
@@ -124,13 +124,13 @@ class Sender:
             return float(self._begun + self._sent / SFREQ)
 
     def utc(self) -> float:
-        """Return Unix seconds that go on as this clock does."""
+        """Return Unix seconds that advance with this clock."""
         with self._changed:
             return self._utc_begun + self._sent / SFREQ
 
     def send(self) -> None:
         signal = SimulatedPerson(5, 1).run(0, SFREQ).next(60 * 128, 0.5, -0.5).T.astype(np.float32)
-        # Once for each round, and twice for what a headset brings.
+        # Once per round, and twice for the samples of a headset.
         often = 1 + 2 * len(self._headsets)
         while not self._over:
             rows = np.arange(self._sent, self._sent + CHUNK)
@@ -176,7 +176,7 @@ def session(lsl_session: str, sender: Sender) -> str:
 
 @pytest.fixture(scope="module")
 def findings(session: str, sender: Sender) -> Findings:
-    """One look at them all."""
+    """Check all of them at once."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
             "eeg_emotion.doctor.checkup.look", partial(look, clock=sender, utc=sender.utc)
@@ -190,13 +190,13 @@ def named(findings: Findings, name: str) -> StreamFinding:
 
 
 def paragraph(findings: Findings, name: str) -> list[str]:
-    """Return the lines that are printed of one stream."""
+    """Return the lines that are printed for one stream."""
     only = replace(findings, streams=(named(findings, name),), other_streams=())
     lines = to_text(only).splitlines()
     return lines[next(n for n, line in enumerate(lines) if line.startswith("stream ")) :]
 
 
-def test_a_good_stream_is_described_in_whole(findings: Findings) -> None:
+def test_a_good_stream_is_described_completely(findings: Findings) -> None:
     found = named(findings, "good")
     assert (found.good, found.check, found.reason) == (True, "accepted", None)
     assert (found.id, found.source_id, found.type) == ("good", "good", "EEG")
@@ -217,7 +217,7 @@ def test_a_good_stream_is_described_in_whole(findings: Findings) -> None:
 
 
 @pytest.mark.parametrize(("name", "unit"), [("unitless", "µV"), ("volts", "V")])
-def test_a_unit_that_is_not_stated_is_judged_with_its_amplitude(
+def test_an_unstated_unit_is_inferred_from_the_amplitude(
     findings: Findings, name: str, unit: str
 ) -> None:
     found = named(findings, name)
@@ -229,7 +229,7 @@ def test_a_unit_that_is_not_stated_is_judged_with_its_amplitude(
     assert found.signal.quality.overall > 0.9
 
 
-def test_channels_are_counted_filled_in_and_dropped(findings: Findings) -> None:
+def test_measured_interpolated_and_dropped_channels_are_counted(findings: Findings) -> None:
     found = named(findings, "nineteen")
     assert (found.good, found.check) == (True, "interpolated")
     assert found.coverage is not None
@@ -242,7 +242,7 @@ def test_channels_are_counted_filled_in_and_dropped(findings: Findings) -> None:
     ) in paragraph(findings, "nineteen")
 
 
-def test_too_few_channels_are_quarantined_with_what_is_missing(findings: Findings) -> None:
+def test_too_few_channels_are_quarantined_and_the_missing_ones_named(findings: Findings) -> None:
     found = named(findings, "eight")
     assert (found.good, found.check, found.signal) == (False, "quarantined", None)
     assert found.reason is not None
@@ -253,7 +253,7 @@ def test_too_few_channels_are_quarantined_with_what_is_missing(findings: Finding
     assert paragraph(findings, "eight")[0].endswith(": NOT GOOD")
 
 
-def test_a_rate_that_is_not_the_stated_one_is_quarantined_with_both(findings: Findings) -> None:
+def test_a_wrong_nominal_rate_is_quarantined_and_both_rates_are_named(findings: Findings) -> None:
     found = named(findings, "hasty")
     assert (found.good, found.check, found.sfreq) == (False, "quarantined", 160.0)
     assert found.reason is not None
@@ -262,7 +262,7 @@ def test_a_rate_that_is_not_the_stated_one_is_quarantined_with_both(findings: Fi
     assert found.signal.sfreq_measured == pytest.approx(SFREQ, rel=0.05)
 
 
-def test_a_stated_rate_by_which_every_step_is_a_gap_is_told_too(findings: Findings) -> None:
+def test_a_stated_rate_that_makes_every_step_a_gap_is_reported(findings: Findings) -> None:
     found = named(findings, "boastful")
     assert not found.good
     assert found.signal is not None
@@ -274,15 +274,15 @@ def test_a_stated_rate_by_which_every_step_is_a_gap_is_told_too(findings: Findin
     assert "expected the 250 Hz that the stream states" in found.reason
 
 
-def test_a_stream_that_sends_nothing_is_told(findings: Findings) -> None:
+def test_a_stream_without_samples_is_reported(findings: Findings) -> None:
     found = named(findings, "silent")
     assert (found.good, found.check) == (False, "accepted")
     assert found.reason is not None
-    assert found.reason.startswith("no sample came in 9.5 s")
+    assert found.reason.startswith("received no samples in 9.5 s")
     assert not any("quality" in line for line in paragraph(findings, "silent"))
 
 
-def test_bad_electrodes_are_named_with_their_trouble_worst_first(findings: Findings) -> None:
+def test_bad_electrodes_are_named_with_their_problem_worst_first(findings: Findings) -> None:
     found = named(findings, "bad")
     assert found.signal is not None
     quality = found.signal.quality
@@ -295,7 +295,7 @@ def test_bad_electrodes_are_named_with_their_trouble_worst_first(findings: Findi
     assert "worst: Fp1 0.00 not_finite, O1 0.00 flat" in line
 
 
-def test_a_signal_that_bears_no_score_is_not_good_and_has_a_remedy(findings: Findings) -> None:
+def test_a_signal_without_scores_is_not_good_and_has_a_remedy(findings: Findings) -> None:
     found = named(findings, "unworn")
     assert (found.good, found.check, found.reason) == (False, "accepted", None)
     assert found.signal is not None
@@ -308,7 +308,7 @@ def test_a_signal_that_bears_no_score_is_not_good_and_has_a_remedy(findings: Fin
     assert quality_line.endswith(" and 27 more")
 
 
-def test_stamps_of_another_clock_are_told(findings: Findings) -> None:
+def test_time_stamps_of_another_clock_are_reported(findings: Findings) -> None:
     found = named(findings, "unix")
     assert found.good
     assert found.signal is not None
@@ -322,7 +322,7 @@ def test_missing_samples_are_counted(findings: Findings) -> None:
     assert found.signal.samples_missing == 20 * found.signal.gaps
 
 
-def test_a_signal_whose_gaps_leave_no_whole_window_is_told(findings: Findings) -> None:
+def test_a_signal_whose_gaps_leave_no_whole_window_is_reported(findings: Findings) -> None:
     found = named(findings, "ragged")
     assert (found.good, found.check) == (False, "accepted")
     assert found.signal is not None
@@ -331,14 +331,14 @@ def test_a_signal_whose_gaps_leave_no_whole_window_is_told(findings: Findings) -
     assert found.reason.startswith("found no 5 s of signal without a gap, expected whole windows: ")
 
 
-def test_numbered_labels_are_told_to_need_the_cap(findings: Findings) -> None:
+def test_numbered_labels_are_reported_to_need_a_cap(findings: Findings) -> None:
     found = named(findings, "numbered")
     assert (found.good, found.check, found.coverage) == (False, "quarantined", None)
     assert found.reason is not None
     assert "name their cap with --cap" in found.reason
 
 
-def test_two_streams_with_one_id_are_both_told(findings: Findings) -> None:
+def test_two_streams_with_one_id_are_both_reported(findings: Findings) -> None:
     for name in ("one", "other"):
         found = named(findings, name)
         assert (found.id, found.good, found.check) == ("twin", False, "quarantined")
@@ -359,7 +359,7 @@ def test_a_stream_of_another_type_is_named_with_the_remedy(findings: Findings) -
     assert last == "others      'marks' of type 'Markers': not followed"
 
 
-def test_the_library_and_the_discovery_are_told(findings: Findings) -> None:
+def test_the_library_and_the_discovery_are_printed(findings: Findings) -> None:
     assert findings.liblsl is not None
     lines = to_text(findings).splitlines()
     version = f"{pylsl.library_version() // 100}.{pylsl.library_version() % 100}"
@@ -377,7 +377,7 @@ def test_no_stream_takes_more_than_eight_lines(findings: Findings) -> None:
         assert len(paragraph(findings, stream.name)) <= 8
 
 
-def test_one_stream_that_is_not_good_is_enough_for_the_exit_status(findings: Findings) -> None:
+def test_one_bad_stream_is_enough_for_exit_status_1(findings: Findings) -> None:
     assert not findings.good
     assert replace(findings, streams=(named(findings, "good"),)).good
     assert not replace(findings, streams=(), liblsl=None).good
@@ -409,7 +409,7 @@ def test_the_keys_of_the_json_are_stable(findings: Findings) -> None:
     assert list(quality["channels"][0]) == ["label", "score", "trouble"]
 
 
-def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) -> None:
+def test_a_stream_lost_before_it_is_opened_does_not_hide_the_others(session: str) -> None:
     gone = Headset(f"gone-{os.getpid()}")
     gone.connect()
     (there,) = pylsl.resolve_byprop("source_id", gone.name, timeout=60)
@@ -423,7 +423,7 @@ def test_a_stream_that_is_gone_before_it_is_opened_hides_no_other(session: str) 
     assert (second.name, second.good, second.signal) == ("good", True, None)
 
 
-def test_the_command_reads_the_metadata_only_if_told_to_and_knows_the_cap(session: str) -> None:
+def test_the_command_can_read_only_the_metadata_and_knows_the_cap(session: str) -> None:
     arguments = ("--seconds", "0", "--session-id", session, "--cap", "biosemi32")
     done = command("doctor", "--json", *arguments)
     assert done.returncode == 1  # of the others
@@ -432,18 +432,20 @@ def test_the_command_reads_the_metadata_only_if_told_to_and_knows_the_cap(sessio
     assert {stream["signal"] for stream in streams.values()} == {None}
     assert (streams["numbered"]["good"], streams["numbered"]["check"]) == (True, "accepted")
     assert streams["unitless"]["good"] is True
-    assert streams["unitless"]["unit"].startswith("not stated; judged by the signal's amplitude")
+    assert streams["unitless"]["unit"].startswith(
+        "not stated; inferred from the signal's amplitude"
+    )
 
 
-def test_without_a_model_streams_are_named_but_not_opened(session: str) -> None:
+def test_without_a_model_streams_are_listed_but_not_opened(session: str) -> None:
     (info,) = pylsl.resolve_byprop("source_id", "good", timeout=60)
-    (found,) = glance([info], "not held against a model: none can be loaded")
+    (found,) = glance([info], "not compared with a model: none could be loaded")
     assert (found.name, found.good, found.check) == ("good", False, None)
     assert (found.simulated, found.coverage, found.signal) == (None, None, None)
-    assert found.reason == "not held against a model: none can be loaded"
+    assert found.reason == "not compared with a model: none could be loaded"
 
 
-def test_without_a_stream_in_sight_it_is_said_what_to_do(findings: Findings) -> None:
+def test_without_a_visible_stream_the_remedy_is_printed(findings: Findings) -> None:
     last = to_text(replace(findings, streams=(), other_streams=())).splitlines()[-1]
     assert last.startswith("streams     none in sight. Start the program")
 
@@ -465,7 +467,7 @@ print(json.dumps([asdict(command(*arguments)) for arguments in json.loads(sys.ar
 
 @pytest.fixture(scope="module")
 def without_liblsl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
-    """What commands do in a process in which pylsl finds a library that it cannot load."""
+    """Return what commands do in a process in which pylsl finds a library that it cannot load."""
     file = tmp_path_factory.mktemp("no-liblsl") / "liblsl.so"
     file.write_text("not at all", encoding="utf-8")
     done = subprocess.run(
@@ -478,10 +480,10 @@ def without_liblsl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     return {command[0]: Done(**one) for command, one in zip(COMMANDS, found, strict=True)}
 
 
-def test_without_liblsl_the_doctor_still_runs_and_says_what_to_do(
+def test_without_liblsl_the_doctor_runs_and_prints_the_remedy(
     without_liblsl: dict[str, Done],
 ) -> None:
-    # Nor does anything look beyond this machine then, whatever the scope.
+    # Nothing is discovered beyond this machine then, whatever the scope.
     done = without_liblsl["doctor"]
     assert (done.returncode, done.stderr) == (1, "")
     assert "\nliblsl      MISSING: found no liblsl that can be loaded (" in done.stdout
@@ -493,7 +495,7 @@ def test_without_liblsl_the_doctor_still_runs_and_says_what_to_do(
 
 
 @pytest.mark.parametrize("name", ["serve", "replay", "demo"])
-def test_without_liblsl_each_command_that_needs_it_gives_the_remedy(
+def test_without_liblsl_each_command_that_needs_it_prints_the_remedy(
     name: str, without_liblsl: dict[str, Done]
 ) -> None:
     done = without_liblsl[name]
@@ -501,5 +503,7 @@ def test_without_liblsl_each_command_that_needs_it_gives_the_remedy(
     assert_refused(done, 1, "unset it, or name a liblsl for this machine")
 
 
-def test_without_liblsl_a_command_that_needs_none_works(without_liblsl: dict[str, Done]) -> None:
+def test_without_liblsl_a_command_that_does_not_need_it_works(
+    without_liblsl: dict[str, Done],
+) -> None:
     assert without_liblsl["verify-model"].returncode == 0

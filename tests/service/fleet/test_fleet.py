@@ -546,7 +546,7 @@ async def test_a_unit_that_is_not_stated_is_inferred_and_reported_or_refused_if_
         await pace.hold(8)
         weighing = await bus.until_state(State.CONNECTING, of="-volts")
         # A baseline that is applied or laid aside meanwhile reaches the line.
-        assert stream_of(fleet, weighing.headset.id).pipeline.weighing
+        assert stream_of(fleet, weighing.headset.id).pipeline.is_inferring_unit
         await bus.until(
             lambda: any(
                 isinstance(message, Status) and "inferring the unit" in message.headset.detail

@@ -1,4 +1,4 @@
-"""Files of predictions: what stands in them, and that they are there whole or not at all."""
+"""Files of predictions: their content, and that they are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def arrow() -> Any:
     return pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 
-def test_csv_holds_a_plain_header_and_one_row_for_each_window(tmp_path: Path) -> None:
+def test_csv_has_a_plain_header_and_one_row_per_window(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     write(path, SCORED, UNSCORED)
     assert path.read_bytes().decode() == (
@@ -62,7 +62,7 @@ def test_csv_holds_a_plain_header_and_one_row_for_each_window(tmp_path: Path) ->
     )
 
 
-def test_csv_reads_back_whatever_the_names_hold(tmp_path: Path) -> None:
+def test_csv_reads_back_whatever_characters_the_names_contain(tmp_path: Path) -> None:
     path = tmp_path / "out.CSV"
     model = 'an "own", möglich\nmodel 1'
     write(path, SCORED.model_copy(update={"model": model}), simulated=False)
@@ -71,13 +71,13 @@ def test_csv_reads_back_whatever_the_names_hold(tmp_path: Path) -> None:
     assert (row["model"], row["simulated"]) == (model, "false")
 
 
-def test_no_window_gives_the_header_alone(tmp_path: Path) -> None:
+def test_without_windows_only_the_header_is_written(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     write(path)
     assert path.read_text().splitlines() == [",".join(COLUMNS)]
 
 
-def test_parquet_holds_typed_columns_and_what_stands_beside_them(tmp_path: Path) -> None:
+def test_parquet_has_typed_columns_and_metadata(tmp_path: Path) -> None:
     parquet = arrow()
     path = tmp_path / "out.parquet"
     write(path, SCORED, UNSCORED)
@@ -107,7 +107,7 @@ def test_parquet_holds_typed_columns_and_what_stands_beside_them(tmp_path: Path)
     assert stated == ABOUT
 
 
-def test_parquet_without_a_window_keeps_its_columns(tmp_path: Path) -> None:
+def test_parquet_without_windows_keeps_its_columns(tmp_path: Path) -> None:
     parquet = arrow()
     path = tmp_path / "out.parquet"
     write(path)
@@ -127,12 +127,12 @@ def test_a_long_parquet_file_is_written_in_groups_with_none_lost(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.csv.gz", "-"])
-def test_a_suffix_that_says_nothing_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PredictionFileError, match=r"expected a name that ends with \.csv or"):
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PredictionFileError, match=r"expected a name that ends in \.csv or"):
         PredictionFile(tmp_path / name)
 
 
-def test_absent_pyarrow_is_named_with_its_remedy_before_anything_is_read(
+def test_missing_pyarrow_is_named_with_its_remedy_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
@@ -141,9 +141,7 @@ def test_absent_pyarrow_is_named_with_its_remedy_before_anything_is_read(
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_an_error_on_the_way_leaves_the_older_file_and_nothing_else(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_an_error_while_writing_leaves_only_the_old_file(tmp_path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         arrow()
     path = tmp_path / f"out{suffix}"
@@ -160,7 +158,7 @@ def test_an_error_on_the_way_leaves_the_older_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_finished_file_replaces_the_older_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_a_finished_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("older")
     write(path, SCORED)
@@ -168,12 +166,12 @@ def test_a_finished_file_replaces_the_older_one_and_leaves_nothing_else(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(PredictionFileError, match=r"cannot write .*nowhere/out\.csv: No such file"):
         write(tmp_path / "nowhere" / "out.csv", SCORED)
 
 
-def test_a_folder_in_the_files_place_is_named_and_left(tmp_path: Path) -> None:
+def test_a_folder_with_the_files_name_is_named_and_left(tmp_path: Path) -> None:
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(PredictionFileError, match="cannot write"):
         write(tmp_path / "out.csv", SCORED)

@@ -1,4 +1,4 @@
-"""Predictions from a recording: those of a live replay, and the same however they are asked for."""
+"""Predictions from a recording: equal to a live replay's, however they are requested."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def run_of(
 
 
 def told(prediction: Prediction) -> dict[str, object]:
-    """All that a prediction says, but for its latencies."""
+    """Return everything in a prediction except its latencies."""
     return prediction.model_dump(exclude={"latency_ms"})
 
 
@@ -102,7 +102,7 @@ def assert_same_scores(one: Prediction, other: Prediction) -> None:
 
 
 async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Prediction]]:
-    """Replay to a fleet; return the headset when all is taken, and its predictions."""
+    """Replay to a fleet; return the headset once all is received, and its predictions."""
     async with (
         running(demo(), pylsl.local_clock, HeadsetFilter()) as (fleet, bus),
         paced(recording, bus, chunk_seconds=0.2) as pace,
@@ -111,7 +111,7 @@ async def live(recording: Recording, *, chunks: int) -> tuple[Headset, list[Pred
         return fleet.headsets()[0], bus.predictions
 
 
-async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
+async def test_a_replay_gives_the_service_the_same_windows_and_scores(
     lsl_session: str,
 ) -> None:
     """Over LSL, with a gap, another rate, a unit to convert, channels to fill in and to drop."""
@@ -141,8 +141,8 @@ async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
         assert mine.valence.label == theirs.valence.label
         span, expected = (item.window.end - item.window.start for item in (mine, theirs))
         assert span == pytest.approx(expected, abs=1e-6)
-        # Between windows the measured offset of the two clocks moves: by some µs, or by some ms
-        # where the machine is busy.
+        # Between windows the measured offset of the two clocks changes: by some µs, or by some ms
+        # if the machine is busy.
         since, expected = (
             item.window.start - start.window.start
             for item, start in ((mine, offline[0]), (theirs, online[0]))
@@ -157,7 +157,7 @@ async def test_a_replay_gives_the_daemon_the_same_windows_and_scores(
     assert run.describe_layout().endswith("not used: ECG")
 
 
-def test_a_recording_is_described_as_its_replays_stream(lsl_session: str) -> None:
+def test_a_recording_is_described_like_the_stream_of_its_replay(lsl_session: str) -> None:
     recording = recording_of(
         brain(1.0),
         source_id="described-by-its-inlet",
@@ -190,7 +190,7 @@ def test_a_real_recording_at_rest_is_scored() -> None:
     assert sum(item.valid for item in predictions) >= 50
 
 
-# -- the same however it is asked for ----------------------------------------------------------
+# -- the same however it is requested ----------------------------------------------------------
 
 
 def test_times_are_seconds_of_the_recording_and_a_gap_counts_two() -> None:
@@ -219,7 +219,7 @@ def test_no_window_is_superseded_at_the_shortest_hop() -> None:
     predictions = list(run_of(recording_of(brain()), hop=0.25).predictions())
     starts = [item.window.start for item in predictions]
     assert starts == [0.25 * number for number in range(len(starts))]
-    # More than the model is asked about at once.
+    # More than one batch of the model.
     assert [item.seq for item in predictions] == list(range(len(starts)))
     assert len(predictions) > 32
     coarse = list(run_of(recording_of(brain())).predictions())
@@ -240,14 +240,14 @@ def test_how_the_file_is_read_makes_no_difference() -> None:
     assert found == expected
 
 
-def test_it_begins_anew_each_time() -> None:
+def test_each_call_starts_from_the_beginning() -> None:
     run = run_of(recording_of(brain()))
     assert [told(item) for item in run.predictions()] == [told(item) for item in run.predictions()]
     assert run.signal_seconds == 14.0
 
 
-def test_samples_are_rounded_as_they_are_sent() -> None:
-    # Beside such an offset float32 leaves steps of 0.016 µV.
+def test_samples_are_rounded_as_when_sent() -> None:
+    # With such an offset float32 has a resolution of 0.016 µV.
     fine = brain() + 150_000.0
     exact, rounded = (
         [told(item) for item in run_of(recording_of(samples)).predictions()]
@@ -257,7 +257,7 @@ def test_samples_are_rounded_as_they_are_sent() -> None:
     assert exact == rounded
 
 
-def test_a_recording_without_end_is_taken_as_far_as_is_asked() -> None:
+def test_an_endless_recording_is_read_only_as_far_as_requested() -> None:
     run = run_of(simulated_recording(3, 2))
     assert len(list(islice(run.predictions(), 40))) == 40
     assert run.signal_seconds < 80
@@ -267,7 +267,7 @@ def test_a_recording_without_end_is_taken_as_far_as_is_asked() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-3, 1e-6])
-def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
+def test_an_unstated_unit_is_inferred_first(factor: float) -> None:
     stated = list(run_of(recording_of(brain()[:, 512:])).predictions())
     run = run_of(recording_of(brain() * factor, units=("",) * len(DEAP32)))
     judged = list(run.predictions())
@@ -279,19 +279,19 @@ def test_a_unit_that_is_not_stated_is_judged_first(factor: float) -> None:
         assert mine.arousal.probability == pytest.approx(theirs.arousal.probability, abs=1e-4)
 
 
-def test_an_amplitude_of_no_unit_is_refused_as_live() -> None:
+def test_an_amplitude_that_fits_no_unit_is_refused_as_in_the_service() -> None:
     run = run_of(recording_of(brain(21.0) * 1e9, units=("",) * len(DEAP32)))
     with pytest.raises(LayoutError, match="amplitude"):
         list(run.predictions())
 
 
-def test_a_recording_too_short_to_judge_its_unit_gives_nothing_and_says_so() -> None:
+def test_a_recording_too_short_to_infer_its_unit_yields_nothing_and_says_so() -> None:
     run = run_of(recording_of(brain(3.0), units=("",) * len(DEAP32)))
     assert list(run.predictions()) == []
-    assert "judged by the amplitude of its first 4 s" in run.describe_layout()
+    assert "infer it from the amplitude of its first 4 s" in run.describe_layout()
 
 
-def test_what_the_daemon_would_quarantine_is_refused_before_it_is_read() -> None:
+def test_what_the_service_would_quarantine_is_refused_before_it_is_read() -> None:
     unread = {"stretches": lambda: pytest.fail("it was read")}
     with pytest.raises(ChannelsMissing, match="found 8 of the model's 32 channels"):
         run_of(recording_of(channels=DEAP32[:8], units=("uV",) * 8, **unread))
@@ -299,7 +299,7 @@ def test_what_the_daemon_would_quarantine_is_refused_before_it_is_read() -> None
         run_of(recording_of(sfreq=50.0, **unread))
 
 
-def test_the_cap_behind_numbered_labels_is_used() -> None:
+def test_the_cap_of_numbered_labels_is_used() -> None:
     numbered = recording_of(brain(), channels=tuple(str(number) for number in range(1, 33)))
     with pytest.raises(ChannelsMissing):
         run_of(numbered)
@@ -316,6 +316,6 @@ def test_without_a_baseline_no_window_is_scored(adapted: Callable[..., Model]) -
         assert item.arousal == item.valence == NO_SCORE
 
 
-def test_a_recording_without_a_sample_is_refused() -> None:
+def test_a_recording_without_samples_is_refused() -> None:
     with pytest.raises(RecordingError, match="found no sample"):
         list(run_of(recording_of()).predictions())

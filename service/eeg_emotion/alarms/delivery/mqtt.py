@@ -1,4 +1,4 @@
-"""MQTT 5, what vehicles and plants speak."""
+"""Delivery over MQTT 5, the protocol of vehicles and industrial plants."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _AT_LEAST_ONCE = 1
 class Mqtt:
     """Publishes events to a broker with QoS 1, over one connection.
 
-    The topic is `TOPIC/HEADSET/alarm`; what a topic must not have in it (`/`, `+`, `#`) is
-    percent-encoded in the headset's id.
+    The topic is `TOPIC/HEADSET/alarm`; characters of the headset's id that a topic level must not
+    contain (`/`, `+`, `#`) are percent-encoded.
 
     Parameters
     ----------
     settings
-        The broker.
+        The broker and the topic.
     """
 
     target = "mqtt"
@@ -42,17 +42,17 @@ class Mqtt:
         self._connection: _Connection | None = None
 
     def wants(self, event: Alarm) -> bool:
-        """Tell that every event is for it: who reads what is the broker's to say."""
+        """Return true for every event: the broker decides who may read which topic."""
         return True
 
     async def send(self, event: Alarm) -> None:
-        """Publish an event, and wait for the broker's receipt.
+        """Publish an event and wait for the broker's acknowledgement.
 
         Raises
         ------
         Retry
-            If the broker is not there, lets nobody in, refuses or does not answer: all of these
-            can be mended there.
+            If the broker cannot be reached, refuses the connection or the event, or does not
+            answer: all of these can be fixed at the broker.
         """
         await asyncio.to_thread(self._send, event)
 
@@ -116,28 +116,28 @@ class _Connection:
             )
         except (OSError, ValueError) as error:
             raise Retry(
-                f"found no MQTT broker at {self._name} ({error}), expected one; see that it runs "
-                "and can be reached"
+                f"found no MQTT broker at {self._name} ({error}), expected one; check that it runs "
+                "and can be reached from here"
             ) from error
         client.loop_start()
         try:
-            self._await("to be let in")
+            self._await("it to accept the connection")
         except Retry:
             self.close()
             raise
 
     @property
     def up(self) -> bool:
-        """Return whether it stands, as far as is known."""
+        """Whether the connection is up, as far as is known."""
         return self._client.is_connected()
 
     def publish(self, topic: str, payload: bytes, properties: Any) -> None:
-        """Publish, and wait for the receipt."""
+        """Publish, and wait for the broker's acknowledgement."""
         self._client.publish(topic, payload, _AT_LEAST_ONCE, retain=False, properties=properties)
-        self._await("a receipt")
+        self._await("it to acknowledge the event")
 
     def close(self) -> None:
-        """Leave, and end the library's thread."""
+        """Disconnect, and end the library's thread."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -146,13 +146,13 @@ class _Connection:
             said = self._said.get(timeout=_TIMEOUT_SECONDS)
         except queue.Empty:
             raise Retry(
-                f"found no word of the MQTT broker {self._name} in {_TIMEOUT_SECONDS:g} s, "
+                f"found no answer from the MQTT broker {self._name} within {_TIMEOUT_SECONDS:g} s, "
                 f"expected {expected}"
             ) from None
         if said is None:
             raise Retry(f"the MQTT broker {self._name} closed the connection")
         if said.is_failure:
             raise Retry(
-                f"the MQTT broker {self._name} says {said.getName()!r}; see the name and password "
-                "in 'mqtt' and what they may publish"
+                f"the MQTT broker {self._name} answered {said.getName()!r}; check the user name "
+                "and password in 'mqtt' and what this user may publish"
             )

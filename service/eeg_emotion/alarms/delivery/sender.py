@@ -1,4 +1,4 @@
-"""What a courier asks of whoever sends for it."""
+"""The interface between the delivery worker and a way to deliver."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from eeg_emotion.publish.alarms import Alarm
 
 
 class Retry(EegEmotionError):
-    """It did not arrive, or nobody said that it did; it is to be tried again.
+    """The event was not delivered, or not confirmed; the delivery should be retried.
 
     Parameters
     ----------
     why
-        In words, without secrets.
+        A message without secrets.
     after_seconds
-        How long the other side asks to be left alone, if it does.
+        How long the receiver asks to wait before the next attempt, if it does.
     """
 
     def __init__(self, why: str, after_seconds: float | None = None) -> None:
@@ -25,7 +25,7 @@ class Retry(EegEmotionError):
 
 
 class Refusal(EegEmotionError):
-    """The other side will not have it, now or later."""
+    """The receiver rejects the event for good; retrying is pointless."""
 
 
 class Sender(Protocol):
@@ -33,7 +33,7 @@ class Sender(Protocol):
 
     @property
     def target(self) -> str:
-        """As the outbox, log and metrics name it."""
+        """The target's name in the event store, the log and the metrics."""
         ...
 
     def wants(self, event: Alarm) -> bool:
@@ -41,7 +41,7 @@ class Sender(Protocol):
         ...
 
     async def send(self, event: Alarm) -> None:
-        """Send it, and return once the other side has it.
+        """Send an event, and return once the receiver has confirmed it.
 
         Raises
         ------
@@ -50,5 +50,5 @@ class Sender(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close its connections."""
         ...

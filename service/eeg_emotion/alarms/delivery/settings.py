@@ -14,12 +14,12 @@ MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 NO_ADDRESS = "found no address of a webhook, expected http://… or https://…"
 
-_SECRET_PREFIX = "whsec_"  # noqa: S105  # not the secret, but what it begins with
+_SECRET_PREFIX = "whsec_"  # noqa: S105  # the prefix of every secret, not a secret
 _SECRET_BYTES = range(24, 65)
 
 
 class WebhookSettings(BaseModel):
-    """Where events are posted, and the secret they are signed with."""
+    """Where events are posted, and the secret that signs them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -30,7 +30,7 @@ class WebhookSettings(BaseModel):
             description="As the log and the metrics name it: small letters, digits and hyphens.",
         ),
     ]
-    # Some services have a secret in the path.
+    # Secret, because some services put a credential into the path.
     url: Annotated[SecretStr, Field(description="Its address, `http://…` or `https://…`.")]
     secret: Annotated[
         SecretStr,
@@ -55,8 +55,8 @@ class WebhookSettings(BaseModel):
             raise ValueError(NO_ADDRESS)
         if "@" in parsed.netloc:
             raise ValueError(
-                "found a name or password in the address, expected none; the signature says who "
-                "sends"
+                "found a user name or password in the URL, expected none; remove them: the "
+                "signature authenticates the sender"
             )
         return url
 
@@ -70,19 +70,19 @@ class WebhookSettings(BaseModel):
             size = 0
         if not text.startswith(_SECRET_PREFIX) or size not in _SECRET_BYTES:
             raise ValueError(
-                f"found no secret of a webhook, expected {_SECRET_PREFIX} and the base64 of "
-                f"{_SECRET_BYTES[0]} to {_SECRET_BYTES[-1]} random bytes; make one with: echo "
-                f'"{_SECRET_PREFIX}$(openssl rand -base64 32)"'
+                f"found a value that is not a webhook secret, expected {_SECRET_PREFIX} followed "
+                f"by {_SECRET_BYTES[0]} to {_SECRET_BYTES[-1]} random bytes in base64; make one "
+                f'with: echo "{_SECRET_PREFIX}$(openssl rand -base64 32)"'
             )
         return secret
 
 
 class MqttSettings(BaseModel):
-    """The broker, and under which topic events are published."""
+    """The broker, and the topic that events are published under."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    # It may have a password in it.
+    # Secret, because it may contain a password.
     url: Annotated[
         SecretStr,
         Field(description="`mqtt://USER:PASSWORD@HOST:PORT`, or `mqtts://…` with TLS."),
@@ -106,7 +106,7 @@ class MqttSettings(BaseModel):
             known = False
         if not known or parsed.path.strip("/") or parsed.query:
             raise ValueError(
-                "found no address of an MQTT broker, expected mqtt://[USER:PASSWORD@]HOST[:PORT] "
-                "or mqtts://…"
+                "found a URL that is not an MQTT broker's, expected "
+                "mqtt://[USER:PASSWORD@]HOST[:PORT] or mqtts://…"
             )
         return url

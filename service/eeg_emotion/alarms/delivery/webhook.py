@@ -1,4 +1,4 @@
-"""Webhooks, signed as Standard Webhooks says (standardwebhooks.com)."""
+"""Webhooks, signed according to Standard Webhooks (standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.alarms import Alarm
 
 _TIMEOUT_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 3600.0  # that a receiver may ask for
+_LONGEST_PAUSE_SECONDS = 3600.0  # the longest that a receiver may ask for
 _LATER = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -31,12 +31,12 @@ class WebhookError(EegEmotionError):
 
 
 class Webhook:
-    """Posts events to one address.
+    """Posts events to one URL.
 
     Parameters
     ----------
     settings
-        Where, and the secret.
+        The URL and the secret.
 
     Raises
     ------
@@ -53,17 +53,17 @@ class Webhook:
             # Its words may have a part of the address in them, and that a secret.
             raise WebhookError(f"the webhook {settings.name}: {NO_ADDRESS}") from None
         self._signer = standardwebhooks.Webhook(settings.secret.get_secret_value())
-        # No client around it: that would log the address, keep cookies, take the environment's
-        # proxy, which would learn of people's states, and stumble over a redirect to nowhere.
+        # A transport, not a client: a client would log the URL, keep cookies, fail on a redirect
+        # to an invalid URL, and use the environment's proxy, which would learn people's states.
         self._transport = httpx.AsyncHTTPTransport(trust_env=False)
 
     @property
     def target(self) -> str:
-        """As the outbox, log and metrics name it."""
+        """The target's name in the event store, the log and the metrics."""
         return f"webhook:{self._settings.name}"
 
     def wants(self, event: Alarm) -> bool:
-        """Return whether an event is of one of the webhook's headsets."""
+        """Return whether an event belongs to one of the webhook's headsets."""
         return any(fnmatchcase(event.headset, pattern) for pattern in self._settings.headsets)
 
     async def send(self, event: Alarm) -> None:
@@ -72,9 +72,9 @@ class Webhook:
         Raises
         ------
         Retry
-            If nobody answers in time, or the answer is 408, 425, 429 or 5xx.
+            If nothing answers in time, or the answer is 408, 425, 429 or 5xx.
         Refusal
-            If it is another than 2xx: repeating would not mend it.
+            If the answer is any other than 2xx: a retry would not change it.
         """
         now = datetime.now(UTC)
         body = event.encode()
@@ -87,15 +87,15 @@ class Webhook:
         }
         request = httpx.Request("POST", self._url, content=body, headers=headers)
         try:
-            # For all of it: a receiver that trickles would keep within a limit for each read.
+            # Over the whole exchange: a receiver that trickles would stay within a limit per read.
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await self._transport.handle_async_request(request)
-                # What else the answer says is not read, however long it is.
+                # The body of the answer is not read, however long it is.
                 await answer.aclose()
             status = answer.status_code
             pause = _pause(answer.headers.get("retry-after"))
         except (TimeoutError, httpx.HTTPError) as error:
-            # The words of some of these have the address in them.
+            # The messages of some of these contain the URL.
             raise Retry(f"found no answer ({type(error).__name__}), expected 2xx") from None
         if HTTPStatus(200) <= status < HTTPStatus(300):
             return
@@ -110,7 +110,7 @@ class Webhook:
 
 
 def _pause(retry_after: str | None) -> float | None:
-    """Read `Retry-After`: seconds, or a date (RFC 9110)."""
+    """Return the pause that `Retry-After` asks for, in seconds or as a date (RFC 9110)."""
     if retry_after is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Brings what waits in the outbox to one target, in order."""
+"""Delivers pending events to one target, in order."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ logger = get_logger(__name__)
 
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 300.0
-_GIVEN_UP_SECONDS = 86_400.0  # an event that is a day old warns nobody any more
+_GIVEN_UP_SECONDS = 86_400.0  # a day-old event no longer warns anybody
 _STORE_RETRY_SECONDS = 5.0
-_LONGEST_WAIT_SECONDS = 3600.0  # a receiver may ask for so long a pause; not for a longer one
+_LONGEST_WAIT_SECONDS = 3600.0  # the longest pause that a receiver may ask for
 
 
 class DeliveryWorker:
-    """Takes the oldest event of a target, and goes on to the next once it is over.
+    """Delivers the oldest pending event of a target, then the next.
 
-    So events arrive in order, and an alarm's end never before its beginning. What a crash
-    interrupts is sent again, with the same id. An attempt that failed is repeated after 1 s, 2 s,
-    4 s and so on to 5 minutes, each shortened by chance to between half of it and all, or later
-    where the other side asks for it; a day after the event it is given up.
+    So events arrive in order, and an alarm is never cleared before it is raised. A delivery
+    interrupted by a crash is repeated under the same id. A failed attempt is retried after 1 s,
+    2 s, 4 s and so on up to 5 minutes, each with random jitter of up to half of it downwards, or
+    later if the receiver asks for that; a day after the event the delivery is given up.
 
     Parameters
     ----------
     sender
         Sends to the target.
     store
-        Has the outbox.
+        Holds the pending deliveries.
     observe
-        Called with the target and what came of an attempt: delivered, retried, refused or given
-        up.
+        Called with the target and the outcome of each attempt: delivered, retried, refused or
+        given up.
     utc
-        Unix seconds.
+        Returns the time, Unix seconds.
     sleep
-        Waits for so many seconds.
+        Sleeps for a number of seconds.
     chance
-        Gives a number from 0 to 1.
+        Returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class DeliveryWorker:
         self._new = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that something new waits."""
+        """Signal that a new delivery is pending."""
         self._new.set()
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class DeliveryWorker:
                 try:
                     await self._next()
                 except StoreError as error:
-                    # What was sent and could not be noted is sent again: its id tells.
+                    # An event that was sent but not recorded is sent again, under the same id.
                     logger.error("deliveries wait", target=self.target, why=str(error))
                     await self._sleep(_STORE_RETRY_SECONDS)
         finally:
@@ -88,7 +88,7 @@ class DeliveryWorker:
         if delivery is None:
             await self._new.wait()
             return
-        # No longer than any pause, should the clock have been set back.
+        # Bounded, in case the clock was set back.
         wait = min(delivery.due - self._utc(), _LONGEST_WAIT_SECONDS)
         if wait > 0:
             await self._sleep(wait)
@@ -111,7 +111,7 @@ class DeliveryWorker:
             return
         doublings = min(delivery.attempts, 20)
         full = min(_FIRST_RETRY_SECONDS * 2.0**doublings, _LONGEST_RETRY_SECONDS)
-        # Who asks for no pause at all, or for one that is over, is not asked without end.
+        # A receiver that asks for no pause, or one in the past, still gets the full backoff.
         pause = max(full * (1 + self._chance()) / 2, error.after_seconds or 0.0)
         await asyncio.to_thread(
             self._store.postponed, self.target, delivery.number, now + pause, str(error)

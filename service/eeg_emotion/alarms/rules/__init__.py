@@ -1,1 +1,1 @@
-"""Rules over the stream of estimates: from many uncertain numbers to few, justified alarms."""
+"""Rules over the predictions: from many uncertain numbers to few, justified alarms."""

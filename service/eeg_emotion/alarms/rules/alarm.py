@@ -1,4 +1,4 @@
-"""One rule on one headset: pure, fed with answers and with the time."""
+"""The state of one rule on one headset: pure, driven by answers and the time."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from eeg_emotion.alarms.rules.rule import Rule
 from eeg_emotion.publish.alarms import AlarmChange
 
 _UNKNOWN_SECONDS = 10.0
-"""How long a dwell may be interrupted by windows that say nothing. As long as a silent headset
-takes to be `lost`; a blink is over in one window."""
+"""How long windows without an answer may interrupt a dwell. Equal to the time after which a silent
+headset is `lost`; a blink affects a single window."""
 
 
 class Phase(StrEnum):
-    """Where a rule stands with a headset."""
+    """The state of a rule on a headset."""
 
     QUIET = "quiet"
     DWELLING = "dwelling"
-    """It holds, but not yet for long enough."""
+    """Its conditions hold, but not yet for long enough."""
     RAISED = "raised"
     RELEASING = "releasing"
-    """It no longer holds, but not yet for long enough."""
+    """Its conditions no longer hold, but not yet for long enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An alarm that was raised or is over.
+    """An alarm that was raised or cleared.
 
     Attributes
     ----------
     alarm
-        The same for its beginning and its end, and for a second run over the same signal.
+        Its id: the same when raised and when cleared, and in a second run over the same signal.
+    change
+        Raised or cleared.
     time
         Unix seconds.
     """
@@ -45,8 +47,8 @@ class Changed:
 class Alarm:
     """Whether a rule's alarm is raised for a headset.
 
-    Only what is seen counts. While the answer is unknown a dwell stands still, and an alarm that
-    was raised stays: silence is no proof that a person has calmed down.
+    Only known answers count. While the answer is unknown, a dwell pauses and a raised alarm stays
+    raised: silence does not show that a person has calmed down.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ class Alarm:
     headset
         The headset's id.
     alarm
-        The id of one that is raised already, since before a restart.
+        The id of an alarm still raised from before a restart.
     """
 
     def __init__(self, rule: Rule, headset: str, alarm: str | None = None) -> None:
@@ -65,24 +67,24 @@ class Alarm:
         self.alarm = alarm
         """Its id while it is raised."""
         self.known = False
-        """Whether the last answer was one."""
+        """Whether the last answer was yes or no."""
         self._counted = 0.0
         self._answered: float | None = None
         self._quiet_until = float("-inf")
 
     def answer(self, holds: bool | None, time: float) -> Changed | None:
-        """Take an answer.
+        """Advance by one answer.
 
         Parameters
         ----------
         holds
-            Whether the rule's conditions hold; None where that cannot be told.
+            Whether the rule's conditions hold; None if unknown.
         time
-            When, Unix seconds; one before the last counts as no time.
+            The answer's time, Unix seconds; if it lies before the last one, no time has passed.
 
         Returns
         -------
-        What became of the alarm, if anything.
+        The change of the alarm, if there is one.
         """
         before, was_known = self._answered, self.known
         self.known = holds is not None
@@ -93,7 +95,7 @@ class Alarm:
             elif self.phase is Phase.RELEASING and interrupted:
                 self.phase = Phase.RAISED
             return None
-        # Time in which nothing was known is not counted.
+        # Time during which the answer was unknown is not counted.
         passed = max(0.0, time - before) if before is not None and was_known else 0.0
         self._answered = time if before is None else max(before, time)
         raised = self.phase in (Phase.RAISED, Phase.RELEASING)
@@ -114,7 +116,7 @@ class Alarm:
 
     @property
     def dwelt_seconds(self) -> float:
-        """For how long it has held towards an alarm; 0 where it does not or one is raised."""
+        """How long the conditions have held so far; 0 unless the rule is dwelling."""
         return self._counted if self.phase is Phase.DWELLING else 0.0
 
     def _raise(self, time: float) -> Changed | None:
@@ -128,7 +130,7 @@ class Alarm:
     def _clear(self, time: float) -> Changed | None:
         if self._counted < self.rule.release_seconds:
             return None
-        assert self.alarm is not None  # noqa: S101 - it is raised
+        assert self.alarm is not None  # noqa: S101 - a raised alarm has an id
         over = Changed(self.alarm, AlarmChange.CLEARED, time)
         self.phase, self.alarm = Phase.QUIET, None
         self._quiet_until = time + self.rule.cooldown_seconds

@@ -1,7 +1,7 @@
-"""What a rule looks at. Each condition answers yes, no, or that it cannot be told.
+"""The conditions of a rule. Each answers yes, no or unknown.
 
-"Cannot be told" is an answer of its own: a window without scores is neither calm nor excited, and
-what follows from it is decided by the rule's engine, never by a default here.
+"Unknown" is an answer of its own: a window without scores is neither calm nor excited. The engine
+decides what follows from it, never a default here.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.messages import Prediction
 
-Number = Annotated[float, Field(strict=True, ge=0, le=1)]  # strict: `true` is no number
+Number = Annotated[float, Field(strict=True, ge=0, le=1)]  # strict: `true` is not a number
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a headset at one moment.
+    """What is known about a headset at one moment.
 
     Attributes
     ----------
     state
-        Its connection's; None before the first was told.
+        The state of its connection; None before the first status.
     prediction
-        Its newest window while the connection is live, else None: an old score says nothing.
+        Its newest prediction while the connection is live, else None: an old score says nothing.
     """
 
     state: State | None = None
@@ -35,61 +35,68 @@ class Seen:
 
 
 class Condition(BaseModel, ABC):
-    """Base of all conditions: strict about its fields."""
+    """Base of all conditions; rejects unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @property
     def on_score(self) -> bool:
-        """Return whether it looks at a score, about which a window of poor quality says nothing."""
+        """Whether it depends on a score, about which a window of poor quality says nothing."""
         return False
 
     @abstractmethod
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Return whether it holds; None where that cannot be told.
+        """Return whether the condition holds; None if unknown.
 
         Parameters
         ----------
         seen
-            What is known.
+            What is known about the headset.
         held
-            Whether it held before, for its hysteresis.
+            Whether the condition held before, for its hysteresis.
         """
 
 
 class Level(Condition):
-    """A number above or below a level; for a target it is the probability of "high"."""
+    """A number above or below a level; for a target, the number is the probability of "high"."""
 
     of: Literal["arousal", "valence", "quality"]
     above: Number | None = None
     below: Number | None = None
     until: Number | None = None
-    """Once it holds it holds on until the number is back beyond this one (hysteresis)."""
+    """Once the condition holds, it holds until the number passes this level (hysteresis)."""
 
     @model_validator(mode="after")
     def _is_one_sided(self) -> Level:
         if (self.above is None) == (self.below is None):
-            raise ValueError("name either 'above' or 'below'")
+            raise ValueError(
+                f"found {'neither' if self.above is None else 'both'} of 'above' and 'below', "
+                "expected exactly one of them"
+            )
         if self.until is not None:
             if self.above is not None and self.until > self.above:
-                raise ValueError(f"'until' must not lie over 'above', {self.above:g}")
+                raise ValueError(
+                    f"found 'until' = {self.until:g}, expected at most 'above', {self.above:g}"
+                )
             if self.below is not None and self.until < self.below:
-                raise ValueError(f"'until' must not lie under 'below', {self.below:g}")
+                raise ValueError(
+                    f"found 'until' = {self.until:g}, expected at least 'below', {self.below:g}"
+                )
         return self
 
     @property
     def on_score(self) -> bool:
-        """Return whether its number is a probability."""
+        """Whether its number is a probability."""
         return self.of != "quality"
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Compare the number."""
+        """Compare the number with the level."""
         number = self._number(seen)
         if number is None:
             return None
         if self.above is not None:
             return number > (self.until if held and self.until is not None else self.above)
-        assert self.below is not None  # noqa: S101 - one of the two is, as was checked
+        assert self.below is not None  # noqa: S101 - the validator requires one of the two
         return number < (self.until if held and self.until is not None else self.below)
 
     def _number(self, seen: Seen) -> float | None:
@@ -102,18 +109,18 @@ class Level(Condition):
 
 
 class Label(Condition):
-    """A target's label; "unsure" is one that may be asked for."""
+    """A target's label; "unsure" may be named too."""
 
     of: Literal["arousal_label", "valence_label"]
     is_: Annotated[tuple[Literal["low", "high", "unsure"], ...], Field(alias="is", min_length=1)]
 
     @property
     def on_score(self) -> bool:
-        """Tell that a label is a score's."""
+        """Whether it depends on a score: a label always does."""
         return True
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Compare the label."""
+        """Return whether the label is one of those named."""
         if seen.prediction is None or not seen.prediction.valid:
             return None
         arousal = self.of == "arousal_label"
@@ -128,18 +135,18 @@ class StateIs(Condition):
     is_: Annotated[tuple[State, ...], Field(alias="is", min_length=1)]
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Compare the state."""
+        """Return whether the state is one of those named."""
         return None if seen.state is None else seen.state in self.is_
 
 
 class ReasonIs(Condition):
-    """Why the newest window has no scores."""
+    """The reasons why the newest window has no scores."""
 
     of: Literal["reason"]
     is_: Annotated[tuple[Reason, ...], Field(alias="is", min_length=1)]
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Look for one of the reasons."""
+        """Return whether the window has one of the reasons."""
         if seen.prediction is None:
             return None
         return any(reason in self.is_ for reason in seen.prediction.reasons)
@@ -149,7 +156,7 @@ AnyCondition = Annotated[Level | Label | StateIs | ReasonIs, Field(discriminator
 
 
 def all_hold(answers: list[bool | None]) -> bool | None:
-    """Join answers: no if any is no, else unknown if any is unknown."""
+    """Combine answers: no if any is no, else unknown if any is unknown, else yes."""
     if any(answer is False for answer in answers):
         return False
     return None if any(answer is None for answer in answers) else True

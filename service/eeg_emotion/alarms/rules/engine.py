@@ -1,4 +1,4 @@
-"""All rules over all headsets: pure, fed with messages and with the time."""
+"""All rules over all headsets: pure, driven by messages and the time."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from eeg_emotion.publish.messages import Prediction, Status
 
 @dataclass(frozen=True, slots=True)
 class RuleEvent:
-    """An alarm that was raised or is over, and what it was judged by.
+    """An alarm that was raised or cleared, and the evidence.
 
     Attributes
     ----------
     alarm
-        Its id, the same at its beginning and its end.
+        Its id, the same when raised and when cleared.
     rule, headset
-        Which rule, and of whom.
+        The rule, and the headset's id.
     change
         Raised or cleared.
     time
-        Unix seconds: the end of the window that decided it, or when the state was told.
+        Unix seconds: the end of the window that decided it, or the time of the status.
     seen
-        What was known then.
+        What was known about the headset then.
     """
 
     alarm: str
@@ -40,19 +40,19 @@ class RuleEvent:
 
 
 class RuleEngine:
-    """Judges each message by the rules that concern its headset.
+    """Evaluates each message against the rules that apply to its headset.
 
     Parameters
     ----------
     rules
         The rules.
     raised
-        The ids of alarms that are raised already, since before a restart, by headset and rule.
+        The ids of alarms still raised from before a restart, by headset and rule.
     """
 
     def __init__(self, rules: Rules, raised: Mapping[tuple[str, str], str] | None = None) -> None:
         self._rules = rules.rule
-        self._raised = dict(raised or {})  # outlives the headset's own entry: it may come back
+        self._raised = dict(raised or {})  # outlives `_alarms`: the headset may return
         self._seen: dict[str, Seen] = {}
         self._alarms: dict[str, list[Alarm]] = {}
         self._held: dict[tuple[str, str, int], bool] = {}
@@ -63,9 +63,9 @@ class RuleEngine:
         Parameters
         ----------
         message
-            A headset's window or state.
+            A headset's prediction or status.
         time
-            When a state was told, Unix seconds; a window has its own.
+            The time of a status, Unix seconds; for a prediction its window's end is used instead.
         """
         if isinstance(message, Status):
             headset, state = message.headset.id, message.headset.state
@@ -76,19 +76,19 @@ class RuleEngine:
             headset, time = message.headset, message.window.end
             seen = replace(self._seen.get(headset, Seen()), prediction=message)
         self._seen[headset] = seen
-        return list(self._judge(headset, time))
+        return list(self._evaluate(headset, time))
 
     def tick(self, time: float) -> list[RuleEvent]:
-        """Look at the time: of a silent headset nothing is heard, and its alarms come by time."""
+        """Evaluate the rules on headsets that are not live, by the time alone."""
         return [
             event
             for headset, seen in self._seen.items()
             if seen.state is not State.LIVE
-            for event in self._judge(headset, time)
+            for event in self._evaluate(headset, time)
         ]
 
     def alarms(self, headset: str) -> list[Alarm]:
-        """Return the state of each rule that concerns a headset."""
+        """Return the state of each rule that applies to a headset."""
         if headset not in self._alarms:
             self._alarms[headset] = [
                 Alarm(rule, headset, self._raised.get((headset, rule.name)))
@@ -98,12 +98,11 @@ class RuleEngine:
         return self._alarms[headset]
 
     def use(self, rules: Rules) -> list[tuple[str, str, str]]:
-        """Judge by other rules from now on; those that stay the same go on where they are.
+        """Replace the rules; unchanged rules keep their state.
 
         Returns
         -------
-        Alarms that are raised and belong to no rule any more, by which they could be cleared:
-        headset, rule and id of each.
+        Raised alarms left without a rule that could clear them: headset, rule and id of each.
         """
         before = {rule.name: rule for rule in self._rules}
         after = {rule.name: rule for rule in rules.rule}
@@ -127,13 +126,13 @@ class RuleEngine:
         return orphans
 
     def forget(self, headset: str) -> None:
-        """Drop what is known of a headset that is no longer listed; its alarms stay raised."""
+        """Drop the state of a headset that is no longer listed; its alarms stay raised."""
         self._seen.pop(headset, None)
         self._alarms.pop(headset, None)
         for key in [key for key in self._held if key[0] == headset]:
             del self._held[key]
 
-    def _judge(self, headset: str, time: float) -> Iterator[RuleEvent]:
+    def _evaluate(self, headset: str, time: float) -> Iterator[RuleEvent]:
         seen = self._seen[headset]
         for alarm in self.alarms(headset):
             rule = alarm.rule
@@ -152,8 +151,8 @@ class RuleEngine:
         answers = []
         for place, condition in enumerate(rule.when):
             key = headset, rule.name, place
-            unsaid = poor and condition.on_score
-            answer = None if unsaid else condition.holds(seen, self._held.get(key, False))
+            unknown = poor and condition.on_score
+            answer = None if unknown else condition.holds(seen, self._held.get(key, False))
             if answer is not None:
                 self._held[key] = answer
             answers.append(answer)

@@ -1,4 +1,4 @@
-"""Rules that come with the project, and rules by whatever name the user has for them."""
+"""Rules that ship with the project, and loading rules by preset name or file path."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ _FOLDER = files("eeg_emotion.alarms.rules") / "presets"
 
 
 def preset_names() -> tuple[str, ...]:
-    """List the presets."""
+    """Return the names of the presets, sorted."""
     return tuple(sorted(file.name.removesuffix(".toml") for file in _FOLDER.iterdir()))
 
 
 def read_rules_named(name: str) -> Rules:
-    """Read a preset by its name, or a TOML file by its path.
+    """Return the rules of a preset, by its name, or of a TOML file, by its path.
 
     Raises
     ------
     RulesError
-        If there is neither, or if it is not valid.
+        If there is neither, or it is not valid.
     """
     if name in preset_names():
         text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
         return parse_rules(text, f"the preset {name}")
     if not Path(name).is_file():
         raise RulesError(
-            f"found neither a preset nor a file {name!r}, expected a TOML file of rules or one of "
-            f"{', '.join(preset_names())}"
+            f"found neither a preset nor a file named {name!r}, expected a TOML file of rules or "
+            f"one of the presets {', '.join(preset_names())}"
         )
     return read_rules(Path(name))
 
 
 def read_all_rules(names: Sequence[str]) -> Rules:
-    """Read several presets and files as one.
+    """Return the rules of several presets and files together.
 
     Raises
     ------
     RulesError
-        If one cannot be read, or if two have a rule of the same name.
+        If one of them cannot be read, or two rules have the same name.
     """
     sources: dict[str, str] = {}
     joined: list[Rule] = []

@@ -1,4 +1,4 @@
-"""A rule, and the file of rules."""
+"""A rule, and the TOML file of rules."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from eeg_emotion.publish.alarms import Severity
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
-# Strict: `true` is no number.
+# Strict: `true` is not a number.
 _Seconds = Annotated[float, Field(strict=True, ge=0, le=3600)]
 
 
 class RulesError(EegEmotionError):
-    """A file of rules is not as it must be."""
+    """Rules cannot be read or are not valid."""
 
 
 class Rule(BaseModel):
-    """When an alarm is raised, and when it is over."""
+    """When an alarm is raised, and when it is cleared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     text: Annotated[str, Field(min_length=1, max_length=300)]
-    """What the alarm says to a person."""
+    """The alarm's text for people."""
     severity: Severity
     headsets: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
-    """Ids or patterns with `*`."""
+    """Headset ids, or patterns with `*`."""
     when: Annotated[tuple[AnyCondition, ...], Field(min_length=1)]
     """Conditions, all of which must hold."""
     quality_at_least: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
-    """Windows of a lower quality say nothing about this rule's scores."""
+    """Windows of lower quality count as unknown for this rule's conditions on scores."""
     dwell_seconds: _Seconds = 0.0
-    """How long it must have held before the alarm is raised."""
+    """How long the conditions must hold before the alarm is raised."""
     release_seconds: _Seconds = 0.0
-    """How long it must not have held before the alarm is over."""
+    """How long the conditions must not hold before the alarm is cleared."""
     cooldown_seconds: _Seconds = 0.0
-    """How long after its end no new one is raised."""
+    """How long after it is cleared the alarm is not raised again."""
 
     @model_validator(mode="after")
     def _quality_has_scores(self) -> Rule:
         if self.quality_at_least and not self.on_scores:
             raise ValueError(
-                "'quality_at_least' is for conditions on arousal or valence; for the quality "
-                "itself add a condition of 'quality'"
+                "found 'quality_at_least' without a condition on arousal or valence, expected one; "
+                "for the quality itself, add a condition with of = 'quality'"
             )
         return self
 
     @property
     def on_scores(self) -> bool:
-        """Return whether it looks at scores."""
+        """Whether any condition depends on a score."""
         return any(condition.on_score for condition in self.when)
 
     def concerns(self, headset: str) -> bool:
-        """Return whether it is for this headset."""
+        """Return whether the rule applies to this headset."""
         return any(fnmatchcase(headset, pattern) for pattern in self.headsets)
 
 
@@ -76,35 +76,39 @@ class Rules(BaseModel):
         names = [rule.name for rule in self.rule]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"found two rules named {', '.join(twice)}, expected different names")
+            raise ValueError(
+                f"found two rules named {', '.join(twice)}, expected different names; rename one"
+            )
         return self
 
 
 def parse_rules(text: str, source: str) -> Rules:
-    """Read rules from TOML.
+    """Return the rules in a TOML text.
 
     Parameters
     ----------
     text
-        The TOML: a table `[[rule]]` for each.
+        The TOML, with a table `[[rule]]` for each rule.
     source
-        What it is, for the error's message.
+        Where the text comes from, for error messages.
 
     Raises
     ------
     RulesError
-        If it is no TOML or a rule is not valid; it names each place and what is wrong there.
+        If it is not TOML, or a rule is not valid; the message says what is wrong and where.
     """
     try:
         return Rules.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{source} is no TOML: {error}") from error
+        raise RulesError(
+            f"{source}: found no valid TOML ({error}), expected a table [[rule]] for each rule"
+        ) from error
     except ValidationError as error:
         raise RulesError(f"{source}: {'; '.join(_problems(error))}") from error
 
 
 def read_rules(file: Path) -> Rules:
-    """Read a file of rules.
+    """Return the rules in a TOML file.
 
     Raises
     ------
@@ -114,7 +118,10 @@ def read_rules(file: Path) -> Rules:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RulesError(f"cannot read the rules {file}: {error}") from error
+        raise RulesError(
+            f"cannot read the rules file {file}: {error}; name a TOML file in UTF-8 that you may "
+            "read"
+        ) from error
     return parse_rules(text, str(file))
 
 

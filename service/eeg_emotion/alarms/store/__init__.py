@@ -1,1 +1,1 @@
-"""The event store: what became of alarms, what is still to be delivered, rules put by REST."""
+"""The event store: changes of alarms, pending deliveries, and rules added over REST."""

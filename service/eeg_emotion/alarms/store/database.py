@@ -1,4 +1,4 @@
-"""The database behind the event store, opened so that what is committed stays."""
+"""The event store's database, opened so that every commit is durable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from eeg_emotion.errors import EegEmotionError
 
-_BUSY_SECONDS = 5  # as long as another process may hold an SQLite file
+_BUSY_SECONDS = 5  # how long another process may lock an SQLite file
 _CONNECT_SECONDS = 5
 
 
@@ -21,17 +21,17 @@ class StoreError(EegEmotionError):
 
 
 def open_database(url: str) -> Engine:
-    """Make the engine of a URL; nothing is connected yet.
+    """Return the engine for a URL, without connecting yet.
 
     Raises
     ------
     StoreError
-        If it is none of SQLite or PostgreSQL, or the file's folder cannot be made.
+        If the URL is for neither SQLite nor PostgreSQL, or the SQLite file cannot be created.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
-        # Its words have the URL in them, and that a password.
+        # Its message contains the URL, which may hold a password.
         raise _no_url("no URL") from None
     match parsed.get_backend_name():
         case "sqlite":
@@ -39,7 +39,7 @@ def open_database(url: str) -> Engine:
         case "postgresql":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
-                pool_pre_ping=True,  # a server that was started anew is met without an error
+                pool_pre_ping=True,  # survives a restart of the server without an error
                 connect_args={"connect_timeout": _CONNECT_SECONDS},
             )
         case other:
@@ -59,14 +59,14 @@ def _open_sqlite(url: URL) -> Engine:
     file = Path(url.database)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made before SQLite would, since events are personal data: nobody else may read them. Its
-        # journal gets the same mode.
+        # Created before SQLite does it, because events are personal data that nobody else may
+        # read. The journal takes the same mode.
         with suppress(FileExistsError):
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         raise StoreError(
-            f"the event store {file}: found {error.strerror}, expected a file that can be made "
-            "there; choose another place, or change the folder's owner or mode"
+            f"the event store {file}: found {error.strerror}, expected a folder in which the file "
+            "can be created; choose another place, or change the folder's owner or mode"
         ) from error
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
@@ -76,10 +76,10 @@ def _open_sqlite(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode = WAL",  # who reads does not keep anybody from writing
+        "journal_mode = WAL",  # readers do not block a writer
         "synchronous = FULL",  # a commit survives a power cut
         "foreign_keys = ON",
-        "secure_delete = ON",  # what is purged does not stay readable in the file
+        "secure_delete = ON",  # purged rows do not stay readable in the file
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

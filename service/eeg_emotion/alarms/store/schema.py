@@ -15,10 +15,10 @@ from sqlalchemy import (
 )
 
 VERSION = 1
-"""Raised whenever a table changes."""
+"""Incremented whenever a table changes."""
 
-# A database may be shared with others, so each table says whose it is. SQLite numbers rows by
-# itself only where the key is called INTEGER.
+# A database may be shared with other programs, hence the prefix of each table's name. SQLite
+# assigns row numbers by itself only if the key's type is INTEGER.
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData()
@@ -38,9 +38,9 @@ event = Table(
     Column("headset", Text, nullable=False, index=True),
     Column("change", Text, nullable=False),
     Column("time", Double, nullable=False, index=True),
-    # Whole, as it was sent, so that what a later release adds is not lost.
+    # The whole message as sent, so that fields added by a later release are not lost.
     Column("json", Text, nullable=False),
-    sqlite_autoincrement=True,  # a purged event's number is never given again
+    sqlite_autoincrement=True,  # a purged event's number is never reused
 )
 
 delivery = Table(
@@ -50,7 +50,7 @@ delivery = Table(
     Column("target", Text, primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("due", Double, nullable=False),
-    # Null until it is over: delivered, or given up and why.
+    # Null while pending; then "delivered" or "given up", with the reason in `why`.
     Column("outcome", Text),
     Column("why", Text),
     Column("over", Double),

@@ -1,7 +1,7 @@
-"""Keeps the events of alarms, what is to be delivered where, and rules that were put by REST.
+"""Stores the events of alarms, pending deliveries, and rules added over REST.
 
-An event and the deliveries that it asks for are written in one transaction, so none is lost
-between being decided and being delivered (the transactional outbox).
+An event and its deliveries are written in one transaction, so none is lost between the decision
+and the delivery (the transactional outbox pattern).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from eeg_emotion.publish.alarms import Alarm, AlarmChange
 
 __all__ = ["Delivery", "EventStore", "StoreError", "Stored"]
 
-_BATCH = 500  # events looked at at once, while those are looked for that may be read
+_BATCH = 500  # events fetched at once while searching for those that the caller may read
 
 _event = schema.event.c
 _delivery = schema.delivery.c
@@ -42,7 +42,7 @@ _CLEARED = exists().where(_other.c.alarm == _event.alarm, _other.c.change == Ala
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event that is kept, and its place among all."""
+    """A stored event and its number, which grows with each event."""
 
     number: int
     event: Alarm
@@ -50,18 +50,18 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event that is still to be delivered.
+    """A pending delivery.
 
     Attributes
     ----------
     number
-        Of the event.
+        The event's number.
     event
         The event.
     attempts
-        How often it was tried.
+        The number of failed attempts.
     due
-        When it is tried next; Unix seconds.
+        The time of the next attempt, Unix seconds.
     """
 
     number: int
@@ -71,21 +71,21 @@ class Delivery:
 
 
 class EventStore:
-    """Keeps events in SQLite or PostgreSQL; each method is one transaction and may block.
+    """Stores events in SQLite or PostgreSQL; each method is one transaction and may block.
 
-    It may be used by several threads. Two services may share a database: an event's id is unique.
-    Two services with the same delivery targets must not, since both would deliver.
+    Safe to use from several threads. Two services may share a database, since an event's id is
+    unique; but not if they have the same delivery targets, since both would deliver.
 
     Parameters
     ----------
     url
-        `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. Tables that are missing are
-        made; an SQLite file is for its owner alone.
+        `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. Missing tables are created; an
+        SQLite file is created readable by its owner only.
 
     Raises
     ------
     StoreError
-        If it cannot be opened, or was made by another release.
+        If the store cannot be opened, or another release created it.
     """
 
     def __init__(self, url: str) -> None:
@@ -102,7 +102,7 @@ class EventStore:
                     raise StoreError(
                         f"the event store {self._name}: found tables of version "
                         f"{', '.join(map(str, found))}, expected {schema.VERSION}; use the release "
-                        "that made it, or another database"
+                        "that created it, or another database"
                     )
         except BaseException:
             self.close()
@@ -113,7 +113,7 @@ class EventStore:
         self._engine.dispose()
 
     def check(self) -> None:
-        """See that it can be read.
+        """Check that the store can be read.
 
         Raises
         ------
@@ -125,20 +125,20 @@ class EventStore:
     # Events
 
     def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> list[Stored]:
-        """Keep events, each to be delivered to all of these targets.
+        """Store events, each with a pending delivery to every one of these targets.
 
         Parameters
         ----------
         events
-            Those whose id is there already are passed over.
+            Those whose id is stored already are skipped.
         targets
-            Where they go.
+            The names of the targets.
         time
-            Now; Unix seconds.
+            The current time, Unix seconds.
 
         Returns
         -------
-        Those that are new.
+        The events that were new.
         """
         by_id = {event.id: event for event in events}
         new: list[Stored] = []
@@ -170,7 +170,7 @@ class EventStore:
         return new
 
     def raised(self) -> list[tuple[Alarm, Alarm | None]]:
-        """Return the alarms that are raised, oldest first, each with its acknowledgement if any."""
+        """Return the raised alarms, oldest first, each with its acknowledgement if any."""
         of_raised = select(_event.number, _event.json).where(~_CLEARED).order_by(_event.number)
         first: dict[str, Alarm] = {}
         acknowledged: dict[str, Alarm] = {}
@@ -193,15 +193,15 @@ class EventStore:
         Parameters
         ----------
         may_read
-            Tells whether events of a headset are given.
+            Returns whether the caller may read the events of a headset.
         headset
-            Only of this one; None for all.
+            Restricts them to this headset; None for all.
         raised
-            Only of alarms that are raised.
+            Restricts them to alarms that are raised.
         before
-            Only those with a lower number.
+            Restricts them to lower numbers; None for no bound.
         limit
-            How many at most.
+            The most events to return.
         """
         wanted = select(_event.number, _event.json).order_by(_event.number.desc()).limit(_BATCH)
         if headset is not None:
@@ -218,19 +218,19 @@ class EventStore:
         return found[:limit]
 
     def purge(self, before: float | None, headset: str | None) -> int:
-        """Delete events and what was to be delivered of them.
+        """Delete events and their pending deliveries.
 
         Parameters
         ----------
         before
-            Those that are older; Unix seconds. None for any age.
+            Delete events older than this, Unix seconds; None for any age.
         headset
-            Only of this one, even of its raised alarms; None for all headsets, except of alarms
-            that are raised.
+            Delete events of this headset only, including those of its raised alarms; None for all
+            headsets, sparing the events of raised alarms.
 
         Returns
         -------
-        How many events were deleted.
+        The number of deleted events.
         """
         gone = delete(schema.event)
         if before is not None:
@@ -240,14 +240,14 @@ class EventStore:
             deleted = _changed(connection.execute(gone))
         if deleted and self._engine.dialect.name == "sqlite":
             with self._begin() as connection:
-                # Else it would stay readable in the journal.
+                # Otherwise they would stay readable in the journal.
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         return deleted
 
     # Deliveries
 
     def next_delivery(self, target: str) -> Delivery | None:
-        """Return the oldest event that is still to be delivered to a target."""
+        """Return the oldest pending delivery to a target; None if there is none."""
         with self._begin() as connection:
             row = connection.execute(
                 select(_event.number, _event.json, _delivery.attempts, _delivery.due)
@@ -261,15 +261,15 @@ class EventStore:
         return Delivery(row.number, self._parse(row.json), row.attempts, row.due)
 
     def delivered(self, target: str, number: int, time: float) -> None:
-        """Note that an event has arrived."""
+        """Record that an event was delivered."""
         self._end(target, number, time, "delivered", None)
 
     def given_up(self, target: str, number: int, time: float, why: str) -> None:
-        """Note that an event will not be delivered, and why."""
+        """Record that a delivery was given up, and why."""
         self._end(target, number, time, "given up", why)
 
     def postponed(self, target: str, number: int, due: float, why: str) -> None:
-        """Note that an event was tried and why it failed; it is tried again when it is due."""
+        """Record a failed attempt and why it failed; the next one is due at `due`."""
         with self._begin() as connection:
             connection.execute(
                 update(schema.delivery)
@@ -278,7 +278,7 @@ class EventStore:
             )
 
     def waiting(self) -> dict[str, int]:
-        """Count what is still to be delivered, by target."""
+        """Return the number of pending deliveries, by target."""
         with self._begin() as connection:
             rows = connection.execute(
                 select(_delivery.target, func.count().label("waiting"))
@@ -288,7 +288,7 @@ class EventStore:
             return {row.target: row.waiting for row in rows}
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
-        """Return up what was for other targets than these; return how many deliveries that were."""
+        """Give up pending deliveries to any target but these; return how many."""
         with self._begin() as connection:
             return _changed(
                 connection.execute(
@@ -315,18 +315,18 @@ class EventStore:
             return {row.name: row.json for row in rows}
 
     def put_rule(self, name: str, text: str) -> None:
-        """Keep a rule, in place of an older one of its name."""
+        """Store a rule, replacing any rule of the same name."""
         with self._begin() as connection:
             connection.execute(delete(schema.rule).where(schema.rule.c.name == name))
             connection.execute(insert(schema.rule).values(name=name, json=text))
 
     def delete_rule(self, name: str) -> bool:
-        """Delete a rule; return whether there was one."""
+        """Delete a rule; return whether it existed."""
         with self._begin() as connection:
             gone = delete(schema.rule).where(schema.rule.c.name == name)
             return _changed(connection.execute(gone)) > 0
 
-    # What they share
+    # Shared
 
     def _read(self, wanted: Select[Any]) -> list[Stored]:
         with self._begin() as connection:
@@ -339,7 +339,7 @@ class EventStore:
         except ValidationError as error:
             raise StoreError(
                 f"the event store {self._name}: found an event that this release cannot read "
-                f"({error.error_count()} errors), expected one that it wrote; use the release that "
+                f"({error.error_count()} errors), expected one that it can; use the release that "
                 "wrote it, or another database"
             ) from error
 
@@ -349,12 +349,12 @@ class EventStore:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            # The driver's own words; SQLAlchemy's have the statement and its values in them.
+            # The driver's own message; SQLAlchemy's contains the statement and its values.
             why = str(getattr(error, "orig", None) or type(error).__name__).strip()
             raise StoreError(
                 f"the event store {self._name}: found {' '.join(why.split())}, expected a database "
-                "that can be read and written; see that the server runs, that the file and its "
-                "folder can be written, and that 'event_store' names what is meant"
+                "that can be read and written; check that the server runs, that the file and its "
+                "folder are writable, and that 'event_store' names the right database"
             ) from error
 
 

@@ -79,7 +79,7 @@ async def test_an_event_arrives_at_a_subscriber_with_its_properties(broker: Brok
     }  # fmt: skip
 
 
-async def test_one_connection_is_kept_and_a_lost_one_is_made_anew(
+async def test_one_connection_is_kept_and_reopened_after_a_loss(
     broker: Broker, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -96,12 +96,12 @@ async def test_one_connection_is_kept_and_a_lost_one_is_made_anew(
     await sender.aclose()
 
 
-async def test_a_broker_that_is_not_there_is_told(broker: Broker) -> None:
+async def test_a_missing_broker_is_reported(broker: Broker) -> None:
     with pytest.raises(Retry, match=r"found no MQTT broker at 127\.0\.0\.1"):
         await made(free_port()).send(alarm())
 
 
-async def test_a_broker_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_broker_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "_TIMEOUT_SECONDS", 1.0)
     stop = asyncio.Event()
 
@@ -111,14 +111,14 @@ async def test_a_broker_that_says_nothing_is_left_in_time(monkeypatch: pytest.Mo
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     sender = made(server.sockets[0].getsockname()[1])
-    with pytest.raises(Retry, match=r"found no word .* expected to be let in"):
+    with pytest.raises(Retry, match=r"found no answer .* expected it to accept"):
         await sender.send(alarm())
     stop.set()
     server.close()
     await sender.aclose()
 
 
-async def test_whom_the_broker_lets_in_and_what_they_may_publish_is_told_without_the_password(
+async def test_a_brokers_refusals_are_reported_without_the_password(
     broker: Broker, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -135,12 +135,12 @@ async def test_whom_the_broker_lets_in_and_what_they_may_publish_is_told_without
     rights.write_text("user eeg\ntopic write allowed/#\n")
     lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}"]
     with broker(port, *lines):
-        with pytest.raises(Retry, match=r"says 'Not authorized'") as told:
+        with pytest.raises(Retry, match=r"answered 'Not authorized'") as told:
             await made(port, "eeg:pw-2@").send(alarm())
         assert "pw-2" not in str(told.value)
 
         refused = made(port, "eeg:pw-1@", topic="forbidden")
-        with pytest.raises(Retry, match=r"says 'Not authorized'; .*what they may publish"):
+        with pytest.raises(Retry, match=r"answered 'Not authorized'; .*what this user may publish"):
             await refused.send(alarm())
 
         allowed = made(port, "eeg:pw-1@", topic="allowed")
@@ -150,7 +150,7 @@ async def test_whom_the_broker_lets_in_and_what_they_may_publish_is_told_without
 
 # paho leaves the socket of a handshake that failed to the interpreter, which closes it.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
-async def test_a_broker_on_tls_is_trusted_by_the_systems_authorities_and_its_name(
+async def test_a_tls_broker_needs_a_certificate_of_a_known_authority_for_its_name(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()

@@ -29,7 +29,7 @@ def made(url: str, *headsets: str) -> Webhook:
 
 
 async def sent(*answers: str) -> Receiver:
-    """Send one event to a receiver that gives these answers."""
+    """Send one event to a receiver with these answers."""
     receiver = Receiver(*answers)
     async with receiver.listening() as url:
         hook = made(url)
@@ -55,7 +55,7 @@ async def test_an_event_is_posted_unchanged_with_a_signature_that_the_library_ve
 
 
 @pytest.mark.parametrize("status", ["408 x", "425 x", "429 x", "500 x", "503 x"])
-async def test_what_may_pass_is_to_be_tried_again(status: str) -> None:
+async def test_temporary_failures_are_retried(status: str) -> None:
     with pytest.raises(Retry, match=rf"found the answer {status[:3]}, expected 2xx"):
         await sent(status)
 
@@ -71,7 +71,7 @@ async def test_what_may_pass_is_to_be_tried_again(status: str) -> None:
         "410 x",
     ],
 )
-async def test_what_will_not_pass_is_refused_and_nobody_is_sent_elsewhere(status: str) -> None:
+async def test_permanent_failures_are_refused_and_redirects_are_not_followed(status: str) -> None:
     with pytest.raises(Refusal, match=rf"found the answer {status[:3]}"):
         await sent(status)
 
@@ -87,7 +87,7 @@ async def test_what_will_not_pass_is_refused_and_nobody_is_sent_elsewhere(status
         ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
     ],
 )
-async def test_a_pause_that_is_asked_for_is_told_up_to_an_hour(
+async def test_a_requested_pause_is_passed_on_up_to_an_hour(
     header: str, seconds: float | None
 ) -> None:
     with pytest.raises(Retry) as told:
@@ -95,19 +95,19 @@ async def test_a_pause_that_is_asked_for_is_told_up_to_an_hour(
     assert told.value.after_seconds == seconds
 
 
-async def test_a_pause_may_be_a_date() -> None:
+async def test_a_requested_pause_may_be_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     with pytest.raises(Retry) as told:
         await sent(f"503 x\r\nretry-after: {date}")
     assert told.value.after_seconds == pytest.approx(60, abs=5)
 
 
-async def test_a_receiver_that_hangs_up_is_tried_again() -> None:
+async def test_a_receiver_that_hangs_up_is_retried() -> None:
     with pytest.raises(Retry, match=r"found no answer"):
         await sent("hang up")
 
 
-async def test_a_receiver_that_says_nothing_is_left_in_time(
+async def test_a_silent_receiver_times_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.2)
@@ -115,7 +115,7 @@ async def test_a_receiver_that_says_nothing_is_left_in_time(
         await sent("say nothing")
 
 
-async def test_a_receiver_that_is_not_there_is_tried_again_and_its_address_is_not_told() -> None:
+async def test_a_missing_receiver_is_retried_and_its_url_is_not_shown() -> None:
     receiver = Receiver("204 x")
     async with receiver.listening() as url:
         pass
@@ -126,13 +126,13 @@ async def test_a_receiver_that_is_not_there_is_tried_again_and_its_address_is_no
     assert "secret-path" not in str(told.value)
 
 
-async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert len((await sent("200 OK")).requests) == 1
 
 
-async def test_only_its_headsets_are_wanted() -> None:
+async def test_only_events_of_its_headsets_are_sent() -> None:
     hook = made("http://localhost/", "ward-*", "lab")
     assert hook.wants(alarm(headset="ward-7"))
     assert not hook.wants(alarm(headset="laboratory"))

@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 @dataclass
 class Target:
-    """A target that fails as it is told, and the time around it."""
+    """A target that fails on request, and its clock."""
 
     failures: list[Exception] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Target:
         )
 
 
-async def test_events_are_sent_in_order_and_one_that_fails_holds_the_next_back(
+async def test_events_are_sent_in_order_and_a_failed_one_delays_the_next(
     store: EventStore,
 ) -> None:
     target = Target(failures=[Retry("busy"), Retry("busy")])
@@ -88,7 +88,7 @@ async def test_pauses_double_from_a_second_to_five_minutes(
     assert target.slept == pytest.approx([seconds * share for seconds in full])
 
 
-async def test_a_pause_that_the_other_side_asks_for_is_kept(store: EventStore) -> None:
+async def test_a_requested_pause_is_respected(store: EventStore) -> None:
     target = Target(failures=[Retry("busy", 1234.0)])
     store.record([alarm()], ["t"], 100.0)
     async with running(target.courier(store)):
@@ -96,7 +96,7 @@ async def test_a_pause_that_the_other_side_asks_for_is_kept(store: EventStore) -
     assert target.slept == pytest.approx([1234.0])
 
 
-async def test_who_asks_for_no_pause_is_not_asked_without_end(store: EventStore) -> None:
+async def test_a_request_for_no_pause_does_not_cause_a_busy_loop(store: EventStore) -> None:
     target = Target(failures=[Retry("busy", 0.0)] * 4)
     store.record([alarm()], ["t"], 100.0)
     async with running(target.courier(store)):
@@ -104,7 +104,7 @@ async def test_who_asks_for_no_pause_is_not_asked_without_end(store: EventStore)
     assert target.slept == pytest.approx([1.0, 2.0, 4.0, 8.0])
 
 
-async def test_a_pause_outlives_a_restart(store: EventStore) -> None:
+async def test_a_pause_survives_a_restart(store: EventStore) -> None:
     store.record([alarm()], ["t"], 100.0)
     number = store.next_delivery("t")
     assert number is not None
@@ -115,7 +115,7 @@ async def test_a_pause_outlives_a_restart(store: EventStore) -> None:
     assert target.slept == pytest.approx([60.0])
 
 
-async def test_a_clock_that_was_set_back_makes_nothing_wait_for_more_than_an_hour(
+async def test_a_clock_that_was_set_back_delays_a_delivery_by_an_hour_at_most(
     store: EventStore,
 ) -> None:
     store.record([alarm()], ["t"], 100.0 + 10 * DAY)
@@ -125,7 +125,7 @@ async def test_a_clock_that_was_set_back_makes_nothing_wait_for_more_than_an_hou
     assert target.slept == [3600.0]
 
 
-async def test_what_is_refused_or_a_day_old_is_given_up_and_the_next_is_sent(
+async def test_a_refused_or_day_old_event_is_given_up_and_the_next_is_sent(
     store: EventStore,
 ) -> None:
     store.record([alarm("a1"), alarm("a2"), alarm("a3", time=100.0 + DAY)], ["t"], 100.0)
@@ -137,7 +137,7 @@ async def test_what_is_refused_or_a_day_old_is_given_up_and_the_next_is_sent(
     assert store.waiting() == {}
 
 
-async def test_a_courier_without_work_waits_until_it_is_woken(store: EventStore) -> None:
+async def test_an_idle_worker_waits_until_it_is_woken(store: EventStore) -> None:
     target = Target()
     courier = target.courier(store)
     async with running(courier):
@@ -148,7 +148,7 @@ async def test_a_courier_without_work_waits_until_it_is_woken(store: EventStore)
         await until(lambda: target.outcomes == ["delivered"])
 
 
-async def test_a_store_that_fails_is_asked_again_and_what_could_not_be_noted_is_sent_again(
+async def test_a_failed_store_is_retried_and_an_unrecorded_delivery_is_repeated(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.record([alarm()], ["t"], 100.0)
@@ -182,7 +182,7 @@ asyncio.run(DeliveryWorker(hook, EventStore(path), observe=lambda *_: None).run(
 """
 
 
-async def test_a_service_killed_between_sending_and_the_answer_sends_again_under_the_same_id(
+async def test_a_service_killed_before_the_answer_resends_under_the_same_id(
     store: EventStore, tmp_path: object
 ) -> None:
     path = f"sqlite:///{tmp_path}/events.db"
@@ -205,7 +205,7 @@ async def test_a_service_killed_between_sending_and_the_answer_sends_again_under
     assert [headers["webhook-id"] for _, headers, _ in receiver.requests] == ["a1.raised"] * 2
 
 
-async def test_a_receiver_that_dies_between_receipt_and_answer_gets_the_same_id_again(
+async def test_a_receiver_that_dies_before_answering_gets_the_same_id_again(
     store: EventStore,
 ) -> None:
     receiver = Receiver("hang up", "204 x")
@@ -225,12 +225,12 @@ async def test_a_receiver_that_dies_between_receipt_and_answer_gets_the_same_id_
     assert [headers["webhook-id"] for _, headers, _ in receiver.requests] == ["a1.raised"] * 2
 
 
-async def test_a_receiver_that_comes_back_gets_what_waited_and_no_secret_is_logged(
+async def test_a_receiver_that_returns_gets_pending_events_and_no_secret_is_logged(
     store: EventStore,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO)  # at which HTTP libraries write addresses
+    caplog.set_level(logging.INFO)  # at which HTTP libraries log URLs
     monkeypatch.setattr("eeg_emotion.alarms.delivery.worker._FIRST_RETRY_SECONDS", 0.02)
     monkeypatch.setattr("eeg_emotion.alarms.delivery.worker._GIVEN_UP_SECONDS", float("inf"))
     receiver = Receiver("204 x")

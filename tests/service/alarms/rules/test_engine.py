@@ -54,14 +54,14 @@ EXCITED: dict[str, object] = {"of": "arousal", "above": 0.8}
 
 
 def play(judge: RuleEngine, arousals: Sequence[float | None], begin: float = 0.0) -> list[Moment]:
-    """Return a window each second."""
+    """Feed one window per second."""
     events: list[RuleEvent] = []
     for second, arousal in enumerate(arousals):
         events += judge.on_message(window(begin + second, arousal), 0.0)
     return [(event.change, event.time) for event in events]
 
 
-# What is seen
+# Conditions
 
 
 @pytest.mark.parametrize(
@@ -79,41 +79,41 @@ def play(judge: RuleEngine, arousals: Sequence[float | None], begin: float = 0.0
         ({"of": "state", "is": ["lost"]}, state(State.STALE), False),
     ],
 )
-def test_a_condition_is_judged_by_what_it_names(
+def test_a_condition_depends_on_what_it_names(
     condition: dict[str, object], seen: Prediction | Status, expected: bool
 ) -> None:
     assert bool(engine(condition).on_message(seen, 1.0)) is expected
 
 
-def test_an_event_says_what_it_was_judged_by() -> None:
+def test_an_event_holds_its_evidence() -> None:
     (event,) = engine(EXCITED).on_message(window(7, 0.9), 100.0)
     assert (event.headset, event.rule.name, event.time) == ("a", "r", 7)
     assert event.seen.prediction == window(7, 0.9)
 
 
-# How long
+# Dwell, release and cooldown
 
 
-def test_it_must_hold_for_its_dwell() -> None:
+def test_conditions_must_hold_for_the_dwell() -> None:
     assert play(engine(EXCITED, dwell_seconds=3), [0.9, 0.9, 0.9, 0.5, 0.9, 0.9, 0.9]) == []
     assert play(engine(EXCITED, dwell_seconds=3), [0.9] * 5) == [(AlarmChange.RAISED, 3)]
 
 
-def test_it_is_over_after_its_release() -> None:
+def test_an_alarm_is_cleared_after_its_release() -> None:
     values = [0.9, 0.5, 0.9, 0.5, 0.5, 0.5, 0.5]
     assert play(engine(EXCITED, release_seconds=2), values) == [
         (AlarmChange.RAISED, 0), (AlarmChange.CLEARED, 5),
     ]  # fmt: skip
 
 
-def test_it_holds_on_until_the_number_is_back_beyond_its_other_level() -> None:
+def test_hysteresis_holds_until_the_second_level_is_passed() -> None:
     judge = engine({"of": "arousal", "above": 0.8, "until": 0.6})
     assert play(judge, [0.7, 0.9, 0.7, 0.61, 0.6, 0.7]) == [
         (AlarmChange.RAISED, 1), (AlarmChange.CLEARED, 4),
     ]  # fmt: skip
 
 
-def test_no_other_is_raised_while_it_cools_down_and_then_at_once() -> None:
+def test_no_alarm_is_raised_during_the_cooldown_and_one_right_after_it() -> None:
     values = [0.9, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9]
     assert play(engine(EXCITED, cooldown_seconds=5), values) == [
         (AlarmChange.RAISED, 0), (AlarmChange.CLEARED, 1), (AlarmChange.RAISED, 6),
@@ -126,10 +126,10 @@ def test_all_conditions_must_hold() -> None:
     assert judge.on_message(window(2, 0.9, quality=0.8), 0)
 
 
-# What cannot be told
+# Unknown answers
 
 
-def test_a_signal_that_is_gone_never_clears_an_alarm() -> None:
+def test_a_lost_signal_never_clears_an_alarm() -> None:
     judge = engine(EXCITED)
     assert play(judge, [0.9, None, None]) == [(AlarmChange.RAISED, 0)]
     judge.on_message(state(State.LOST), 4)
@@ -141,12 +141,12 @@ def test_a_signal_that_is_gone_never_clears_an_alarm() -> None:
     assert play(judge, [0.5], begin=700) == [(AlarmChange.CLEARED, 700)]
 
 
-def test_windows_that_say_nothing_are_no_time_and_a_few_do_not_matter() -> None:
+def test_unknown_windows_count_no_time_and_a_few_do_not_matter() -> None:
     judge = engine(EXCITED, dwell_seconds=3)
     assert play(judge, [0.9, 0.9, None, None, 0.9, 0.9, 0.9]) == [(AlarmChange.RAISED, 6)]
 
 
-def test_after_many_that_say_nothing_it_must_hold_anew() -> None:
+def test_many_unknown_windows_restart_a_dwell() -> None:
     judge = engine(EXCITED, dwell_seconds=3)
     values = [0.9, 0.9, 0.9, *[None] * 11, 0.9, 0.9, 0.9]
     assert play(judge, values) == []
@@ -160,7 +160,7 @@ def test_a_window_of_poor_quality_says_nothing_about_scores() -> None:
     assert not judge.on_message(window(3, 0.1, quality=0.5), 0), "nor is it over"
 
 
-def test_a_score_of_before_a_loss_is_not_judged_after_it() -> None:
+def test_a_score_from_before_a_signal_loss_is_not_used_after_it() -> None:
     judge = engine(EXCITED, dwell_seconds=2)
     play(judge, [0.9])
     judge.on_message(state(State.STALE), 1)
@@ -169,10 +169,10 @@ def test_a_score_of_before_a_loss_is_not_judged_after_it() -> None:
     assert judge.tick(8) == []
 
 
-# Time, and many
+# Time, and several headsets
 
 
-def test_a_lost_signal_is_an_alarm_by_time_alone() -> None:
+def test_a_lost_signal_raises_an_alarm_without_further_messages() -> None:
     judge = engine({"of": "state", "is": ["stale", "lost"]}, dwell_seconds=5)
     assert judge.on_message(state(State.LIVE), 0) == judge.on_message(state(State.STALE), 2) == []
     assert judge.tick(6.9) == []
@@ -183,14 +183,14 @@ def test_a_lost_signal_is_an_alarm_by_time_alone() -> None:
     assert event.change is AlarmChange.CLEARED
 
 
-def test_headsets_are_judged_apart() -> None:
+def test_headsets_are_evaluated_separately() -> None:
     judge = engine(EXCITED, headsets=["a", "b"])
     assert judge.on_message(window(1, 0.9, headset="a"), 0)
     assert judge.on_message(window(1, 0.9, headset="b"), 0)
     assert not judge.on_message(window(1, 0.9, headset="c"), 0)
 
 
-def test_of_a_forgotten_headset_the_time_that_a_rule_held_is_not_counted() -> None:
+def test_a_dwell_restarts_once_its_headset_is_forgotten() -> None:
     judge = engine(EXCITED, dwell_seconds=2)
     assert play(judge, [0.9, 0.9]) == []
     judge.forget("a")
@@ -198,7 +198,7 @@ def test_of_a_forgotten_headset_the_time_that_a_rule_held_is_not_counted() -> No
     assert play(judge, [0.9], begin=4) == [(AlarmChange.RAISED, 4)]
 
 
-def test_a_second_run_gives_the_same_ids_and_another_alarm_another() -> None:
+def test_ids_repeat_in_a_second_run_and_differ_between_alarms() -> None:
     def ids() -> list[str]:
         judge = engine(EXCITED)
         return [
@@ -218,7 +218,7 @@ def test_a_second_run_gives_the_same_ids_and_another_alarm_another() -> None:
     release=st.integers(0, 6),
     cooldown=st.integers(0, 6),
 )
-def test_whatever_comes_alarms_are_justified(
+def test_alarms_are_justified_whatever_the_input(
     arousals: list[float | None], dwell: int, release: int, cooldown: int
 ) -> None:
     judge = engine(EXCITED, dwell_seconds=dwell, release_seconds=release, cooldown_seconds=cooldown)
@@ -239,7 +239,7 @@ def test_whatever_comes_alarms_are_justified(
         assert raised - over >= cooldown
 
 
-# Over a restart, and when the rules change
+# Restarts and changes of the rules
 
 
 def rules(*values: dict[str, object]) -> Rules:
@@ -248,7 +248,7 @@ def rules(*values: dict[str, object]) -> Rules:
     )
 
 
-def test_an_alarm_that_was_raised_before_a_restart_is_cleared_by_its_own_id() -> None:
+def test_an_alarm_raised_before_a_restart_is_cleared_under_its_own_id() -> None:
     judge = RuleEngine(rules({"name": "r"}), {("a", "r"): "since-before"})
     assert not judge.on_message(window(1, 0.9), 0)
     (event,) = judge.on_message(window(2, 0.1), 0)
@@ -265,7 +265,7 @@ def test_an_alarm_stays_raised_while_its_headset_is_forgotten() -> None:
     assert (cleared.alarm, cleared.change) == (raised.alarm, AlarmChange.CLEARED)
 
 
-def test_a_rule_that_changes_or_goes_leaves_its_alarms_to_be_cleared() -> None:
+def test_a_changed_or_removed_rule_leaves_its_alarms_to_be_cleared() -> None:
     judge = RuleEngine(rules({"name": "gone"}, {"name": "changed"}, {"name": "same"}))
     raised = {event.rule.name: event.alarm for event in judge.on_message(window(1, 0.9), 0)}
     orphans = judge.use(rules({"name": "changed", "text": "other"}, {"name": "same"}))
@@ -273,20 +273,20 @@ def test_a_rule_that_changes_or_goes_leaves_its_alarms_to_be_cleared() -> None:
         ("a", "changed", raised["changed"]), ("a", "gone", raised["gone"]),
     ]  # fmt: skip
     assert not judge.use(rules({"name": "changed", "text": "other"}, {"name": "same"}))
-    # The one that stayed goes on; the one that changed begins anew.
+    # The unchanged rule continues; the changed one starts over.
     again = judge.on_message(window(2, 0.9), 0)
     assert [(event.rule.name, event.change) for event in again] == [("changed", AlarmChange.RAISED)]
     cleared = judge.on_message(window(3, 0.1), 0)
     assert raised["same"] in {event.alarm for event in cleared}
 
 
-def test_a_rule_that_no_longer_concerns_a_headset_leaves_its_alarm_to_be_cleared() -> None:
+def test_a_rule_that_no_longer_applies_leaves_its_alarm_to_be_cleared() -> None:
     judge = RuleEngine(rules({"name": "r"}))
     (raised,) = judge.on_message(window(1, 0.9), 0)
     assert judge.use(rules({"name": "r", "headsets": ["b"]})) == [("a", "r", raised.alarm)]
 
 
-def test_a_rule_that_comes_later_judges_headsets_that_are_known() -> None:
+def test_a_rule_added_later_applies_to_known_headsets() -> None:
     judge = RuleEngine(rules())
     assert not judge.on_message(window(1, 0.9), 0)
     assert not judge.use(rules({"name": "r"}))
@@ -294,6 +294,6 @@ def test_a_rule_that_comes_later_judges_headsets_that_are_known() -> None:
     assert event.rule.name == "r"
 
 
-def test_alarms_before_a_restart_whose_rule_is_gone_are_left_to_be_cleared() -> None:
+def test_alarms_whose_rule_was_removed_over_a_restart_are_left_to_be_cleared() -> None:
     judge = RuleEngine(Rules(), {("a", "r"): "since-before"})
     assert judge.use(rules({"name": "other"})) == [("a", "r", "since-before")]

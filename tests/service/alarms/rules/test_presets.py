@@ -15,7 +15,7 @@ from eeg_emotion.publish.messages import Score, WindowSpan
 
 
 def told(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
-    """Return which rules are raised and when, with one window like this each second."""
+    """Return which rules raise an alarm and when, given such a window every second."""
     engine = RuleEngine(read_rules_named(preset))
     engine.on_message(status("a", State.LIVE), 0.0)
     found = []
@@ -41,7 +41,7 @@ def score(probability: float) -> Score:
         ("operator-safety", 0.1, 0.5, [("operator-underloaded", 120.0)]),
     ],
 )
-def test_a_preset_raises_what_it_says_after_its_dwell(
+def test_a_preset_raises_its_alarm_after_its_dwell(
     preset: str, arousal: float, valence: float, expected: list[tuple[str, float]]
 ) -> None:
     window = {"arousal": score(arousal), "valence": score(valence), "quality": 0.9}
@@ -50,7 +50,7 @@ def test_a_preset_raises_what_it_says_after_its_dwell(
 
 
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED])
-def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: State) -> None:
+def test_a_lost_signal_is_critical_and_cleared_when_the_headset_is_back(state: State) -> None:
     engine = RuleEngine(read_all_rules(["signal-lost", "driver-takeover"]))
     engine.on_message(status("a", State.LIVE), 0.0)
     engine.on_message(status("a", state), 10.0)
@@ -63,7 +63,7 @@ def test_a_lost_signal_is_critical_and_is_over_when_the_headset_is_back(state: S
     assert (over.rule.name, over.change) == ("signal-lost", AlarmChange.CLEARED)
 
 
-def test_windows_without_a_score_are_told_and_warming_up_is_not() -> None:
+def test_windows_without_a_score_raise_an_alarm_but_not_while_warming_up() -> None:
     nothing = {"valid": False, "arousal": Score(probability=None, label=None),
                "valence": Score(probability=None, label=None)}  # fmt: skip
     bad = told("signal-lost", 30, **nothing, reasons=(Reason.POOR_CONTACT,))
@@ -71,15 +71,15 @@ def test_windows_without_a_score_are_told_and_warming_up_is_not() -> None:
     assert told("signal-lost", 30, **nothing, reasons=(Reason.WARMING_UP,)) == []
 
 
-def test_every_preset_is_read_and_all_go_together() -> None:
+def test_every_preset_is_valid_and_all_can_be_combined() -> None:
     assert preset_names() == ("driver-takeover", "operator-safety", "signal-lost")
     rules = read_all_rules(preset_names()).rule
     assert len(rules) == 6
-    # An estimate is not a fact, and silence is no state of a person.
+    # An estimate is not a fact, and silence says nothing about a person.
     assert all("estimate" in rule.text or "Nothing is known" in rule.text for rule in rules)
 
 
-def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_file_is_read_and_a_duplicate_rule_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
         '[[rule]]\nname = "signal-lost"\ntext = "x"\nseverity = "info"\n'
@@ -90,6 +90,6 @@ def test_a_file_is_read_and_a_rule_that_is_there_twice_is_refused(tmp_path: Path
         read_all_rules(["signal-lost", str(file)])
 
 
-def test_what_is_neither_is_refused_with_what_there_is() -> None:
-    with pytest.raises(RulesError, match=r"expected a TOML file of rules or one of driver-tak"):
+def test_what_is_neither_preset_nor_file_is_refused_with_the_presets() -> None:
+    with pytest.raises(RulesError, match=r"expected a TOML file of rules or one of the pre"):
         read_rules_named("no-such")

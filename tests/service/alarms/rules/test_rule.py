@@ -39,7 +39,7 @@ is = ["stale", "lost"]
 """
 
 
-def test_a_file_gives_its_rules_in_order(tmp_path: Path) -> None:
+def test_rules_are_read_in_file_order(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(TAKE_OVER)
     first, second = read_rules(file).rule
@@ -49,7 +49,7 @@ def test_a_file_gives_its_rules_in_order(tmp_path: Path) -> None:
     assert (first.on_scores, second.on_scores) == (True, False)
 
 
-def test_a_rule_concerns_the_headsets_that_it_names() -> None:
+def test_a_rule_applies_to_the_headsets_that_it_names() -> None:
     first, second = parse_rules(TAKE_OVER, "rules").rule
     assert [first.concerns(name) for name in ("car-1", "Car-1", "bed-1")] == [True, False, False]
     assert second.concerns("bed-1")
@@ -61,9 +61,9 @@ def test_a_rule_concerns_the_headsets_that_it_names() -> None:
         ('severity = "critical"', "", ["rule 1 severity", "required"]),
         ('severity = "critical"', 'severity = "loud"', ["rule 1 severity", "'loud'"]),
         ("above = 0.8", "above = 8", ["rule 1 when 1", "above", "less than or equal to 1", "8"]),
-        ("above = 0.8", "above = 0.8\nbelow = 0.2", ["either 'above' or 'below'"]),
-        ("above = 0.8\n", "", ["either 'above' or 'below'"]),
-        ("until = 0.7", "until = 0.9", ["'until' must not lie over 'above', 0.8"]),
+        ("above = 0.8", "above = 0.8\nbelow = 0.2", ["found both of 'above' and 'below'"]),
+        ("above = 0.8\n", "", ["found neither of 'above' and 'below'"]),
+        ("until = 0.7", "until = 0.9", ["'until' = 0.9, expected at most 'above', 0.8"]),
         ("dwell_seconds = 5", "dwell_seconds = -1", ["rule 1 dwell_seconds", "-1"]),
         ("dwell_seconds = 5", "dwel_seconds = 5", ["rule 1 dwel_seconds", "not permitted"]),
         ('of = "arousal"', 'of = "anger"', ["rule 1 when 1", "anger"]),
@@ -71,11 +71,15 @@ def test_a_rule_concerns_the_headsets_that_it_names() -> None:
         ('is = ["stale", "lost"]', 'is = ["asleep"]', ["rule 2 when 1", "'asleep'"]),
         ('name = "signal-lost"', 'name = "take-over"', ["two rules named take-over"]),
         ('name = "signal-lost"', 'name = "Signal lost"', ["rule 2 name", "'Signal lost'"]),
-        ('text = "No signal"', 'text = "No signal"\nquality_at_least = 0.5', ["on arousal or val"]),
-        ("[[rule]]", "[[rule", ["is no TOML"]),
+        (
+            'text = "No signal"',
+            'text = "No signal"\nquality_at_least = 0.5',
+            ["without a condition"],
+        ),
+        ("[[rule]]", "[[rule", ["found no valid TOML"]),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(old: str, new: str, words: list[str]) -> None:
+def test_errors_are_reported_with_their_place(old: str, new: str, words: list[str]) -> None:
     assert old in TAKE_OVER
     with pytest.raises(RulesError) as caught:
         parse_rules(TAKE_OVER.replace(old, new, 1), "rules.toml")
@@ -86,6 +90,6 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, words: list[st
     assert "Value error" not in said
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RulesError, match=r"cannot read the rules .*none\.toml"):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"cannot read the rules file .*none\.toml"):
         read_rules(tmp_path / "none.toml")

@@ -36,7 +36,7 @@ def kept(
     return [stored.event for stored in found]
 
 
-def test_an_event_and_its_deliveries_are_kept_and_come_back_the_same(url: str) -> None:
+def test_an_event_and_its_deliveries_are_stored_and_read_back_unchanged(url: str) -> None:
     store = EventStore(url)
     (stored,) = store.record([alarm()], ["hook", "mqtt"], 101.0)
     store.close()
@@ -52,7 +52,7 @@ def test_an_event_and_its_deliveries_are_kept_and_come_back_the_same(url: str) -
     store.close()
 
 
-def test_an_event_that_is_recorded_again_is_there_once_and_delivered_once(
+def test_an_event_recorded_twice_is_stored_and_delivered_once(
     store: EventStore,
 ) -> None:
     store.record([alarm(), alarm()], ["hook"], 101.0)
@@ -62,7 +62,7 @@ def test_an_event_that_is_recorded_again_is_there_once_and_delivered_once(
     assert store.waiting() == {"hook": 1}
 
 
-def test_deliveries_come_in_order_and_wait_until_they_are_over(store: EventStore) -> None:
+def test_deliveries_are_pending_in_order_until_they_end(store: EventStore) -> None:
     store.record([alarm(), alarm(change=CLEARED)], ["hook"], 101.0)
     first = store.next_delivery("hook")
     assert first is not None
@@ -82,7 +82,7 @@ def test_deliveries_come_in_order_and_wait_until_they_are_over(store: EventStore
     assert store.waiting() == {}
 
 
-def test_what_is_for_a_target_that_is_gone_is_given_up(store: EventStore) -> None:
+def test_deliveries_to_a_removed_target_are_given_up(store: EventStore) -> None:
     store.record([alarm()], ["hook", "mqtt"], 101.0)
 
     assert store.keep_targets(["mqtt"], 102.0) == 1
@@ -91,7 +91,7 @@ def test_what_is_for_a_target_that_is_gone_is_given_up(store: EventStore) -> Non
     assert store.waiting() == {}
 
 
-def test_raised_are_those_that_are_not_cleared(store: EventStore) -> None:
+def test_an_alarm_is_raised_until_it_is_cleared(store: EventStore) -> None:
     seen = alarm("a2", ACKNOWLEDGED, by="nurse")
     store.record([alarm("a1"), alarm("a2"), seen, alarm("a3")], [], 101.0)
     store.record([alarm("a1", CLEARED)], [], 102.0)
@@ -100,7 +100,7 @@ def test_raised_are_those_that_are_not_cleared(store: EventStore) -> None:
     assert kept(store, raised=True) == [alarm("a3"), seen, alarm("a2")]
 
 
-def test_events_are_paged_newest_first_and_only_those_that_may_be_read(
+def test_events_are_paged_newest_first_and_only_readable_ones_are_returned(
     store: EventStore,
 ) -> None:
     many = [alarm(f"a{n}", headset="secret" if n % 3 else "open") for n in range(1200)]
@@ -108,13 +108,13 @@ def test_events_are_paged_newest_first_and_only_those_that_may_be_read(
 
     assert kept(store, limit=2) == [many[1199], many[1198]]
     assert kept(store, limit=2, before=numbers[1198]) == [many[1197], many[1196]]
-    # More than a batch of those that may not be read lies between.
+    # More than a batch of unreadable events lies between.
     readable = [event for event in reversed(many) if event.headset == "open"]
     assert kept(store, limit=1000, hidden="secret") == readable
     assert kept(store, headset="open", limit=1) == [many[1197]]
 
 
-def test_purging_by_age_leaves_what_is_raised(store: EventStore) -> None:
+def test_purging_by_age_spares_raised_alarms(store: EventStore) -> None:
     over = [alarm("a1", time=10.0), alarm("a1", CLEARED, time=20.0)]
     store.record([*over, alarm("a2", time=10.0), alarm("a3", time=50.0)], ["hook"], 51.0)
     store.record([alarm("a3", CLEARED, time=60.0)], [], 61.0)
@@ -128,7 +128,7 @@ def test_purging_by_age_leaves_what_is_raised(store: EventStore) -> None:
     assert store.waiting() == {"hook": 2}
 
 
-def test_purging_a_headset_takes_all_of_it_and_nothing_else(store: EventStore) -> None:
+def test_purging_a_headset_deletes_all_of_its_events_and_no_others(store: EventStore) -> None:
     store.record([alarm("a1", headset="gone"), alarm("a2", headset="stays")], ["hook"], 101.0)
 
     assert store.purge(None, "gone") == 1
@@ -136,7 +136,7 @@ def test_purging_a_headset_takes_all_of_it_and_nothing_else(store: EventStore) -
     assert store.waiting() == {"hook": 1}
 
 
-def test_numbers_are_not_given_again_after_a_purge(store: EventStore) -> None:
+def test_numbers_are_not_reused_after_a_purge(store: EventStore) -> None:
     (first,) = store.record([alarm("a1")], [], 101.0)
     store.purge(None, "ward-1")
     (second,) = store.record([alarm("a2")], [], 102.0)
@@ -144,7 +144,7 @@ def test_numbers_are_not_given_again_after_a_purge(store: EventStore) -> None:
     assert second.number > first.number
 
 
-def test_rules_are_put_replaced_and_deleted(store: EventStore) -> None:
+def test_rules_are_added_replaced_and_deleted(store: EventStore) -> None:
     store.put_rule("b", "{}")
     store.put_rule("a", "1")
     store.put_rule("a", "2")
@@ -179,7 +179,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_process_that_is_killed_right_after_recording_loses_nothing(url: str) -> None:
+def test_a_process_killed_right_after_recording_loses_nothing(url: str) -> None:
     done = subprocess.run([sys.executable, "-c", _WRITE_AND_DIE, url], check=False)
     assert done.returncode == -signal.SIGKILL
 
@@ -189,7 +189,7 @@ def test_a_process_that_is_killed_right_after_recording_loses_nothing(url: str) 
     store.close()
 
 
-def test_an_event_of_a_later_release_is_read_and_one_that_cannot_be_is_told(url: str) -> None:
+def test_an_event_of_a_later_release_is_read_and_an_unreadable_one_is_reported(url: str) -> None:
     EventStore(url).close()
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     row = text(
@@ -221,7 +221,7 @@ def test_tables_of_another_release_are_refused(url: str) -> None:
         EventStore(url)
 
 
-def test_a_health_check_sees_tables_that_are_gone(url: str, store: EventStore) -> None:
+def test_a_health_check_detects_missing_tables(url: str, store: EventStore) -> None:
     store.check()
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
@@ -233,7 +233,7 @@ def test_a_health_check_sees_tables_that_are_gone(url: str, store: EventStore) -
 
 
 class TestSqlite:
-    def test_the_file_is_for_its_owner_alone(self, tmp_path: Path) -> None:
+    def test_the_file_is_readable_by_its_owner_only(self, tmp_path: Path) -> None:
         store = EventStore(f"sqlite:///{tmp_path / 'new' / 'events.db'}")
         store.record([alarm()], [], 101.0)
 
@@ -242,7 +242,7 @@ class TestSqlite:
         assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
         store.close()
 
-    def test_what_is_purged_is_no_longer_in_the_file(self, tmp_path: Path) -> None:
+    def test_purged_events_are_no_longer_in_the_file(self, tmp_path: Path) -> None:
         store = EventStore(f"sqlite:///{tmp_path / 'events.db'}")
         store.record([alarm(f"a{n}", headset="somebody") for n in range(50)], ["hook"], 101.0)
         files = list(tmp_path.iterdir())
@@ -253,7 +253,9 @@ class TestSqlite:
         assert not any(b"somebody" in file.read_bytes() for file in tmp_path.iterdir())
         store.close()
 
-    def test_a_file_that_is_no_database_is_refused_and_left_alone(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_database_is_refused_and_left_unchanged(
+        self, tmp_path: Path
+    ) -> None:
         file = tmp_path / "events.db"
         file.write_text("dear diary " * 1000)
 
@@ -261,13 +263,13 @@ class TestSqlite:
             EventStore(f"sqlite:///{file}")
         assert file.read_text() == "dear diary " * 1000
 
-    def test_a_place_that_cannot_be_is_refused(self, tmp_path: Path) -> None:
+    def test_an_impossible_location_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
 
         with pytest.raises(StoreError, match=r"choose another place"):
             EventStore(f"sqlite:///{tmp_path / 'file' / 'events.db'}")
 
-    def test_a_file_locked_by_another_is_told_and_written_afterwards(
+    def test_a_locked_file_is_reported_and_written_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("eeg_emotion.alarms.store.database._BUSY_SECONDS", 0.2)
@@ -292,14 +294,14 @@ def test_other_databases_are_refused(url: str) -> None:
 
 
 class TestPostgres:
-    def test_a_wrong_password_is_told_and_no_password_is(self, postgres: str) -> None:
+    def test_a_wrong_password_is_reported_without_showing_it(self, postgres: str) -> None:
         wrong = postgres.replace(PASSWORD, "guessed-wrong")
 
         with pytest.raises(StoreError, match=r"password authentication failed") as told:
             EventStore(f"{wrong}/postgres")
         assert "guessed-wrong" not in str(told.value)
 
-    def test_a_server_that_is_not_there_is_told(self, postgres: str) -> None:
-        with pytest.raises(StoreError, match=r"see that the server runs") as told:
+    def test_a_missing_server_is_reported(self, postgres: str) -> None:
+        with pytest.raises(StoreError, match=r"check that the server runs") as told:
             EventStore(f"postgresql://owner:{PASSWORD}@127.0.0.1:1/postgres")
         assert PASSWORD not in str(told.value)
