@@ -99,13 +99,13 @@ def test_numpys_own_dtypes_cannot_be_altered() -> None:
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 2000, -1])
 def test_truncated_pickle_is_refused(kept: int) -> None:
-    with pytest.raises(RecordingError, match=r"s01\.dat.*cut short"):
+    with pytest.raises(RecordingError, match=r"s01\.dat.*truncated: copy it again"):
         read_pickle(io.BytesIO(python2_bytes()[:kept]), "s01.dat")
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n", b"PK\x03\x04", b"plain text\n", bytes(64)])
 def test_file_that_is_no_pickle_is_refused(content: bytes) -> None:
-    with pytest.raises(RecordingError, match="not a whole pickle"):
+    with pytest.raises(RecordingError, match="not a complete pickle"):
         read_pickle(io.BytesIO(content), "s01.dat")
 
 
