@@ -57,7 +57,14 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.recent = RollingStats(clock)
         self.subscribers = dict.fromkeys(TRANSPORTS, 0)
-        self.registry = registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self._add_signal(self.registry)
+        self._add_subscribers(self.registry)
+        self._add_alarms(self.registry)
+        self._add_process(self.registry)
+        self._begin_series()
+
+    def _add_signal(self, registry: CollectorRegistry) -> None:
         self._samples = Counter(
             "emotion_eeg_samples", "Samples received from all headsets.", registry=registry
         )
@@ -99,6 +106,8 @@ class Metrics:
         self._headsets = Gauge(
             "emotion_headsets", "Headsets by state.", ["state"], registry=registry
         )
+
+    def _add_subscribers(self, registry: CollectorRegistry) -> None:
         self._connected = Gauge(
             "emotion_subscribers_connected",
             "Open connections of subscribers by transport.",
@@ -127,6 +136,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+
+    def _add_alarms(self, registry: CollectorRegistry) -> None:
         self._alarms = Counter(
             "emotion_alarms",
             "Changes of alarms that were published.",
@@ -150,6 +161,8 @@ class Metrics:
             "Changes of alarms not yet in the event store; 0 unless it fails.",
             registry=registry,
         )
+
+    def _add_process(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
             "emotion_event_loop_lag_seconds",
             "How late the event loop is, measured four times a second.",
@@ -167,6 +180,8 @@ class Metrics:
         )
         build.labels(eeg_emotion.__version__, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
+
+    def _begin_series(self) -> None:
         # A series that only begins with its first event loses that event for `rate`.
         for outcome in ("valid", *Reason):
             self._windows.labels(outcome)
