@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """Run all checks once; return the error of each."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.service.without_posix", str(tmp_path_factory.mktemp("own"))],
+        [sys.executable, "-m", "tests.support.without_posix", str(tmp_path_factory.mktemp("own"))],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,

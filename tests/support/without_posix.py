@@ -1,6 +1,6 @@
 """Run commands with only what Python's library has on Windows, and report how each went.
 
-Usage: python -m tests.service.without_posix FOLDER
+Usage: python -m tests.support.without_posix FOLDER
 
 What `eeg_emotion` imports lacks the modules, functions and signals of POSIX; folders cannot be
 opened, a file that is open cannot be replaced, every file's mode lets everybody read and write it,

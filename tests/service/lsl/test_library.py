@@ -113,11 +113,11 @@ def test_a_missing_library_is_reported_with_the_remedy_for_this_machine(
     assert f"expected 1.17.7 or newer on {this_machine().describe()}; " in error
     assert error.endswith(remedy_for(this_machine()))
     folder = refused(PYTHONPATH=without_library, PYLSL_LIB=without_library)
-    assert "which is a folder: pylsl skips it without a word" in folder
+    assert "which is a folder: pylsl silently skips it" in folder
 
 
 @pytest.mark.parametrize("what", ["no library", "another library"])
-def test_a_file_that_is_no_liblsl_is_told(tmp_path: Path, what: str) -> None:
+def test_a_file_that_is_no_liblsl_is_reported(tmp_path: Path, what: str) -> None:
     file = tmp_path / "liblsl.so"
     if what == "no library":
         file.write_text("not at all", encoding="utf-8")
