@@ -16,7 +16,7 @@ from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, push, server, sse, subscribers
 from eeg_emotion.codes import Reason, State
-from eeg_emotion.fleet import status as telling
+from eeg_emotion.fleet import status
 from eeg_emotion.publish import history, outbox, session
 from eeg_emotion.publish.asyncapi import RECEIVED, SENT, SENT_AS_EVENTS
 from eeg_emotion.publish.bus import Bus
@@ -108,7 +108,7 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", telling.COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", status.COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
