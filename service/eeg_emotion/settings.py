@@ -152,8 +152,8 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
         """Return whether the main port has `/metrics`."""
         return self.loopback and self.metrics_port is None
 
-    def reception(self) -> HeadsetFilter:
-        """Return which headsets are followed, and how."""
+    def headset_filter(self) -> HeadsetFilter:
+        """Return which headsets to follow, and how to assess their signal."""
         cap = None if self.cap is None else cap_named(self.cap)
         return HeadsetFilter(match=self.match, cap=cap, limits=self.quality)
 

@@ -226,8 +226,8 @@ def test_options_choose_the_headsets_and_the_cap(
     options = ["--match", "ward-*", "--match", "Muse?", "--cap", "biosemi32"]
     assert command("serve", *options).returncode == 0
     assert command("serve").returncode == 0
-    assert served[0].reception() == HeadsetFilter(("ward-*", "Muse?"), CAPS["biosemi32"])
-    assert served[1].reception() == HeadsetFilter()
+    assert served[0].headset_filter() == HeadsetFilter(("ward-*", "Muse?"), CAPS["biosemi32"])
+    assert served[1].headset_filter() == HeadsetFilter()
 
 
 @pytest.mark.parametrize(("files", "expected"), [(16384, 4000), (1024, 412), (-1, 4000), (100, 1)])

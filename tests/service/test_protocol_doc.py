@@ -16,7 +16,7 @@ from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
 from eeg_emotion.api import arrivals, push, server, sse, subscribers
 from eeg_emotion.codes import Reason, State
-from eeg_emotion.fleet import status as telling
+from eeg_emotion.fleet import status
 from eeg_emotion.publish import history, outbox, session
 from eeg_emotion.publish.asyncapi import RECEIVED, SENT, SENT_AS_EVENTS
 from eeg_emotion.publish.bus import Bus
@@ -108,7 +108,7 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (r"every (\S+) s for the counts of a live one", telling.COUNTS_SECONDS),
+        (r"every (\S+) s for the counts of a live one", status.COUNTS_SECONDS),
         (r"no `hello` within (\S+) s where", session.HELLO_SECONDS),
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
@@ -118,7 +118,7 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
         (r"`Retry-After: (\S+)`", push.RETRY_AFTER_SECONDS),
         (r"(\S+) KiB in the kernel", server.SEND_BUFFER_BYTES / 1024),
         (r"(\S+) KiB before it", server.WRITE_BUFFER_BYTES / 1024),
-        (r"up to (\S+) predictions beside the credits", outbox.REPLAY_ALLOWANCE),
+        (r"up to (\S+) predictions besides the credits", outbox.REPLAY_ALLOWANCE),
         (r"cut off after (\S+) s", session.STALLED_SECONDS),
         (r"\nretry: (\S+)\n", sse.RETRY_MS),
     ],
@@ -137,7 +137,7 @@ def test_the_subprotocol_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "models"),
-    [("## What the client says", RECEIVED), ("## What the service says", SENT)],
+    [("## Messages from the client", RECEIVED), ("## Messages from the service", SENT)],
 )
 def test_a_table_has_every_message_with_every_field(
     heading: str, models: tuple[type[Any], ...]
@@ -154,12 +154,12 @@ def test_what_comes_by_server_sent_events_is_named() -> None:
 
 
 def test_every_reason_and_state_is_named() -> None:
-    named = set(re.findall(r"`(\w+)`", _section("## What the service says")))
+    named = set(re.findall(r"`(\w+)`", _section("## Messages from the service")))
     assert set(Reason) | set(State) <= named
 
 
 def test_the_close_codes_are_the_code_s() -> None:
-    rows = [row[:3] for row in _table("## How it ends") if len(row) == 4]
+    rows = [row[:3] for row in _table("## Close codes") if len(row) == 4]
     assert rows == [
         [str(code.value), code.name.lower(), "yes" if code.again else "no"] for code in CloseCode
     ]
@@ -372,7 +372,7 @@ def test_the_example_of_flow_control_is_what_happens(second: Callable[[str], int
         sleeping.tick()
     taken = [now for now, seqs in got.items() if seqs == [now]]
     assert max(taken) == second("the last credit is used")
-    assert got[second("seq 33 waits")] == []
+    assert got[second("seq 33 is pending")] == []
     assert closed == [CloseCode.SLOW]
-    assert now == second("had it slept on")
-    assert "17 gave way" in _section("## Flow control")
+    assert now == second("if it still sleeps")
+    assert "it replaced 17 others" in _section("## Flow control")

@@ -217,9 +217,9 @@ def test_a_pattern_that_is_not_a_list_is_refused(
 
 
 def test_the_headset_filter_follows_the_settings() -> None:
-    assert load_settings().reception() == HeadsetFilter()
+    assert load_settings().headset_filter() == HeadsetFilter()
     quality = QualityLimits(flat_uv=2.0)
-    found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).reception()
+    found = load_settings(match=["a*"], cap="Fp1, Fp2, C3", quality=quality).headset_filter()
     assert found.match == ("a*",)
     assert found.cap is not None
     assert found.cap.sites == ("Fp1", "Fp2", "C3")

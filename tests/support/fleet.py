@@ -134,7 +134,7 @@ def baselines_of(model: Model, bus: Bus) -> NotingBaselines:
 
 @contextlib.asynccontextmanager
 async def running(
-    model: Model, clock: Callable[[], float], reception: HeadsetFilter
+    model: Model, clock: Callable[[], float], headset_filter: HeadsetFilter
 ) -> AsyncIterator[tuple[Fleet, RecordingBus]]:
     bus, metrics = RecordingBus(), NotingMetrics()
     baselines = baselines_of(model, bus)
@@ -142,7 +142,7 @@ async def running(
     fleet = Fleet(
         model,
         model.contract.path,
-        reception,
+        headset_filter,
         bus,
         metrics,
         baselines,

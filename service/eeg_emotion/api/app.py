@@ -1,4 +1,4 @@
-"""The ASGI application: parts put together, behind the guard."""
+"""The ASGI application: its parts and middleware."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from eeg_emotion.metrics.metrics import Metrics
 def shared_parts(
     model: Model, limits: QualityLimits, push: Push, greeter: Greeter, health: HealthPart
 ) -> list[Part]:
-    """Return the endpoints of every process that serves subscribers, whoever reads the headsets."""
+    """Return the parts of every process that serves subscribers: `serve` and the gateway."""
     headsets, bus = greeter.headsets, push.bus
     return [
         health,
@@ -56,9 +56,9 @@ def create_app(
     Parameters
     ----------
     parts
-        What is served beside the page, in the order of the documentation.
+        What is served besides the page, in the order of the documentation.
     access
-        Who may come in.
+        The access control.
     metrics
         Counts connections and refusals.
     docs
@@ -69,7 +69,7 @@ def create_app(
         "title": "eeg-emotion",
         "version": eeg_emotion.__version__,
         "description": "Arousal and valence from EEG. Predictions are pushed at `/v1/stream`.",
-        "redirect_slashes": False,  # it would repeat whatever Host the caller names
+        "redirect_slashes": False,  # a redirect would repeat any Host that the caller sends
         "routes": routes_of(mounted),
     }
     app = FastAPIOffline(redoc_url=None, **about) if docs else FastAPI(openapi_url=None, **about)
@@ -85,7 +85,7 @@ def create_app(
 
 
 def create_health_app(health: HealthPart, access: Access, metrics: Metrics) -> FastAPI:
-    """Make the application of a process that serves nobody but its operators; see `create_app`."""
+    """Make the application of a process without subscribers: health only; see `create_app`."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, routes=routes_of([health]))
     _install(app, [health])
     app.add_middleware(Guard, access=access, metrics=metrics)

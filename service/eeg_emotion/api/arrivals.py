@@ -1,10 +1,10 @@
-"""Connections whose request has not wholly arrived: few, and not for long.
+"""Limits connections whose request has not completely arrived, in number and time.
 
-Nothing else bounds them: neither uvicorn nor asyncio minds a peer that connects and says nothing,
-and enough of those take every file descriptor, after which not even `/livez` is answered.
+Nothing else limits them: uvicorn and asyncio accept peers that connect and send nothing, and
+enough of those take every file descriptor, after which not even `/livez` is answered.
 
-None is cut while its peer still takes the answer to the request before: that a response is complete
-means that it is written, and a slow reader has the last of it much later.
+A connection is not cut while its peer is still receiving the previous response: a response counts
+as complete once it is written, and a slow reader receives the rest of it much later.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import asyncio
 from collections.abc import Hashable
 
 MOST = 200
-"""Several times what arrives at once when every page connects anew; one more ends the oldest, so
-that who has something to say is heard."""
+"""Several times what arrives at once when every page reconnects; beyond it the oldest is cut, so
+that a new connection can always send its request."""
 
 PATIENCE_SECONDS = 20.0
-"""For a whole request, 1 MiB over a slow uplink; and for any progress with an answer."""
+"""For a whole request, 1 MiB over a slow uplink; and for any progress with a response."""
 
 
 class Arrivals:
-    """The connections that a request is still awaited on.
+    """The connections on which a request is still awaited.
 
     Parameters
     ----------
     most
-        How many there may be.
+        The largest number allowed.
     patience_seconds
-        How long one may take.
+        The time that a request may take.
     """
 
     def __init__(self, most: int = MOST, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -37,7 +37,7 @@ class Arrivals:
         self._awaited: dict[Hashable, tuple[asyncio.Transport, asyncio.TimerHandle]] = {}
 
     def await_request(self, connection: Hashable, transport: asyncio.Transport) -> None:
-        """Return a connection its time; one that has it already keeps what is left of it."""
+        """Start a connection's timeout, unless it is running already."""
         if connection in self._awaited:
             return
         self._wait(connection, transport)
@@ -63,7 +63,7 @@ class Arrivals:
         self.arrived(connection)
 
     def arrived(self, connection: Hashable) -> None:
-        """Let a connection be: its request is here, or the connection is gone."""
+        """Stop a connection's timeout: its request has arrived, or the connection is gone."""
         _, timer = self._awaited.pop(connection, (None, None))
         if timer is not None:
             timer.cancel()

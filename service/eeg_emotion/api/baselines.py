@@ -35,13 +35,15 @@ router = APIRouter(responses=responses(), tags=["baselines"])
 
 _PLACE = "/v1/headsets/{identifier}/baseline"
 
-_NAMED = {"pattern": NAME_PATTERN}  # in the document alone; the refusal by `profiles` says more
+_NAMED = {
+    "pattern": NAME_PATTERN
+}  # in the document only; the refusal by `profiles` is more specific
 
 ProfileName = Annotated[str, Path(json_schema_extra=_NAMED)]
 
 
 class BeginRequest(BaseModel):
-    """How much clean rest to collect, and under which pseudonym; without one, one is made."""
+    """How much clean rest to collect, and under which pseudonym; a random one by default."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,30 +73,30 @@ class ProfileSummary(Message):
     created: AwareDatetime
     clean_seconds: int
     unfit: str | None
-    """Why it cannot be used with the model that is served; null where it can."""
+    """Why it cannot be used with the model that is served; null if it can."""
 
 
 class Profiles(Message):
-    """All stored profiles; `damaged` says for each file that cannot be read what is wrong."""
+    """All stored profiles; `damaged` states for each unreadable file what is wrong."""
 
     profiles: tuple[ProfileSummary, ...]
     damaged: dict[str, str]
 
 
 class Baselines(Protocol):
-    """Whose rest baseline each headset uses; `baseline.baselines` says what is refused."""
+    """Which profile each headset uses; see `baseline.baselines` for what is refused."""
 
     @property
     def profiles(self) -> ProfileStore:
-        """Where the baselines are kept."""
+        """The stored profiles."""
         ...
 
     def begin(self, identifier: str, seconds: int, profile: str | None) -> Baseline:
-        """Begin to collect clean rest."""
+        """Start collecting clean rest."""
         ...
 
     def baseline(self, identifier: str) -> Baseline:
-        """Return where a headset stands."""
+        """Return the state of a headset's baseline."""
         ...
 
     def use(self, identifier: str, profile: str) -> Baseline:
@@ -112,7 +114,7 @@ class Baselines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BaselinesPart:
-    """Which headsets there are, whose rest they use, and which model it must fit."""
+    """The headsets, their baselines, and the model that these must fit."""
 
     router: ClassVar[APIRouter] = router
 
@@ -131,10 +133,10 @@ Given = Annotated[BaselinesPart, given(BaselinesPart)]
     responses=responses(404, 409, 422),
 )
 async def begin(part: Given, identifier: str, begun: BeginRequest, request: Request) -> Baseline:
-    """Begin to collect a person's clean rest; `baseline` messages tell how far it is.
+    """Start collecting a person's clean rest; `baseline` messages report the progress.
 
-    At its end it is stored under the pseudonym, and applied. To have it in place of a stored
-    one needs the scope `profiles` too.
+    When complete, it is stored under the pseudonym and applied. Replacing a stored profile also
+    requires the scope `profiles`.
     """
     find_headset(part.headsets, identifier)
     with _as_problems():
@@ -145,16 +147,16 @@ async def begin(part: Given, identifier: str, begun: BeginRequest, request: Requ
 
 @router.get(_PLACE, dependencies=needs(Action.READ), responses=responses(404))
 async def baseline(part: Given, identifier: str) -> Baseline:
-    """Return whether rest is collected, and which profile is in use."""
+    """Return whether rest is being collected, and which profile is in use."""
     find_headset(part.headsets, identifier)
     return part.baselines.baseline(identifier)
 
 
 @router.put(_PLACE, dependencies=needs(Action.CONTROL), responses=responses(404, 409, 422))
 async def use(part: Given, identifier: str, used: UseRequest, request: Request) -> Baseline:
-    """Use a stored profile, from the next window on; needs the scope `profiles` too."""
+    """Use a stored profile from the next window on; also requires the scope `profiles`."""
     find_headset(part.headsets, identifier)
-    # Whether there is one of this name is not said to who may not list them.
+    # Whether a profile of this name exists is not revealed to callers who may not list them.
     require(request, Action.PROFILES)
     with _as_problems():
         return part.baselines.use(identifier, used.profile)
@@ -162,7 +164,7 @@ async def use(part: Given, identifier: str, used: UseRequest, request: Request) 
 
 @router.delete(_PLACE, dependencies=needs(Action.CONTROL), responses=responses(404))
 async def cancel(part: Given, identifier: str) -> Baseline:
-    """Cancel the collection; where none is under way, stop using the profile."""
+    """Cancel the collection; if none is in progress, stop using the profile."""
     find_headset(part.headsets, identifier)
     return part.baselines.cancel(identifier)
 
@@ -195,7 +197,7 @@ async def profile(part: Given, name: ProfileName) -> ProfileSummary:
     responses=responses(404, 409, 422),
 )
 async def delete(part: Given, name: ProfileName) -> None:
-    """Delete a stored profile for good; none that a headset uses."""
+    """Delete a stored profile permanently, unless a headset uses it."""
     with _as_problems():
         part.baselines.delete_profile(name)
 

@@ -32,7 +32,7 @@ class ConnectionCount:
 
 
 def _transport(message: Message) -> str | None:
-    """Return what a message opens; None for nothing that lasts."""
+    """Return the transport that a message opens; None if it opens no lasting connection."""
     if message["type"] == "websocket.accept":
         return "websocket"
     if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
-"""From outboxes to sockets: one task writes what waits, a slice of the subscribers at a time.
+"""Writes pending messages from outboxes to sockets: one task, a slice of subscribers at a time.
 
 Publishing only marks outboxes. So a burst of messages for a subscriber becomes one write, and
-requests, acknowledgements and the headsets' own samples get their turn between slices.
+other work of the event loop, such as requests and acknowledgements, runs between slices.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from eeg_emotion.publish.outbox import Outbox
 
 logger = get_logger(__name__)
 
-_SLICE = 200  # some 2 ms of work, which nothing else in the loop minds
+_SLICE = 200  # about 2 ms of work, too little to delay anything else in the loop
 
 
 class Carrier(Protocol):
-    """Takes an outbox's messages to its subscriber."""
+    """Sends an outbox's messages to its subscriber."""
 
     outbox: Outbox
 
@@ -42,9 +42,9 @@ class Fanout:
     Parameters
     ----------
     metrics
-        What is counted.
+        Counts deliveries and their latency.
     utc
-        Tells how old a window is when its prediction is written; Unix seconds.
+        Returns the time, Unix seconds; dates the writing of predictions.
     """
 
     def __init__(self, metrics: Metrics, utc: Callable[[], float] = time.time) -> None:
@@ -54,7 +54,7 @@ class Fanout:
         self._wake = asyncio.Event()
 
     def mark(self, carrier: Carrier) -> None:
-        """Note that a carrier's outbox has something to send."""
+        """Record that a carrier's outbox has pending messages."""
         self._ready.append(carrier)
         self._wake.set()
 
@@ -76,7 +76,7 @@ class Fanout:
                 frames = carrier.outbox.take()
                 sent = bool(frames) and carrier.write(frames)
             except Exception:
-                # What went wrong with one subscriber is not to end the others' service.
+                # A failure of one subscriber must not affect the others.
                 logger.exception("subscriber failed")
                 carrier.fail()
                 continue
@@ -87,5 +87,5 @@ class Fanout:
                 newest = frames[-1]
         self._metrics.delivered.inc(delivered)
         if newest is not None and newest.window_end is not None:
-            # Once a slice, for its last: a look at every delivery would cost a tenth of it.
+            # Once per slice, for its last: measuring every delivery would take a tenth more time.
             self._metrics.observe_delivery(self._utc() - newest.window_end)

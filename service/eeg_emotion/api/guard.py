@@ -1,8 +1,8 @@
-"""The way in: what is refused before anything else is looked at, and what a caller may do.
+"""Access control of all requests: what is refused first, and what a caller may do.
 
-Nothing is open unless it is listed here, so that a new endpoint asks for credentials by itself.
-Which scope it needs on top of them its route says, by `needs`; what the caller is judged and noted
-by is in the request's state.
+Only the paths listed here are open, so a new endpoint requires credentials by default. A route
+states with `needs` which scope it requires besides. The caller's grant and access, which the audit
+uses, are in the request's state.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPEN_PATHS = frozenset(
         "/docs",
     }
 )
-"""What is told to everyone who reaches the service: nothing about headsets or people."""
+"""Served to everyone who reaches the service: nothing about headsets or people."""
 
 OPEN_FOLDERS = ("/static/", "/static-offline-docs/")
 
@@ -66,19 +66,19 @@ _FOR_HEADSETS = (Action.READ, Action.CONTROL)
 _NOTED = (Action.CONTROL, Action.PROFILES)
 
 _BEARER = HTTPBearer(
-    auto_error=False,  # it is for the document; the guard has looked before
+    auto_error=False,  # for the document only; the guard has checked already
     description="A key of 'eeg-emotion keys create', or a JWT that the service's issuer signed.",
 )
 
 DOCUMENTED: list[params.Depends] = [Depends(_BEARER)]
-"""A route's dependencies where credentials are needed, for OpenAPI alone; see `undocumented`."""
+"""Dependencies of a route that requires credentials, for OpenAPI only; see `undocumented`."""
 
 
 class Guard:
-    """ASGI middleware before everything, WebSockets included.
+    """ASGI middleware for every request, WebSockets included.
 
-    It finds the caller's grant, which endpoints read by `grant_of`. A WebSocket without credentials
-    is let through: its `hello` brings them. What is answered, pages of allowed origins may read.
+    It determines the caller's grant, which endpoints read with `grant_of`. A WebSocket without
+    credentials passes: they come with its `hello`. Pages of allowed origins may read the answers.
     """
 
     def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
@@ -96,7 +96,7 @@ class Guard:
         state["client_access"] = self._access.at(
             "" if client is None else f"{client[0]}:{client[1]}"
         )
-        # Nothing that a network brings can put this there: a gateway has let the caller in.
+        # No request from the network can set this: a gateway has authenticated the caller.
         if (vouched := state.get("vouched")) is not None:
             state["grant"] = vouched
             await self._app(scope, receive, send)
@@ -128,7 +128,7 @@ class Guard:
         return watched
 
     def _first_response(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to what needs no endpoint; None where one is to answer."""
+        """Return the response to a request that reaches no endpoint; None if it may proceed."""
         parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if (name := _token_parameter(parameters)) is not None:
             return self._answer(
@@ -148,7 +148,7 @@ class Guard:
         except CredentialsError as error:
             if not is_open:
                 return self._answer(scope, HTTPStatus.UNAUTHORIZED, str(error))
-            grant = None  # a probe may have to send its proxy's, which are none of ours
+            grant = None  # a probe may have to send its proxy's credentials, which are not ours
         if grant is None and not is_open:
             return self._answer(
                 scope,
@@ -160,7 +160,7 @@ class Guard:
         return None
 
     def _is_preflight(self, scope: Scope, headers: Headers) -> bool:
-        """Return whether this is the preflight of an allowed page, which carries no key yet."""
+        """Return whether this is a CORS preflight of an allowed page, which has no credentials."""
         origin = headers.get("origin")
         return (
             scope["method"] == "OPTIONS"
@@ -170,10 +170,10 @@ class Guard:
         )
 
     def _foreign(self, headers: Headers) -> str | None:
-        """Return why a request may be some other page's doing; None where it is not.
+        """Return why a request may come from a foreign page; None if it does not.
 
-        A browser sends `Origin` along with every WebSocket and every change. Programs that are no
-        browsers send none.
+        A browser sends `Origin` with every WebSocket and every request that changes something.
+        Other programs do not send it.
         """
         access = self._access
         host, origin = headers.get("host"), headers.get("origin")
@@ -183,8 +183,8 @@ class Guard:
                 "address or localhost, or an origin that it allows; start it with --origin and "
                 "that page's origin"
             )
-        # A page whose name was made to lead here gets this service's answers as its own, and sends
-        # no Origin with a GET. It has no credentials to send, so this is for an open service.
+        # DNS rebinding: a page whose name resolves to this machine reads the answers as its own,
+        # and sends no Origin with a GET. It has no credentials, so this concerns open services.
         if access.open and host is not None and not access.origins.names(host):
             return (
                 f"found the Host {host!r}, expected localhost, an address, or the host of an "
@@ -203,13 +203,13 @@ class Guard:
 
 
 def grant_of(request: Request) -> Grant:
-    """Return what the caller of an endpoint may do; not for those that are open to all."""
+    """Return what the caller may do; not available in endpoints that are open to all."""
     grant: Grant = request.state.grant
     return grant
 
 
 def undocumented(document: dict[str, Any]) -> dict[str, Any]:
-    """Take the credentials out of an OpenAPI document: an open service asks for none."""
+    """Remove the credentials from an OpenAPI document, for an open service; return it."""
     document.get("components", {}).pop("securitySchemes", None)
     for path in document["paths"].values():
         for operation in path.values():
@@ -218,16 +218,16 @@ def undocumented(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def client_access(connection: HTTPConnection) -> ClientAccess:
-    """Return what the caller is judged and noted by."""
+    """Return the access of the request's client, which authenticates and audits it."""
     found: ClientAccess = connection.state.client_access
     return found
 
 
 def needs(action: Action) -> list[params.Depends]:
-    """Return a route's dependencies, so that only who has the scope comes so far.
+    """Return a route's dependencies that let only callers with the scope pass.
 
-    An action for headsets is looked at for the headset that the path names as `identifier`;
-    whether that one exists is not said to who may not know it.
+    An action on headsets is checked for the headset that the path names as `identifier`. Whether
+    that headset exists is not revealed to callers who may not read it.
     """
     return [Depends(_check(action)), *DOCUMENTED]
 
@@ -249,7 +249,7 @@ def _check(action: Action) -> Callable[[Request], Awaitable[None]]:
 
 
 def require(request: Request, action: Action, headset: str | None = None) -> None:
-    """Raise the problem that says so where a caller may not do something."""
+    """Raise a 403 problem if the caller lacks the scope for an action."""
     grant = grant_of(request)
     if grant.allows(action, headset):
         return

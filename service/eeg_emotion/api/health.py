@@ -1,4 +1,4 @@
-"""How the service is: whether its event loop is late, and what its readiness depends on."""
+"""The service's health: the lag of its event loop, and the checks of its readiness."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from eeg_emotion.publish.message import Message
 from eeg_emotion.publish.messages import Headset
 
 ALIVE_LAG_SECONDS = 1.0
-"""An event loop that is later than this serves nobody."""
+"""With a larger lag of its event loop the service counts as not alive."""
 
 _FOLLOWED = {
-    ("lsl", True): "LSL is followed",
-    ("lsl", False): "found that LSL was not looked at for some seconds, expected several times "
-    "each; if it stays so, start the service anew",
-    ("broker", True): "the broker is there, and what ingests keep is known",
-    ("broker", False): "found the broker away, or what ingests keep not known yet, expected both; "
-    "see that it runs and is reached, it is tried again and again",
+    ("lsl", True): "LSL streams are being discovered",
+    ("lsl", False): "found no look-up of LSL streams for some seconds, expected several each "
+    "second; if this persists, restart the service",
+    ("broker", True): "the broker is connected, and the ingests' histories have been fetched",
+    ("broker", False): "found no connection to the broker, or the ingests' histories not fetched "
+    "yet, expected both; check that the broker runs and can be reached, this is retried",
 }
 _TROUBLED = (State.STALE, State.LOST, State.QUARANTINED)
 
@@ -47,7 +47,7 @@ class Check(Message):
 
 
 class SampleDeficit(Message):
-    """Samples of the last minute; `share` is the missing ones' of all that there should be."""
+    """The samples of the last minute; `share` is that of the missing ones, 0 to 1."""
 
     received: int
     missing: int
@@ -55,46 +55,46 @@ class SampleDeficit(Message):
 
 
 class PredictionAges(Message):
-    """Seconds since the ends of the newest windows of headsets, the least and the most."""
+    """The least and the greatest time since the end of a headset's newest window, seconds."""
 
     least: float | None
     most: float | None
 
 
-class LatencyLately(Message):
-    """Seconds from a window's end to the writing of its prediction, over the last minute."""
+class RecentLatency(Message):
+    """The time from a window's end to the writing of its prediction, last minute, seconds."""
 
     p50: float | None
     p99: float | None
 
 
 class Readiness(Health):
-    """What `/readyz?verbose` tells. `troubled` has the ids that the caller may read."""
+    """The answer of `/readyz?verbose`; `troubled` has the ids that the caller may read."""
 
     checks: dict[str, Check]
     event_store: Check | None
-    """Apart from the checks: while it fails, everything else is served all the same. Null where
-    there is none: at a gateway, and where alarms are not installed."""
+    """Not one of the checks: while it fails, everything else is served. Null if there is none: at
+    a gateway, and if alarms are not installed."""
     headsets: dict[State, int]
     troubled: dict[State, tuple[str, ...]]
     samples: SampleDeficit
     prediction_age_seconds: dict[State, PredictionAges]
     subscribers: dict[str, int]
     event_loop_lag_seconds: float
-    end_to_end_latency_seconds: LatencyLately
+    end_to_end_latency_seconds: RecentLatency
 
 
 class EventStoreHealth(Protocol):
-    """How the store of events is."""
+    """The state of the event store."""
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with it; None where nothing is."""
+        """What is wrong with it; None if nothing is."""
         ...
 
     @property
     def unwritten(self) -> int:
-        """How many events it does not have yet."""
+        """The number of events that are not stored yet."""
         ...
 
 
@@ -105,15 +105,15 @@ class Vitals:
     Attributes
     ----------
     contract
-        The model's.
+        The model's contract.
     headsets, bus
-        Who is here, and what was published of them.
+        The headsets, and what was published about them.
     subscribers
-        Who is connected, and whether they are being sent away.
+        The open connections, and whether they are being closed.
     metrics, lag
-        What is counted and measured.
+        The metrics, and the event loop's lag.
     event_store
-        None where there is none.
+        The event store's state; None if there is no store.
     utc
         Unix seconds.
     """
@@ -128,21 +128,21 @@ class Vitals:
     utc: Callable[[], float] = time.time
 
     def lateness(self) -> str | None:
-        """Return by how much the event loop is late, in words; None where it is in time."""
+        """Return how late the event loop is, in words; None if it is on time."""
         lag = self.lag.seconds
         if lag < ALIVE_LAG_SECONDS:
             return None
         return (
             f"found the event loop {lag:.1f} s late, expected less than {ALIVE_LAG_SECONDS:g} s; "
-            "if it stays so, start the service anew, with fewer subscribers or headsets"
+            "if this persists, restart the service with fewer subscribers or headsets"
         )
 
     def unreadiness(self) -> str | None:
-        """Return why no work is to be sent here; None where it is."""
+        """Return why the service is not ready; None if it is."""
         return "; ".join(check.detail for check in self._checks().values() if not check.ok) or None
 
     def readiness(self, grant: Grant) -> Readiness:
-        """Return all that readiness depends on, with the ids that a grant may read."""
+        """Return the detailed readiness, with the headset ids that a grant may read."""
         found = self.headsets.headsets()
         counts = Counter(headset.state for headset in found)
         recent = self.metrics.recent
@@ -166,7 +166,7 @@ class Vitals:
             prediction_age_seconds=self._ages(found),
             subscribers=dict(self.metrics.subscribers),
             event_loop_lag_seconds=round(self.lag.seconds, 4),
-            end_to_end_latency_seconds=LatencyLately(
+            end_to_end_latency_seconds=RecentLatency(
                 p50=_rounded(recent.latency(50)), p99=_rounded(recent.latency(99))
             ),
         )
@@ -181,7 +181,7 @@ class Vitals:
             source: Check(ok=following, detail=_FOLLOWED[source, following]),
             "accepting": Check(
                 ok=not draining,
-                detail="the service is stopping" if draining else "it takes subscribers",
+                detail="the service is stopping" if draining else "subscribers are accepted",
             ),
         }
 
@@ -190,8 +190,8 @@ class Vitals:
             return None
         trouble, unwritten = self.event_store.trouble, self.event_store.unwritten
         if trouble is None:
-            return Check(ok=True, detail="events are kept")
-        return Check(ok=False, detail=f"{unwritten} events are not kept yet: {trouble}")
+            return Check(ok=True, detail="events are stored")
+        return Check(ok=False, detail=f"{unwritten} events are not stored yet: {trouble}")
 
     def _ages(self, found: tuple[Headset, ...]) -> dict[State, PredictionAges]:
         now = self.utc()

@@ -1,4 +1,4 @@
-"""REST: what a headset's predictions and states were, from memory."""
+"""REST: a headset's recent predictions and events, from memory."""
 
 from __future__ import annotations
 
@@ -27,30 +27,32 @@ from eeg_emotion.publish.messages import Event, Prediction
 router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
 MOST = 1000
-"""Items on a page; some 0.6 MB of predictions."""
+"""Items on a page; about 0.6 MB of predictions."""
 
-_CURSOR_FORM = {"pattern": f"^{EVENT_ID.pattern}$"}  # in the document; our own refusal says more
+_CURSOR_FORM = {
+    "pattern": f"^{EVENT_ID.pattern}$"
+}  # in the document only; our own refusal is more specific
 
-Limit = Annotated[int, Query(ge=1, le=MOST, description="How many to give at most.")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="The largest number of items to return.")]
 Cursor = Annotated[
     str | None, Query(description="A prediction's `epoch:seq`.", json_schema_extra=_CURSOR_FORM)
 ]
 
 
 class HistoryPage(Message):
-    """Predictions as they were sent, newest first; `next` is where older ones are."""
+    """Predictions as they were sent, newest first; `next` leads to older ones."""
 
     predictions: tuple[Prediction, ...]
     next: str | None
-    """A path with its query; null where no older ones are kept, or none that were asked for."""
+    """A path with its query; null if no older ones are kept, or none that were requested."""
 
 
 class EventsPage(Message):
-    """Events, oldest first; `next` is where later ones are."""
+    """Events, oldest first; `next` leads to later ones."""
 
     events: tuple[Event, ...]
     next: str | None
-    """A path with its query; null where there are no later ones yet."""
+    """A path with its query; null if there are no later ones yet."""
 
 
 _LINKED: dict[int | str, dict[str, Any]] = {
@@ -67,7 +69,7 @@ _LINKED: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class HistoryPart:
-    """Which headsets there are, and what was published of them."""
+    """The headsets, and what was published about them."""
 
     router: ClassVar[APIRouter] = router
 
@@ -93,11 +95,11 @@ async def history(
 ) -> Response:
     """Return the predictions of the last ten minutes, newest first.
 
-    They are as they were sent then, each with its window; what is true now is told by
-    `/v1/headsets/{identifier}/prediction`. `before` and `after` are a prediction's
-    `epoch:seq`: only older ones are given, only newer ones, or those between. Where the
-    prediction that is named is no longer kept, the answer is 410: it cannot be told what came
-    before or after it, and a page never hides a hole.
+    They are as they were sent then, each with its window; the current one is at
+    `/v1/headsets/{identifier}/prediction`. `before` and `after` are a prediction's `epoch:seq`:
+    only older ones are returned, only newer ones, or those between. If the prediction that is
+    named is no longer kept, the answer is 410: what came before or after it is not known any more,
+    and a page never hides a gap.
     """
     find_headset(part.headsets, identifier)
     frames = part.bus.history.frames(identifier)
@@ -128,7 +130,7 @@ async def events(
     """Return what happened to the headset, oldest first: its states and its baselines.
 
     The newest thousand are kept, until the service ends. With `after` only later ones are
-    given. Where the event of that number is no longer kept, the answer is 410: others after it
+    returned. If the event of that number is no longer kept, the answer is 410: others after it
     may be gone too.
     """
     find_headset(part.headsets, identifier)
@@ -139,8 +141,8 @@ async def events(
         if after not in numbers:
             raise HTTPException(
                 HTTPStatus.GONE,
-                f"found no event {after} of this headset, expected one that is kept; ask "
-                "anew without 'after'",
+                f"found no event {after} of this headset, expected one that is kept; repeat the "
+                "request without 'after'",
             )
         start = numbers[after] + 1
     shown = kept[start : start + limit]
@@ -169,7 +171,7 @@ def _place(places: dict[str, int], cursor: str) -> int:
         raise HTTPException(
             HTTPStatus.GONE,
             f"found no prediction {cursor} of this headset, expected one of the last "
-            f"{KEPT_SECONDS / 60:g} minutes; ask anew without 'before' and 'after'",
+            f"{KEPT_SECONDS / 60:g} minutes; repeat the request without 'before' and 'after'",
         )
     return place
 
@@ -177,7 +179,7 @@ def _place(places: dict[str, int], cursor: str) -> int:
 def _page(
     request: Request, name: str, items: list[bytes], limit: int, bounds: dict[str, str] | None
 ) -> Response:
-    """Join what is encoded already; `bounds` are the next page's, None on the last."""
+    """Return a page of encoded items; `bounds` are the next page's, None on the last."""
     following = None
     headers = {}
     if bounds is not None:

@@ -1,4 +1,4 @@
-"""The page, its files and the protocol's document; nothing of it comes from outside."""
+"""The page, its files and the protocol's document; nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class PagesPart:
-    """Files alone."""
+    """The page; its handlers need nothing."""
 
     router: ClassVar[APIRouter] = router
 
@@ -48,13 +48,13 @@ async def page() -> FileResponse:
 
 @router.get("/asyncapi.json")
 async def protocol() -> Response:
-    """Return the document of the WebSocket's protocol."""
+    """Return the AsyncAPI document of the WebSocket protocol."""
     return Response(documents()["asyncapi.json"], media_type="application/json")
 
 
 @router.get("/static/codes.js")
 async def codes() -> Response:
-    """Return the words of each code, as a module for the page."""
+    """Return the texts of all codes as a JavaScript module."""
     return Response(codes_module(), media_type="text/javascript")
 
 
@@ -65,22 +65,22 @@ async def plotly() -> FileResponse:
 
 
 def static_files() -> StaticFiles:
-    """Return the page's files, to be mounted."""
-    # On Windows the registry says what a file is, and often that JavaScript is plain text, of which
-    # a browser runs nothing.
+    """Return the application that serves the page's files."""
+    # On Windows the registry states media types, and often that JavaScript is plain text, which a
+    # browser does not run.
     for suffix, kind in _TYPES.items():
         mimetypes.add_type(kind, suffix)
     return StaticFiles(directory=_STATIC)
 
 
 class PageHeaders:
-    """ASGI middleware that keeps the page to itself: no outside address, no framing."""
+    """ASGI middleware that adds the security headers: no outside address, no framing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; its answer has the headers."""
+        """Pass the request on, and add the headers to its response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -89,7 +89,7 @@ class PageHeaders:
                     (b"x-content-type-options", b"nosniff"),
                     (b"cache-control", b"no-cache"),
                 ]
-                # The documentation page has a script in its text, so the policy is not for it.
+                # The documentation page has inline scripts, so the policy does not apply to it.
                 if scope["path"] == "/":
                     message["headers"].append((b"content-security-policy", _PAGE_POLICY))
             await send(message)
@@ -101,5 +101,5 @@ def _plotly_js() -> Path:
     """Find the chart library in the installed package, without importing it."""
     spec = find_spec("plotly")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package plotly is not installed; install eeg-emotion anew")
+        raise RuntimeError("the package plotly is not installed; reinstall eeg-emotion")
     return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"

@@ -27,16 +27,16 @@ from eeg_emotion.stream.scoring import reasons_of, score
 router = APIRouter(responses=responses(), tags=["model"])
 
 MOST_WINDOWS = 4
-"""In one request. They take some 40 ms; a client with more sends more requests."""
+"""In one request. They take about 40 ms; a client with more sends more requests."""
 
 
 class PredictRequest(BaseModel):
-    """Windows of EEG to be judged.
+    """Windows of EEG to predict from.
 
-    `windows` is `(windows, channels, samples)` in µV at the model's rate. Each has settle and
-    window seconds of contiguous signal: the filters need the first part to come to rest. For a
-    model of 3 s and 5 s at 128 Hz that is 1024 samples for each channel. A request has at most
-    1 MiB: one window with all its digits, or four with two decimals.
+    `windows` is `(windows, channels, samples)` in µV at the model's rate. Each window starts with
+    the signal in which the filters settle: for a model that settles in 3 s and has windows of 5 s
+    at 128 Hz, that is 1024 contiguous samples for each channel. A request has at most 1 MiB: one
+    window with all its digits, or four with two decimals.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -46,7 +46,7 @@ class PredictRequest(BaseModel):
 
 
 class WindowPrediction(Message):
-    """The estimates over one window that was sent."""
+    """The estimates for one of the request's windows."""
 
     arousal: Score
     valence: Score
@@ -65,7 +65,7 @@ class PredictResponse(Message):
 
 @dataclass(frozen=True, slots=True)
 class PredictPart:
-    """The model, and from when on a channel is bad."""
+    """The model, and the limits of the signal's quality."""
 
     router: ClassVar[APIRouter] = router
 
@@ -82,15 +82,15 @@ Given = Annotated[PredictPart, given(PredictPart)]
     responses=responses(400, 413, 422),
 )
 def predict(part: Given, request: PredictRequest) -> PredictResponse:
-    """Judge windows that the client sends, through the same signal path as live."""
+    """Predict from windows that the client sends, by the same signal path as live."""
     contract = part.model.contract
     _check_shape(request, contract.path)
     path = _path(request.channels, contract, part.limits)
-    judged = []
+    assessed = []
     for window in request.windows:
         *_, settled = path.segment().feed(np.array(window, dtype=np.float64))
         reasons = reasons_of(settled, after_gap=False)
-        judged.append((settled, reasons))
+        assessed.append((settled, reasons))
     return PredictResponse(
         model=f"{contract.name} {contract.version}",
         predictions=tuple(
@@ -103,14 +103,14 @@ def predict(part: Given, request: PredictRequest) -> PredictResponse:
                 interpolated=settled.interpolated,
             )
             for (settled, reasons), (arousal, valence) in zip(
-                judged, score(part.model, judged), strict=True
+                assessed, score(part.model, assessed), strict=True
             )
         ),
     )
 
 
 def _check_shape(request: PredictRequest, settings: PathSettings) -> None:
-    """Raise the problem that says so where a window has too few or too many numbers."""
+    """Raise a 422 problem if a window does not have the expected shape."""
     expected = settings.settle_samples + settings.window_samples
     for number, window in enumerate(request.windows):
         rows = {len(row) for row in window}

@@ -1,4 +1,4 @@
-"""Health for orchestrators, its details for people, and the numbers for Prometheus."""
+"""Health for orchestrators, its details for people, and the metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ numbers_router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class HealthPart:
-    """How the service is.
+    """The health and metrics of the service.
 
     Attributes
     ----------
     vitals
-        What it is read from.
+        What they are read from.
     metrics_here
-        Whether `/metrics` is served here; it has no credentials of its own in many places.
+        Whether `/metrics` is served on this port.
     metrics_address
         Where it is served instead, if anywhere.
     """
@@ -49,7 +49,7 @@ class HealthPart:
 
 @dataclass(frozen=True, slots=True)
 class NumbersPart:
-    """How the service is, on a port of its own."""
+    """The health and metrics of the service, on a separate port."""
 
     router: ClassVar[APIRouter] = numbers_router
 
@@ -62,7 +62,7 @@ NumbersGiven = Annotated[NumbersPart, given(NumbersPart)]
 
 @router.get("/livez", responses=responses(503))
 async def livez(part: Given) -> Health:
-    """Tell that the event loop runs in time; nothing else is asked."""
+    """Report whether the event loop is on time; nothing else is checked."""
     if (late := part.vitals.lateness()) is not None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, late)
     return Health(status="ok")
@@ -72,10 +72,10 @@ async def livez(part: Given) -> Health:
 async def readyz(
     part: Given, request: Request, verbose: Annotated[str | None, Query()] = None
 ) -> Readiness | Health | JSONResponse:
-    """Return whether to send work here. A missing headset does not make the service unready.
+    """Report whether the service is ready. A missing headset does not make it unready.
 
-    `?verbose` lists the checks and how the signal is, and is for who may read; where it is not
-    ready, these are members of the problem.
+    `?verbose` adds the checks and the state of the signal, and requires the scope `read`; if the
+    service is not ready, these are members of the problem.
     """
     wrong = part.vitals.unreadiness()
     if verbose is None:
@@ -103,24 +103,24 @@ async def readyz(
     name="metrics_",  # as it has always been in the document
 )
 async def metrics(part: Given) -> Response:
-    """Return the numbers for Prometheus."""
+    """Return the metrics in Prometheus' text format."""
     if not part.metrics_here:
         raise HTTPException(
             HTTPStatus.NOT_FOUND,
-            "found no numbers on this port, which others than this machine can reach; start "
-            "the service with --metrics-port, and they are on 127.0.0.1 at that port"
+            "found no metrics on this port, which other machines can reach; start the service "
+            "with --metrics-port, and they are on 127.0.0.1 at that port"
             if part.metrics_address is None
-            else f"found no numbers on this port; on the service's own machine they are at "
+            else f"found no metrics on this port; on the service's own machine they are at "
             f"{part.metrics_address}",
         )
     return _exposition(part.vitals)
 
 
 def metrics_server(vitals: Vitals, origins: Origins, *, any_host: bool = False) -> Server:
-    """Make the server for a port of its own: `/metrics`, `/livez` and `/readyz` alone.
+    """Make the server for a separate port, with `/metrics`, `/livez` and `/readyz` only.
 
-    On this machine's own address it answers to no foreign name; beyond it, under `any_host`, those
-    of its network know it by theirs.
+    It refuses a `Host` that is not this machine's, unless `any_host`: on a network, others use its
+    network name.
     """
     parts = [NumbersPart(vitals)]
     app = FastAPI(openapi_url=None, redirect_slashes=False, routes=routes_of(parts))
@@ -131,24 +131,24 @@ def metrics_server(vitals: Vitals, origins: Origins, *, any_host: bool = False) 
 
 @numbers_router.get("/metrics")
 async def numbers(part: NumbersGiven) -> Response:
-    """Return the numbers for Prometheus, whoever asks."""
+    """Return the metrics in Prometheus' text format, without credentials."""
     return _exposition(part.vitals)
 
 
 @numbers_router.get("/livez")
 async def plain_livez(part: NumbersGiven) -> Response:
-    """Tell that the event loop runs in time."""
+    """Report whether the event loop is on time."""
     return _health(part.vitals.lateness())
 
 
 @numbers_router.get("/readyz")
 async def plain_readyz(part: NumbersGiven) -> Response:
-    """Return whether to send work here."""
+    """Report whether the service is ready."""
     return _health(part.vitals.unreadiness())
 
 
 class _KnownHost:
-    """ASGI middleware: a page whose name was made to lead here is not to read the numbers."""
+    """ASGI middleware that refuses foreign `Host` names (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, origins: Origins) -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""Errors as `application/problem+json` (RFC 9457), whatever raised them.
+"""All errors as `application/problem+json` (RFC 9457).
 
-Those under `/v2` have the form of the Open Inference Protocol, which its clients read.
+Errors under `/v2` have the form that clients of the Open Inference Protocol expect.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def _schema() -> dict[str, Any]:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document these statuses, and whatever else may go wrong, as problems in OpenAPI."""
-    # Not by FastAPI's "model", which would document them as application/json.
+    """Return the OpenAPI entries of these statuses, and of any other error, as problems."""
+    # FastAPI's "model" would document them as application/json.
     content = {MEDIA_TYPE: {"schema": _schema()}}
     documented: dict[int | str, dict[str, Any]] = {
         status: {"description": HTTPStatus(status).phrase, "content": content}
@@ -53,7 +53,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
-    """Make the response."""
+    """Make a problem response."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
     return JSONResponse(
         body.model_dump(exclude_none=True), status_code=status, media_type=MEDIA_TYPE
@@ -63,14 +63,14 @@ def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None
 def refusal(
     path: str, status: int, detail: str, errors: list[dict[str, str]] | None = None
 ) -> JSONResponse:
-    """Make the response in the form that clients of a path expect."""
+    """Make an error response in the form that clients of a path expect."""
     if path == "/v2" or path.startswith("/v2/"):
         return JSONResponse({"error": detail}, status_code=status)
     return problem(status, detail, errors)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of this application in its form."""
+    """Make an application answer all errors in these forms."""
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
@@ -82,7 +82,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        # The input is not repeated: it may be EEG, or a NaN that is not JSON.
+        # The input is not repeated: it may be EEG, or NaN, which is not JSON.
         errors = [
             {"place": ".".join(str(part) for part in item["loc"]), "found": item["msg"]}
             for item in error.errors()[:20]
@@ -91,7 +91,7 @@ def install(app: FastAPI) -> None:
             request.url.path,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             _other_content(request, error)
-            or "the request does not have the expected form; see 'errors', and /docs for the form",
+            or "the request does not have the expected form; see 'errors' here, and /docs",
             errors,
         )
 
@@ -119,7 +119,7 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _other_content(request: Request, error: RequestValidationError) -> str | None:
-    """Say that the body was not read as JSON since it was not called so; None where it was."""
+    """Return the error of a body that was not parsed since its Content-Type is not JSON."""
     whole = any(item["loc"] == ("body",) and item["type"] != "missing" for item in error.errors())
     found = request.headers.get("content-type")
     kind = (found or "").partition(";")[0].strip().lower()
@@ -132,7 +132,7 @@ def _other_content(request: Request, error: RequestValidationError) -> str | Non
 
 
 def _allowed(request: Request) -> list[str]:
-    """Name all methods of a path; the error has those of its first route alone."""
+    """Return all methods of a path; the error has only those of its first route."""
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
     found = [
         method

@@ -1,4 +1,4 @@
-"""What WebSockets and streams of events share: what is sent, to whom, and when there is no room."""
+"""What WebSockets and event streams share: the bus, the subscribers, and the connection cap."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 
 RETRY_AFTER_SECONDS = 10
-"""For one whom a full or a stopping service refuses."""
+"""The `Retry-After` of a service that is full or stopping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The way of messages to subscribers.
+    """Delivers messages to subscribers.
 
     Attributes
     ----------
     bus
         Where messages come from.
     subscribers
-        Who is connected.
+        The open connections.
     fanout
         Writes to WebSockets.
     metrics
-        What is counted.
+        Counts refusals and deliveries.
     clock, utc
         Monotonic, and Unix time; seconds.
     """
@@ -46,13 +46,13 @@ class Push:
     utc: Callable[[], float] = time.time
 
     def refusal(self) -> Response | None:
-        """Return the answer to one more connection where there can be none."""
+        """Return the 503 response if no more connections are accepted, else None."""
         if self.subscribers.draining:
             reason, why = "draining", "the service is stopping; try again in a moment"
         elif self.subscribers.full:
             reason = "connection_cap"
             most = self.subscribers.most
-            why = f"found {most} connections, the most there may be; try later"
+            why = f"found {most} connections, the most that are allowed; try again later"
         else:
             return None
         self.metrics.refused(reason)
@@ -61,7 +61,7 @@ class Push:
         return response
 
     async def run(self) -> None:
-        """Carry messages to the subscribers, until cancelled."""
+        """Deliver messages and check the subscribers until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.fanout.run())
             tasks.create_task(self.subscribers.run())

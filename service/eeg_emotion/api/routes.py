@@ -1,4 +1,4 @@
-"""REST: headsets, and the newest that is known of each."""
+"""REST: the headsets, with the newest state, quality and prediction of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUALITY_PATH = "/v1/headsets/{identifier}/quality"
 
 @dataclass(frozen=True, slots=True)
 class HeadsetsPart:
-    """Which headsets there are, and what was published of them."""
+    """The headsets, and what was published about them."""
 
     router: ClassVar[APIRouter] = router
 
@@ -39,7 +39,7 @@ class HeadsetsPart:
 
 @dataclass(frozen=True, slots=True)
 class QualityPart:
-    """The headsets that are read in this process: a gateway forwards the question instead."""
+    """The headsets that are read in this process; a gateway forwards these requests instead."""
 
     router: ClassVar[APIRouter] = quality_router
 
@@ -67,21 +67,21 @@ async def headset(part: Given, identifier: str) -> Headset:
 
 @quality_router.get(QUALITY_PATH)
 async def quality(part: Annotated[QualityPart, given(QualityPart)], identifier: str) -> Quality:
-    """Return how each channel of the headset's newest window was judged."""
+    """Return the quality of each channel in the headset's newest window."""
     found = find_headset(part.headsets, identifier)
-    judged = part.headsets.quality(identifier)
-    if judged is None:
+    newest = part.headsets.quality(identifier)
+    if newest is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, _no_window(found, part.window_seconds))
-    return judged
+    return newest
 
 
 @router.get("/v1/headsets/{identifier}/prediction", responses=responses(404))
 async def prediction(part: Given, identifier: str) -> Prediction:
-    """Return the headset's newest prediction, valid or not; its window tells its age."""
+    """Return the headset's newest prediction, valid or not; its window states its age."""
     found = find_headset(part.headsets, identifier)
     last = part.bus.last_prediction(identifier)
     if found.state is not State.LIVE and last is not None:
-        # True of then, not of now: the window stays, the scores do not.
+        # The scores describe the past, not the present: the window stays, they do not.
         reasons = (Reason.STALE, *(r for r in last.reasons if r is not Reason.STALE))
         return last.model_copy(
             update={"valid": False, "reasons": reasons, "arousal": NO_SCORE, "valence": NO_SCORE}
@@ -92,10 +92,10 @@ async def prediction(part: Given, identifier: str) -> Prediction:
 
 
 def find_headset(headsets: Headsets, identifier: str) -> Headset:
-    """Return a headset; where it is unknown, raise the problem that says so."""
+    """Return a headset; raise a 404 problem if it is unknown."""
     found = headsets.headset(identifier)
     if found is None:
-        # The others' ids are not for everyone.
+        # No other ids are listed: the caller may not be allowed to read those headsets.
         raise HTTPException(
             HTTPStatus.NOT_FOUND, f"found no headset {identifier!r}; /v1/headsets lists them"
         )

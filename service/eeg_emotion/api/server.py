@@ -1,4 +1,4 @@
-"""The server that carries the application: uvicorn, with what a live service needs of it."""
+"""The HTTP and WebSocket server: uvicorn, adapted to the needs of a live service."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from eeg_emotion.api.arrivals import Arrivals
 from eeg_emotion.publish.frames import Frame
 
 LARGEST_CLIENT_MESSAGE = 4096
-"""Bytes. Clients have little to say; uvicorn's default is 16 MiB."""
+"""Bytes. Clients send only short messages; uvicorn's default is 16 MiB."""
 
 PING_SECONDS = 20.0
-"""Between pings, and for their answer: a dead peer is gone after 40 s, and proxies, most of which
-cut a connection that is silent for 60 s, see it alive."""
+"""Between pings, and for their answer: a dead peer is dropped after 40 s, and proxies, most of
+which cut connections that are silent for 60 s, see traffic."""
 
-# What a subscriber does not read waits first in these buffers, then in its outbox. Only there is
-# it replaced by what is newer, so the buffers are small: with the system's own sizes, a reader
-# that sleeps would wake up to hours of stale predictions.
+# What a subscriber does not read waits first in these buffers, then in its outbox. Only in the
+# outbox do newer messages replace it, so the buffers are small: with the system's default sizes, a
+# reader that sleeps would wake up to hours of stale predictions.
 SEND_BUFFER_BYTES = 16 * 1024
 """Of the kernel, for each connection."""
 
 WRITE_BUFFER_BYTES = 4096
 """Of this process, for each connection, above which an outbox waits."""
 
-_CLOSE_SECONDS = 1.0  # for a peer to answer that it closes too; one that is stuck never does
-_UNACKNOWLEDGED_MS = 45_000  # what is sent may be, by the peer's system, before it counts as dead
+_CLOSE_SECONDS = 1.0  # for a peer to answer a close; one that is stuck never does
+_UNACKNOWLEDGED_MS = 45_000  # without TCP acknowledgement, after which a peer counts as dead
 _LONGEST_REASON_BYTES = 123  # of a close frame, by RFC 6455
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with the signals left to the daemon: it says goodbye before sockets close.
+    """uvicorn, with signals left to the daemon, which notifies clients before sockets close.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
         self._arrivals = arrivals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and set `answering`."""
         await super().startup(sockets)
         self.answering.set()
 
@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals; the daemon handles them."""
         yield
 
 
@@ -89,9 +89,9 @@ def make_server(
     ping_seconds
         Time between pings to each subscriber, and from a ping to giving up on its answer.
     arrivals
-        Bounds the connections without a whole request.
+        Limits the connections without a complete request.
     trusted_proxies
-        Addresses and networks whose word on where a request comes from is believed.
+        Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     """
     arrivals = arrivals or Arrivals()
     return Server(
@@ -100,7 +100,7 @@ def make_server(
             lifespan="off",
             log_config=None,
             access_log=False,
-            # uvicorn asks for a class by its annotation alone; it only calls it.
+            # uvicorn's annotation requires a class, but it only calls it.
             http=partial(_Request, arrivals=arrivals),  # type: ignore[arg-type]
             ws=Wire,
             ws_max_size=LARGEST_CLIENT_MESSAGE,
@@ -109,7 +109,7 @@ def make_server(
             # Without compression a connection takes 14 KiB, with it 64.
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=2,
-            # Else whoever connects could name any address in the audit.
+            # Otherwise any client could put any address into the audit.
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies),
         ),
@@ -118,7 +118,7 @@ def make_server(
 
 
 def narrow(transport: asyncio.Transport) -> None:
-    """Leave little room between an outbox and the network."""
+    """Make the buffers between an outbox and the network small."""
     transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -134,8 +134,8 @@ class _Request(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
-        # asyncio does it for listeners of its own making alone. Without it an answer, written as
-        # head and body, waits 40 ms for the peer to acknowledge the head.
+        # asyncio sets this only for listeners that it made. Without it a response, written as head
+        # and body, waits 40 ms for the peer to acknowledge the head.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; others wait for some 15 minutes
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
@@ -143,21 +143,21 @@ class _Request(H11Protocol):
         self._look()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Parse what was received."""
         super().data_received(data)
         self._look()
 
     def on_response_complete(self) -> None:
-        """Go on to the next request."""
+        """Continue with the next request."""
         super().on_response_complete()
         self._look()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over."""
+        """Hand the connection over to the WebSocket protocol."""
         super().handle_websocket_upgrade(event)
         self._arrivals.arrived(self)
         early, _ = self.conn.trailing_data
-        if early:  # what came together with the upgrade, which uvicorn would forget
+        if early:  # data received with the upgrade, which uvicorn would drop
             self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -178,44 +178,43 @@ class _Request(H11Protocol):
 class Wire(WebSocketsSansIOProtocol):
     """One WebSocket, which its endpoint finds in ``scope["state"]``.
 
-    The endpoint accepts it as any other, and from then on is fed through `listen` and writes
-    through `write`: at once and without a task's turn for each message, which costs as much as
-    the sending itself.
+    The endpoint accepts it like any other, and then receives through `listen` and writes through
+    `write`: directly, without waking a task for each message, which costs as much as sending it.
 
-    Whatever begins to close it, a second later it is gone: `transport.close` alone waits for what
-    is buffered to be sent, which a peer that does not read never lets happen.
+    However a close begins, the connection is gone a second later: `transport.close` alone waits
+    until the buffer is sent, which never happens if the peer does not read.
     """
 
-    _hear: Callable[[str | None], None] | None = None
+    _receive: Callable[[str | None], None] | None = None
     _hold: Callable[[bool], None] | None = None
     _count: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Make the way narrow from the beginning."""
+        """Limit the buffers from the beginning."""
         super().connection_made(transport)
         narrow(self.transport)
-        # Until it is accepted nothing is heard, and what is not heard is not counted.
+        # Nothing is read until it is accepted, since nothing would count it against the limits.
         self.transport.pause_reading()
         self.app_state: dict[str, Any] = {**self.app_state, "wire": self}
 
     def listen(
         self,
-        hear: Callable[[str | None], None],
+        receive: Callable[[str | None], None],
         hold: Callable[[bool], None],
         count: Callable[[], None],
     ) -> None:
-        """Hand everything over to an endpoint.
+        """Pass everything received to an endpoint from now on.
 
         Parameters
         ----------
-        hear
-            Called with each text, and with None for what is none.
+        receive
+            Called with each text message, and with None for a binary one.
         hold
-            Called with True when to wait with writing, and with False when to go on.
+            Called with True to stop writing, and with False to resume.
         count
-            Called for each frame that is no message: who sends them without end is a flood too.
+            Called for each frame that is not a message: an endless run of them is a flood too.
         """
-        self._hear, self._hold, self._count = hear, hold, count
+        self._receive, self._hold, self._count = receive, hold, count
         self.transport.resume_reading()
         if not self.writable.is_set():
             hold(True)
@@ -260,27 +259,27 @@ class Wire(WebSocketsSansIOProtocol):
         self._let_go()
 
     def handle_parser_exception(self) -> None:
-        """Close on what is no WebSocket frame, or too large a message."""
+        """Close on an invalid WebSocket frame or too large a message."""
         super().handle_parser_exception()
         self._let_go()
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless what was sent before is not read."""
+        """Answer a ping, unless the peer has not read what was sent before."""
         answer = b"".join(self.conn.data_to_send())
         self._count_in()
         if self._count is not None and self.writable.is_set() and not self.close_sent:
             self.transport.write(answer)
 
     def handle_pong(self, event: WireFrame) -> None:
-        """Take an answer to our ping."""
+        """Process the answer to our ping; count any other pong."""
         if self.pending_ping_payload is None or bytes(event.data) != self.pending_ping_payload:
             self._count_in()
         else:
             super().handle_pong(event)
 
     def handle_cont(self, event: WireFrame) -> None:
-        """Take a further part of a message."""
-        # Only a message's bytes are limited; of empty parts there could be any number.
+        """Process a continuation frame."""
+        # Only a message's bytes are limited; there could be any number of empty frames.
         self._count_in()
         super().handle_cont(event)
 
@@ -289,28 +288,28 @@ class Wire(WebSocketsSansIOProtocol):
             self._count()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send for the application."""
+        """Send an ASGI event of the application."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # uvicorn does not count a refusal as an answer, and would log each as an error: anyone
-            # could fill the log that way.
+            # uvicorn does not count a refusal as a completed handshake, and would log each as an
+            # error: anyone could fill the log that way.
             self.handshake_complete = True
 
     def pause_writing(self) -> None:
-        """Pass on that the socket takes no more."""
+        """Stop the endpoint's writing while the socket's buffer is full."""
         super().pause_writing()
         if self._hold is not None:
             self._hold(True)
 
     def resume_writing(self) -> None:
-        """Pass on that the socket takes more again."""
+        """Resume the endpoint's writing."""
         super().resume_writing()
         if self._hold is not None:
             self._hold(False)
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a whole message to who listens."""
-        if self._hear is None:
+        """Pass a whole message to the endpoint."""
+        if self._receive is None:
             super().send_receive_event_to_app()
             return
         data, self.frames = b"".join(self.frames), []
@@ -318,10 +317,10 @@ class Wire(WebSocketsSansIOProtocol):
             text = data.decode() if self.curr_msg_data_type == "text" else None
         except UnicodeDecodeError:
             text = None
-        self._hear(text)
+        self._receive(text)
 
     def keepalive_timeout(self) -> None:
-        """Let go of a peer that answers no ping."""
+        """Cut the connection to a peer that has not answered a ping."""
         super().keepalive_timeout()
         self.transport.abort()
 

@@ -1,8 +1,8 @@
-"""Server-Sent Events: one headset's messages, for those who cannot or need not speak WebSocket.
+"""Server-Sent Events: one headset's messages, for clients without WebSocket.
 
-A prediction's event id is its ``epoch:seq``. A browser gives it back as `Last-Event-ID` when it
-connects again, and gets what it missed, from the same outbox as a WebSocket would. There are no
-acknowledgements here: only the socket holds a slow subscriber back.
+A prediction's event id is its ``epoch:seq``. A browser sends it as `Last-Event-ID` when it
+reconnects, and gets what it missed, from the same kind of outbox as with a WebSocket. There are no
+acknowledgements here: only the socket's buffer paces a slow subscriber.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from eeg_emotion.publish.session import STALLED_SECONDS, VALIDITY_SECONDS
 router = APIRouter(tags=["headsets"], dependencies=needs(Action.READ))
 
 COMMENT_SECONDS = 15.0
-"""Of silence before a comment: proxies cut a connection that is silent for 30 s or 60 s."""
+"""Silence before a comment is sent: proxies cut connections that are silent for 30 s or 60 s."""
 
 RETRY_MS = 2000
-"""After which a browser connects again."""
+"""Time after which a browser reconnects."""
 
-_END_SECONDS = 1.0  # for a reader to take what waits at its end
+_END_SECONDS = 1.0  # for a reader to receive what is pending at the end
 
 EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9]{1,18})")
 """A prediction's `epoch:seq`."""
 
-# In the document alone, since our own refusal says more.
+# For the OpenAPI document only: our own refusal is more specific.
 _EVENT_ID_FORM = {"pattern": f"^({EVENT_ID.pattern})?$"}
 
 
 class EventStream(StreamingResponse):
-    """Events that were encoded before."""
+    """A response of events that are already encoded."""
 
     media_type = "text/event-stream"
 
@@ -64,7 +64,7 @@ class EventStream(StreamingResponse):
         self._follower = follower
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until either side has enough, and let the subscriber go however that ends."""
+        """Send events until either side ends the stream; then release the subscriber."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -73,7 +73,7 @@ class EventStream(StreamingResponse):
 
 @dataclass(frozen=True, slots=True)
 class EventStreamPart:
-    """Which headsets there are, and how their messages reach who follows one."""
+    """The headsets, and how their messages reach subscribers."""
 
     router: ClassVar[APIRouter] = router
 
@@ -99,8 +99,8 @@ async def stream(
     """Follow one headset by Server-Sent Events.
 
     Events are named after their message's `type`; a prediction's id is its `epoch:seq`. With
-    `Last-Event-ID` exactly the predictions after it come first, where it is not older than a
-    minute; the event `subscribed` says which it is.
+    `Last-Event-ID`, exactly the predictions after it come first if it is at most a minute old;
+    the event `subscribed` states whether it was.
     """
     find_headset(part.headsets, identifier)
     position = _position(last_event_id)
@@ -108,11 +108,12 @@ async def stream(
         return refusal
     transport: asyncio.Transport = request.scope["state"]["transport"]
     narrow(transport)
-    entry, grant = client_access(request), grant_of(request)
-    entry.audit("subscribed", grant, headset=identifier, transport="sse")
-    # Counted in at once: what is awaited first lets others through the same gap. And last:
-    # nothing but the response counts it out again.
-    return EventStream(_Follower(part.push, entry, grant, identifier, position, transport))
+    access, grant = client_access(request), grant_of(request)
+    access.audit("subscribed", grant, headset=identifier, transport="sse")
+    # The follower counts against the cap from here. No await since the check of the cap, so that
+    # no other request passes it meanwhile; and nothing may fail after this line, since only the
+    # response removes the follower.
+    return EventStream(_Follower(part.push, access, grant, identifier, position, transport))
 
 
 def _position(event_id: str) -> Position | None:
@@ -122,7 +123,7 @@ def _position(event_id: str) -> Position | None:
     if found is None:
         raise HTTPException(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "found a Last-Event-ID that is no id of this service, expected epoch:seq",
+            "found a Last-Event-ID that is not an id of this service, expected epoch:seq",
         )
     return Position(found[1], int(found[2]))
 
@@ -133,14 +134,14 @@ class _Follower:
     def __init__(
         self,
         push: Push,
-        entry: ClientAccess,
+        access: ClientAccess,
         grant: Grant,
         headset: str,
         position: Position | None,
         transport: asyncio.Transport,
     ) -> None:
         self._push = push
-        self._entry = entry
+        self._access = access
         self._grant = grant
         self._headset = headset
         self._position = position
@@ -157,7 +158,7 @@ class _Follower:
         push.subscribers.add(self)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Return the events as they come, until the service or the subscriber ends it."""
+        """Yield the encoded events until the service or the subscriber ends the stream."""
         push, outbox = self._push, self.outbox
         yield format_sse_event(retry=RETRY_MS)
         resume = {} if self._position is None else {self._headset: self._position}
@@ -177,7 +178,7 @@ class _Follower:
             outbox.release()
 
     def release(self) -> None:
-        """Let go of everything, since the response is over."""
+        """Release everything, since the response is over."""
         if self._abort is not None:
             self._abort.cancel()
         push = self._push
@@ -187,35 +188,35 @@ class _Follower:
         push.metrics.closed("left" if self._ended is None else self._ended.name.lower())
 
     def tick(self) -> None:
-        """Return up on a subscriber that takes nothing, or whose credentials are over."""
+        """End the stream if the subscriber has stalled or its credentials are no longer valid."""
         self._push.metrics.conflated.inc(self.outbox.newly_conflated())
         if self._ended is not None:
             return
         now, expires = self._push.clock(), self._grant.expires
         if expires is not None and self._push.utc() >= expires:
-            self._entry.audit("credentials expired", self._grant, headset=self._headset)
+            self._access.audit("credentials expired", self._grant, headset=self._headset)
             self.end(CloseCode.CREDENTIALS_EXPIRED, "the token has expired")
             return
         if now - self._looked >= VALIDITY_SECONDS:
             self._looked = now
-            if not self._entry.is_valid(self._grant):
-                self._entry.audit("credentials revoked", self._grant, headset=self._headset)
+            if not self._access.is_valid(self._grant):
+                self._access.audit("credentials revoked", self._grant, headset=self._headset)
                 self.end(CloseCode.BAD_CREDENTIALS, "the key is no longer valid")
                 return
         if not self.outbox.blocked or self.outbox.progress != self._progress:
             self._progress, self._moved = self.outbox.progress, now
         elif now - self._moved >= STALLED_SECONDS:
             self._ended = CloseCode.SLOW
-            self._transport.abort()  # to end the response in order, it would have to take it
+            self._transport.abort()  # a stalled subscriber would not receive a regular end
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Announce that the service stops, and when to come again."""
-        # A browser comes again by itself, but not once it was refused: it is to come after the end.
+        """Announce that the service is stopping, and when to reconnect."""
+        # A browser reconnects by itself, but not after a refusal: it has to wait for the restart.
         self._return_ms = reconnect_after_ms
         self._reply(GoingAway(reconnect_after_ms=reconnect_after_ms))
 
     def end(self, code: CloseCode, reason: str) -> None:
-        """End the events after what waits now, or at once where nothing is taken."""
+        """End the stream after the pending messages; cut it if they are not received in time."""
         if self._ended is not None:
             return
         self._ended = code

@@ -28,7 +28,7 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class StreamPart:
-    """How messages reach subscribers, and how they are greeted."""
+    """How messages reach subscribers, and what welcomes them."""
 
     router: ClassVar[APIRouter] = router
 
@@ -38,7 +38,7 @@ class StreamPart:
 
 @router.websocket("/v1/stream")
 async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart)]) -> None:
-    """Serve the protocol to one subscriber, until either side has enough."""
+    """Serve the protocol to one subscriber until either side closes."""
     if (refusal := part.push.refusal()) is not None:
         await socket.send_denial_response(refusal)
         return
@@ -57,7 +57,7 @@ async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart
     try:
         # Until it ends; only messages from before the connection listened arrive here.
         while (message := await socket.receive())["type"] != "websocket.disconnect":
-            connection.hear(message.get("text"))
+            connection.receive(message.get("text"))
     finally:
         connection.detach()
         part.push.subscribers.remove(connection)
@@ -65,7 +65,7 @@ async def stream(socket: WebSocket, part: Annotated[StreamPart, given(StreamPart
 
 @router.get("/v1/stream", include_in_schema=False)
 async def no_upgrade() -> None:
-    """Raise the problem that says what a request without an upgrade should have been."""
+    """Refuse a request without an upgrade, with the ways to connect."""
     raise HTTPException(
         HTTPStatus.UPGRADE_REQUIRED,
         "this is a WebSocket; connect with a WebSocket client, or follow one headset by "
@@ -75,14 +75,14 @@ async def no_upgrade() -> None:
 
 
 def unauthorised(why: str) -> Response:
-    """Return the answer to credentials that are not valid."""
+    """Return the response to invalid credentials."""
     response = problem(HTTPStatus.UNAUTHORIZED, why)
     response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
 class _Connection:
-    """A session and its wire, joined."""
+    """Connects a session with its wire."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class _Connection:
             asked=asked,
         )
         self.outbox = self._session.outbox
-        wire.listen(self.hear, self._hold, self._session.count)
+        wire.listen(self.receive, self._hold, self._session.count)
 
     def write(self, frames: list[Frame]) -> bool:
         """Send messages."""
@@ -118,27 +118,27 @@ class _Connection:
         self._wire.transport.abort()
 
     def tick(self) -> None:
-        """Look at the time."""
+        """Check timeouts and credentials."""
         self._session.tick()
         self._metrics.conflated.inc(self.outbox.newly_conflated())
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Announce that the service stops, and when to come again."""
+        """Announce that the service is stopping, and when to reconnect."""
         self._session.leave(reconnect_after_ms)
 
     def end(self, code: CloseCode, reason: str) -> None:
-        """Send what may still be sent, and close the connection."""
+        """Send the pending messages that may still be sent, and close the connection."""
         self._session.end(code, reason)
 
     def detach(self) -> None:
-        """Let go of everything, since the connection is gone."""
+        """Release everything, since the connection is gone."""
         self._session.detach()
         self._metrics.conflated.inc(self.outbox.newly_conflated())
         ended = self._session.closed
         self._metrics.closed("left" if ended is None else ended.name.lower())
 
-    def hear(self, text: str | None) -> None:
-        """Take what the subscriber said; None for what is no text."""
+    def receive(self, text: str | None) -> None:
+        """Process a message from the subscriber; None for one that is not text."""
         if text is None:
             self._session.end(CloseCode.BAD_MESSAGE, "found no UTF-8 text, expected JSON")
         else:

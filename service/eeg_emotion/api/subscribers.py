@@ -1,4 +1,4 @@
-"""All who are connected: counted against the cap, looked at each second, sent away at the end."""
+"""All connected subscribers: counted against the cap, checked each second, closed at the end."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ SPREAD_SECONDS = 5.0
 """Over which closes are spread at most, so that 500 clients do not return as one."""
 
 SPREAD_EACH_SECONDS = 0.01
-"""Over which closes are spread for each subscriber: one alone need not be waited for."""
+"""Over which closes are spread for each subscriber, so that few subscribers take little time."""
 
 RETURN_SECONDS = (0.5, 3.0)
-"""After the last has gone, the earliest and the latest that a client should come again."""
+"""The earliest and the latest time for a client to reconnect, after the last has been closed."""
 
 FAREWELL_SECONDS = 2.0
-"""For the last to take what waits and answer their close."""
+"""For the last subscribers to receive what is pending and answer their close."""
 
 
 class Subscriber(Protocol):
     """One connection, whatever carries it."""
 
     def tick(self) -> None:
-        """Look at the time."""
+        """Check timeouts and credentials; called once a second."""
         ...
 
     def leave(self, reconnect_after_ms: int) -> None:
-        """Announce that the service stops, and when to come again."""
+        """Announce that the service is stopping, and when to reconnect."""
         ...
 
     def end(self, code: CloseCode, reason: str) -> None:
@@ -55,11 +55,11 @@ class Subscribers:
     Parameters
     ----------
     most
-        How many there may be.
+        The largest number allowed.
     random
-        Spreads their end.
+        Spreads their closes over time.
     clock, sleep
-        The time of the looks and of the end, seconds, and what waits in it.
+        A monotonic clock in seconds, and the function that waits by it.
     """
 
     def __init__(
@@ -79,36 +79,36 @@ class Subscribers:
 
     @property
     def most(self) -> int:
-        """How many there may be."""
+        """The largest number allowed."""
         return self._most
 
     @property
     def full(self) -> bool:
-        """Return whether one more would be too many."""
+        """Return whether the cap is reached."""
         return len(self._open) >= self._most
 
     def add(self, subscriber: Subscriber) -> None:
-        """Count one in."""
+        """Add a subscriber."""
         self._open.add(subscriber)
 
     def remove(self, subscriber: Subscriber) -> None:
-        """Count one out."""
+        """Remove a subscriber."""
         self._open.discard(subscriber)
         if not self._open:
             self._emptied.set()
 
     async def run(self) -> None:
-        """Have each look at the time, until cancelled."""
+        """Call `tick` of each subscriber once a second, until cancelled."""
         while True:
             await self._sleep(_TICK_SECONDS)
             for subscriber in list(self._open):
                 self._guard(subscriber, subscriber.tick)
 
     async def drain(self) -> None:
-        """Send all away, spread over time; none is counted in meanwhile.
+        """Close all connections, spread over time; no new ones are accepted meanwhile.
 
-        Each is told at once when to come again, which is after the last has gone; it gets its
-        messages until its own close, and has a moment to answer that.
+        Each subscriber learns at once when to reconnect, which is after the last close. It gets
+        its messages until its own close, and has a moment to answer that.
         """
         self.draining = True
         self._emptied.clear()
@@ -128,10 +128,10 @@ class Subscribers:
             try:
                 await asyncio.wait_for(self._emptied.wait(), FAREWELL_SECONDS)
             except TimeoutError:
-                return  # the server's own shutdown aborts whoever is still here
+                return  # the server's own shutdown aborts the connections that are left
 
     def _guard(self, subscriber: Subscriber, act: Callable[[], None]) -> None:
-        """Do something with one subscriber; what goes wrong with it is not the others' trouble."""
+        """Call a function of one subscriber, so that its failure does not affect the others."""
         try:
             act()
         except Exception:

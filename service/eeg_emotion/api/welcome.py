@@ -1,4 +1,4 @@
-"""The greeting of a WebSocket's subscriber."""
+"""The `welcome` message of a WebSocket."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from eeg_emotion.publish.requests import MAX_SUBSCRIPTIONS
 
 @dataclass(frozen=True, slots=True)
 class Greeter:
-    """Makes the greeting for whoever subscribes.
+    """Makes `welcome` messages.
 
     Attributes
     ----------
     card
-        The model.
+        The model card.
     headsets
-        Who is here.
+        The headsets.
     purpose, justification
-        What the service is run for, and why it may be.
+        What the service is run for, and the stated reason.
     """
 
     card: ModelCard
@@ -35,7 +35,7 @@ class Greeter:
     justification: str | None = None
 
     def welcome(self, grant: Grant) -> Welcome:
-        """Greet a subscriber, with the headsets that it may read."""
+        """Return a subscriber's welcome, with the headsets that it may read."""
         return Welcome(
             service=f"eeg-emotion {eeg_emotion.__version__}",
             purpose=self.purpose,

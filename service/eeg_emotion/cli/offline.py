@@ -74,7 +74,7 @@ def prepare(
     path = live_path(settings, loaded)
     normaliser = _normaliser(loaded, settings.profiles, profile)
     recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
-    run = OfflineRun(recording, loaded, path, settings.reception(), normaliser)
+    run = OfflineRun(recording, loaded, path, settings.headset_filter(), normaliser)
     return Prepared(run, loaded, path)
 
 

@@ -43,7 +43,7 @@ class Reader:
             random=SystemRandom(),
         )
         self.fleet = Fleet(
-            model, prepared.path, settings.reception(), bus, metrics, baselines, alarms
+            model, prepared.path, settings.headset_filter(), bus, metrics, baselines, alarms
         )
         baselines.attach(self.fleet)
         self.parts: list[Part] = [

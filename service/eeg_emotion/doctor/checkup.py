@@ -46,7 +46,7 @@ _PENDING_UNIT = "not stated; inferred from the signal's amplitude, which takes 4
 def look(
     streams: Sequence[pylsl.StreamInfo],
     settings: PathSettings,
-    reception: HeadsetFilter,
+    headset_filter: HeadsetFilter,
     seconds: float,
     clock: Callable[[], float] = pylsl.local_clock,
     utc: Callable[[], float] = time.time,
@@ -57,8 +57,8 @@ def look(
     ----------
     streams
         As discovered; if several share a headset id, none of them is opened, as in the service.
-    settings, reception
-        The model's signal path, and how streams are received.
+    settings, headset_filter
+        The model's signal path, and how streams are assessed.
     seconds
         How long to read the streams; 0 reads the metadata only.
     clock
@@ -77,7 +77,7 @@ def look(
                 "source ids"
             )
     with ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open") as openers:
-        list(openers.map(lambda checkup: checkup.open(settings, reception), alone))
+        list(openers.map(lambda checkup: checkup.open(settings, headset_filter), alone))
     try:
         if seconds:
             _listen(alone, clock, seconds)
@@ -119,18 +119,18 @@ class _Checkup:
         self.inlet: HeadsetInlet | None = None
         self._info = info
         self._clock, self._utc = clock, utc
-        self._monitor: StreamPipeline | None = None
+        self._pipeline: StreamPipeline | None = None
         self._check: Check | None = None
         self._reason: str | None = None
         self._coverage: Coverage | None = None
         self._since: tuple[float, int] | None = None
         self._last = 0.0
-        self._weighed = False
+        self._infers_unit = False
 
     @property
     def listening(self) -> bool:
         """Whether its samples still count."""
-        return self._monitor is not None and self._reason is None
+        return self._pipeline is not None and self._reason is None
 
     def fail(self, reason: str) -> None:
         """Record why the check of this stream ends here."""
@@ -141,33 +141,33 @@ class _Checkup:
         self._check = Check.QUARANTINED
         self._reason = reason
 
-    def open(self, settings: PathSettings, reception: HeadsetFilter) -> None:
+    def open(self, settings: PathSettings, headset_filter: HeadsetFilter) -> None:
         """Open the stream and compare its metadata with the model."""
         try:
             self.inlet = HeadsetInlet(self._info)
-            self._admit(self.inlet.description, settings, reception)
+            self._admit(self.inlet.description, settings, headset_filter)
         # An error of any kind in one stream must not hide the findings of the others.
         except Exception as error:
             self.fail(_message(error))
 
     def _admit(
-        self, stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter
+        self, stream: StreamDescription, settings: PathSettings, headset_filter: HeadsetFilter
     ) -> None:
         try:
-            admission = Admission.of(stream, settings, reception.cap)
+            admission = Admission.of(stream, settings, headset_filter.cap)
         except (LayoutError, StreamRefused) as error:
             self.refuse(str(error))
-            self._coverage = _coverage(stream, settings, reception, refused=True)
+            self._coverage = _coverage(stream, settings, headset_filter, refused=True)
             return
-        self._coverage = _coverage(stream, settings, reception, refused=False)
+        self._coverage = _coverage(stream, settings, headset_filter, refused=False)
         filled = self._coverage is not None and self._coverage.interpolated
         self._check = Check.INTERPOLATED if filled else Check.ACCEPTED
-        self._weighed = admission.layout is None
-        self._monitor = StreamPipeline(
+        self._infers_unit = admission.layout is None
+        self._pipeline = StreamPipeline(
             admission=admission,
             settings=settings,
             normaliser=None,  # quality needs none, and nothing is scored here
-            limits=reception.limits,
+            limits=headset_filter.limits,
             clock=self._clock,
             utc_offset=lambda: self._utc() - self._clock(),
             ahead=stream.replay_speed > 1.0,
@@ -180,10 +180,10 @@ class _Checkup:
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         """Feed a chunk to the pipeline."""
-        if self._monitor is None or self.inlet is None or self._reason is not None:
+        if self._pipeline is None or self.inlet is None or self._reason is not None:
             return
         try:
-            self._monitor.feed(samples, stamps, self.inlet.clock_offset)
+            self._pipeline.feed(samples, stamps, self.inlet.clock_offset)
         except EegEmotionError as error:
             self.refuse(str(error))
         # As above.
@@ -191,7 +191,7 @@ class _Checkup:
             self.fail(_message(error))
         self._last = float(stamps[-1])
         if self._since is None:
-            self._since = self._last, self._monitor.counts.received
+            self._since = self._last, self._pipeline.counts.received
 
     def lost(self) -> None:
         """Record that the source is gone."""
@@ -208,10 +208,10 @@ class _Checkup:
     def finding(self, seconds: float) -> StreamFinding:
         """Return the finding, after reading the stream for `seconds`."""
         info = self._info
-        signal = self._signal() if seconds and self._monitor is not None else None
+        signal = self._signal() if seconds and self._pipeline is not None else None
         reason = self._reason
-        if reason is None and signal is not None and self._monitor is not None:
-            reason = self._signal_reason(signal, self._monitor, seconds)
+        if reason is None and signal is not None and self._pipeline is not None:
+            reason = self._signal_reason(signal, self._pipeline, seconds)
         return StreamFinding(
             id=self.id,
             name=info.name(),
@@ -230,27 +230,27 @@ class _Checkup:
         )
 
     def _unit(self) -> str | None:
-        if self._monitor is None:
+        if self._pipeline is None:
             return None
-        if not self._monitor.is_inferring_unit:
-            return self._monitor.layout.unit
+        if not self._pipeline.is_inferring_unit:
+            return self._pipeline.layout.unit
         return None if self._check is Check.QUARANTINED else _PENDING_UNIT
 
     def _signal(self) -> SignalFinding | None:
-        monitor = self._monitor
-        if monitor is None:
+        pipeline = self._pipeline
+        if pipeline is None:
             return None
         return SignalFinding(
-            samples_received=monitor.counts.received,
-            samples_missing=monitor.counts.missing,
-            gaps=monitor.counts.gaps,
-            sfreq_measured=self._measured_sfreq(monitor),
-            stamps=monitor.describe_time(),
-            quality=_quality(monitor),
+            samples_received=pipeline.counts.received,
+            samples_missing=pipeline.counts.missing,
+            gaps=pipeline.counts.gaps,
+            sfreq_measured=self._measured_sfreq(pipeline),
+            stamps=pipeline.describe_time(),
+            quality=_quality(pipeline),
         )
 
     def _signal_reason(
-        self, signal: SignalFinding, monitor: StreamPipeline, seconds: float
+        self, signal: SignalFinding, pipeline: StreamPipeline, seconds: float
     ) -> str | None:
         """Return why the signal is useless though the service would accept it, else None."""
         if not signal.samples_received:
@@ -261,23 +261,23 @@ class _Checkup:
         missing = f"{signal.samples_missing} samples are missing in {signal.gaps} gaps"
         if signal.sfreq_measured is not None:
             tolerance = _RATE_TOLERANCE + JITTER_SECONDS / self._elapsed
-            if abs(signal.sfreq_measured / monitor.sfreq - 1.0) > tolerance:
+            if abs(signal.sfreq_measured / pipeline.sfreq - 1.0) > tolerance:
                 return (
                     f"found {signal.sfreq_measured:.1f} samples per second over "
                     f"{self._elapsed:.0f} s of the source's own time stamps, expected the "
-                    f"{monitor.sfreq:g} Hz that the stream states: {missing}. Either the nominal "
+                    f"{pipeline.sfreq:g} Hz that the stream states: {missing}. Either the nominal "
                     "rate is wrong: correct it in the program that makes the outlet; or samples "
                     "are lost: check the connection to the headset"
                 )
-        needed = monitor.settings.window_seconds + _SPARE_SECONDS
-        if self._weighed:
+        needed = pipeline.settings.window_seconds + _SPARE_SECONDS
+        if self._infers_unit:
             needed += NEEDED_SECONDS
         # Even a good stream may have a single gap in the middle of the check.
         if signal.quality is None and signal.gaps > 1 and seconds >= needed:
             return (
-                f"found no {monitor.settings.window_seconds:g} s of signal without a gap, expected "
-                f"whole windows: {missing}; check the connection to the headset, and run the "
-                "doctor again with more --seconds"
+                f"found no {pipeline.settings.window_seconds:g} s of signal without a gap, "
+                f"expected whole windows: {missing}; check the connection to the headset, and run "
+                "the doctor again with more --seconds"
             )
         return None
 
@@ -286,22 +286,26 @@ class _Checkup:
         """Seconds of the source's time stamps from the first chunk's last sample to the newest."""
         return 0.0 if self._since is None else self._last - self._since[0]
 
-    def _measured_sfreq(self, monitor: StreamPipeline) -> float | None:
+    def _measured_sfreq(self, pipeline: StreamPipeline) -> float | None:
         """Return the rate over the whole check, Hz; the pipeline's own restarts at each gap."""
         elapsed = self._elapsed
         if self._since is None or not _LEAST_RATE_SECONDS <= elapsed < math.inf:
             return None
-        return round((monitor.counts.received - self._since[1]) / elapsed, 2)
+        return round((pipeline.counts.received - self._since[1]) / elapsed, 2)
 
 
 def _coverage(
-    stream: StreamDescription, settings: PathSettings, reception: HeadsetFilter, *, refused: bool
+    stream: StreamDescription,
+    settings: PathSettings,
+    headset_filter: HeadsetFilter,
+    *,
+    refused: bool,
 ) -> Coverage | None:
     """Return which channels are present, by label and unit alone; None if none is."""
     count = len(settings.channels)
     lenient = replace(settings, max_interpolated=count - 1)
     try:
-        admission = Admission.of(stream, lenient, reception.cap)
+        admission = Admission.of(stream, lenient, headset_filter.cap)
         # The channels do not depend on the unit that is inferred from this amplitude.
         layout = admission.layout or admission.infer_unit(np.full(stream.channel_count, 10.0))
     except (LayoutError, StreamRefused):
@@ -315,10 +319,10 @@ def _coverage(
     )
 
 
-def _quality(monitor: StreamPipeline) -> QualityFinding | None:
-    if monitor.newest is None:
+def _quality(pipeline: StreamPipeline) -> QualityFinding | None:
+    if pipeline.newest is None:
         return None
-    window = monitor.newest.window
+    window = pipeline.newest.window
     found = window.quality
     return QualityFinding(
         overall=round(found.overall, 4),
@@ -328,7 +332,7 @@ def _quality(monitor: StreamPipeline) -> QualityFinding | None:
         channels=tuple(
             ChannelFinding(label, round(float(score), 4), trouble)
             for label, score, trouble in zip(
-                monitor.layout.measured, found.scores, found.troubles, strict=True
+                pipeline.layout.measured, found.scores, found.troubles, strict=True
             )
         ),
     )

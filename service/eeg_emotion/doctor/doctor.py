@@ -160,7 +160,7 @@ def _look_around(
     )
     if contract is None:
         return glance(eeg, "not compared with a model: none could be loaded"), others
-    return look(eeg, contract.path, settings.reception(), seconds), others
+    return look(eeg, contract.path, settings.headset_filter(), seconds), others
 
 
 def _describe_discovery(settings: Settings) -> Discovery:

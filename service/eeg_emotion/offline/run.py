@@ -45,7 +45,7 @@ class OfflineRun:
         The model.
     settings
         The model's signal path, with the hop to use.
-    reception
+    headset_filter
         How the signal is assessed.
     normaliser
         The model's, or the person's own; without one no window gets a score.
@@ -66,23 +66,23 @@ class OfflineRun:
         recording: Recording,
         model: Model,
         settings: PathSettings,
-        reception: HeadsetFilter,
+        headset_filter: HeadsetFilter,
         normaliser: Normaliser | None,
     ) -> None:
         self.recording = recording
         self.headset = headset_id_from(recording.source_id, recording.name, "offline")
         self._model = model
         self._settings = settings
-        self._limits = reception.limits
+        self._limits = headset_filter.limits
         self._normaliser = normaliser
-        self._admission = Admission.of(described(recording), settings, reception.cap)
+        self._admission = Admission.of(described(recording), settings, headset_filter.cap)
         self._now = 0.0
-        self._monitor = self._new_monitor()
+        self._pipeline = self._new_pipeline()
 
     @property
     def counts(self) -> Counts:
         """The samples and gaps seen so far."""
-        return self._monitor.counts
+        return self._pipeline.counts
 
     @property
     def signal_seconds(self) -> float:
@@ -91,12 +91,12 @@ class OfflineRun:
 
     def describe_layout(self) -> str:
         """Return which channels are used, interpolated and dropped, and the unit if it is known."""
-        if self._monitor.is_inferring_unit:
+        if self._pipeline.is_inferring_unit:
             return (
                 "unknown: the recording does not state its unit, and is too short to infer it from "
                 f"the amplitude of its first {NEEDED_SECONDS:g} s"
             )
-        return self._monitor.layout.describe()
+        return self._pipeline.layout.describe()
 
     def predictions(self) -> Iterator[Prediction]:
         """Yield the predictions in order; each call starts at the recording's beginning.
@@ -110,17 +110,17 @@ class OfflineRun:
         RecordingError
             If the recording cannot be read, or has no samples.
         """
-        self._monitor = self._new_monitor()
+        self._pipeline = self._new_pipeline()
         sequence = PredictionSequence(headset=self.headset, epoch="offline")
         waiting: list[tuple[PredictionSequence, AssessedWindow]] = []
-        for judged in self._judged():
-            waiting.append((sequence, judged))
+        for assessed in self._assessed_windows():
+            waiting.append((sequence, assessed))
             if len(waiting) == _SCORED_AT_ONCE:
                 yield from predict(self._model, waiting, self._clock)
                 waiting = []
         yield from predict(self._model, waiting, self._clock)
 
-    def _judged(self) -> Iterator[AssessedWindow]:
+    def _assessed_windows(self) -> Iterator[AssessedWindow]:
         recording = self.recording
         size = max(1, round(recording.sfreq * CHUNK_SECONDS))
         for chunk in cut_into_chunks(recording.stretches(), size):
@@ -129,15 +129,15 @@ class OfflineRun:
             self._now = float(stamps[-1])
             with np.errstate(over="ignore"):  # an overflow becomes infinite: a bad sample
                 sent = chunk.samples.astype(np.float32)
-            judged = self._monitor.feed(sent, stamps, 0.0)
-            if judged is not None:
-                yield judged
+            assessed = self._pipeline.feed(sent, stamps, 0.0)
+            if assessed is not None:
+                yield assessed
         if not self.counts.received:
             raise RecordingError(
                 f"{recording.name}: found no samples, expected some; choose another file"
             )
 
-    def _new_monitor(self) -> StreamPipeline:
+    def _new_pipeline(self) -> StreamPipeline:
         return StreamPipeline(
             admission=self._admission,
             settings=self._settings,

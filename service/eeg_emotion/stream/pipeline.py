@@ -253,7 +253,7 @@ class StreamPipeline:
                 if window.settled:
                     self._after_gap = False
         self._rate.feed(len(stamps), float(stamps[-1]))
-        return None if newest is None else self._judge(*newest, arrived=arrived, utc=utc)
+        return None if newest is None else self._assess(*newest, arrived=arrived, utc=utc)
 
     def _infer_unit(
         self, meter: AmplitudeMeter, samples: NDArray[np.floating]
@@ -292,7 +292,7 @@ class StreamPipeline:
         else:
             self._segment = self._running.segment()
 
-    def _judge(
+    def _assess(
         self, window: Window, start: float, end: float, *, arrived: float, utc: float
     ) -> AssessedWindow:
         path = self._running

@@ -199,7 +199,7 @@ async def test_readyz_reports_a_failed_store_and_the_service_goes_on(
         raise StoreError("found no disk, expected one; buy one")
 
     healthy = (await board.client.get("/readyz?verbose")).json()
-    assert healthy["event_store"] == {"ok": True, "detail": "events are kept"}
+    assert healthy["event_store"] == {"ok": True, "detail": "events are stored"}
     with monkeypatch.context() as broken:
         broken.setattr(board.service.events, "record", fail)
         board.excite(prediction)
@@ -208,7 +208,7 @@ async def test_readyz_reports_a_failed_store_and_the_service_goes_on(
                 await asyncio.sleep(0.01)
         answer = await board.client.get("/readyz?verbose")
         assert answer.json()["event_store"]["ok"] is False
-        assert "1 events are not kept yet" in answer.json()["event_store"]["detail"]
+        assert "1 events are not stored yet" in answer.json()["event_store"]["detail"]
         assert "no disk" in answer.json()["event_store"]["detail"]
     await board.until_kept(1)
 

@@ -145,7 +145,7 @@ async def test_where_lsl_is_followed_no_more_it_is_not_ready_but_alive(
     client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.following = False
-    assert_problem(await client.get("/readyz"), 503, "LSL was not looked at")
+    assert_problem(await client.get("/readyz"), 503, "no look-up of LSL streams")
     assert (await client.get("/livez")).status_code == 200
 
 

@@ -70,7 +70,7 @@ def run_of(
     *,
     model: Model | None = None,
     hop: float | None = None,
-    reception: HeadsetFilter | None = None,
+    headset_filter: HeadsetFilter | None = None,
 ) -> OfflineRun:
     model = model or demo()
     path = model.contract.path
@@ -78,7 +78,7 @@ def run_of(
         recording,
         model,
         path if hop is None else replace(path, hop_seconds=hop),
-        reception or HeadsetFilter(),
+        headset_filter or HeadsetFilter(),
         model.contract.training_normaliser,
     )
 
@@ -303,7 +303,7 @@ def test_the_cap_of_numbered_labels_is_used() -> None:
     numbered = recording_of(brain(), channels=tuple(str(number) for number in range(1, 33)))
     with pytest.raises(ChannelsMissing):
         run_of(numbered)
-    run = run_of(numbered, reception=HeadsetFilter(cap=cap_named(",".join(DEAP32))))
+    run = run_of(numbered, headset_filter=HeadsetFilter(cap=cap_named(",".join(DEAP32))))
     expected = [told(item) for item in run_of(recording_of(brain())).predictions()]
     assert [told(item) for item in run.predictions()] == expected
 
