@@ -35,18 +35,18 @@ Announce = Callable[[str, Model], None]
 
 
 class DaemonServer:
-    """Answers at a process's port, and runs what it answers from.
+    """Serves a process's port, and runs the tasks behind it.
 
     Parameters
     ----------
     prepared
-        What was found to be right before.
+        The result of the checks before the start.
     headsets, bus
-        Who is here, and what is published of them.
+        The headsets, and the bus that their messages are published on.
     metrics
-        What is counted.
+        The metrics.
     event_store
-        How the store of events is; None where there is none.
+        The state of the event store; None if there is no store.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class DaemonServer:
 
     async def _shutdown(self) -> None:
         logger.info("stopping")
-        # Headsets are followed on meanwhile: nobody misses a prediction before its own close.
+        # Headsets are still followed meanwhile: no subscriber misses a prediction before its close.
         await self._subscribers.drain()
         for task in self._working:
             task.cancel()
