@@ -20,7 +20,7 @@ from tests.support.needs import CHROMIUMS, find_program
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-# Where the machine stands still for a while, the page takes it for a sleep and connects anew.
+# Where the machine stands still for a while, the page takes it for a sleep and reconnects.
 GAVE_UP = "WebSocket is closed before the connection is established"
 # What a browser shows as the newest estimate, read in one go.
 NOW = """({

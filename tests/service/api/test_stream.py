@@ -1,4 +1,4 @@
-"""The WebSocket over real sockets: order, the newest to survive, caps, and an end that is told."""
+"""The WebSocket over real sockets: order, the newest to survive, caps, and an announced end."""
 
 from __future__ import annotations
 
@@ -488,7 +488,7 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
 ) -> None:
     """Fifty subscribers are sent away.
 
-    1. Each is told when to come again.
+    1. Each learns when to reconnect.
     2. Meanwhile predictions go on; each gets every one until its own close.
 
     Result: the closes, and the times to come again, are spread; nobody new is let in.
