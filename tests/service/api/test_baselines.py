@@ -192,7 +192,7 @@ async def test_what_makes_no_sense_is_unprocessable(
     assert headset.rest is None
 
 
-async def test_the_range_of_seconds_is_told(client: httpx.AsyncClient) -> None:
+async def test_a_refusal_states_the_range_of_seconds(client: httpx.AsyncClient) -> None:
     assert "expected 20 to 600 s" in refusal(await client.post(PLACE, json={"seconds": 5}), 422)
 
 

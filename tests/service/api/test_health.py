@@ -317,9 +317,7 @@ async def test_beyond_this_machine_the_port_of_the_numbers_answers_to_its_networ
 
 
 @pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104
-def test_the_port_of_the_numbers_is_this_machines_unless_told_otherwise(
-    host: str, loopback: bool
-) -> None:
+def test_the_port_of_the_metrics_is_on_loopback_by_default(host: str, loopback: bool) -> None:
     assert load_settings(metrics_host=host).metrics_loopback is loopback
     assert load_settings().metrics_loopback
 

@@ -236,7 +236,7 @@ async def test_one_who_wakes_in_time_finds_little_that_is_old_and_then_the_prese
     assert found.count(b"event: prediction") < 125
 
 
-async def test_the_end_is_told_and_then_the_stream_ends(
+async def test_the_end_is_announced_and_then_the_stream_ends(
     address: str, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     service.headsets.add("h1", State.LIVE)

@@ -197,7 +197,9 @@ def all_with(**changes: float) -> Array:
         (all_with(fast_power=60.0**2), Reason.POOR_CONTACT),
     ],
 )
-def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Reason) -> None:
+def test_if_all_channels_are_dead_the_fault_states_what_that_looks_like(
+    block: Array, fault: Reason
+) -> None:
     verdicts = judge([block] * 6, max_interpolated=7)
     assert {tuple(verdict.faults) for verdict in verdicts} == {(fault,)}
     assert filled(verdicts) == [()] * 6

@@ -395,7 +395,7 @@ async def test_only_a_connection_that_held_takes_the_wait_back(fake: Page) -> No
     assert long == pytest.approx(0.5, abs=0.05)
 
 
-async def test_a_service_that_leaves_names_the_time_and_is_heard_until_it_closes(
+async def test_a_service_that_leaves_names_the_time_and_is_received_until_it_closes(
     fake: Page,
 ) -> None:
     seqs, waited, early, planned = await evaluate(

@@ -326,7 +326,7 @@ async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
         assert page.complaints == []
 
 
-async def test_the_purpose_is_told_with_its_reason(
+async def test_the_purpose_is_shown_with_its_reason(
     page: Page, service: Service, serving: Serving
 ) -> None:
     service.purpose, service.justification = Purpose.WORKPLACE, "a study of shift work"
