@@ -132,7 +132,7 @@ class Ages:
     def __init__(self) -> None:
         self._found = array("d")
 
-    def hear(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Record a prediction's age, found in its bytes."""
         if data.startswith(b'{"type":"prediction"'):
             place = data.index(b'"end":') + 6
@@ -152,7 +152,7 @@ async def subscribe(url: str, count: int, own: bool) -> None:
     for _ in range(count):
         subscriber = await connect(url, acknowledge=own, hello=own)
         if own:
-            subscriber.on_frame = ages.hear
+            subscriber.on_frame = ages.receive
         subscribers.append(subscriber)
     print("connected", flush=True)
     before = 0

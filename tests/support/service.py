@@ -300,7 +300,7 @@ def asking(
 async def client(
     standing: FastAPI, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask a service that no test changes; `check_answer` is the fixture of each module."""
+    """Request from a service that no test changes; each module has its `check_answer`."""
     async with asking(standing, check_answer) as client:
         yield client
 
@@ -309,7 +309,7 @@ async def client(
 async def own_client(
     service: Service, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask this test's own service."""
+    """Request from this test's own service."""
     async with asking(service, check_answer) as client:
         yield client
 

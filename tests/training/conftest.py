@@ -142,7 +142,7 @@ def make_run(
 
 @pytest.fixture
 def files_of_at_most() -> Callable[[int], AbstractContextManager[None]]:
-    """Let the kernel refuse to write more than so many bytes to a file, as on a full disk."""
+    """Make the kernel refuse to write files beyond a size, as on a full disk."""
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
 
     @contextmanager

@@ -48,7 +48,7 @@ async def client(address: str) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Callable[..., None]:
-    """Let seconds of rest come in."""
+    """Feed seconds of rest."""
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])

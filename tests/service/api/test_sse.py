@@ -169,7 +169,7 @@ async def test_one_who_leaves_is_gone_at_once(
 
 
 async def sleeper(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Ask for a headset's events, and read none."""
+    """Request a headset's events, and read none."""
     host, port = address.split(":")
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

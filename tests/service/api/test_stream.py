@@ -499,7 +499,7 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     draining: asyncio.Task[None] | None = None
 
     async def sleep(seconds: float) -> None:
-        """Let time pass once all who are not yet closed have one more prediction."""
+        """Advance time once every open subscriber has one more prediction."""
         nonlocal now, published
         if asyncio.current_task() is not draining:
             await asyncio.Event().wait()  # nobody's credentials or progress are looked at

@@ -133,7 +133,7 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
         assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places)
     else:
         assert next(number for number, each in enumerate(filled(verdicts)) if each) == given_up
-        # What is filled in may hold anything. What was bridged before is told.
+        # What is interpolated may hold anything; channels interpolated before are reported.
         assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places[:2])
         assert with_fault(verdicts, Reason.POOR_CONTACT)[0] == given_up
         assert filled(verdicts)[-1] == ()

@@ -454,7 +454,7 @@ async def test_the_changes_of_a_headset_that_returns_permuted_and_in_volts_are_r
 
 
 async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
-    """Ask the REST interface in front of a fleet."""
+    """Request from the REST interface of a fleet."""
     with tempfile.TemporaryDirectory() as folder:
         alarms, events = alarms_in(Path(folder), bus)
     service = ServedService(model, fleet, bus, baselines_of(model, bus), alarms, events)

@@ -85,7 +85,7 @@ def headset(service: Service, fake_pipeline: Any) -> Any:
 
 @pytest.fixture
 def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Callable[..., None]:
-    """Let seconds of rest come in."""
+    """Feed seconds of rest."""
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])
