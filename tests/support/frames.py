@@ -48,7 +48,7 @@ def brief(frames: Iterable[Frame]) -> list[str]:
 
 
 class Bell:
-    """Counts how often it rings."""
+    """Counts how often it is called."""
 
     def __init__(self) -> None:
         self.rung = 0

@@ -140,7 +140,7 @@ class Ages:
             self._found.append((time.time() - end) * 1e3)
 
     def take(self) -> dict[str, float]:
-        """Return the ages since the last time."""
+        """Return the ages since the last call."""
         found, self._found = np.array(self._found), array("d")
         middle, high = np.percentile(found, [50, 99]) if len(found) else (0.0, 0.0)
         return {"predictions": len(found), "p50": float(middle), "p99": float(high)}
@@ -308,7 +308,7 @@ async def _starlette(count: int, seconds: float) -> None:
 
 
 class _Nobody:
-    """No headset is here."""
+    """No headsets."""
 
     source: Literal["lsl"] = "lsl"
     following = True

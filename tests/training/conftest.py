@@ -60,7 +60,7 @@ def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_source() -> Callable[..., FakeSource]:
-    """Makes a data set in memory, of which nothing but its digests must be given."""
+    """Makes a data set in memory, for which only its digests must be given."""
     return FakeSource
 
 

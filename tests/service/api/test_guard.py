@@ -130,7 +130,7 @@ async def test_every_endpoint_asks_for_credentials_but_those_that_are_listed(
 async def test_every_endpoint_needs_a_scope_but_those_that_are_listed(
     guarded: Service, make_key: Callable[..., str]
 ) -> None:
-    """Of `metrics` no endpoint but one is happy; of all the others each is refused by name."""
+    """The scope `metrics` opens one endpoint; every other one is refused and named."""
     async with asking(guarded, make_key("metrics")) as client:
         answers = {
             (path, method): (await client.request(method, filled(path)))

@@ -27,7 +27,7 @@ MANY = 400
 
 
 class Known(Subscribers):
-    """Subscribers, the last of whom a test can ask."""
+    """Subscribers, of which a test can inspect the last."""
 
     last: Subscriber
 

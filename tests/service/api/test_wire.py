@@ -57,7 +57,7 @@ async def read_until(peer: socket.socket, text: bytes) -> None:
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Is set when the server has let go of a socket."""
+    """Set when the server has released a socket."""
     event, connection_lost = asyncio.Event(), Wire.connection_lost
 
     def told(wire: Wire, error: Exception | None) -> None:

@@ -66,7 +66,7 @@ class FakeStream:
 
 @dataclass
 class Desk:
-    """Baselines over headsets that are where a test puts them, and time that it moves."""
+    """Baselines over headsets and time that a test sets."""
 
     model: Model
     folder: Path

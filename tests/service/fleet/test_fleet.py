@@ -114,7 +114,7 @@ def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction])
 
 
 class Noting(logging.Handler):
-    """Keeps the records that it is given."""
+    """Collects log records."""
 
     def __init__(self, kept: list[logging.LogRecord]) -> None:
         super().__init__()

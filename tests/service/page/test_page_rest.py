@@ -78,7 +78,7 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 @pytest.fixture(autouse=True)
 def headset(service: Service, fake_pipeline: Any) -> Any:
-    """Put the headset `h1` there, live, and return its pipeline."""
+    """Add the live headset `h1`, and return its pipeline."""
     service.headsets.add("h1", pipeline=fake_pipeline)
     return fake_pipeline
 
