@@ -1,4 +1,4 @@
-"""A process that answers, whatever its role: put together, started, run and stopped."""
+"""The server of a process in any role: assembled, started, run and stopped."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class DaemonServer:
         )
 
     def app(self, parts: Sequence[Part]) -> FastAPI:
-        """Make the whole service; `parts` are the endpoints that not every role has."""
+        """Make the complete application; `parts` are the endpoints that only some roles have."""
         prepared, settings = self._prepared, self._prepared.settings
         greeter = Greeter(self.card, self._headsets, prepared.purpose, settings.justification)
         shared = shared_parts(prepared.model, settings.quality, self._push, greeter, self._health())
@@ -87,7 +87,7 @@ class DaemonServer:
         )
 
     def health_app(self) -> FastAPI:
-        """Make what a process serves whose subscribers are elsewhere: its health alone."""
+        """Make the application of a process without subscribers: health only."""
         return create_health_app(self._health(), self._prepared.access, self._metrics)
 
     def _health(self) -> HealthPart:
@@ -101,7 +101,7 @@ class DaemonServer:
         announce: Announce,
         stop: asyncio.Event,
     ) -> None:
-        """Answer with an application, and end in order when `stop` is set.
+        """Serve an application, and shut down in order when `stop` is set.
 
         Parameters
         ----------
