@@ -129,4 +129,4 @@ async def test_an_acknowledgement_that_is_refused_says_why(
     await page.open(f"http://{address}")
     await page.until(f'{ALARMS}.includes("Gone.")')
     await page.value('document.querySelector("#alarm-list button").click()')
-    await page.until(f'{ALARMS}.includes("found no alarm")')
+    await page.until(f'{ALARMS}.includes("found no raised alarm")')
