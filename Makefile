@@ -72,16 +72,16 @@ dist: $(VENV)/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
 model: $(VENV)/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh
 
-protocol: $(VENV)/service.stamp ## service/asyncapi.json and service/schema anew from the message types
+protocol: $(VENV)/service.stamp ## regenerates service/asyncapi.json and service/schema from the message types
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
 
-settings: $(VENV)/service.stamp ## service/SETTINGS.md anew from the settings
+settings: $(VENV)/service.stamp ## regenerates service/SETTINGS.md from the settings
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("service", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
 
-screenshot: $(VENV)/dev.stamp ## service/dashboard.png anew, from five minutes of the demo
+screenshot: $(VENV)/dev.stamp ## remakes service/dashboard.png from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot
 
-requirements: $(BIN)/python ## pins requirements/*.txt anew, versions and hashes; ARGS=--upgrade for newer versions
+requirements: $(BIN)/python ## pins requirements/*.txt again, versions and hashes; ARGS=--upgrade for newer versions
 	@sh requirements/pin.sh $(BIN)/python $(ARGS)
 
 pins-check: $(BIN)/python ## resolves the pins for each Python and platform

@@ -1,7 +1,7 @@
-"""The codes that go over the wire, each with what it means and what to do about it.
+"""The codes on the wire, each with its meaning and remedy in words.
 
-This is their one home: whatever shows a code to people takes its words from here, and the page
-loads them as `/static/codes.js`. A code never changes; its words may.
+This is the only place for these texts: everything that shows a code to people uses them, and the
+page loads them as `/static/codes.js`. A code never changes; its texts may.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Self
 
 
 class Code(StrEnum):
-    """A code with its words.
+    """A code with its texts.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Code(StrEnum):
     brief: str
 
     def __new__(cls, code: str, sentence: str, remedy: str = "", brief: str = "") -> Self:
-        """Make a member of its code and its words."""
+        """Make a member from its code and its texts."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.sentence = sentence
@@ -38,7 +38,7 @@ class Code(StrEnum):
 
 
 class State(Code):
-    """Where a headset's connection stands."""
+    """The state of a headset's connection."""
 
     CONNECTING = "connecting", "Connecting to the headset.", "Wait while it connects."
     LIVE = "live", "Live."
@@ -100,7 +100,7 @@ class Reason(Code):
     )
     OUT_OF_RANGE = (
         "out_of_range",
-        "Some samples are no numbers, or are larger than an electrode can show.",
+        "Some samples are not numbers, or are larger than an electrode can show.",
         "Check the cables, the amplifier and the unit of the headset's stream.",
         "samples out of range",
     )
@@ -125,7 +125,7 @@ FAULTS = (
     Reason.CHANNELS_MISSING,
     Reason.POOR_CONTACT,
 )
-"""The reasons that lie in a window's own signal, in the order in which they are reported."""
+"""The reasons found in a window's own signal, in the order in which they are reported."""
 
 
 class Trouble(Code):

@@ -1,11 +1,11 @@
-"""The settings that are options of the command line, by the roles of a process that take them.
+"""The settings that are command-line options, by the role of the process.
 
 `serve` takes all of them, `ingest` those of a process and of headsets, `gateway` those of a process
-and of subscribers. A field's type, constraints, default and description are its only home: the
-options, their help and SETTINGS.md are made from it. Descriptions are Markdown; `unset` says what
-holds where a default says too little.
+and of subscribers. Each field's type, constraints, default and description are the only source: the
+options, their help and SETTINGS.md are generated from it. Descriptions are Markdown; `unset` states
+what applies where a default is not descriptive enough.
 
-Help is printed from here, so nothing here imports a heavy library.
+Help is printed from here, so this module imports no heavy library.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ProcessSettings(RoleSettings):
         Path | None,
         Field(
             description="File that the audit is appended to, as JSON lines.",
-            json_schema_extra={"unset": "the log alone"},
+            json_schema_extra={"unset": "the log only"},
         ),
     ] = None
 
@@ -154,7 +154,7 @@ class ProcessSettings(RoleSettings):
     log_format: Annotated[
         LogFormat,
         Field(
-            description="How log lines are written: `console` for people, `json` for one object a "
+            description="Format of log lines: `console` for people, `json` for one object per "
             "line; `auto` is `console` on a terminal, otherwise `json`."
         ),
     ] = LogFormat.AUTO
@@ -173,8 +173,9 @@ class HeadsetSettings(RoleSettings):
     lsl_out: Annotated[
         bool,
         Field(
-            description="Send each headset's predictions as an LSL stream too; anyone in reach can "
-            "read it without credentials. See [README.md](README.md#predictions-over-lsl)."
+            description="Send each headset's predictions as an LSL stream too; anyone on the "
+            "network can read it without credentials. See "
+            "[README.md](README.md#predictions-over-lsl)."
         ),
     ] = False
     match: Annotated[
@@ -245,15 +246,15 @@ class SubscriberSettings(RoleSettings):
         int,
         Field(
             ge=1,
-            description="Subscribers at once, each some 40 KiB and a file descriptor; one more is "
-            "refused with 503. Fewer, with a warning, where the limit of open files is below some "
-            "8,200.",
+            description="Maximum number of subscribers, each about 40 KiB and a file descriptor; "
+            "one more is refused with 503. Fewer, with a warning, if the limit of open files is "
+            "below about 8,200.",
         ),
     ] = 4000
     jwt_keys: Annotated[
         Path | None,
         Field(
-            description="Public keys of the issuers of tokens, PEM or JWK Set, read at the start. "
+            description="Public keys of the issuers of tokens, PEM or JWK Set; read at the start. "
             "Credentials are then required."
         ),
     ] = None

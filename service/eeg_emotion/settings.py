@@ -55,9 +55,9 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
     quality: Annotated[
         QualityLimits,
         Field(
-            description="Thresholds of the signal's judgement; of two numbers a score falls from 1 "
-            "at the first to 0 at the second. They are not part of the model's contract: training "
-            "uses the defaults."
+            description="Thresholds of the signal's quality; with two numbers, a score falls from "
+            "1 at the first to 0 at the second. They are not part of the model's contract: "
+            "training uses the defaults."
         ),
     ] = QualityLimits()
     webhook: Annotated[

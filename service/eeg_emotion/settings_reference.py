@@ -131,7 +131,7 @@ def _quality_descriptions() -> dict[str, str]:
 
 
 def _value(field: Mapping[str, Any], definitions: Mapping[str, dict[str, Any]]) -> str:
-    """Say in words what a value may be."""
+    """Return the values that are allowed, in words."""
     if "anyOf" in field:
         (field,) = (one for one in field["anyOf"] if one.get("type") != "null")
     if "$ref" in field:

@@ -71,7 +71,7 @@ LOST = {
 
 
 class TroubledStore(EventStore):
-    """Fails or stands still when it is told to."""
+    """Fails or stalls on request."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -89,7 +89,7 @@ class TroubledStore(EventStore):
 
 
 class World:
-    """Alarms over a bus, with all that is told."""
+    """Alarms over a bus, with everything that is published."""
 
     def __init__(self, store: TroubledStore, rules: Sequence[dict[str, Any]]) -> None:
         self.store = store

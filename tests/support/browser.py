@@ -20,7 +20,7 @@ from tests.support.needs import CHROMIUMS, find_program
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-# Where the machine stands still for a while, the page takes it for a sleep and connects anew.
+# Where the machine stands still for a while, the page takes it for a sleep and reconnects.
 GAVE_UP = "WebSocket is closed before the connection is established"
 # What a browser shows as the newest estimate, read in one go.
 NOW = """({
@@ -82,7 +82,7 @@ class Page:
         self._loaded = asyncio.Event()
 
     async def listen(self) -> None:
-        """Take answers and events until the browser is gone."""
+        """Receive answers and events until the browser is gone."""
         with contextlib.suppress(ConnectionClosed):
             async for text in self._socket:
                 message = json.loads(text)
@@ -144,7 +144,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def frozen(self) -> AsyncIterator[None]:
-        """Have the tab hidden and frozen meanwhile, and looked at again afterwards."""
+        """Hide and freeze the tab meanwhile, and show it again afterwards."""
         await self.call("Emulation.setFocusEmulationEnabled", enabled=False)
         await self.call("Page.setWebLifecycleState", state="frozen")
         yield
@@ -153,7 +153,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def stopped(self) -> AsyncIterator[None]:
-        """Have all tabs' processes stand still meanwhile, as on a computer that sleeps."""
+        """Stop all tabs' processes meanwhile, as on a computer that sleeps."""
         session, self._session = self._session, None
         processes = (await self.call("SystemInfo.getProcessInfo"))["processInfo"]
         self._session = session

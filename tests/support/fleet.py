@@ -70,7 +70,7 @@ class RecordingBus(Bus):
             await self._news.wait_for(wanted)
 
     async def until_state(self, state: State, since: int = 0, of: str = "") -> Status:
-        """Wait for a headset in this state, of those whose id ends so."""
+        """Wait for a headset in this state whose id ends with this text."""
 
         def found() -> list[Status]:
             return [
@@ -90,7 +90,7 @@ class RecordingBus(Bus):
 
 
 class NotingMetrics(Metrics):
-    """What is counted, and how many samples came just now."""
+    """Metrics, and the number of samples of the last round."""
 
     newest = 0
 
@@ -100,7 +100,7 @@ class NotingMetrics(Metrics):
 
 
 class NotingBaselines(Baselines):
-    """Baselines, which hear of all samples when everything else was done; it is noted of whom."""
+    """Baselines that record of which headsets samples were processed."""
 
     bus: RecordingBus
     metrics: NotingMetrics

@@ -27,7 +27,7 @@ def reply_frame() -> Frame:
 
 
 def take_all(outbox: Outbox) -> list[Frame]:
-    """Take until nothing may be taken, as whoever carries it does."""
+    """Take frames until none may be taken, as a carrier does."""
     taken: list[Frame] = []
     while some := outbox.take():
         taken += some
@@ -35,7 +35,7 @@ def take_all(outbox: Outbox) -> list[Frame]:
 
 
 def brief(frames: Iterable[Frame]) -> list[str]:
-    """Say of each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
+    """Return for each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
     told = []
     for sent in frames:
         message = json.loads(sent.data)
@@ -48,7 +48,7 @@ def brief(frames: Iterable[Frame]) -> list[str]:
 
 
 class Bell:
-    """Counts how often it rings."""
+    """Counts how often it is called."""
 
     def __init__(self) -> None:
         self.rung = 0

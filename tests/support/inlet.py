@@ -6,7 +6,7 @@ from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription
 
 
 class FakeInlet(HeadsetInlet):
-    """What a headset's line asks of its inlet; nothing can be pulled from it."""
+    """What an active stream needs of its inlet; nothing can be pulled from it."""
 
     def __init__(self, description: StreamDescription, clock_offset: float = 0.0) -> None:
         self.description = description

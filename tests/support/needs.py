@@ -127,7 +127,7 @@ def lacking(names: Iterable[str]) -> list[str]:
     return [name for name in names if not NEEDS[name].is_met()]
 
 
-# Fixtures that need something of the machine; whoever uses one has the need.
+# Fixtures that need something of the machine; a test that uses one has the need.
 _NEEDED_BY_FIXTURE = {
     "chromium": "browser",
     "haproxy": "haproxy",

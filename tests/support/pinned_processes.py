@@ -38,7 +38,7 @@ async def process(*arguments: str, cpu: int) -> AsyncIterator[Process]:
 
 
 async def ask(load: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Have the subscribers tell their figures since the last time."""
+    """Return the subscribers' figures since the last call."""
     assert load.stdin is not None
     load.stdin.write(b"\n")
     await load.stdin.drain()

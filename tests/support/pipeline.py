@@ -13,7 +13,7 @@ from eeg_emotion.eeg.quality import QualityLimits
 
 @dataclass
 class FakePipeline:
-    """What a headset's line lends to a collection; `used` keeps what it was told to judge by."""
+    """What a headset's stream offers to a collection; `used` records its normalisers."""
 
     settings: PathSettings
     layout: Layout | None

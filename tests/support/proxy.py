@@ -64,7 +64,7 @@ class Proxy:
         return (len(open_ones) + 1) // 2
 
     def black_hole(self) -> None:
-        """Swallow, for the connections there are, all that comes, and tell neither end."""
+        """Drop everything that the open connections send, without notifying either end."""
         self._swallowed |= self._writers
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -132,7 +132,7 @@ class Ages:
     def __init__(self) -> None:
         self._found = array("d")
 
-    def hear(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Record a prediction's age, found in its bytes."""
         if data.startswith(b'{"type":"prediction"'):
             place = data.index(b'"end":') + 6
@@ -140,7 +140,7 @@ class Ages:
             self._found.append((time.time() - end) * 1e3)
 
     def take(self) -> dict[str, float]:
-        """Return the ages since the last time."""
+        """Return the ages since the last call."""
         found, self._found = np.array(self._found), array("d")
         middle, high = np.percentile(found, [50, 99]) if len(found) else (0.0, 0.0)
         return {"predictions": len(found), "p50": float(middle), "p99": float(high)}
@@ -152,7 +152,7 @@ async def subscribe(url: str, count: int, own: bool) -> None:
     for _ in range(count):
         subscriber = await connect(url, acknowledge=own, hello=own)
         if own:
-            subscriber.on_frame = ages.hear
+            subscriber.on_frame = ages.receive
         subscribers.append(subscriber)
     print("connected", flush=True)
     before = 0
@@ -308,7 +308,7 @@ async def _starlette(count: int, seconds: float) -> None:
 
 
 class _Nobody:
-    """No headset is here."""
+    """No headsets."""
 
     source: Literal["lsl"] = "lsl"
     following = True

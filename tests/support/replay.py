@@ -63,7 +63,7 @@ class Pace:
         return float(self._now)
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """Wait for the samples so far to be taken, and let these seconds pass in no time."""
+        """Wait until all samples so far were taken, then advance time by these seconds."""
         with self._taking:
             self._taking.wait_for(
                 lambda: self._over or (self._sent < self._limit and self._all_taken())
@@ -75,7 +75,7 @@ class Pace:
         return False
 
     async def hold(self, chunks: int = 0) -> None:
-        """Send no more than this in all; this waits until it was taken."""
+        """Send at most this much in all; wait until it was taken."""
 
         with self._taking:
             self._limit = chunks * self._chunk
@@ -95,7 +95,7 @@ class Pace:
             self._taking.notify_all()
 
     def end(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         with self._taking:
             self._over = True
             self._taking.notify_all()

@@ -6,6 +6,6 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Prints a figure beside its aim; `met` is None where there is no aim."""
+    """Prints a figure with its aim; `met` is None if there is no aim."""
 
     def __call__(self, what: str, figure: str, aim: str = "", met: bool | None = None) -> None: ...

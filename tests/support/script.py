@@ -23,7 +23,7 @@ class Soon(Random):
 
 
 class Naps:
-    """Sleeps that are asked for: they are over at once, and are kept."""
+    """Records requested sleeps, which end at once."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -40,7 +40,7 @@ class Peer:
         self.socket = socket
 
     async def next_message(self) -> dict[str, Any]:
-        """Receive what the client says next."""
+        """Receive the client's next message."""
         return dict(json.loads(await asyncio.wait_for(self.socket.recv(), 60)))
 
     async def say(self, *messages: Message | str) -> None:
@@ -76,7 +76,7 @@ class Script:
         return peer, hello
 
     async def take(self, socket: ServerConnection) -> None:
-        """Hand a connection to the test, and let it live until it is closed."""
+        """Pass a connection to the test, and keep it open until the test closes it."""
         await self.peers.put(Peer(socket))
         await socket.wait_closed()
 

@@ -66,7 +66,7 @@ class FakeStream:
 
 @dataclass
 class FakeHeadsets:
-    """Headsets that are where a test puts them."""
+    """Headsets as a test sets them."""
 
     known: dict[str, Headset] = field(default_factory=dict)
     streams: dict[str, FakeStream] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class WatchedBus(Bus):
 
 @dataclass
 class ServedService:
-    """What endpoints need, where a test can reach and replace it, and the application of it all.
+    """What endpoints need, replaceable by a test, and the application of it.
 
     As an ASGI application it is made of what is here when a request comes.
     """
@@ -184,7 +184,7 @@ class ServedService:
         await self._app(scope, receive, send)
 
     def app(self, *, docs: bool = True, metrics: bool = True) -> FastAPI:
-        """Make the application of what is here now."""
+        """Make the application of the current parts."""
         health = HealthPart(self.vitals(), metrics)
         return create_app(
             [
@@ -231,7 +231,7 @@ class ServedService:
         return model_card(self.model.contract, sha256=self.model.sha256, hop_seconds=1.0)
 
     async def run(self) -> None:
-        """Carry messages to the subscribers, until cancelled."""
+        """Deliver messages to the subscribers until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.lag.run())
             tasks.create_task(self.push().run())
@@ -300,7 +300,7 @@ def asking(
 async def client(
     standing: FastAPI, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask a service that no test changes; `check_answer` is the fixture of each module."""
+    """Request from a service that no test changes; each module has its `check_answer`."""
     async with asking(standing, check_answer) as client:
         yield client
 
@@ -309,14 +309,14 @@ async def client(
 async def own_client(
     service: Service, check_answer: Callable[[httpx.Response], Awaitable[None]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask this test's own service."""
+    """Request from this test's own service."""
     async with asking(service, check_answer) as client:
         yield client
 
 
 @pytest.fixture
 def serving(service: Service) -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
-    """Serve on a free loopback port, as the daemon does; gives `127.0.0.1:PORT`."""
+    """Serve on a free loopback port, as the daemon does; yield `127.0.0.1:PORT`."""
 
     @contextlib.asynccontextmanager
     async def serve(**settings: Any) -> AsyncIterator[str]:

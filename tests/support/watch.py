@@ -23,7 +23,7 @@ class Watch:
     over: bool = False
 
     def newest(self) -> dict[str, dict[str, Any]]:
-        """Where it stands, as a client resumes."""
+        """Its position, from which a client resumes."""
         return {headset: {"epoch": epoch, "seq": seq} for headset, epoch, seq in self.predictions}
 
     def of(self, headset: str) -> list[tuple[str, int]]:
@@ -54,7 +54,7 @@ class Watch:
 
 
 def is_whole(places: list[tuple[str, int]]) -> bool:
-    """Whether no number lacks or is repeated within an epoch."""
+    """Whether no number is missing or repeated within an epoch."""
     return all(
         after[1] == before[1] + 1 if after[0] == before[0] else after[1] == 0
         for before, after in itertools.pairwise(places)

@@ -60,7 +60,7 @@ def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_source() -> Callable[..., FakeSource]:
-    """Makes a data set in memory, of which nothing but its digests must be given."""
+    """Makes a data set in memory, for which only its digests must be given."""
     return FakeSource
 
 
@@ -142,7 +142,7 @@ def make_run(
 
 @pytest.fixture
 def files_of_at_most() -> Callable[[int], AbstractContextManager[None]]:
-    """Let the kernel refuse to write more than so many bytes to a file, as on a full disk."""
+    """Make the kernel refuse to write files beyond a size, as on a full disk."""
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
 
     @contextmanager

@@ -27,7 +27,7 @@ runner = CliRunner()
 def run_main(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs what the console script runs; gives its exit status, its output and its errors."""
+    """Runs what the console script runs; returns its exit status, output and errors."""
     # What `main` sets is undone after the test.
     for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
@@ -47,7 +47,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def refused(*arguments: str | Path) -> str:
-    """What the command prints where it fails with one message."""
+    """What the command prints when it fails with one message."""
     result = invoke(*arguments)
     assert isinstance(result.exception, EegEmotionError), result.output
     text = str(result.exception)

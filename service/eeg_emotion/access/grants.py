@@ -23,7 +23,7 @@ class Action(StrEnum):
     PROFILES = "profiles"
     """List and delete people's stored baselines, and use or replace one."""
     PREDICT = "predict"
-    """Have windows that the client sends scored."""
+    """Predict from windows that the client sends."""
     METRICS = "metrics"
     """Read the Prometheus metrics."""
 

@@ -216,7 +216,7 @@ class Alarms:
         return self._find(alarm)[0].headset
 
     async def acknowledge(self, alarm: str, by: str, note: str | None) -> Alarm:
-        """Record that somebody has seen an alarm; it stays raised.
+        """Acknowledge an alarm; it stays raised.
 
         Parameters
         ----------

@@ -24,7 +24,7 @@ class Purged(Protocol):
         ...
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
-        """Give up deliveries to any other target; return how many."""
+        """Abandon pending deliveries to any other target; return how many."""
         ...
 
     def waiting(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""REST: the alarms that were, those that are raised, and the rules that raise them."""
+"""REST: past and raised alarms, and the rules that raise them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from eeg_emotion.publish.message import Message
 router = APIRouter(responses=responses(), tags=["alarms"])
 
 MOST = 1000
-"""Events on a page; some 0.6 MB."""
+"""Events on a page; about 0.6 MB."""
 
 _LINK = {
-    "description": 'Older ones, `rel="next"` (RFC 8288); absent on the last page.',
+    "description": 'The next page of older ones, `rel="next"` (RFC 8288); absent on the last.',
     "schema": {"type": "string"},
 }
 _LINKED: dict[int | str, dict[str, Any]] = {200: {"headers": {"Link": _LINK}}}
@@ -40,15 +40,15 @@ RuleName = Annotated[str, Path(pattern=NAME_PATTERN, description="A rule's `name
 
 
 class AlarmsPage(Message):
-    """Changes of alarms, newest first; `next` is where older ones are."""
+    """Changes of alarms, newest first; `next` leads to older ones."""
 
     alarms: tuple[Alarm, ...]
     next: str | None
-    """A path with its query; null where no older ones are kept."""
+    """A path with its query; null if no older ones are stored."""
 
 
 class Acknowledgement(BaseModel):
-    """What whoever acknowledges an alarm has to say of it."""
+    """An acknowledgement of an alarm, with an optional note."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,21 +56,21 @@ class Acknowledgement(BaseModel):
 
 
 class RuleInForce(Message):
-    """A rule, and where it is from."""
+    """A rule and its source."""
 
     rule: Rule
     source: Source
 
 
 class RulesInForce(Message):
-    """All rules, those of files first."""
+    """All rules, those from files first."""
 
     rules: tuple[RuleInForce, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmsPart:
-    """The alarms of now, and the store of those that were."""
+    """The raised alarms, and the store of past ones."""
 
     router: ClassVar[APIRouter] = router
 
@@ -98,9 +98,9 @@ async def changes(
         int | None, Query(ge=0, lt=2**63, description="From 'next': only older ones.")
     ] = None,
 ) -> AlarmsPage:
-    """Return what became of alarms, from the event store, newest first.
+    """Return the changes of alarms from the event store, newest first.
 
-    An alarm is there once for each change: raised, acknowledged, cleared.
+    An alarm is listed once for each change: raised, acknowledged, cleared.
     """
     grant = grant_of(request)
     with _as_problems():
@@ -131,9 +131,9 @@ async def changes(
 async def acknowledge(
     part: Given, alarm: AlarmId, said: Acknowledgement, request: Request
 ) -> Alarm:
-    """Say that somebody has seen a raised alarm; it stays raised until its rule clears it.
+    """Acknowledge a raised alarm; it stays raised until its rule clears it.
 
-    Needs the scope `control` for the alarm's headset.
+    Requires the scope `control` for the alarm's headset.
     """
     grant = grant_of(request)
     with _as_problems():
@@ -156,10 +156,10 @@ async def rules(part: Given) -> RulesInForce:
     responses=responses(409, 422, 503),
 )
 async def put_rule(part: Given, name: RuleName, rule: Rule, request: Request) -> RulesInForce:
-    """Put a rule in force, in place of one of its name, whose alarms are cleared.
+    """Add a rule, or replace the one of its name, whose alarms are cleared.
 
-    It is kept across restarts. Needs the scope `control` for all headsets. A rule of a file
-    that the service was started with is changed there alone.
+    It is kept across restarts. Requires the scope `control` for all headsets. A rule from a file
+    that the service was started with can only be changed there.
     """
     _require_all(request)
     if rule.name != name:
@@ -178,7 +178,7 @@ async def put_rule(part: Given, name: RuleName, rule: Rule, request: Request) ->
     responses=responses(404, 409, 422, 503),
 )
 async def delete_rule(part: Given, name: RuleName, request: Request) -> RulesInForce:
-    """Take a rule that was put by REST out of force, and clear its alarms."""
+    """Delete a rule that was added over REST, and clear its alarms."""
     _require_all(request)
     with _as_problems():
         if not await part.alarms.delete_rule(name):
@@ -200,7 +200,7 @@ def _in_force(alarms: Alarms) -> RulesInForce:
 
 
 def _require_all(request: Request) -> None:
-    """See that the caller may control every headset: a rule's patterns may match any."""
+    """Raise a 403 problem unless the caller may control every headset: rules may match any."""
     grant = grant_of(request)
     everything = any(
         scope.action is Action.CONTROL and scope.headsets == "*" for scope in grant.scopes

@@ -1,4 +1,4 @@
-"""Refuses request bodies beyond a size before they fill the memory."""
+"""Refuses request bodies beyond a size before they fill memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eeg_emotion.api.problems import refusal
 
 LARGEST_BODY_BYTES = 1024 * 1024
-"""One window of 32 channels and 8 s with all its digits is some 0.7 MB of JSON, and so are four
+"""One window of 32 channels and 8 s with all its digits is about 0.7 MB of JSON, and so are four
 with two decimals and without the electrodes' offsets."""
 
 _STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -21,7 +21,7 @@ _TOO_LARGE = (
 
 
 class BodyLimit:
-    """ASGI middleware that counts what arrives; a stated length is not trusted, only checked."""
+    """ASGI middleware that counts received bytes; a stated length is checked, but not trusted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,7 +42,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_BODY_BYTES:
-                # The only kind of exception that FastAPI lets through while it reads a body.
+                # The only type of exception that FastAPI does not catch while it reads a body.
                 raise HTTPException(_STATUS, _TOO_LARGE)
             return message
 

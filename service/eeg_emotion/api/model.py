@@ -1,4 +1,4 @@
-"""REST: what the model is, and how far its probabilities can be believed."""
+"""REST: the model card, and the calibration of the model's probabilities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(responses=responses(), tags=["model"], dependencies=DOCUMENTE
 
 
 class CalibrationBin(Message):
-    """Held-out windows of like probability: what was predicted of them, and what they were."""
+    """Held-out windows of similar probability: the predictions and the outcomes."""
 
     low: float
     high: float
@@ -30,7 +30,7 @@ class CalibrationBin(Message):
 
 
 class TargetCalibration(Message):
-    """The bins of one target, with whose windows they are."""
+    """The bins of one target, and whose windows they contain."""
 
     protocol: str
     people: int
@@ -59,13 +59,13 @@ Given = Annotated[ModelPart, given(ModelPart)]
 
 @router.get("/v1/model")
 async def model(part: Given) -> ModelCard:
-    """Describe the model: where it comes from and how far to trust it."""
+    """Describe the model: its origin and how well it was tested."""
     return part.card
 
 
 @router.get("/v1/model/calibration")
 async def calibration(part: Given) -> ModelCalibration:
-    """Return the points of the model's calibration plot, from people that it never saw."""
+    """Return the points of the model's calibration plot, from held-out people."""
     return ModelCalibration(
         targets={
             result.target: TargetCalibration(

@@ -1,4 +1,4 @@
-"""REST: where electrodes lie, for maps of the head."""
+"""REST: the positions of electrodes, for maps of the head."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ router = APIRouter(responses=responses(), tags=["model"])
 
 
 class Electrode(Message):
-    """An electrode's place on a flat head, and the region that it lies over."""
+    """An electrode's position on a flat head, and the brain region under it."""
 
     x: float
-    """To the right ear."""
+    """Towards the right ear."""
     y: float
-    """To the nose; Cz is at 0, 0, and all electrodes are within 1."""
+    """Towards the nose; Cz is at 0, 0, and all electrodes are within 1."""
     region: str | None
 
 
 class Montage(Message):
-    """The electrodes whose places are known, by name."""
+    """The electrodes whose positions are known, by name."""
 
     electrodes: dict[str, Electrode]
 
 
 @dataclass(frozen=True, slots=True)
 class MontagePart:
-    """Nothing is used but what is known of every head."""
+    """The electrodes' positions; its handlers need nothing."""
 
     router: ClassVar[APIRouter] = router
 
 
 @router.get("/v1/montage", dependencies=needs(Action.READ))
 async def montage() -> Montage:
-    """Return the places of electrodes on the head, azimuthal equidistant."""
+    """Return the positions of electrodes on the head, in azimuthal equidistant projection."""
     return Montage(
         electrodes={
             name: Electrode(x=x, y=y, region=region_of(name))

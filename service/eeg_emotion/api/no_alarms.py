@@ -1,4 +1,4 @@
-"""REST where the extra `alarms` is not installed: the paths of alarms say so."""
+"""REST without the extra `alarms`: the paths of alarms answer with its name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from eeg_emotion.api.guard import needs
 
 _METHODS = ["GET", "PUT", "POST", "DELETE"]
 
-# The documentation, which lists what there is, has none of them.
+# They are not in the documentation, which lists only what is available.
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NoAlarmsPart:
-    """Nothing is needed to say it."""
+    """The paths of alarms; their handler needs nothing."""
 
     router: ClassVar[APIRouter] = router
 
@@ -30,7 +30,7 @@ class NoAlarmsPart:
 @router.api_route("/v1/rules/{rest:path}", methods=_METHODS, dependencies=needs(Action.READ))
 async def not_installed() -> None:
     """Answer 404 with the extra's name."""
-    # Not with the command that the service's own terminal shows: it has a path of the machine.
+    # Without the install command, which contains a path of the service's machine.
     raise HTTPException(
         HTTPStatus.NOT_FOUND,
         "alarms are not installed in this service, expected the extra 'alarms'; whoever runs "

@@ -37,10 +37,10 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 def takes_settings(
     *names: str, once: tuple[str, ...] = (), spelled: Mapping[str, str] | None = None
 ) -> Callable[[_Command], _Command]:
-    """Give a command, which takes `**settings`, an option for each of these.
+    """Return a decorator that adds an option for each setting to a command with `**settings`.
 
-    It is called with all of them; one that was not given is None. In the help they stand after the
-    command's own parameters, and before those of them that are keyword-only.
+    The command is called with all of them; one that was not given is None. In the help they stand
+    after the command's own parameters, and before its keyword-only ones.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class IngestProxy:
         return Response(reply.body, status_code=reply.status, headers=reply.headers)
 
     def check_known(self, identifier: str) -> None:
-        """Raise the problem that says so where there is no such headset."""
+        """Raise a 404 problem if there is no such headset."""
         find_headset(self._mirror, identifier)
 
     def _place(self, request: Request) -> Place:
@@ -121,7 +121,7 @@ class IngestProxy:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingPart:
-    """Which ingest answers what, in place of the parts that only an ingest has."""
+    """The routes that ingests answer, instead of the parts that only an ingest has."""
 
     router: ClassVar[APIRouter] = router
 
@@ -139,13 +139,13 @@ Given = Annotated[ForwardingPart, given(ForwardingPart)]
     tags=["headsets"],
 )
 async def quality(part: Given, identifier: str, request: Request) -> Response:
-    """Return how each channel of the headset's newest window was judged."""
+    """Return the quality of each channel in the headset's newest window."""
     part.proxy.check_known(identifier)
     return await part.proxy.answer(request)
 
 
 async def forward(part: Given, request: Request) -> Response:
-    """Have the ingest answer that can."""
+    """Forward the request to the ingest that can answer it."""
     return await part.proxy.answer(request)
 
 

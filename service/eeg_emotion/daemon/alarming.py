@@ -1,4 +1,4 @@
-"""Alarms in a process that reads headsets: rules, the store of events, and their delivery."""
+"""Alarms in a process that reads headsets: rules, the event store, and deliveries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from eeg_emotion.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AlarmSources:
-    """What alarms come from and go to: the rules of the settings, and the store of events."""
+    """The rules of the settings, and the event store."""
 
     rules: Rules
     events: EventStore
@@ -38,7 +38,7 @@ def open_alarms(settings: Settings) -> Iterator[AlarmSources]:
     Raises
     ------
     EegEmotionError
-        If a rule is not as it must be, or the store cannot be opened.
+        If a rule is invalid, or the store cannot be opened.
     """
     rules = read_all_rules(settings.rules)
     with contextlib.closing(EventStore(settings.event_store.get_secret_value())) as events:
@@ -46,7 +46,7 @@ def open_alarms(settings: Settings) -> Iterator[AlarmSources]:
 
 
 class Alarming:
-    """Raises alarms over what a bus carries, keeps them, and delivers them.
+    """Raises alarms from the messages of a bus, stores them, and delivers them.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Alarming:
         self.part = AlarmsPart(self.alarms, events)
 
     def running(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what is to run until the process ends."""
+        """Return the tasks that run until the process ends."""
         parts = [self.alarms.run(), self._retention.run()]
         return parts + [delivery.run() for delivery in self._deliveries]
 

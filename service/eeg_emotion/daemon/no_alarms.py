@@ -1,4 +1,4 @@
-"""What a process that reads headsets has in place of alarms where they are not installed."""
+"""Replaces alarms in a process that reads headsets without the extra `alarms`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NotAlarming:
     Attributes
     ----------
     alarms, event_store, part
-        That none is raised; that there is no store; the endpoints that say so.
+        No raised alarms, no store, and the endpoints that name the missing extra.
     """
 
     event_store = None
@@ -25,5 +25,5 @@ class NotAlarming:
         self.part = NoAlarmsPart()
 
     def running(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what is to run until the process ends: nothing."""
+        """Return the tasks that run until the process ends: none."""
         return []

@@ -1,4 +1,4 @@
-"""What must be right before a process starts: the model, its path, who may come in, and where."""
+"""The checks before a process starts: extras, model, signal path, access and ports."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _OF_ALARMS = ("rules", "event_store", "retention_days", "webhook", "mqtt")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was found to be right before the process starts.
+    """The result of the checks.
 
     Attributes
     ----------
     listener
-        Where it is to answer.
+        The socket to serve on.
     metrics_listener
-        Where the numbers are on a port of their own; None where they are not.
+        The socket of the separate port for metrics, if there is one.
     """
 
     settings: Settings
@@ -46,14 +46,14 @@ class Prepared:
 
     @property
     def metrics_address(self) -> str | None:
-        """Where the numbers are on a port of their own, as a URL; None where they are not."""
+        """The URL of the metrics on their separate port; None if there is none."""
         listener = self.metrics_listener
         return None if listener is None else f"{url_of(listener)}metrics"
 
 
 @contextlib.contextmanager
 def prepare(settings: Settings) -> Iterator[Prepared]:
-    """Load and check all that the settings name, and listen until the context is left.
+    """Load and check everything that the settings name, and listen until the context is left.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def prepare(settings: Settings) -> Iterator[Prepared]:
 
 
 def refuse_missing_extras(settings: Settings) -> None:
-    """See that what the settings ask a process that reads headsets for is installed.
+    """Refuse settings that need a missing extra, in a process that reads headsets.
 
     Raises
     ------

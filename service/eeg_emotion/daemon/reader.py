@@ -1,4 +1,4 @@
-"""The half that reads headsets: their streams, and their people's rest."""
+"""Reads headsets: the fleet, and the rest baselines of their people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from eeg_emotion.publish.bus import Bus
 
 
 class Reader:
-    """Follows headsets, and publishes on a bus what is found of them.
+    """Follows headsets, and publishes their messages on a bus.
 
     Attributes
     ----------
@@ -52,5 +52,5 @@ class Reader:
         ]
 
     def running(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what is to run until the process ends."""
+        """Return the tasks that run until the process ends."""
         return [self.fleet.run()]

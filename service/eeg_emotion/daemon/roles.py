@@ -1,4 +1,4 @@
-"""What a process is: everything in one, or one of two halves with a broker between them.
+"""The roles of a process: everything in one, or reader and gateway with a broker in between.
 
 `serve` follows headsets and serves their predictions; with a broker it publishes them there too.
 `ingest` follows headsets and publishes to the broker alone; `gateway` serves what ingests publish.
@@ -52,7 +52,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     Raises
     ------
     EegEmotionError
-        If the model, the port or Lab Streaming Layer is not as it must be.
+        If the model, the port or Lab Streaming Layer cannot be used.
     """
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
@@ -142,7 +142,7 @@ async def _gateway(prepared: Prepared, announce: Announce, stop: asyncio.Event) 
 
 @contextlib.contextmanager
 def _open_alarms(settings: Settings) -> Iterator[AlarmSources | None]:
-    """Open what alarms come from and go to; None where they are not installed."""
+    """Open the rules and the event store; yield None if alarms are not installed."""
     if not is_installed("alarms"):
         yield None
         return

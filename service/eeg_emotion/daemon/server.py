@@ -1,4 +1,4 @@
-"""A process that answers, whatever its role: put together, started, run and stopped."""
+"""The server of a process in any role: assembled, started, run and stopped."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ Announce = Callable[[str, Model], None]
 
 
 class DaemonServer:
-    """Answers at a process's port, and runs what it answers from.
+    """Serves a process's port, and runs the tasks behind it.
 
     Parameters
     ----------
     prepared
-        What was found to be right before.
+        The result of the checks before the start.
     headsets, bus
-        Who is here, and what is published of them.
+        The headsets, and the bus that their messages are published on.
     metrics
-        What is counted.
+        The metrics.
     event_store
-        How the store of events is; None where there is none.
+        The state of the event store; None if there is no store.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class DaemonServer:
         )
 
     def app(self, parts: Sequence[Part]) -> FastAPI:
-        """Make the whole service; `parts` are the endpoints that not every role has."""
+        """Make the complete application; `parts` are the endpoints that only some roles have."""
         prepared, settings = self._prepared, self._prepared.settings
         greeter = Greeter(self.card, self._headsets, prepared.purpose, settings.justification)
         shared = shared_parts(prepared.model, settings.quality, self._push, greeter, self._health())
@@ -87,7 +87,7 @@ class DaemonServer:
         )
 
     def health_app(self) -> FastAPI:
-        """Make what a process serves whose subscribers are elsewhere: its health alone."""
+        """Make the application of a process without subscribers: health only."""
         return create_health_app(self._health(), self._prepared.access, self._metrics)
 
     def _health(self) -> HealthPart:
@@ -101,7 +101,7 @@ class DaemonServer:
         announce: Announce,
         stop: asyncio.Event,
     ) -> None:
-        """Answer with an application, and end in order when `stop` is set.
+        """Serve an application, and shut down in order when `stop` is set.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class DaemonServer:
 
     async def _shutdown(self) -> None:
         logger.info("stopping")
-        # Headsets are followed on meanwhile: nobody misses a prediction before its own close.
+        # Headsets are still followed meanwhile: no subscriber misses a prediction before its close.
         await self._subscribers.drain()
         for task in self._working:
             task.cancel()

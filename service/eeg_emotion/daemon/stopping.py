@@ -121,6 +121,6 @@ def group_of_its_own() -> dict[str, Any]:
 
 
 def ask_to_stop(process: Process) -> None:
-    """Ask a process in a group of its own to shut down."""
+    """Send the signal to shut down to a process that has its own process group."""
     # Windows cannot send SIGTERM, and a new process group ignores Ctrl-C.
     process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))

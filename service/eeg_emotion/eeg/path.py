@@ -358,8 +358,8 @@ class Segment:
         """Return the faults of a window: those in it, and shortly before it."""
         found = set()
         for fault, last in zip(FAULTS, last_fault, strict=True):
-            # A held value rings in the filters for as long as they take to settle. The others are
-            # told for a second longer than they last.
+            # A held value rings in the filters for as long as they take to settle. The other faults
+            # are already reported for a second longer than they last.
             rings = self._settle_blocks if fault is Reason.OUT_OF_RANGE else 0
             if last >= first_block - rings:
                 found.add(fault)

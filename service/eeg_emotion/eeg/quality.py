@@ -1,7 +1,7 @@
 """Judges each electrode's signal, second by second, and reports what is wrong with it.
 
-A score for a dead or absurd signal would be meaningless, so each measured channel is judged by its
-own samples, before any interpolation. At every block, the last second is judged.
+A score for a dead or absurd signal would be meaningless, so each measured channel is assessed by
+its own samples, before any interpolation. At every block, the last second is assessed.
 """
 
 from __future__ import annotations

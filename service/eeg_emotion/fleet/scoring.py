@@ -37,11 +37,11 @@ class PollResult:
     identifier, active
         The headset, and the stream of one of its connections.
     samples, missing
-        How many arrived, and how many are missing before or among them.
+        How many samples arrived, and how many are missing before or among them.
     superseded
         How many completed windows were not assessed because a newer one was complete.
     prediction
-        Of the newest window that they completed.
+        The prediction of the newest window that they completed.
     refused
         Why the stream cannot be followed, as its samples showed.
     error

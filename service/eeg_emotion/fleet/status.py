@@ -35,14 +35,14 @@ class RaisedAlarms(Protocol):
 
 
 class NoAlarms:
-    """What is raised where no rules are judged: nothing."""
+    """The raised alarms of a process without rules: none."""
 
     def raised(self, headset: str) -> tuple[RaisedAlarm, ...]:
         """Return none."""
         return ()
 
     def forget(self, headset: str) -> None:
-        """Know nothing of it anyway."""
+        """Do nothing, since nothing is kept."""
 
 
 class StatusPublisher:

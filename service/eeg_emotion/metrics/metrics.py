@@ -240,7 +240,7 @@ class Metrics:
             self._headsets.labels(state).set(states.get(state, 0))
 
     def watch_broker(self, read: Callable[[], Traffic]) -> None:
-        """Tell of the broker too, as a function reads it."""
+        """Export the broker's counts too, as returned by a function."""
         self.registry.register(BrokerCollector(read))
 
     def show_model(self, *, name: str, version: str, sha256: str) -> None:

@@ -1,7 +1,7 @@
-"""The Open Inference Protocol's requests and answers, as JSON alone or with tensors in binary.
+"""The Open Inference Protocol's requests and responses, as JSON only or with binary tensors.
 
 Binary tensors follow the JSON in the same body, as in the protocol's extension for them; the header
-`Inference-Header-Content-Length` tells where the JSON ends.
+`Inference-Header-Content-Length` states where the JSON ends.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def infer(model: Model, body: bytes, header_length: str | None) -> tuple[bytes, 
     body
         The request's body.
     header_length
-        The header that tells where the JSON ends; None without one.
+        The header that states where the JSON ends; None without one.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def infer(model: Model, body: bytes, header_length: str | None) -> tuple[bytes, 
 
 
 def parse(model: Model, body: bytes, header_length: str | None) -> Inference:
-    """Read a request, and check it against the graph before any array is made of it.
+    """Parse a request, and check it against the graph before any array is made of it.
 
     Raises
     ------

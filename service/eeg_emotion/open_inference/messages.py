@@ -1,4 +1,4 @@
-"""The Open Inference Protocol's messages: what is asked of a graph, and what it answers."""
+"""The Open Inference Protocol's messages: requests to a graph, and its responses."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ class InferInput(_Part):
 
 
 class InferOutput(_Part):
-    """An output that is wanted."""
+    """A requested output."""
 
     name: Name
     parameters: Parameters = {}
-    """`binary_data`: whether it is to follow the JSON."""
+    """`binary_data`: whether it shall follow the JSON as binary."""
 
 
 class InferRequest(_Part):
-    """What is to be computed."""
+    """A request."""
 
     id: str | None = None
     parameters: Parameters = {}
-    """`binary_data_output`: whether outputs follow the JSON that do not say it themselves."""
+    """`binary_data_output`: the default of `binary_data` for all outputs."""
     inputs: Annotated[list[InferInput], Field(max_length=8)]
     outputs: Annotated[list[InferOutput], Field(max_length=64)] = []
-    """All where none is named."""
+    """All outputs if empty."""
 
 
 class OutputParameters(_Part):
-    """Where the numbers are."""
+    """Where an output's numbers are."""
 
     binary_data_size: int
 
@@ -63,7 +63,7 @@ class InferredOutput(_Part):
 
 
 class InferResponse(_Part):
-    """What was computed."""
+    """A response."""
 
     model_name: str
     model_version: str

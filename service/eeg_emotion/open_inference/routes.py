@@ -31,13 +31,13 @@ from eeg_emotion.open_inference.messages import FLOAT32, InferRequest, InferResp
 
 
 class Failure(BaseModel):
-    """The protocol's form of an error."""
+    """An error in the protocol's form."""
 
     error: str
 
 
 class ServerMetadata(BaseModel):
-    """What this server is."""
+    """The server's metadata."""
 
     name: str
     version: str
@@ -45,19 +45,19 @@ class ServerMetadata(BaseModel):
 
 
 class Live(BaseModel):
-    """That the server runs."""
+    """The server is running."""
 
     live: Literal[True] = True
 
 
 class Ready(BaseModel):
-    """That the server takes requests."""
+    """The server accepts requests."""
 
     ready: Literal[True] = True
 
 
 class ModelReady(Ready):
-    """That the model takes requests."""
+    """The model accepts requests."""
 
     name: str
 
@@ -71,7 +71,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What the graph takes and gives."""
+    """The graph's inputs and outputs."""
 
     name: str
     versions: list[str]
@@ -81,7 +81,7 @@ class ModelMetadata(BaseModel):
 
 
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document these statuses, and whatever else may go wrong, in the protocol's form."""
+    """Return the OpenAPI entries of these statuses, and of any other error, in its form."""
     documented: dict[int | str, dict[str, Any]] = {
         status: {"model": Failure, "description": HTTPStatus(status).phrase} for status in statuses
     }
@@ -90,7 +90,7 @@ def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
-    """Write a schema without references, which would point outside this place of the document."""
+    """Return a schema with its references inlined, since they would not resolve in this place."""
     if isinstance(node, list):
         return [_inlined(item, definitions) for item in node]
     if not isinstance(node, dict):
@@ -140,7 +140,7 @@ router = APIRouter(tags=["inference"], responses=_failures())
 
 @dataclass(frozen=True, slots=True)
 class OpenInferencePart:
-    """The model, and whether the service still takes work."""
+    """The model, and the subscribers, which state whether the service is stopping."""
 
     router: ClassVar[APIRouter] = router
 
@@ -148,7 +148,7 @@ class OpenInferencePart:
     subscribers: Subscribers
 
     def check_ready(self) -> None:
-        """Raise the problem that says so where no work is to be sent here."""
+        """Raise a 503 problem while the service is stopping."""
         if self.subscribers.draining:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
 
@@ -168,19 +168,19 @@ async def server() -> ServerMetadata:
 
 @router.get("/v2/health/live")
 async def live() -> Live:
-    """Tell that the server runs."""
+    """Report that the server is running."""
     return Live()
 
 
 @router.get("/v2/health/ready", responses=_failures(503))
 async def ready(part: Given) -> Ready:
-    """Return whether to send work here."""
+    """Report whether the server accepts requests."""
     part.check_ready()
     return Ready()
 
 
 async def of_model(part: Given, model: str) -> None:
-    """Raise the problem that says so where a path names another model."""
+    """Raise a 404 problem if the path names another model."""
     name = part.model.contract.name
     if model != name:
         raise HTTPException(
@@ -190,7 +190,7 @@ async def of_model(part: Given, model: str) -> None:
 
 
 async def of_version(part: Given, model: str, version: str) -> None:
-    """Raise the problem that says so where a path names another model or version."""
+    """Raise a 404 problem if the path names another model or version."""
     await of_model(part, model)
     expected = part.model.contract.version
     if version != expected:
@@ -214,7 +214,7 @@ async def metadata(part: Given) -> ModelMetadata:
 
 
 async def model_ready(part: Given) -> ModelReady:
-    """Return whether to send work here."""
+    """Report whether the model accepts requests."""
     part.check_ready()
     return ModelReady(name=part.model.contract.name)
 

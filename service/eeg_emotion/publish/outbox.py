@@ -27,7 +27,7 @@ costs the server a tenth of a delivery, every single one as much as two."""
 
 _TAKEN_AT_ONCE = 64  # some 25 KB, beyond which the socket is asked whether it takes more
 REPLAY_ALLOWANCE = 60
-"""Missed predictions sent at once beside the credits: a minute of one headset."""
+"""Missed predictions sent at once besides the credits: a minute of one headset."""
 
 
 class AcknowledgeError(EegEmotionError):

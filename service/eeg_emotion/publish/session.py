@@ -51,10 +51,10 @@ VALIDITY_SECONDS = 5.0
 """The interval of checking whether credentials are still valid: soon enough after a revocation."""
 
 MESSAGES_PER_SECOND = 5.0
-"""That a client may send for long, acknowledgements apart."""
+"""The rate that a client may sustain, not counting acknowledgements."""
 
 MESSAGES_AT_ONCE = 20
-"""That a client may send in one burst, acknowledgements apart."""
+"""The largest burst that a client may send, not counting acknowledgements."""
 
 _MOST_ANSWERS = 1024  # that wait to be sent: four times what a client with all subscriptions asks
 _LONGEST_NAME = 20  # that a close reason repeats: longer than any field's, shorter than any token

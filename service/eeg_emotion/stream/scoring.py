@@ -1,4 +1,4 @@
-"""From assessed windows to predictions: reasons first, then the model, over many at once."""
+"""Turns assessed windows into predictions: reasons first, then the model, in batches."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PredictionSequence:
     headset, epoch
         The headset's id, and the random name of this connection.
     seq
-        Of the next prediction.
+        The number of the next prediction.
     """
 
     headset: str
@@ -65,7 +65,7 @@ class PredictionSequence:
 
 
 def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
-    """Return why a window can bear no scores; empty where it can."""
+    """Return why a window cannot be scored; empty if it can."""
     reasons = list(window.quality.faults)
     if not window.settled:
         reasons.insert(0, Reason.WARMING_UP)
@@ -79,7 +79,7 @@ def reasons_of(window: Window, *, after_gap: bool) -> tuple[Reason, ...]:
 def score(
     model: Model, windows: Sequence[tuple[Window, tuple[Reason, ...]]]
 ) -> list[tuple[Score, Score]]:
-    """Estimate arousal and valence of the windows that have no reason against it."""
+    """Return arousal and valence of each window; `NO_SCORE` for those with reasons."""
     scores = [(NO_SCORE, NO_SCORE)] * len(windows)
     good = [number for number, (_, reasons) in enumerate(windows) if not reasons]
     bands = {target.name: target.calibration.unsure for target in model.contract.targets}

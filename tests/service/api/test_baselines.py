@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 @pytest.fixture(autouse=True)
 def headset(service: Service, fake_pipeline: Any) -> Any:
-    """Put the headset `h1` there, live, and return its pipeline."""
+    """Add the live headset `h1`, and return its pipeline."""
     service.headsets.add("h1", pipeline=fake_pipeline)
     return fake_pipeline
 
@@ -48,7 +48,7 @@ async def client(address: str) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Callable[..., None]:
-    """Let seconds of rest come in."""
+    """Feed seconds of rest."""
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])
@@ -192,7 +192,7 @@ async def test_what_makes_no_sense_is_unprocessable(
     assert headset.rest is None
 
 
-async def test_the_range_of_seconds_is_told(client: httpx.AsyncClient) -> None:
+async def test_a_refusal_states_the_range_of_seconds(client: httpx.AsyncClient) -> None:
     assert "expected 20 to 600 s" in refusal(await client.post(PLACE, json={"seconds": 5}), 422)
 
 
@@ -230,7 +230,7 @@ async def test_a_profile_that_is_unknown_damaged_or_of_another_model_is_not_used
 
 @pytest.fixture
 def keys(service: Service, tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Return the header of a key with these scopes; from then on one is asked for."""
+    """Return the header of a key with these scopes; from then on keys are required."""
     store = KeyStore(tmp_path / "keys.json")
 
     def header(*scopes: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from eeg_emotion.publish.outbox import Outbox
 
 
 class FakeCarrier:
-    """Keeps what it is given; `trouble` is raised instead."""
+    """Records what it is given; raises `trouble` instead if set."""
 
     def __init__(self, fanout: Fanout, trouble: Exception | None = None, *, open_: bool = True):
         self.outbox = Outbox(lambda: fanout.mark(self))

@@ -130,7 +130,7 @@ async def test_every_endpoint_asks_for_credentials_but_those_that_are_listed(
 async def test_every_endpoint_needs_a_scope_but_those_that_are_listed(
     guarded: Service, make_key: Callable[..., str]
 ) -> None:
-    """Of `metrics` no endpoint but one is happy; of all the others each is refused by name."""
+    """The scope `metrics` opens one endpoint; every other one is refused and named."""
     async with asking(guarded, make_key("metrics")) as client:
         answers = {
             (path, method): (await client.request(method, filled(path)))
@@ -358,7 +358,7 @@ async def test_what_looks_like_a_key_in_a_path_is_not_noted(
 ASKED = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
 
 
-async def test_a_browser_is_told_before_it_has_a_key_what_an_allowed_page_may_send(
+async def test_a_preflight_without_a_key_states_what_an_allowed_page_may_send(
     guarded: Service, audited: Audited
 ) -> None:
     async with asking(guarded) as client:
@@ -384,7 +384,7 @@ async def test_a_browser_is_told_before_it_has_a_key_what_an_allowed_page_may_se
         (ASKED, 401),
     ],
 )
-async def test_nobody_else_is_told_what_a_page_may_send(
+async def test_no_other_preflight_states_what_a_page_may_send(
     guarded: Service, headers: dict[str, str], status: int
 ) -> None:
     async with asking(guarded) as client:

@@ -254,7 +254,7 @@ async def test_numbers_that_are_elsewhere_say_so(service: Service) -> None:
 
 @pytest.fixture
 async def clock(service: Service) -> Time:
-    """Tell the time by which the event loop's lag is measured, for which no sleep has ended."""
+    """Return the time by which the event loop's lag is measured, for which no sleep has ended."""
     clock = Time(0.0)
     service.lag = await lag_after(clock, [])
     return clock
@@ -262,7 +262,7 @@ async def clock(service: Service) -> Time:
 
 @pytest.fixture
 async def beside(service: Service, clock: Time) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask the port that has the numbers alone."""
+    """Request from the separate port for metrics."""
     server = metrics_server(service.vitals(), service.access.origins)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with asyncio.TaskGroup() as tasks:
@@ -317,9 +317,7 @@ async def test_beyond_this_machine_the_port_of_the_numbers_answers_to_its_networ
 
 
 @pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104
-def test_the_port_of_the_numbers_is_this_machines_unless_told_otherwise(
-    host: str, loopback: bool
-) -> None:
+def test_the_port_of_the_metrics_is_on_loopback_by_default(host: str, loopback: bool) -> None:
     assert load_settings(metrics_host=host).metrics_loopback is loopback
     assert load_settings().metrics_loopback
 
@@ -382,7 +380,7 @@ async def test_a_daemon_has_them_on_a_port_of_their_own_and_tells_of_silence() -
                 while True:
                     found, shown = await verbose(), (await http.get(numbers)).text
                     assert found["status"] == "ok"
-                    # It may be told between the two questions.
+                    # The change may come between the two requests.
                     is_told = found["headsets"][state] == 1 and found["samples"]["missing"] == 64
                     if is_told and lines <= set(shown.splitlines()):
                         break

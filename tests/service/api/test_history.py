@@ -34,7 +34,7 @@ def clock() -> Clock:
 async def client(
     service: Service, clock: Clock, strict_json: Callable[[bytes], Any]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask about `h1`; every page must have its model's form, and its link be that of its field."""
+    """Request pages about `h1`; each must match its model, and its Link header its `next`."""
     service.bus = WatchedBus(clock, clock)
     service.headsets.add("h1")
 

@@ -99,7 +99,7 @@ async def test_schemathesis_finds_nothing(
 async def schemathesis(
     address: str, options: tuple[str, ...], folder: Path
 ) -> tuple[int | None, str]:
-    """Let it loose; gives its exit status and its report."""
+    """Run schemathesis; return its exit status and its report."""
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }

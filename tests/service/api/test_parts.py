@@ -32,7 +32,7 @@ async def name(part: Annotated[Named, given(Named)]) -> str:
 
 
 class Closed(Access):
-    """Asks for credentials, of which it knows none."""
+    """Requires credentials, and accepts none."""
 
     @property
     def open(self) -> bool:

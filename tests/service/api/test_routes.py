@@ -134,7 +134,7 @@ async def test_headsets_are_listed_and_described(
     assert (response.status_code, response.json()) == (200, listed[1])
 
 
-async def test_all_that_is_known_of_a_headset_is_told(
+async def test_a_headset_is_described_completely(
     own_client: httpx.AsyncClient, service: Service
 ) -> None:
     plain = service.headsets.add("h1")
@@ -158,7 +158,7 @@ async def test_all_that_is_known_of_a_headset_is_told(
     assert told["changes"] == ["unit uV, now V", "its channels are in a different order"]
 
 
-async def test_the_quality_of_the_newest_window_is_told_channel_by_channel(
+async def test_the_quality_of_the_newest_window_is_returned_by_channel(
     own_client: httpx.AsyncClient, service: Service
 ) -> None:
     service.headsets.add("h1")

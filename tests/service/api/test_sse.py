@@ -27,7 +27,7 @@ MANY = 400
 
 
 class Known(Subscribers):
-    """Subscribers, the last of whom a test can ask."""
+    """Subscribers, of which a test can inspect the last."""
 
     last: Subscriber
 
@@ -169,7 +169,7 @@ async def test_one_who_leaves_is_gone_at_once(
 
 
 async def sleeper(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Ask for a headset's events, and read none."""
+    """Request a headset's events, and read none."""
     host, port = address.split(":")
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -236,7 +236,7 @@ async def test_one_who_wakes_in_time_finds_little_that_is_old_and_then_the_prese
     assert found.count(b"event: prediction") < 125
 
 
-async def test_the_end_is_told_and_then_the_stream_ends(
+async def test_the_end_is_announced_and_then_the_stream_ends(
     address: str, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
     service.headsets.add("h1", State.LIVE)

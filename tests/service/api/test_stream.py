@@ -1,4 +1,4 @@
-"""The WebSocket over real sockets: order, the newest to survive, caps, and an end that is told."""
+"""The WebSocket over real sockets: order, the newest to survive, caps, and an announced end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def say(**message: Any) -> str:
 async def subscriber(
     address: str, headsets: Sequence[str] = ("*",), *, acknowledges: bool = False, **options: Any
 ) -> AsyncIterator[ClientConnection]:
-    """Connect as a client does, and take the welcome and the answers to the subscriptions."""
+    """Connect as a client does, and receive the welcome and the answers to the subscriptions."""
     async with connect(f"ws://{address}/v1/stream", proxy=None, **options) as client:
         assert '"type":"welcome"' in await receive(client)
         hello = say(type="hello", acknowledges=acknowledges, subscribe=list(headsets))
@@ -88,7 +88,7 @@ async def take_all(client: ClientConnection) -> AsyncIterator[str]:
 
 
 async def closing(client: ClientConnection) -> tuple[int, str]:
-    """Receive until the connection is closed, and tell why."""
+    """Receive until the connection is closed; return why."""
     async for _ in take_all(client):
         pass
     assert client.close_code is not None
@@ -352,7 +352,7 @@ async def test_a_client_that_acknowledges_gets_every_one(
 
 
 class Known(Subscribers):
-    """Subscribers that a test can look at, in the order of their coming."""
+    """Subscribers that a test can inspect, in the order of their arrival."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -486,9 +486,9 @@ async def test_more_subscriptions_than_may_be_are_refused_and_the_connection_sta
 async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     serving: Serving, service: Service, prediction: Callable[..., Prediction]
 ) -> None:
-    """Fifty subscribers are sent away.
+    """Fifty subscribers are closed by a drain.
 
-    1. Each is told when to come again.
+    1. Each learns when to reconnect.
     2. Meanwhile predictions go on; each gets every one until its own close.
 
     Result: the closes, and the times to come again, are spread; nobody new is let in.
@@ -499,7 +499,7 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
     draining: asyncio.Task[None] | None = None
 
     async def sleep(seconds: float) -> None:
-        """Let time pass once all who are not yet closed have one more prediction."""
+        """Advance time once every open subscriber has one more prediction."""
         nonlocal now, published
         if asyncio.current_task() is not draining:
             await asyncio.Event().wait()  # nobody's credentials or progress are looked at

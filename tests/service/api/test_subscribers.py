@@ -12,30 +12,30 @@ from eeg_emotion.publish.close_codes import CloseCode
 
 
 class FakeSubscriber:
-    """Keeps what it is told; one with trouble raises instead."""
+    """Records its calls; one with trouble raises instead."""
 
     def __init__(self, everyone: Subscribers, trouble: str = "", *, stays: bool = False) -> None:
         self.everyone, self.trouble, self.stays = everyone, trouble, stays
-        self.heard: list[str] = []
+        self.calls: list[str] = []
         self.again = 0.0
         self.failed = False
         everyone.add(self)
 
-    def hear(self, what: str) -> None:
+    def record(self, what: str) -> None:
         if what == self.trouble:
             raise ValueError(f"no {what} today")
-        self.heard.append(what)
+        self.calls.append(what)
 
     def tick(self) -> None:
-        self.hear("tick")
+        self.record("tick")
 
     def leave(self, reconnect_after_ms: int) -> None:
         self.again = reconnect_after_ms / 1e3
-        self.hear("leave")
+        self.record("leave")
 
     def end(self, code: CloseCode, reason: str) -> None:
         assert code is CloseCode.SHUTDOWN
-        self.hear("end")
+        self.record("end")
         if not self.stays:
             self.everyone.remove(self)
 
@@ -54,7 +54,7 @@ async def test_one_that_cannot_be_sent_away_keeps_nobody_else(
 ) -> None:
     bad, good = FakeSubscriber(everyone, trouble), FakeSubscriber(everyone)
     await everyone.drain()
-    assert good.heard == ["leave", "end"]
+    assert good.calls == ["leave", "end"]
     assert (bad.failed, good.failed) == (True, False)
     assert f"no {trouble} today" in caplog.text
 
@@ -72,7 +72,7 @@ async def test_one_that_cannot_look_at_the_time_keeps_nobody_else(
     with contextlib.suppress(asyncio.CancelledError):
         await running
     assert (bad.failed, good.failed) == (True, False)
-    assert len(good.heard) > 1
+    assert len(good.calls) > 1
     assert caplog.text.count("no tick today") == 1
 
 

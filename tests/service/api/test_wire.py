@@ -57,7 +57,7 @@ async def read_until(peer: socket.socket, text: bytes) -> None:
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Is set when the server has let go of a socket."""
+    """Set when the server has released a socket."""
     event, connection_lost = asyncio.Event(), Wire.connection_lost
 
     def told(wire: Wire, error: Exception | None) -> None:
@@ -68,7 +68,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return event
 
 
-async def test_what_comes_together_with_the_upgrade_is_heard(address: str) -> None:
+async def test_what_comes_together_with_the_upgrade_is_received(address: str) -> None:
     async with raw(address) as peer:
         await asyncio.get_running_loop().sock_sendall(
             peer, upgrade(address) + masked(Opcode.TEXT, HELLO)

@@ -66,7 +66,7 @@ class FakeStream:
 
 @dataclass
 class Desk:
-    """Baselines over headsets that are where a test puts them, and time that it moves."""
+    """Baselines over headsets and time that a test sets."""
 
     model: Model
     folder: Path
@@ -244,7 +244,7 @@ def test_without_changes_nothing_is_published(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("reason", [*FAULTS, Reason.WARMING_UP, Reason.GAP])
-def test_whatever_is_wrong_with_a_second_is_told_in_words(reason: Reason) -> None:
+def test_each_reason_against_a_second_is_stated_in_words(reason: Reason) -> None:
     class Begun(RestCollection):
         """Four seconds are clean, and seven were not."""
 
@@ -401,7 +401,7 @@ def test_a_persons_own_name_is_refused_before_anything_is_collected(
     assert fake_pipeline.rest is None
 
 
-def test_a_folder_that_cannot_be_written_to_is_told_before_the_person_sits_still(
+def test_a_folder_that_cannot_be_written_is_reported_before_the_collection(
     adapted: Callable[..., Model],
     tmp_path: Path,
     rest_signal: NDArray[np.float64],

@@ -196,7 +196,7 @@ def test_what_is_no_profile_is_not_listed(store: ProfileStore, profile: MakeProf
         (lambda fields: fields | {"name": "p08"}, "found the profile 'p08'"),
     ],
 )
-def test_a_damaged_one_is_told_with_its_file_and_hides_none_of_the_others(
+def test_a_damaged_profile_is_reported_with_its_file_and_hides_no_others(
     store: ProfileStore, profile: MakeProfile, damage: Callable[[dict[str, Any]], object], said: str
 ) -> None:
     for name in ("a", "p07", "z"):

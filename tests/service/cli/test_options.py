@@ -141,7 +141,7 @@ def test_help_has_the_whole_description_without_markup(verb: str) -> None:
         ("lsl_out", "See README.md. Default: no."),
         ("match", "such as 'ward-*'. May be repeated. Default: every headset."),
         ("site", "'*' for all. Default: none; for a gateway all."),
-        ("audit", "as JSON lines. Default: the log alone."),
+        ("audit", "as JSON lines. Default: the log only."),
         ("cap", "such as 'Fp1,Fp2,C3,C4'."),
         (
             "keys",

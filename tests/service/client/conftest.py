@@ -31,7 +31,7 @@ HASTE = 20
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what counts as quiet pass that much faster."""
+    """Shorten what counts as silence by this factor."""
     monkeypatch.setattr(connection, "_QUIET_SECONDS", connection._QUIET_SECONDS / HASTE)
 
 

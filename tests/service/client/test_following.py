@@ -231,7 +231,7 @@ async def test_a_token_is_asked_for_and_judged(
 
 @pytest.fixture
 def issued(service: Service, tmp_path: Path) -> Callable[[], str]:
-    """Have the service ask for tokens; gives who issues them, each for ten minutes."""
+    """Make the service require tokens; return their issuer, each valid for ten minutes."""
     signer = Ed25519PrivateKey.generate()
     public = signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "issuer").write_bytes(public)

@@ -133,7 +133,7 @@ def test_three_bad_blocks_of_twenty_give_a_channel_up(
         assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places)
     else:
         assert next(number for number, each in enumerate(filled(verdicts)) if each) == given_up
-        # What is filled in may hold anything. What was bridged before is told.
+        # What is interpolated may hold anything; channels interpolated before are reported.
         assert with_fault(verdicts, Reason.OUT_OF_RANGE) == list(places[:2])
         assert with_fault(verdicts, Reason.POOR_CONTACT)[0] == given_up
         assert filled(verdicts)[-1] == ()
@@ -197,7 +197,9 @@ def all_with(**changes: float) -> Array:
         (all_with(fast_power=60.0**2), Reason.POOR_CONTACT),
     ],
 )
-def test_where_all_are_dead_it_is_told_what_that_looks_like(block: Array, fault: Reason) -> None:
+def test_if_all_channels_are_dead_the_fault_states_what_that_looks_like(
+    block: Array, fault: Reason
+) -> None:
     verdicts = judge([block] * 6, max_interpolated=7)
     assert {tuple(verdict.faults) for verdict in verdicts} == {(fault,)}
     assert filled(verdicts) == [()] * 6

@@ -76,7 +76,7 @@ def layout_of(connection: HeadsetConnection) -> Layout:
 
 
 def feed(connection: HeadsetConnection, start: int, stop: int, factor: float = 1.0) -> None:
-    """Let these seconds of signal come."""
+    """Feed these seconds of signal."""
     assert connection.active is not None
     part = slice(start * 128, stop * 128)
     assert connection.stream is not None

@@ -114,7 +114,7 @@ def assert_same_scores(one: dict[int, Prediction], other: dict[int, Prediction])
 
 
 class Noting(logging.Handler):
-    """Keeps the records that it is given."""
+    """Collects log records."""
 
     def __init__(self, kept: list[logging.LogRecord]) -> None:
         super().__init__()
@@ -454,7 +454,7 @@ async def test_the_changes_of_a_headset_that_returns_permuted_and_in_volts_are_r
 
 
 async def ask(model: Model, fleet: Fleet, bus: Bus, path: str) -> Any:
-    """Ask the REST interface in front of a fleet."""
+    """Request from the REST interface of a fleet."""
     with tempfile.TemporaryDirectory() as folder:
         alarms, events = alarms_in(Path(folder), bus)
     service = ServedService(model, fleet, bus, baselines_of(model, bus), alarms, events)

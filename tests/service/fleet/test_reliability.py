@@ -136,7 +136,7 @@ def courses(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> dict[
 
 
 async def watch(url: str) -> dict[str, Course]:
-    """Listen until all headsets have been here for long enough."""
+    """Receive until all headsets have been followed for long enough."""
     received: dict[str, Course] = {}
     killed = f"simulated-7-{FAULTS.index('kill')}"
 
@@ -159,7 +159,7 @@ async def watch(url: str) -> dict[str, Course]:
 
 
 def assert_truthful(course: Course) -> None:
-    """What holds for every fault: numbers without holes, no score without trust or of old times."""
+    """What holds for every fault: consecutive numbers, and no score of an invalid or old window."""
     for epoch in {p.epoch for p in course.predictions}:
         seqs = [p.seq for p in course.predictions if p.epoch == epoch]
         assert seqs == list(range(len(seqs)))

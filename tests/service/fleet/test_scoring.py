@@ -31,7 +31,7 @@ SECONDS = 10
 
 
 class Watched(FakeModel):
-    """A model that keeps how many windows it was asked for at once, and fails when told to."""
+    """A model that records the sizes of its batches, and fails on request."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)

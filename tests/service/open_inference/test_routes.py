@@ -144,7 +144,7 @@ async def test_a_triton_client_gets_what_the_graph_gives(
         assert ("data" in result.get_output(name)) is in_json
 
 
-async def test_a_triton_client_is_told_what_is_wrong(address: str) -> None:
+async def test_a_triton_client_learns_what_is_wrong(address: str) -> None:
     values = features(5)
 
     def ask() -> None:
@@ -365,7 +365,7 @@ async def test_a_body_beyond_a_mebibyte_is_refused_stated_or_not(client: httpx.A
         ("POST", "/v2", 405),
     ],
 )
-async def test_what_there_is_not_is_told_in_the_protocols_form(
+async def test_unknown_paths_and_models_are_errors_in_the_protocols_form(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     assert (await client.request(method, path)).status_code == status

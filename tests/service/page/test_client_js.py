@@ -309,7 +309,7 @@ async def test_it_goes_on_where_it_was_and_tells_what_is_lost(fake: Page) -> Non
         newest().say({ type: "subscribed", headset: "h1", recovered: true, missed: 2 });
         newest().say({ type: "subscribed", headset: "h2", recovered: false, missed: 0 });
         newest().say({ type: "subscribed", headset: "*", recovered: null, missed: 0 });
-        // The last two are as a service that began anew would say.
+        // The last two are as a restarted service would send.
         for (const seq of [7, 8, 9]) newest().say(prediction(seq));
         newest().say(prediction(0, "h2", "e6"));
         return [newest().saidOf("hello")[0], [before, ...stream.recovered],
@@ -395,7 +395,7 @@ async def test_only_a_connection_that_held_takes_the_wait_back(fake: Page) -> No
     assert long == pytest.approx(0.5, abs=0.05)
 
 
-async def test_a_service_that_leaves_names_the_time_and_is_heard_until_it_closes(
+async def test_a_service_that_leaves_names_the_time_and_is_received_until_it_closes(
     fake: Page,
 ) -> None:
     seqs, waited, early, planned = await evaluate(
@@ -445,7 +445,7 @@ async def test_of_two_farewells_the_newest_counts_and_none_outlives_the_stream(f
     assert (early, late, closed) == (1, 2, "closed")
 
 
-async def test_after_an_expired_token_the_waits_begin_anew(fake: Page) -> None:
+async def test_after_an_expired_token_the_waits_start_over(fake: Page) -> None:
     tokens, waited = await evaluate(
         fake,
         """
@@ -469,7 +469,7 @@ async def test_after_an_expired_token_the_waits_begin_anew(fake: Page) -> None:
     assert waited == pytest.approx(0.5, abs=0.05)
 
 
-async def test_the_third_connection_in_a_row_that_does_not_open_is_told_in_words(
+async def test_the_third_connection_in_a_row_that_does_not_open_is_explained(
     fake: Page,
 ) -> None:
     told, given = await evaluate(
@@ -775,7 +775,7 @@ async def test_after_a_restart_it_tells_that_something_may_be_missing(
     assert await evaluate(page, "return predicted().map(({ epoch }) => epoch)") == ["e0", "e1"]
 
 
-async def test_a_connection_that_died_unnoticed_is_made_anew(
+async def test_a_connection_that_died_unnoticed_is_replaced(
     page: Page,
     serving: Serving,
     service: Service,
@@ -797,7 +797,7 @@ async def test_a_connection_that_died_unnoticed_is_made_anew(
         await evaluate(page, "stream.close()")
 
 
-async def test_a_page_that_is_not_allowed_is_told_what_may_be_wrong(
+async def test_a_page_that_is_not_allowed_learns_what_may_be_wrong(
     page: Page, address: str
 ) -> None:
     """Nothing but the handshake's failure reaches a page of another origin."""

@@ -42,7 +42,7 @@ async def test_the_page_shows_the_present_and_never_the_past_as_the_present(page
     1. The daemon runs without a headset: the page is connected and shows no value.
     2. The headset appears: it is live, warms up without a value, and then arousal and valence
        appear and change.
-    3. The headset's process is killed: the values go at once, and the reason is told.
+    3. The headset's process is killed: the values disappear at once, and the reason is shown.
     4. It is started again: values come back.
     5. The daemon stops: no state is known any more, and no value shown.
 
@@ -142,7 +142,7 @@ async def test_what_is_unsure_is_called_so_in_no_sides_colour_and_in_no_region(
         assert unsure
         assert await page.value(point) == unsure
 
-        # What the calibration is, is told where the header leads to.
+        # The header leads to a description of the calibration.
         await page.value('document.getElementById("model-link").click()')
         view = 'document.getElementById("model-view").innerText'
         await page.until(f"{view}.includes('never unsure')")
@@ -287,7 +287,7 @@ async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
         service.bus.publish(Status(headset=service.headsets.add("h1")))
         await page.open(f"http://{address}")
         await page.until(asks)
-        assert await page.value(why) == "Whoever runs it can make one for you."
+        assert await page.value(why) == "The person who runs the service can make one for you."
         header = 'document.getElementById("connection-state").textContent'
         said = "not connected: this service asks for a key"
         await page.until(f"{header} === {said!r}")
@@ -319,14 +319,14 @@ async def test_a_service_that_asks_for_a_key_is_given_it_from_a_dialog(
         assert await page.value(f"document.documentElement.outerHTML.includes({secret!r})") is False
         assert not [url for url in page.addresses if secret in url]
 
-        # A key that has expired is asked for anew.
+        # A new key is requested once one has expired.
         later["seconds"] = 200
         await page.until(asks)
         assert await page.value("sessionStorage.length") == 0
         assert page.complaints == []
 
 
-async def test_the_purpose_is_told_with_its_reason(
+async def test_the_purpose_is_shown_with_its_reason(
     page: Page, service: Service, serving: Serving
 ) -> None:
     service.purpose, service.justification = Purpose.WORKPLACE, "a study of shift work"

@@ -168,7 +168,7 @@ async def test_how_far_an_estimate_is_to_be_believed(
     assert (found["kind"], found["why"]) == (kind, why)
 
 
-async def test_of_many_things_to_fix_the_first_are_told_and_the_others_counted(
+async def test_of_many_things_to_fix_the_first_are_shown_and_the_others_counted(
     page: Page, address: str
 ) -> None:
     await page.open(f"http://{address}")

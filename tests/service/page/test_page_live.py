@@ -102,7 +102,7 @@ async def test_a_planted_state_is_shown_in_its_quadrant_and_so_is_its_change(
 
 
 @pytest.mark.timeout(120)
-async def test_a_fault_is_told_with_what_to_fix_and_values_return(page: Page) -> None:
+async def test_a_fault_is_shown_with_what_to_fix_and_values_return(page: Page) -> None:
     """1. A good signal. 2. The headset is taken off for 4 s. 3. It is back. 4. Fp1 goes flat."""
     session = f"page-{uuid.uuid4().hex}"
     faults = ("--fault", "flat all 4s @18; flat Fp1 @38")

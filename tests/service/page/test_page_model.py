@@ -77,8 +77,8 @@ async def test_all_of_the_card_is_there(view: Page, service: Service) -> None:
         assert said in shown
     for said in card.calibration.values():
         assert said in shown
-    assert f"{card.window_seconds:g} s, anew every {card.hop_seconds:g} s" in shown
-    assert "nobody else was tested" in shown
+    assert f"{card.window_seconds:g} s, a new one every {card.hop_seconds:g} s" in shown
+    assert "no one else was tested" in shown
     assert "No diagnosis" in shown
     assert card.sha256[:12] in shown
     assert view.complaints == []

@@ -78,14 +78,14 @@ def model(request: pytest.FixtureRequest, adapted: Callable[..., Model]) -> Mode
 
 @pytest.fixture(autouse=True)
 def headset(service: Service, fake_pipeline: Any) -> Any:
-    """Put the headset `h1` there, live, and return its pipeline."""
+    """Add the live headset `h1`, and return its pipeline."""
     service.headsets.add("h1", pipeline=fake_pipeline)
     return fake_pipeline
 
 
 @pytest.fixture
 def rest(service: Service, headset: Any, rest_signal: NDArray[np.float64]) -> Callable[..., None]:
-    """Let seconds of rest come in."""
+    """Feed seconds of rest."""
 
     def come(seconds: int = 20 + SETTLE) -> None:
         headset.rest.feed(rest_signal[:, : seconds * SFREQ])

@@ -390,7 +390,7 @@ def test_a_returning_client_receives_what_it_missed(
 
 
 def credited(bus: Bus, talk: Talk) -> Talk:
-    """Have one who acknowledges subscribed to all, with its credits used up."""
+    """Subscribe an acknowledging client to all headsets, and use up its credits."""
     talk.say("hello", acknowledges=True, subscribe=["*"])
     assert talk.messages() == ["subscribed *"]
     for seq in range(CREDITS - 1):

@@ -228,7 +228,7 @@ def test_each_trial_is_a_stretch_with_its_ratings_at_the_onset(
         }
 
 
-def test_all_forty_trials_unless_told_otherwise(deap_file: Path) -> None:
+def test_all_forty_trials_by_default(deap_file: Path) -> None:
     assert len(list(deap_recording(deap_file).stretches())) == 40
 
 

@@ -61,7 +61,7 @@ def quiet(_: str) -> None:
 
 
 def keep_one(folder: Path, data: Any, announce: Callable[[str], None] = quiet) -> Kept:
-    """Keep the first person's windows alone."""
+    """Keep only the first person's windows."""
     data.digests = {"p1": data.digests["p1"]}
     ((item,),) = keep_windows(folder, data, [BANDS], announce).values()
     return item
@@ -230,7 +230,7 @@ def test_what_is_not_whole_is_made_again(
 
 
 class Interrupted(Exception):
-    """Stands for Ctrl-C, or a computer that is switched off."""
+    """Stands for Ctrl-C, or for a power cut."""
 
 
 @pytest.mark.parametrize("renames", [0, 1])

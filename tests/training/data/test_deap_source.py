@@ -25,7 +25,7 @@ from eeg_emotion_training.data.sources import DataError, PersonSignal, digest_of
 
 @pytest.fixture(scope="module")
 def person() -> DeapPerson:
-    """Forty trials of which every sample is another, and ratings on both sides of 5."""
+    """Forty trials in which every sample differs, and ratings on both sides of 5."""
     rng = np.random.default_rng(3)
     ratings = rng.uniform(1.0, 9.0, (40, 4))
     ratings[0] = (5.0, 5.01, 4.99, 9.0)

@@ -279,7 +279,7 @@ def test_a_fold_without_a_part_that_its_protocol_promises_is_refused(part: str) 
 
 
 def leaking(protocol: Protocol) -> Protocol:
-    """Let one window into training that its declaration holds apart from the test."""
+    """Put a window into training although the protocol declares it held out with the test."""
 
     def split(index: WindowIndex, seed: int) -> list[Fold]:
         folds = protocol.split(index, seed)

@@ -16,7 +16,7 @@ INDEX = WindowIndex(
 FOLD = Fold("f", np.array([0, 1, 3, 5, 6]), np.array([2, 7]), np.array([9, 4, 8]))
 
 
-def test_majority_predicts_the_training_parts_share_whoever_is_tested() -> None:
+def test_majority_predicts_the_training_parts_share_for_every_test_person() -> None:
     assert baselines.majority(INDEX, FOLD).tolist() == pytest.approx([0.4] * 3)
 
 

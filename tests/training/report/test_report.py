@@ -34,7 +34,7 @@ ReportOf = Callable[..., str]
 
 @pytest.fixture
 def report_of(undrawn: None) -> ReportOf:
-    """Writes the report of a study of these results and gives its text."""
+    """Writes the report of a study of these results and returns its text."""
 
     def write(root: Path, results: list[Result], **changes: Any) -> str:
         save_study(root, results, **changes)

@@ -158,7 +158,7 @@ def test_a_network_records_its_training_and_the_step_it_chose(tmp_path: Path) ->
 def test_a_worker_that_sees_something_else_than_was_planned_writes_no_result(
     field: str, tmp_path: Path
 ) -> None:
-    """As one of a cluster may, that was started before the code or the data changed."""
+    """A worker of a cluster may have been started before the code or the data changed."""
     task = plan(made_people(1), tmp_path).tasks[0]
     other = replace(task, spec=task.spec.model_copy(update={field: "other"}))
     with pytest.raises(TaskError, match=f"found the {field} .*, expected other .*restart the work"):

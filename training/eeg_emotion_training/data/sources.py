@@ -36,7 +36,7 @@ class Trial:
     high
         `(labels,)`: whether each of the source's labels is high.
     stimulus
-        What was shown; trials of one stimulus share its name, whoever saw it.
+        What was shown; trials of one stimulus share its name, for all people.
     """
 
     samples: NDArray[np.floating]

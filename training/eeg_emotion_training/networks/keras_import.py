@@ -1,6 +1,7 @@
 """Keras, imported at its first use, and without the lines that TensorFlow writes when it starts.
 
-The import takes seconds. Whoever only names networks or reads their settings does not wait for it.
+The import takes seconds. Code that only names networks or reads their settings does not wait for
+it.
 
 How TensorFlow was compiled and that it found no GPU is of no use here. ``TF_CPP_MIN_LOG_LEVEL``, if
 the user sets it, decides instead what is shown.
@@ -42,7 +43,7 @@ def load_keras() -> Any:
 
 @contextmanager
 def _no_start_up_lines() -> Iterator[None]:
-    """Hold back what is written to standard error; show it only if the import fails.
+    """Capture what is written to standard error; show it only if the import fails.
 
     Libraries write some lines straight to the descriptor, before they read any setting.
     """

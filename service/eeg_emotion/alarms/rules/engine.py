@@ -58,7 +58,7 @@ class RuleEngine:
         self._held: dict[tuple[str, str, int], bool] = {}
 
     def on_message(self, message: Prediction | Status, time: float) -> list[RuleEvent]:
-        """Take a message.
+        """Process a message, and return the changes of alarms that follow from it.
 
         Parameters
         ----------

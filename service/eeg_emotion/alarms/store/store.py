@@ -288,7 +288,7 @@ class EventStore:
             return {row.target: row.waiting for row in rows}
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
-        """Give up pending deliveries to any target but these; return how many."""
+        """Abandon pending deliveries to any other target; return how many."""
         with self._begin() as connection:
             return _changed(
                 connection.execute(

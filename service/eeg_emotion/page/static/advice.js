@@ -1,4 +1,4 @@
-// What whoever looks up wants to know: what the state is, whether to believe it, what to fix.
+// The three answers at the top of the page: the state, whether to believe it, what to fix.
 
 import { troubled } from "./channels.js";
 import { capital } from "./dom.js";

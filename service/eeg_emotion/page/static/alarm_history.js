@@ -1,4 +1,4 @@
-// What became of alarms: raised, acknowledged, cleared, of all headsets, the newest first.
+// Past changes of alarms: raised, acknowledged, cleared, of all headsets, newest first.
 
 import { button, capital, part, write } from "./dom.js";
 
@@ -23,7 +23,7 @@ export class AlarmHistory {
   /** Show them; `news` differs where there may be newer ones. */
   show({ visible, headsets, connected, news }) {
     this.names = new Map(headsets.map(({ id, info }) => [id, info.name]));
-    if (!visible) this.asked = null; // whoever opens it again wants to know anew
+    if (!visible) this.asked = null; // fetched again when it is opened again
     if (!visible || !connected || this.asking || news === this.asked) return;
     this.asked = news;
     this.asking = true;
@@ -32,31 +32,31 @@ export class AlarmHistory {
     });
   }
 
-  /** Ask for the newest, and put those before the others that are not there yet. */
+  /** Fetch the newest changes, and put those not yet listed on top. */
   async newest() {
     const found = await this.fetch(`/v1/alarms?limit=${PAGE}`);
     if (found === null) return;
     const isKnown = ({ id }) => this.known.has(id);
     if (this.known.size > MOST_CHANGES || !found.alarms.some(isKnown)) {
-      // It is the first page, or more came than a page holds: begin anew rather than leave a hole.
+      // It is the first page, or more came than a page holds: start over, so that none is missing.
       this.known.clear();
       this.list.replaceChildren();
       this.next = found.next;
     }
     const fresh = found.alarms.filter((change) => !isKnown(change));
     this.list.prepend(...fresh.map((change) => this.item(change)));
-    this.tell();
+    this.describe();
   }
 
   async more() {
     const place = this.next;
     const found = await this.fetch(place);
-    // After a second press, or a list begun anew, it is no longer what comes next.
+    // After a second press, or once the list has started over, this is no longer the next page.
     if (found === null || place !== this.next) return;
     this.next = found.next;
     const fresh = found.alarms.filter(({ id }) => !this.known.has(id));
     this.list.append(...fresh.map((change) => this.item(change)));
-    this.tell();
+    this.describe();
   }
 
   async fetch(place) {
@@ -69,7 +69,7 @@ export class AlarmHistory {
     }
   }
 
-  tell() {
+  describe() {
     const count = this.known.size;
     const more = this.next === null ? "" : ", and older ones";
     write(this.words, count === 0 ? "There have been none." : `${count} changes${more}.`);

@@ -1,4 +1,4 @@
-// The alarms that are raised now, of all headsets, and the button that acknowledges one.
+// The currently raised alarms of all headsets, and the button that acknowledges one.
 
 import { part, write } from "./dom.js";
 import { ageText } from "./sentences.js";
@@ -47,7 +47,7 @@ export class AlarmPanel {
     document.title = alarms.length === 0 ? "eeg-emotion" : `(${alarms.length}) eeg-emotion`;
   }
 
-  /** Read a critical alarm aloud once; the others are read by whoever goes there. */
+  /** Announce a critical alarm to screen readers once; the others are read on demand. */
   announce(alarms) {
     const critical = alarms.filter(({ severity }) => severity === "critical");
     const fresh = critical.filter(({ alarm }) => !this.announced.has(alarm));
@@ -97,9 +97,9 @@ class Item {
     write(this.severity, severity);
     write(this.text, text);
     const seen = by === null ? "not acknowledged" : `acknowledged by ${by}`;
-    const told = connected ? "" : "; as last heard";
+    const outdated = connected ? "" : "; last known state";
     const age = ageText(Math.max(0, serviceSeconds - since));
-    write(this.about, `${name}, rule ${rule}, since ${age}, ${seen}${told}`);
+    write(this.about, `${name}, rule ${rule}, since ${age}, ${seen}${outdated}`);
     this.button.hidden = this.noting.hidden = by !== null || !connected;
   }
 }

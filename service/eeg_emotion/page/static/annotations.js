@@ -6,7 +6,7 @@ import { reasonBrief, reasonSentence } from "./sentences.js";
 
 const NOTHING_CAME = "nothing_came";
 const LABEL_LENGTH = 24;
-// Reasons are told apart by these hatchings, not by colour.
+// Reasons are distinguished by these hatchings, not by colour.
 const HATCHES = {
   warming_up: ".",
   no_baseline: "-",
@@ -38,7 +38,7 @@ export function unscoredSpans(points) {
   return spans;
 }
 
-/** The time from one window to the next; windows that are joined tell it. */
+/** The time from one window to the next, from windows that are joined. */
 function stepOf(points) {
   const steps = points.map(({ end, joined }, index) =>
     joined && index > 0 ? end - points[index - 1].end : Infinity,
@@ -88,10 +88,10 @@ export function baselineSpan(baseline, serviceSeconds) {
 /** Each of all these as {start, end, label, kind}, Unix seconds; a moment ends as it begins. */
 export function happeningsOf(headset, serviceSeconds) {
   const ratings = ratingsOf(headset);
-  // The text of a rated one is its ratings as JSON, which nobody wants to read.
-  const told = new Set(ratings.map(({ time }) => time));
+  // The text of a rated one is its ratings as JSON, which is not meant for people.
+  const ratingTimes = new Set(ratings.map(({ time }) => time));
   const markers = (headset?.markers ?? [])
-    .filter(({ time }) => !told.has(time))
+    .filter(({ time }) => !ratingTimes.has(time))
     .map(({ time, text }) => ({ start: time, end: time, kind: "marker", label: text }));
   const rated = ratings.map(({ time, arousal, valence }) => ({
     start: time,

@@ -1,6 +1,6 @@
 /**
- * The predictions of an eeg-emotion service in a web page: one WebSocket, mended for as long as it
- * is wanted. service/PROTOCOL.md is the contract. No dependency; nothing is drawn or stored here.
+ * The predictions of an eeg-emotion service in a web page: one WebSocket, which reconnects until it
+ * is closed. service/PROTOCOL.md is the contract. No dependency; nothing is drawn or stored here.
  *
  *     import { EmotionStream } from "./client.js";
  *
@@ -13,8 +13,8 @@
  *     });
  *     stream.open();
  *
- * After a loss it connects anew and goes on behind the last prediction it has. What was missed then
- * comes first and late: whether a prediction is the present, its `window.end` tells.
+ * After a loss it reconnects and resumes after the last prediction it has. What was missed then
+ * comes first and late: `window.end` states how old a prediction is.
  */
 
 import { openingMessages } from "./handshake.js";
@@ -46,9 +46,9 @@ const WAKING_SECONDS = WAKING_ANSWER_SECONDS + 1;
 const SAID_AT_ONCE = 16;
 const SAID_PER_SECOND = 4;
 
-// A browser tells a page nothing of why a connection was not opened: after so many in a row that
-// were not, it is no passing loss, and the reader is told what may be wrong.
-const UNOPENED_TOLD = 3;
+// A browser does not tell a page why a connection could not be opened: after so many failures in a
+// row it is no temporary loss, and `why` states what may be wrong.
+const UNOPENED_EXPLAINED = 3;
 
 const CREDENTIALS_EXPIRED = 4003;
 const SLOW = 4008;
@@ -95,7 +95,7 @@ export class EmotionStream {
   #returnAt = null; // set by going_away, on Date.now()'s scale
   #received = 0;
   #acknowledged = 0;
-  #heardAt = 0;
+  #receivedAt = 0;
   #answerBy = null; // when an unanswered ping means that the connection is dead
   #wakingUntil = 0;
   #unsaid = [];
@@ -107,8 +107,8 @@ export class EmotionStream {
    * @param {object} [options]
    * @param {string[]} [options.headsets] ids, known or yet to come; `*` for all
    * @param {string[]} [options.detail] ids whose channels' quality is wanted too
-   * @param {() => string|null} [options.token] gives the key or token, anew for each connection;
-   *   when a token expires another connection is made, so it is to give one that is still valid
+   * @param {() => string|null} [options.token] returns the key or token, called for each connection;
+   *   when a token expires another connection is made, so it has to return one that is still valid
    * @param {(message: object) => void} [options.onMessage] gets every message of the service, in
    *   order and each prediction once; when it returns, the message counts as dealt with
    * @param {(state: State, why: string) => void} [options.onState] called after every change of
@@ -184,7 +184,7 @@ export class EmotionStream {
     const socket = this.#socket;
     this.#waking.notice();
     if (socket !== this.#socket) return; // it was old news of a connection that is given up
-    this.#heardAt = steadySeconds();
+    this.#receivedAt = steadySeconds();
     this.#answerBy = null;
     const message = parse(text);
     if (this.#welcomedAt === null) {
@@ -233,7 +233,7 @@ export class EmotionStream {
 
   #deal(message) {
     switch (message?.type) {
-      case undefined: // not JSON; told on the console
+      case undefined: // not JSON; reported on the console
       case "pong":
         return;
       case "going_away":
@@ -306,7 +306,7 @@ export class EmotionStream {
     this.resumeAt = this.#returnAt ?? Date.now() + backoffSeconds(this.#attempt) * 1000;
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.open(), Math.max(0, this.resumeAt - Date.now()));
-    this.#change("waiting", { why: this.#unopened < UNOPENED_TOLD ? "" : this.#unreachable() });
+    this.#change("waiting", { why: this.#unopened < UNOPENED_EXPLAINED ? "" : this.#unreachable() });
   }
 
   /** going_away: results keep coming until the service closes, at the latest until then. */
@@ -355,7 +355,7 @@ export class EmotionStream {
       this.#lose();
       return;
     }
-    const silent = now - this.#heardAt;
+    const silent = now - this.#receivedAt;
     const heartbeat = this.welcome.heartbeat_seconds;
     if (silent > QUIET_SECONDS && this.#received > this.#acknowledged) this.#acknowledge();
     if (silent > heartbeat && this.#answerBy === null) this.#ping(heartbeat);

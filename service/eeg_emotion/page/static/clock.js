@@ -2,9 +2,9 @@
 //
 // Ages are counted from a window's end, which the service stamps. A tablet whose clock is off by
 // a minute would call every estimate a minute old, or worse, an old one new. The Date header of
-// any answer tells the service's time to about a second.
+// any response states the service's time to about a second.
 
-// Below this the header's whole seconds and the way there cannot tell an offset from noise.
+// Below this an offset cannot be distinguished from the header's whole seconds and the delay.
 const NOTICEABLE_SECONDS = 2;
 
 let offsetSeconds = 0;
@@ -22,10 +22,10 @@ export async function compareClocks() {
   try {
     const asked = Date.now();
     const answer = await fetch("/static/icon.svg", { method: "HEAD", cache: "no-store" });
-    const told = Date.parse(answer.headers.get("Date") ?? "");
-    if (Number.isNaN(told)) return;
+    const stated = Date.parse(answer.headers.get("Date") ?? "");
+    if (Number.isNaN(stated)) return;
     // The header drops the fraction of its second: half of one is the best guess.
-    const measured = ((asked + Date.now()) / 2 - (told + 500)) / 1000;
+    const measured = ((asked + Date.now()) / 2 - (stated + 500)) / 1000;
     offsetSeconds = Math.abs(measured) > NOTICEABLE_SECONDS ? measured : 0;
   } catch {
     // Unreachable just now: the last known offset stays.

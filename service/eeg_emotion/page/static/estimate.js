@@ -31,9 +31,9 @@ export function judge(headset, { connected, model, serviceSeconds, steadySeconds
       why.push(none ? "No window has been scored yet." : "No new window has arrived.");
     }
   } else if (!isScored(newest)) {
-    // That a headset is stale is told once, by its state.
-    const told = why.length > 0;
-    const reasons = newest.reasons.filter((reason) => !(told && reason === "stale"));
+    // That a headset is stale is stated once, by its state.
+    const explained = why.length > 0;
+    const reasons = newest.reasons.filter((reason) => !(explained && reason === "stale"));
     why.push(...reasons.map(reasonSentence));
     if (why.length === 0) why.push("The newest window has no score.");
   }

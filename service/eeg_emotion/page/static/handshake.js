@@ -1,8 +1,8 @@
-// What a client says first on a connection: who it is, what it follows, and where it goes on.
+// A client's first messages on a connection: who it is, what it follows, and where it resumes.
 
 /** Bytes that the service takes in one message; a longer one ends the connection (1009). */
 export const LARGEST_MESSAGE_BYTES = 4096;
-// The service's cap, which `welcome` tells only after the first message was said.
+// The service's cap, which `welcome` states only after the first message was sent.
 const MOST_SUBSCRIPTIONS = 256;
 const EVERY_HEADSET = "*";
 

@@ -77,11 +77,11 @@ export class Headset {
     this.mark(...events.map(({ time, detail, ratings }) => ({ time, text: detail, ratings })));
   }
 
-  /** An alarm that is told twice, or was in a status already, is one. */
+  /** Record a change of an alarm, which may come twice, or after a status that has it. */
   alarm({ alarm, rule, severity, text, change, time }) {
     const known = this.alarms.find((each) => each.alarm === alarm);
     if (known === undefined && change === "acknowledged") return;
-    // Of one that is told only when it ends, the beginning is before all that is shown.
+    // One that is known only from its end began before everything that is shown.
     const raised = change === "raised" ? time : -Infinity;
     const kept = known ?? { alarm, rule, severity, text, raised, cleared: null };
     if (change === "raised") kept.raised = time;

@@ -64,9 +64,9 @@ export class Past {
 
   /** Where the headset stands; a message that came meanwhile may be the newer one. */
   async baseline(headset, id) {
-    const told = headset.baseline;
+    const before = headset.baseline;
     const found = await this.ask("GET", `/v1/headsets/${id}/baseline`);
-    if (headset.baseline === told) headset.baseline = found;
+    if (headset.baseline === before) headset.baseline = found;
   }
 
   /** Give what is on these pages, up to the first whose last item is none that is wanted. */
@@ -82,7 +82,7 @@ export class Past {
   }
 }
 
-/** A service whose alarms are not installed has had none; whoever opens their list reads why. */
+/** Without installed alarms there have been none; their list states why. */
 function noneWithoutAlarms(error) {
   if (error.status !== 404) throw error;
   return [];

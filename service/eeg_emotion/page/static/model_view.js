@@ -3,7 +3,7 @@
 import { CalibrationPlots } from "./calibration.js";
 import { button, capital, part, write } from "./dom.js";
 
-const SHORT = 12; // characters of a digest that tell models apart
+const SHORT = 12; // characters of a digest that distinguish models
 const NOT_FOUND = 404;
 const LIMITS = [
   "No diagnosis: this is no medical device.",
@@ -115,7 +115,7 @@ function heldOut({ held_out: results, simulated }) {
       "p",
       {},
       `These are results on ${whose} that training never saw, tested as stated there. They hold ` +
-        `for ${whose} like those, with such a headset, in such situations; nobody else was tested.`,
+        `for ${whose} like those, with such a headset, in such situations; no one else was tested.`,
     ),
   ];
 }
@@ -129,7 +129,7 @@ function calibration({ calibration: sentences }) {
 function needs(model) {
   const { window_seconds: window, hop_seconds: hop, settle_seconds: settle } = model;
   return [
-    ["Window", `${window} s, anew every ${hop} s; the first after ${settle + window} s of signal`],
+    ["Window", `${window} s, a new one every ${hop} s; the first after ${settle + window} s of signal`],
     ["Rate", `${model.sfreq} Hz; other rates are resampled`],
     ["Channels", `${model.channels.length}: ${model.channels.join(", ")}`],
     ["Input", INPUTS[model.representation] ?? model.representation],

@@ -59,7 +59,7 @@ export class Overview {
   }
 }
 
-/** How soon somebody should look: lower is sooner. */
+/** How urgently it needs attention: lower is sooner. */
 export function rank({ headset: { info }, verdict }) {
   const worst = Math.min(9, ...(info.alarms ?? []).map(urgency));
   if (worst < 2) return worst;
@@ -68,7 +68,7 @@ export function rank({ headset: { info }, verdict }) {
 }
 
 function summarise(entries, connected) {
-  if (!connected) return `${entries.length} headsets, as last heard.`;
+  if (!connected) return `${entries.length} headsets, last known state.`;
   const count = (test) => entries.filter(test).length;
   const scored = count(({ verdict }) => verdict.current);
   const troubled = count(({ headset }) => TROUBLED.includes(headset.info.state));
@@ -105,7 +105,7 @@ class Tile {
     const more = alarms.length > 1 ? ` and ${alarms.length - 1} more` : "";
     write(this.lines.alarms, worst === undefined ? "" : `${worst.severity}: ${worst.rule}${more}`);
     const quality = verdict.silent ? "" : `, quality ${verdict.newest.quality.toFixed(2)}`;
-    write(this.lines.state, connected ? `${info.state}${quality}` : `last heard: ${info.state}`);
+    write(this.lines.state, connected ? `${info.state}${quality}` : `last known: ${info.state}`);
     // What is not of now is no number here, but the reason why there is none.
     write(this.lines.scores, verdict.current ? scores(verdict.newest) : verdict.why[0]);
     const none = verdict.lastValid === null;

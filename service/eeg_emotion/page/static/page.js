@@ -19,7 +19,7 @@ import { Plane } from "./plane.js";
 import { RestGuide } from "./rest.js";
 import { darkScheme, readTheme } from "./theme.js";
 
-// Ages, countdowns and silence are re-judged this often even when nothing arrives.
+// Ages, countdowns and silence are re-evaluated this often even when nothing arrives.
 const TICK_SECONDS = 0.5;
 // Close codes after which a key, or another one, would help.
 const BAD_CREDENTIALS = 4500;
@@ -70,7 +70,7 @@ function onState(state, why) {
   refusal = why;
   if (state === "refused" && [BAD_CREDENTIALS, NO_HELLO].includes(stream.code)) {
     if (key() === null) refusal = "this service asks for a key";
-    dialog.ask(key() === null ? "Whoever runs it can make one for you." : why);
+    dialog.ask(key() === null ? "The person who runs the service can make one for you." : why);
     if (stream.code === BAD_CREDENTIALS) forgetKey();
   }
   changed();
@@ -105,7 +105,7 @@ let theme = readTheme();
 let asked = false;
 let drawn = ""; // what the charts show, so that they are redrawn only when that differs
 
-/** Show everything anew at the next frame, once, however many messages came before it. */
+/** Redraw everything at the next frame, once, however many messages come before it. */
 function changed() {
   if (asked) return;
   asked = true;

@@ -10,7 +10,7 @@ import {
   stateSentence,
 } from "./sentences.js";
 
-const ANONYMOUS = "anonymous"; // whoever asks an open service
+const ANONYMOUS = "anonymous"; // the subject of everyone at an open service
 
 const element = (id) => document.getElementById(id);
 
@@ -58,8 +58,8 @@ export function showModel(model) {
   write("model-trained-on", model.trained_on);
   write(
     "meaning",
-    `Probability from 0 to 1 that it is high (${model.label_rule}), judged over ` +
-      `${model.window_seconds} s, anew every ${model.hop_seconds} s.`,
+    `Probability from 0 to 1 that it is high (${model.label_rule}), estimated over ` +
+      `${model.window_seconds} s, a new one every ${model.hop_seconds} s.`,
   );
 }
 
@@ -138,9 +138,9 @@ export function showHeadset(headset, verdict, connected) {
   if (headset === null) return;
   const { info, infoAt, newest } = headset;
   write("headset-name", info.name);
-  // A state is news of the service; without a connection it is only the last one heard.
+  // A state comes from the service; without a connection only the last one is known.
   element("headset-state").dataset.state = connected ? info.state : "unknown";
-  const unknown = `Unknown without a connection. Last heard: ${info.state}.`;
+  const unknown = `Unknown without a connection. Last known: ${info.state}.`;
   write("headset-state", connected ? stateSentence(info.state) : unknown);
   write("headset-detail", connected ? info.detail : "");
 

@@ -8,7 +8,7 @@ import { baseAxis, baseLayout } from "./theme.js";
 const TRAIL_SECONDS = 60;
 const POINT_SIZE = 20;
 const SPREAD_WINDOWS = 10;
-const LEAST_WINDOWS = 5; // fewer tell nothing of a spread
+const LEAST_WINDOWS = 5; // fewer say nothing about a spread
 const TARGETS = ["arousal", "valence"];
 
 export class Plane {

@@ -17,7 +17,7 @@ export class RestGuide {
     element.replaceChildren(this.body, this.trouble, this.news);
     this.given = null; // what `show` was called with last
     this.id = null; // the headset
-    this.told = null; // the newest `baseline` message
+    this.reported = null; // the newest `baseline` message
     this.known = null; // the newest that is known, a message or an answer
     this.asked = false; // an answer came, or a refusal
     this.connected = false;
@@ -52,13 +52,13 @@ export class RestGuide {
     const other = id !== this.id;
     if (other) {
       this.id = id;
-      this.told = this.known = null;
+      this.reported = this.known = null;
       this.asked = this.again = false;
       this.profiles = [];
       write(this.trouble, "");
     }
-    if (baseline !== this.told) {
-      this.told = baseline;
+    if (baseline !== this.reported) {
+      this.reported = baseline;
       if (baseline !== null) this.learn(baseline);
     }
     // Messages of the time without a connection do not come later.
@@ -68,7 +68,7 @@ export class RestGuide {
   }
 
   learn(baseline) {
-    // A collection that is under way is shown, whoever began it.
+    // A running collection is shown, no matter who started it.
     if (baseline.state === "collecting" || baseline.state !== this.known?.state) this.again = false;
     this.known = baseline;
   }
@@ -99,7 +99,7 @@ export class RestGuide {
   }
 
   async request(method, body) {
-    const { id, told } = this;
+    const { id, reported } = this;
     let found = null;
     let trouble = "";
     try {
@@ -113,7 +113,7 @@ export class RestGuide {
     write(this.trouble, trouble);
     if (found !== null && method !== "GET") this.again = false;
     // A message that came meanwhile may be the newer one; if not, another follows.
-    if (found !== null && told === this.told) this.learn(found);
+    if (found !== null && reported === this.reported) this.learn(found);
     this.display();
   }
 
@@ -131,7 +131,7 @@ export class RestGuide {
     const view = this.views[name];
     const shown = `${name} ${this.id}`;
     if (shown !== this.shown) {
-      // Whoever is here with the keyboard is taken along; nobody is called from elsewhere.
+      // The focus moves along only if it is here already.
       const inside = this.body.contains(document.activeElement);
       this.body.replaceChildren(view.element);
       const first = this.shown === null;

@@ -53,7 +53,7 @@ export class Running extends View {
     if (baseline !== this.newest) {
       this.reason = this.newest === null ? null : refusedSince(this.newest, baseline);
       this.newest = baseline;
-      this.tell(left);
+      this.announce(left);
     }
     const { words, counts } = this.present(verdict, connected);
     this.now.dataset.counts = String(counts);
@@ -68,7 +68,7 @@ export class Running extends View {
     return not(`Not counted just now: ${refusalWords(this.reason)}`);
   }
 
-  tell(left) {
+  announce(left) {
     const { seconds, clean_seconds: clean } = this.newest;
     if (this.reason !== null && !this.troubles.has(this.reason)) {
       this.troubles.add(this.reason);

@@ -47,7 +47,7 @@ export class Waking {
 
   /** To be called before anything else is done: what comes first after a sleep may be old news. */
   notice() {
-    // A hidden page's timers may be a minute apart, which is no sleep; only `freeze` tells that.
+    // A hidden page's timers may be a minute apart, which is no sleep; only `freeze` shows that.
     const awake = document.hidden && !this.#frozen;
     if (!awake && Date.now() - this.#activeAt > ASLEEP_SECONDS * 1000) this.#wake();
     this.#activeAt = Date.now();

@@ -1,4 +1,4 @@
-"""Real receivers: a web server that answers as it is told, and mosquitto."""
+"""Real receivers: a web server with scripted answers, and mosquitto."""
 
 from __future__ import annotations
 
