@@ -175,8 +175,8 @@ async def measure(count: int, *, aligned: bool) -> Figures:
             raise NotAllPredictError(f"no prediction in {STEADY_SECONDS} s")
 
         farm.terminate()
-        told = json.loads(await line_of(farm))
-        sent = sum(told["sent"].values())
+        reported = json.loads(await line_of(farm))
+        sent = sum(reported["sent"].values())
         headsets = await until_drained(address, sent)
     finally:
         listening.cancel()
@@ -194,7 +194,7 @@ async def measure(count: int, *, aligned: bool) -> Figures:
         per_second=len(predictions) / (ended - began),
         latency=np.array([(at - message["window"]["end"]) * 1e3 for at, message in predictions]),
         own_latency=np.array([message["latency_ms"]["total"] for _, message in predictions]),
-        late=told["late_ms"],
+        late=reported["late_ms"],
         resident_mib=resident,
         threads=threads,
         descriptors=descriptors,

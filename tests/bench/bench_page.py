@@ -98,13 +98,13 @@ async def test_page(report: Report, page: Page) -> None:
                 await asyncio.sleep(MINUTE)
                 frames = await page.value(LOOK)
                 looks.append(frames | await memory(page))
-                told = looks[-1]
+                found = looks[-1]
                 report(
                     f"minute {minute}: frame p50 / p99 / longest",
-                    f"{told['middle']:.1f} / {told['high']:.1f} / {told['most']:.0f} ms",
-                    f"{told['count'] / MINUTE:.0f} a second, {told['tasks']} tasks over 50 ms "
-                    f"(longest {told['longest']:.0f}), "
-                    f"heap {told['heap']:.1f} MiB, {told['nodes']:.0f} nodes",
+                    f"{found['middle']:.1f} / {found['high']:.1f} / {found['most']:.0f} ms",
+                    f"{found['count'] / MINUTE:.0f} a second, {found['tasks']} tasks over 50 ms "
+                    f"(longest {found['longest']:.0f}), "
+                    f"heap {found['heap']:.1f} MiB, {found['nodes']:.0f} nodes",
                     None,
                 )
                 # Its garbage was collected meanwhile, which does not count as a frame of the page.

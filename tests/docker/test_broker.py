@@ -59,11 +59,11 @@ async def test_each_user_may_publish_what_it_must(broker: Broker, user: str, sub
     speaker = await connected(broker, user, refused)
     hearer = await connected(broker, listener, refused)
     try:
-        heard = await hearer.subscribe(subject)
+        received = await hearer.subscribe(subject)
         for _ in range(2):  # the first may overtake the subscription in the client
             await hearer.flush()
         await speaker.publish(subject, b"x")
-        assert (await heard.next_msg(timeout=10)).data == b"x"
+        assert (await received.next_msg(timeout=10)).data == b"x"
         assert refused == []
     finally:
         await speaker.close()

@@ -137,12 +137,12 @@ def test_the_scraped_processes_are_those_of_the_profiles() -> None:
     (job,) = found["scrape_configs"]
     (names,) = job["dns_sd_configs"]
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    told = {
+    reported = {
         name: service["environment"]["EEG_EMOTION_METRICS_PORT"]
         for name, service in services.items()
         if "EEG_EMOTION_METRICS_PORT" in service.get("environment", {})
     }
-    assert told == dict.fromkeys(names["names"], str(names["port"]))
+    assert reported == dict.fromkeys(names["names"], str(names["port"]))
 
 
 def test_the_runbook_covers_exactly_the_alerts() -> None:

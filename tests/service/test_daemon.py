@@ -85,11 +85,11 @@ async def test_ctrl_c_ends_it_cleanly_and_subscribers_are_notified(
         assert json.loads(await subscriber.recv())["type"] == "welcome"
         assert json.loads(await subscriber.recv())["type"] == "subscribed"
         async with playing(headset, speed=4.0):
-            told: dict[str, Any] = {}
-            while not told.get("valid"):
-                told = json.loads(await subscriber.recv())
-            answer = await client.get(f"v1/headsets/{told['headset']}/prediction")
-        for prediction in (told, answer.json()):
+            reported: dict[str, Any] = {}
+            while not reported.get("valid"):
+                reported = json.loads(await subscriber.recv())
+            answer = await client.get(f"v1/headsets/{reported['headset']}/prediction")
+        for prediction in (reported, answer.json()):
             assert (prediction["valid"], prediction["reasons"]) == (True, [])
             assert prediction["arousal"]["label"] == "unsure"
             assert 0 < prediction["arousal"]["probability"] < 1
@@ -138,11 +138,11 @@ async def test_subscribers_are_disconnected_one_by_one(start: Start, count: int)
         async with websockets.connect(stream, proxy=None) as subscriber:
             await subscriber.recv()
             connected.set()
-            told = json.loads(await subscriber.recv())
-            assert told["type"] == "going_away"
+            reported = json.loads(await subscriber.recv())
+            assert reported["type"] == "going_away"
             await subscriber.wait_closed()
             assert subscriber.close_code == 4001
-            return loop.time(), told["reconnect_after_ms"]
+            return loop.time(), reported["reconnect_after_ms"]
 
     async with asyncio.timeout(250), httpx.AsyncClient(base_url=address, trust_env=False) as http:
         events = [asyncio.Event() for _ in range(count)]
@@ -159,15 +159,15 @@ async def test_subscribers_are_disconnected_one_by_one(start: Start, count: int)
                 pass
             while (await http.get("/livez")).status_code != 200:
                 pass  # a busy machine may hold up the event loop for a moment
-            told = await asyncio.gather(*listening)
+            reported = await asyncio.gather(*listening)
             async with asyncio.timeout(35):  # without a ping's help, which comes after 40 s
                 _, errors = await process.communicate()
     assert process.returncode == 0
     assert "Traceback" not in errors.decode()
     # None is early; spread evenly, there are 100 a second.
     for seconds in range(1, 5):
-        assert sum(end - began < seconds for end, _ in told) < 150 * seconds
-    assert len({again for _, again in told}) > 0.6 * count
+        assert sum(end - began < seconds for end, _ in reported) < 150 * seconds
+    assert len({again for _, again in reported}) > 0.6 * count
 
 
 @pytest.mark.needs("time")

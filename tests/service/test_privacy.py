@@ -265,14 +265,14 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, lsl_session: str) -> Evid
 async def _listen(daemon: Watched, store: Path, address: str) -> Evidence:
     evidence = Evidence(daemon, store, [])
     stream = f"{address.replace('http', 'ws', 1)}v1/stream"
-    told: list[str] = []
+    reported: list[str] = []
     async with websockets.connect(stream, proxy=None) as subscriber:
         hello = {"type": "hello", "subscribe": ["*"], "detail": ["*"]}
         await subscriber.send(json.dumps(hello))
         scored: list[str] = []
         while len(scored) < 3:
-            told.append(str(await subscriber.recv()))
-            message = json.loads(told[-1])
+            reported.append(str(await subscriber.recv()))
+            message = json.loads(reported[-1])
             if message["type"] == "prediction" and message["valid"]:
                 scored.append(message["headset"])
         async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
@@ -282,10 +282,10 @@ async def _listen(daemon: Watched, store: Path, address: str) -> Evidence:
         daemon.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(websockets.ConnectionClosed):
             while True:
-                told.append(str(await subscriber.recv()))
+                reported.append(str(await subscriber.recv()))
     await asyncio.to_thread(daemon.end)
-    evidence.messages = [json.loads(text) for text in told]
-    evidence.sent["WebSocket"] = "\n".join(told)
+    evidence.messages = [json.loads(text) for text in reported]
+    evidence.sent["WebSocket"] = "\n".join(reported)
     return evidence
 
 

@@ -95,7 +95,7 @@ class World:
         self.store = store
         self.now = 1000.0
         self.bus = Bus()
-        self.told: list[Alarm] = []
+        self.reported: list[Alarm] = []
         self.woken = 0
         self._changed = asyncio.Condition()
         self.alarms = Alarms(
@@ -104,7 +104,7 @@ class World:
             self.bus,
             targets=[Target("hook", lambda event: event.rule != "private", self._wake)],
             model_simulated=False,
-            observe=self.told.append,
+            observe=self.reported.append,
             utc=lambda: self.now,
             clock=lambda: asyncio.get_running_loop().time(),
         )
@@ -126,9 +126,9 @@ class World:
             while not true():  # noqa: ASYNC110  # the store's thread says nothing to wait for
                 await asyncio.sleep(0.01)
 
-    async def until_told(self, count: int) -> list[Alarm]:
-        await self.until(lambda: len(self.told) >= count)
-        return self.told[:count]
+    async def until_published(self, count: int) -> list[Alarm]:
+        await self.until(lambda: len(self.reported) >= count)
+        return self.reported[:count]
 
     def kept(self) -> list[Alarm]:
         """What the store has, oldest first."""

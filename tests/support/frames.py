@@ -36,15 +36,15 @@ def take_all(outbox: Outbox) -> list[Frame]:
 
 def brief(frames: Iterable[Frame]) -> list[str]:
     """Return for each frame what matters here: ``prediction a 3``, ``status b``, ``pong``."""
-    told = []
+    reported = []
     for sent in frames:
         message = json.loads(sent.data)
         assert message["type"] == sent.name
         whose = message.get("headset", "")
         if isinstance(whose, dict):
             whose = whose["id"]
-        told.append(" ".join(str(part) for part in (sent.name, whose, message.get("seq", ""))))
-    return [text.strip() for text in told]
+        reported.append(" ".join(str(part) for part in (sent.name, whose, message.get("seq", ""))))
+    return [text.strip() for text in reported]
 
 
 class Bell:

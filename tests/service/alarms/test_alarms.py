@@ -20,7 +20,7 @@ async def test_an_alarm_is_stored_and_published_with_its_evidence(start: Start) 
     async with start() as world:
         world.state(State.LIVE)
         world.window(0.9)
-        (event,) = await world.until_told(1)
+        (event,) = await world.until_published(1)
         assert (event.change, event.headset, event.rule) == (RAISED, "a", "excited")
         assert event.time == world.now
         assert event.evidence is not None
@@ -31,7 +31,7 @@ async def test_an_alarm_is_stored_and_published_with_its_evidence(start: Start) 
         assert world.alarms.raised("b") == ()
 
         world.window(0.1)
-        _, over = await world.until_told(2)
+        _, over = await world.until_published(2)
         assert (over.change, over.alarm, over.id != event.id) == (CLEARED, event.alarm, True)
         assert world.alarms.raised("a") == ()
 
@@ -42,7 +42,7 @@ async def test_subscribers_receive_alarms(start: Start) -> None:
         world.bus.attach(listener, lambda _: True)
         world.bus.subscribe(listener, ["a"])
         world.window(0.9)
-        await world.until_told(1)
+        await world.until_published(1)
         assert [frame.name for frame in listener.take()] == ["prediction", "alarm"]
 
 
@@ -53,10 +53,10 @@ async def test_an_alarm_is_written_before_it_is_published(
         store.open.clear()
         world.window(0.9)
         await world.until(lambda: store.tried > 0)
-        assert not world.told
+        assert not world.reported
         store.open.set()
-        await world.until_told(1)
-        assert world.kept() == world.told
+        await world.until_published(1)
+        assert world.kept() == world.reported
 
 
 async def test_an_alarm_does_not_wait_for_a_store_that_hangs(
@@ -66,11 +66,11 @@ async def test_an_alarm_does_not_wait_for_a_store_that_hangs(
         store.open.clear()
         world.window(0.9)
         world.window(0.1)
-        raised, over = await world.until_told(2)
+        raised, over = await world.until_published(2)
         assert (raised.change, over.change) == (RAISED, CLEARED)
         store.open.set()
         await world.until(lambda: len(world.kept()) == 2)
-        assert world.told == world.kept(), "told once, and kept all the same"
+        assert world.reported == world.kept(), "published once, and kept all the same"
 
 
 async def test_events_that_a_failed_store_missed_are_written_when_it_is_back(
@@ -79,20 +79,20 @@ async def test_events_that_a_failed_store_missed_are_written_when_it_is_back(
     async with start() as world:
         store.failing = True
         world.window(0.9)
-        (event,) = await world.until_told(1)
+        (event,) = await world.until_published(1)
         assert "buy one" in (world.alarms.trouble or "")
         assert not world.kept()
         assert world.alarms.unwritten == 1
         store.failing = False
         await world.until(lambda: world.kept() == [event])
         await world.until(lambda: world.alarms.trouble is None)
-        assert (world.told, world.alarms.unwritten) == ([event], 0)
+        assert (world.reported, world.alarms.unwritten) == ([event], 0)
 
 
 async def test_deliveries_are_pending_in_the_store(start: Start, store: TroubledStore) -> None:
     async with start(EXCITED, EXCITED | {"name": "private"}) as world:
         world.window(0.9)
-        await world.until_told(2)
+        await world.until_published(2)
         assert store.waiting() == {"hook": 1}
         delivery = store.next_delivery("hook")
         assert delivery is not None
@@ -105,9 +105,9 @@ async def test_a_lost_signal_raises_an_alarm_without_further_messages(start: Sta
         world.state(State.LIVE)
         world.window(0.9)
         world.state(State.LOST)
-        await world.until_told(1)
+        await world.until_published(1)
         world.now += 5
-        raised = await world.until_told(2)
+        raised = await world.until_published(2)
         assert [event.rule for event in raised] == ["excited", "lost"]
         assert [alarm.rule for alarm in world.alarms.raised("a")] == ["excited", "lost"], (
             "silence is no proof that a person has calmed down"
@@ -119,7 +119,7 @@ async def test_an_alarm_continues_under_its_id_after_a_restart(
 ) -> None:
     async with start() as world:
         world.window(0.9)
-        (first,) = await world.until_told(1)
+        (first,) = await world.until_published(1)
         await world.alarms.acknowledge(first.alarm, "ann", None)
     async with start() as world:
         (raised,) = world.alarms.raised("a")
@@ -128,7 +128,7 @@ async def test_an_alarm_continues_under_its_id_after_a_restart(
         world.now += 100
         world.window(0.9)
         world.window(0.1)
-        (over,) = await world.until_told(1)
+        (over,) = await world.until_published(1)
         assert (over.alarm, over.change) == (first.alarm, CLEARED)
         assert not store.raised()
 
@@ -136,9 +136,9 @@ async def test_an_alarm_continues_under_its_id_after_a_restart(
 async def test_a_rule_removed_over_a_restart_clears_its_alarm(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
-        (first,) = await world.until_told(1)
+        (first,) = await world.until_published(1)
     async with start(LOST) as world:
-        (over,) = await world.until_told(1)
+        (over,) = await world.until_published(1)
         assert (over.alarm, over.change) == (first.alarm, CLEARED)
         assert "no longer in force" in (over.note or "")
         assert world.alarms.raised("a") == ()
@@ -152,10 +152,10 @@ async def test_an_acknowledged_alarm_stays_raised_and_names_who_acknowledged_it(
 ) -> None:
     async with start() as world:
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         said = await world.alarms.acknowledge(raised.alarm, "ann", "on my way")
         assert (said.change, said.by, said.note) == (ACKNOWLEDGED, "ann", "on my way")
-        assert world.told == world.kept() == [raised, said]
+        assert world.reported == world.kept() == [raised, said]
         (now,) = world.alarms.raised("a")
         assert now.acknowledged_by == "ann"
 
@@ -163,14 +163,14 @@ async def test_an_acknowledged_alarm_stays_raised_and_names_who_acknowledged_it(
 async def test_invalid_acknowledgements_are_refused(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         with pytest.raises(UnknownAlarm, match="raised=true"):
             await world.alarms.acknowledge("0" * 32, "ann", None)
         await world.alarms.acknowledge(raised.alarm, "ann", None)
         with pytest.raises(AlarmRefused, match="already acknowledged by ann"):
             await world.alarms.acknowledge(raised.alarm, "bob", None)
         world.window(0.1)
-        await world.until_told(3)
+        await world.until_published(3)
         with pytest.raises(UnknownAlarm):
             await world.alarms.acknowledge(raised.alarm, "bob", None)
 
@@ -180,13 +180,13 @@ async def test_without_the_store_nothing_is_acknowledged(
 ) -> None:
     async with start() as world:
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         store.failing = True
         with pytest.raises(StoreError):
             await world.alarms.acknowledge(raised.alarm, "ann", None)
         (now,) = world.alarms.raised("a")
         assert now.acknowledged_by is None
-        assert world.told == [raised]
+        assert world.reported == [raised]
 
 
 async def test_the_store_has_an_alarm_before_its_acknowledgement(
@@ -195,7 +195,7 @@ async def test_the_store_has_an_alarm_before_its_acknowledgement(
     async with start() as world:
         store.failing = True
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         store.failing = False
         await world.alarms.acknowledge(raised.alarm, "ann", None)
         assert [event.change for event in world.kept()] == [RAISED, ACKNOWLEDGED]
@@ -206,7 +206,7 @@ async def test_the_store_has_an_alarm_before_its_acknowledgement(
 async def test_of_two_simultaneous_acknowledgements_the_second_is_refused(start: Start) -> None:
     async with start() as world:
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         answers = await asyncio.gather(
             *(world.alarms.acknowledge(raised.alarm, who, None) for who in ("ann", "bob")),
             return_exceptions=True,
@@ -219,12 +219,12 @@ async def test_rules_are_added_and_deleted_while_it_runs(start: Start) -> None:
         world.window(0.9)
         await world.alarms.put_rule(Rule.model_validate(EXCITED))
         world.window(0.9)
-        (raised,) = await world.until_told(1)
+        (raised,) = await world.until_published(1)
         assert await world.alarms.delete_rule("excited")
-        _, over = await world.until_told(2)
+        _, over = await world.until_published(2)
         assert (over.alarm, over.change) == (raised.alarm, CLEARED)
         world.window(0.9)
         assert not await world.alarms.delete_rule("excited")
-        assert len(world.told) == 2
+        assert len(world.reported) == 2
         with pytest.raises(RuleRefused):
             await world.alarms.delete_rule("lost")

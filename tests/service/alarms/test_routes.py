@@ -78,21 +78,25 @@ async def test_a_new_rule_raises_an_alarm_that_is_published_stored_and_acknowled
     assert (await put(board, EXCITED)).status_code == 200
     async with connect(f"http://{board.address}") as stream:
         board.excite(prediction)
-        told = await until_alarm(stream)
-        assert (told.change, told.rule, told.headset) == (AlarmChange.RAISED, "excited", "h1")
-        assert told.simulated
-        assert told.evidence is not None
-        assert told.evidence.arousal == prediction("h1").arousal.probability
+        reported = await until_alarm(stream)
+        assert (reported.change, reported.rule, reported.headset) == (
+            AlarmChange.RAISED,
+            "excited",
+            "h1",
+        )
+        assert reported.simulated
+        assert reported.evidence is not None
+        assert reported.evidence.arousal == prediction("h1").arousal.probability
 
         answer = await board.client.post(
-            f"/v1/alarms/{told.alarm}/acknowledge", json={"note": "on my way"}
+            f"/v1/alarms/{reported.alarm}/acknowledge", json={"note": "on my way"}
         )
         assert answer.status_code == 200, answer.text
         seen = await until_alarm(stream)
     assert seen == Alarm.model_validate(answer.json())
     assert (seen.change, seen.note) == (AlarmChange.ACKNOWLEDGED, "on my way")
-    assert await board.until_kept(2) == [seen, told]
-    again = await board.client.post(f"/v1/alarms/{told.alarm}/acknowledge", json={})
+    assert await board.until_kept(2) == [seen, reported]
+    again = await board.client.post(f"/v1/alarms/{reported.alarm}/acknowledge", json={})
     assert again.status_code == 409
     assert "acknowledged by" in again.json()["detail"]
 
@@ -120,8 +124,8 @@ async def test_server_sent_events_include_alarms(
         async for line in lines:
             if line == "event: alarm":
                 break
-        told = json.loads((await anext(lines)).removeprefix("data: "))
-    assert (told["type"], told["change"]) == ("alarm", "raised")
+        reported = json.loads((await anext(lines)).removeprefix("data: "))
+    assert (reported["type"], reported["change"]) == ("alarm", "raised")
 
 
 async def test_a_lost_signal_raises_an_alarm_and_deleting_the_rule_clears_it(board: Board) -> None:

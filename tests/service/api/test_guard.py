@@ -348,9 +348,11 @@ async def test_what_looks_like_a_key_in_a_path_is_not_noted(
     async with asking(guarded, make_key("read:*")) as client:
         assert (await client.get(f"/v1/headsets/{secret}")).status_code == 500
     assert [line["event"] for line in audited()] == ["refused"] * 2
-    told = [str(record.msg) for record in caplog.records if record.name.startswith("eeg_emotion")]
-    assert len(told) == 3
-    assert secret not in json.dumps(audited()) + "".join(told)
+    reported = [
+        str(record.msg) for record in caplog.records if record.name.startswith("eeg_emotion")
+    ]
+    assert len(reported) == 3
+    assert secret not in json.dumps(audited()) + "".join(reported)
 
 
 # -- pages of other origins --------------------------------------------------------------------
@@ -588,8 +590,8 @@ async def test_a_websocket_with_a_key_gets_what_its_scopes_say_and_the_audit_has
         "refused": "lab-1",
         "subscribed": "ward-7",
     }
-    told = [(line["event"], line["subject"], line.get("headsets")) for line in audited()]
-    assert told == [
+    reported = [(line["event"], line["subject"], line.get("headsets")) for line in audited()]
+    assert reported == [
         ("connected", "k0", None),
         ("subscribed", "k0", ["ward-7"]),
         ("refused", "k0", ["lab-1"]),
@@ -640,8 +642,8 @@ async def test_events_need_the_scope_and_end_with_the_key(
             guarded.clock = lambda: time.monotonic() + VALIDITY_SECONDS
             async for _ in lines:
                 pass
-    told = [(line["event"], line["headset"]) for line in audited()]
-    assert told == [
+    reported = [(line["event"], line["headset"]) for line in audited()]
+    assert reported == [
         ("refused", "lab-1"),
         ("subscribed", "ward-7"),
         ("credentials revoked", "ward-7"),
@@ -674,11 +676,11 @@ async def test_what_is_refused_and_who_controls_is_in_the_audit(
         await client.get(place)
         await client.delete(place)
         await client.get("/v1/profiles")
-    told = [
+    reported = [
         (line["event"], line["subject"], line["headset"], line["path"], line.get("method"))
         for line in audited()
     ]
-    assert told == [
+    assert reported == [
         ("refused", None, None, "/v1/headsets", None),
         ("refused", "k0", "ward-7", place, None),
         ("allowed", "k0", "ward-7", place, "DELETE"),

@@ -152,10 +152,10 @@ async def test_a_headset_is_described_completely(
         }
     )
     service.headsets.known["h1"] = known
-    told = (await own_client.get("/v1/headsets/h1")).json()
-    assert told == known.model_dump(mode="json")
-    assert (told["check"], told["sfreq_measured"]) == ("interpolated", 127.94)
-    assert told["changes"] == ["unit uV, now V", "its channels are in a different order"]
+    reported = (await own_client.get("/v1/headsets/h1")).json()
+    assert reported == known.model_dump(mode="json")
+    assert (reported["check"], reported["sfreq_measured"]) == ("interpolated", 127.94)
+    assert reported["changes"] == ["unit uV, now V", "its channels are in a different order"]
 
 
 async def test_the_quality_of_the_newest_window_is_returned_by_channel(

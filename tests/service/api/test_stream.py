@@ -533,14 +533,14 @@ async def test_a_drain_tells_each_its_own_time_and_goes_on_until_its_close(
             await connect(f"ws://{address}/v1/stream", proxy=None)
         assert refused.value.response.status_code == 503
         await draining
-        told = await asyncio.wait_for(asyncio.gather(*listening), 60)
-    assert {code for code, *_ in told} == {4001}
+        reported = await asyncio.wait_for(asyncio.gather(*listening), 60)
+    assert {code for code, *_ in reported} == {4001}
     for seqs in received:
         assert seqs == list(range(len(seqs)))  # none is lost before its close
-    assert max(end for *_, end in told) > 0.3
+    assert max(end for *_, end in reported) > 0.3
     # No bunch at the end: as predictions go on meanwhile, those who go later have more.
     assert len({len(seqs) for seqs in received}) > 25
-    agains = [again for _, again, _ in told]
+    agains = [again for _, again, _ in reported]
     assert len(set(agains)) > 40
     assert min(agains) >= 1e3 * (50 * SPREAD_EACH_SECONDS + FAREWELL_SECONDS), "when all are gone"
 

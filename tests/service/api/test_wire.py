@@ -60,11 +60,11 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set when the server has released a socket."""
     event, connection_lost = asyncio.Event(), Wire.connection_lost
 
-    def told(wire: Wire, error: Exception | None) -> None:
+    def reported(wire: Wire, error: Exception | None) -> None:
         connection_lost(wire, error)
         event.set()
 
-    monkeypatch.setattr(Wire, "connection_lost", told)
+    monkeypatch.setattr(Wire, "connection_lost", reported)
     return event
 
 

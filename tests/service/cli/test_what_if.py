@@ -40,15 +40,15 @@ def test_an_alarm_is_raised_at_the_window_that_predict_shows(tmp_path: Path, per
         'when = [{ of = "arousal", above = 0.0 }]\n'
     )
     plot = tmp_path / "plot.html"
-    told = json.loads(what_if(tmp_path / "rules.toml", person, "--plot", plot, "--json"))
-    (alarm,) = told["alarms"]
+    reported = json.loads(what_if(tmp_path / "rules.toml", person, "--plot", plot, "--json"))
+    (alarm,) = reported["alarms"]
     due = next(end for end in ends if end - ends[0] >= 4)
     assert alarm["raised"] == pytest.approx(due, abs=1e-3)
     assert alarm["cleared"] is None
     row = next(row for row in scored if float(row["end_s"]) == due)
     assert alarm["arousal"] == pytest.approx(float(row["arousal_probability"]), abs=1e-3)
-    assert told["valid"] == len(scored)
-    assert told["by_rule"]["any"]["held"] == len(scored)
+    assert reported["valid"] == len(scored)
+    assert reported["by_rule"]["any"]["held"] == len(scored)
     assert plot.stat().st_size > 1e6
 
 

@@ -192,8 +192,8 @@ async def test_a_broker_that_is_killed_costs_no_prediction(site: Site) -> None:
         async with site.watch("g1", stood) as again, site.watch("g2", stood) as moved:
             for resumed in (again, moved):
                 await until(partial(has_more, resumed, {ONE: 0, TWO: 0}))
-                told = {each["headset"]: each["recovered"] for each in resumed.subscribed}
-                assert told == {ONE: True, TWO: True, "*": None}
+                stated = {each["headset"]: each["recovered"] for each in resumed.subscribed}
+                assert stated == {ONE: True, TWO: True, "*": None}
                 for headset in (ONE, TWO):
                     place = stood[headset]
                     assert is_whole([(place["epoch"], place["seq"]), *resumed.of(headset)])

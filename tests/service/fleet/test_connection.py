@@ -116,16 +116,16 @@ def test_the_result_of_the_streams_check_is_reported_with_what_was_done(
     # The metadata suffice for it; no sample is needed.
     assert connection.describe(OPENED, ()).check is check
     feed(connection, 0, 12)
-    told = connection.describe(OPENED, ())
-    assert (told.state, told.check) == (State.LIVE, check)
-    assert set(told.interpolated) == set(missing)
-    assert told.channels_used == tuple(name for name in DEAP32 if name not in missing)
-    assert told.dropped == (("EXG1",) if missing else ())
-    assert told.unit == "µV, as stated"
-    assert told.detail == layout_of(connection).describe()
-    assert told.epoch == "e"
-    assert (told.samples_received, told.samples_missing, told.gaps) == (12 * 128, 0, 0)
-    assert told.sfreq_measured == pytest.approx(128.0, abs=0.01)
+    found = connection.describe(OPENED, ())
+    assert (found.state, found.check) == (State.LIVE, check)
+    assert set(found.interpolated) == set(missing)
+    assert found.channels_used == tuple(name for name in DEAP32 if name not in missing)
+    assert found.dropped == (("EXG1",) if missing else ())
+    assert found.unit == "µV, as stated"
+    assert found.detail == layout_of(connection).describe()
+    assert found.epoch == "e"
+    assert (found.samples_received, found.samples_missing, found.gaps) == (12 * 128, 0, 0)
+    assert found.sfreq_measured == pytest.approx(128.0, abs=0.01)
 
 
 def test_while_its_unit_is_inferred_it_is_connecting_and_says_so() -> None:

@@ -83,7 +83,7 @@ def run_of(
     )
 
 
-def told(prediction: Prediction) -> dict[str, object]:
+def reported(prediction: Prediction) -> dict[str, object]:
     """Return everything in a prediction except its latencies."""
     return prediction.model_dump(exclude={"latency_ms"})
 
@@ -235,14 +235,16 @@ def test_how_the_file_is_read_makes_no_difference() -> None:
         for start, stop in pairwise((0, 1, 700, 705, signal.shape[1])):
             yield Stretch(signal[:, start:stop], follows=start > 0)
 
-    expected = [told(item) for item in run_of(whole).predictions()]
-    found = [told(item) for item in run_of(replace(whole, stretches=pieces)).predictions()]
+    expected = [reported(item) for item in run_of(whole).predictions()]
+    found = [reported(item) for item in run_of(replace(whole, stretches=pieces)).predictions()]
     assert found == expected
 
 
 def test_each_call_starts_from_the_beginning() -> None:
     run = run_of(recording_of(brain()))
-    assert [told(item) for item in run.predictions()] == [told(item) for item in run.predictions()]
+    assert [reported(item) for item in run.predictions()] == [
+        reported(item) for item in run.predictions()
+    ]
     assert run.signal_seconds == 14.0
 
 
@@ -250,7 +252,7 @@ def test_samples_are_rounded_as_when_sent() -> None:
     # With such an offset float32 has a resolution of 0.016 µV.
     fine = brain() + 150_000.0
     exact, rounded = (
-        [told(item) for item in run_of(recording_of(samples)).predictions()]
+        [reported(item) for item in run_of(recording_of(samples)).predictions()]
         for samples in (fine, fine.astype(np.float32))
     )
     assert any(item["valid"] for item in exact)
@@ -304,8 +306,8 @@ def test_the_cap_of_numbered_labels_is_used() -> None:
     with pytest.raises(ChannelsMissing):
         run_of(numbered)
     run = run_of(numbered, headset_filter=HeadsetFilter(cap=cap_named(",".join(DEAP32))))
-    expected = [told(item) for item in run_of(recording_of(brain())).predictions()]
-    assert [told(item) for item in run.predictions()] == expected
+    expected = [reported(item) for item in run_of(recording_of(brain())).predictions()]
+    assert [reported(item) for item in run.predictions()] == expected
 
 
 def test_without_a_baseline_no_window_is_scored(adapted: Callable[..., Model]) -> None:

@@ -200,7 +200,7 @@ async def test_parameters_that_change_nothing_are_passed_over(client: httpx.Asyn
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"name": "eeg"}, "found the inputs ['eeg'], expected ['features']"),
         ({"datatype": "FP64"}, "found the datatype 'FP64', expected FP32"),
@@ -230,15 +230,15 @@ async def test_parameters_that_change_nothing_are_passed_over(client: httpx.Asyn
     ],
 )
 async def test_an_input_that_does_not_fit_the_graph_is_refused(
-    client: httpx.AsyncClient, changes: dict[str, Any], told: str
+    client: httpx.AsyncClient, changes: dict[str, Any], reported: str
 ) -> None:
     response = await client.post(INFER, json=request(features(1), **changes))
     assert response.status_code == 400
-    assert told in response.json()["error"]
+    assert reported in response.json()["error"]
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reported"),
     [
         ({"outputs": [{"name": "liking"}]}, "found the outputs ['liking']"),
         ({"outputs": [{"name": "arousal"}] * 2}, "each at most once"),
@@ -251,11 +251,11 @@ async def test_an_input_that_does_not_fit_the_graph_is_refused(
     ],
 )
 async def test_a_request_for_what_there_is_not_is_refused(
-    client: httpx.AsyncClient, fields: dict[str, Any], told: str
+    client: httpx.AsyncClient, fields: dict[str, Any], reported: str
 ) -> None:
     response = await client.post(INFER, json=request(features(1)) | fields)
     assert response.status_code == 400
-    assert told in response.json()["error"]
+    assert reported in response.json()["error"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])

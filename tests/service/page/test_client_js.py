@@ -190,14 +190,14 @@ async def test_it_opens_as_the_python_client_does(fake: Page) -> None:
     everything = [["*"], ["ward 0", "*"], ["ward 0", "ward 1", "ward 299"]]
     for headsets, count in product(everything, [0, 3, 60, 300]):
         positions = {f"ward {each}": Position(f"é{each}", each) for each in range(count)}
-        told = {name: {"epoch": at.epoch, "seq": at.seq} for name, at in positions.items()}
+        reported = {name: {"epoch": at.epoch, "seq": at.seq} for name, at in positions.items()}
         texts = await evaluate(
             fake,
             f"""
             const {{ openingMessages }} = await import("/static/handshake.js");
             return openingMessages({{
               token: "k".repeat(500), headsets: {json.dumps(headsets)}, detail: ["*"],
-              positions: new Map(Object.entries({json.dumps(told)})),
+              positions: new Map(Object.entries({json.dumps(reported)})),
             }});
             """,
         )
@@ -472,13 +472,13 @@ async def test_after_an_expired_token_the_waits_start_over(fake: Page) -> None:
 async def test_the_third_connection_in_a_row_that_does_not_open_is_explained(
     fake: Page,
 ) -> None:
-    told, given = await evaluate(
+    reported, given = await evaluate(
         fake,
         """
         follow();
         newest().welcome();
         const told = [];
-        const fail = () => { newest().end(1006); told.push([stream.state, stream.why]); };
+        const fail = () => { newest().end(1006); reported.push([stream.state, stream.why]); };
         fail();
         for (let attempt = 0; attempt < 4; attempt += 1) { stream.open(); fail(); }
         stream.open();
@@ -488,15 +488,15 @@ async def test_the_third_connection_in_a_row_that_does_not_open_is_explained(
         return [told, whys];
         """,
     )
-    assert [state for state, _ in told] == [*["waiting"] * 5, "connected", "waiting"]
-    silent = [why == "" for _, why in told]
+    assert [state for state, _ in reported] == [*["waiting"] * 5, "connected", "waiting"]
+    silent = [why == "" for _, why in reported]
     assert silent == [True, True, True, False, False, True, True]
     assert re.fullmatch(
         r"could not open ws://.*/v1/stream: is the service running, and does it allow this page's "
         r"origin \(--origin http://127\.0\.0\.1:\d+\)\?",
-        told[3][1],
+        reported[3][1],
     )
-    assert given.count(told[3][1]) == 2
+    assert given.count(reported[3][1]) == 2
 
 
 async def test_what_each_close_code_means(fake: Page) -> None:
@@ -814,9 +814,9 @@ async def test_a_page_that_is_not_allowed_learns_what_may_be_wrong(
             """,
         )
         assert states == ["waiting", "waiting", "waiting", "closed"]
-        told = await evaluate(page, "return whys.find((why) => why !== '')")
-        assert f"could not open ws://{address}/v1/stream" in told
-        assert f"--origin http://{proxy.address}" in told
+        reported = await evaluate(page, "return whys.find((why) => why !== '')")
+        assert f"could not open ws://{address}/v1/stream" in reported
+        assert f"--origin http://{proxy.address}" in reported
 
 
 async def test_with_new_tokens_it_follows_across_the_end_of_each(

@@ -146,8 +146,8 @@ async def test_what_is_unsure_is_called_so_in_no_sides_colour_and_in_no_region(
         await page.value('document.getElementById("model-link").click()')
         view = 'document.getElementById("model-view").innerText'
         await page.until(f"{view}.includes('never unsure')")
-        told = await page.value(view)
-        assert re.search(r"temperature \d\.\d\d; .*unsure from 0\.00 to 1\.00", told)
+        reported = await page.value(view)
+        assert re.search(r"temperature \d\.\d\d; .*unsure from 0\.00 to 1\.00", reported)
         assert page.complaints == []
 
 
@@ -333,8 +333,8 @@ async def test_the_purpose_is_shown_with_its_reason(
     async with serving() as address:
         await page.open(f"http://{address}")
         await page.until(CONNECTED)
-        told = await page.value('document.getElementById("purpose").innerText')
-    assert told == "Run at a place of work. Stated reason: “a study of shift work”."
+        reported = await page.value('document.getElementById("purpose").innerText')
+    assert reported == "Run at a place of work. Stated reason: “a study of shift work”."
 
 
 @contextlib.asynccontextmanager

@@ -160,8 +160,8 @@ async def test_a_person_is_led_through_rest_and_then_scored(
             await page.until(f"{cells}[1] !== '–'")
             arousal_before, arousal, valence_before, valence = await page.value(cells)
             assert (arousal_before, valence_before) == ("–", "–")
-            for told in (arousal, valence):
-                probability, label = told.split()
+            for reported in (arousal, valence):
+                probability, label = reported.split()
                 assert 0 <= float(probability) <= 1
                 assert label in {"low", "unsure", "high"}
         assert page.complaints == []

@@ -137,10 +137,10 @@ def test_whole_set_is_judged_from_its_files(make_folder: MakeFolder) -> None:
 
 
 def test_simulated_people_are_called_simulated(simulated_folder: Path) -> None:
-    told = []
-    report = check_folder(simulated_folder, lambda done, found: told.append((done, found)))
+    reported = []
+    report = check_folder(simulated_folder, lambda done, found: reported.append((done, found)))
     assert (report.verdict, report.ok) == (Verdict.SIMULATED, True)
-    assert told == [(1, 1)]
+    assert reported == [(1, 1)]
     (file,) = report.files
     assert file.simulated
     assert file.problem is None

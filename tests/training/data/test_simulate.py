@@ -128,9 +128,11 @@ def test_peripheral_channels_are_finite_and_alive(person: DeapPerson) -> None:
 
 @pytest.mark.usefixtures("no_signal")
 def test_progress_is_reported_after_each_person(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    paths = write_people(tmp_path / "new", 3, 1, lambda done, wanted: told.append((done, wanted)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    reported: list[tuple[int, int]] = []
+    paths = write_people(
+        tmp_path / "new", 3, 1, lambda done, wanted: reported.append((done, wanted))
+    )
+    assert reported == [(1, 3), (2, 3), (3, 3)]
     assert [path.name for path in paths] == ["s01.dat", "s02.dat", "s03.dat"]
     assert {path.name for path in paths[0].parent.iterdir()} == {
         "README.txt",

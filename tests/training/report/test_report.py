@@ -154,14 +154,14 @@ def test_a_network_is_held_against_the_linear_model_on_the_same_input(
 
 
 def test_a_rest_baseline_is_called_transductive(tmp_path: Path, report_of: ReportOf) -> None:
-    told = {
+    reported = {
         normaliser: report_of(
             tmp_path / normaliser, [result([1, 0], [0.9, 0.1], normaliser=normaliser)]
         )
         for normaliser in ("training", "rest-baseline")
     }
-    assert "transductive" in told["rest-baseline"]
-    assert "transductive" not in told["training"]
+    assert "transductive" in reported["rest-baseline"]
+    assert "transductive" not in reported["training"]
 
 
 def test_what_is_above_chance_is_named(tmp_path: Path, report_of: ReportOf) -> None:

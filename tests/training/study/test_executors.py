@@ -60,17 +60,19 @@ class Told:
 
 @pytest.mark.needs("time")
 def test_processes_of_this_machine_run_all_tasks(study: Study) -> None:
-    told = Told()
+    reported = Told()
     with processes(2) as executor:
-        run_tasks(study.tasks, executor, told)
+        run_tasks(study.tasks, executor, reported)
         assert executor.submit(os.getenv, "TF_NUM_INTRAOP_THREADS").result() == "1"
         # Spawned, not forked: TensorFlow does not survive a fork.
         kinds = {type(worker).__name__ for worker in multiprocessing.active_children()}
         assert kinds == {"SpawnProcess"}
         assert executor.submit(os.getpid).result() != os.getpid()
     assert not study.unfinished()
-    assert [(done, of) for _, done, of in told.all] == [(n, 8) for n in range(1, 9)]
-    assert {record.spec.digest for record, *_ in told.all} == {t.spec.digest for t in study.tasks}
+    assert [(done, of) for _, done, of in reported.all] == [(n, 8) for n in range(1, 9)]
+    assert {record.spec.digest for record, *_ in reported.all} == {
+        t.spec.digest for t in study.tasks
+    }
 
 
 def test_a_worker_that_is_killed_costs_only_what_was_running(
@@ -94,7 +96,7 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(
     kinds: set[str] = set()
     killer = threading.Thread(target=kill_when_it_reads, daemon=True)
     killer.start()
-    told = Told()
+    reported = Told()
     with (
         processes(1) as executor,
         pytest.raises(
@@ -103,14 +105,14 @@ def test_a_worker_that_is_killed_costs_only_what_was_running(
             "command again to continue, with fewer --workers",
         ),
     ):
-        run_tasks(tasks, executor, told)
+        run_tasks(tasks, executor, reported)
     killer.join()
     # Spawned, not forked: TensorFlow does not survive a fork.
     assert kinds == {"SpawnProcess"}
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"  # which a worker inherits
-    assert [done for _, done, _ in told.all] == [1, 2]
+    assert [done for _, done, _ in reported.all] == [1, 2]
     assert study.unfinished() == list(study.tasks[2:])
-    run_tasks(study.unfinished(), one_thread, told)
+    run_tasks(study.unfinished(), one_thread, reported)
     assert not study.unfinished()
 
 
@@ -208,7 +210,7 @@ def test_an_interrupted_run_starts_no_more_and_the_next_goes_on(
 )
 def test_a_dask_cluster_runs_a_study(study: Study, apart: bool) -> None:
     distributed = pytest.importorskip("distributed")
-    told = Told()
+    reported = Told()
     with (
         distributed.LocalCluster(
             n_workers=2,
@@ -220,13 +222,13 @@ def test_a_dask_cluster_runs_a_study(study: Study, apart: bool) -> None:
         ) as cluster,
         dask_cluster(cluster.scheduler_address) as executor,
     ):
-        run_tasks(study.tasks, executor, told)
+        run_tasks(study.tasks, executor, reported)
         pids = {executor.submit(os.getpid).result() for _ in range(2)}
         assert (os.getpid() not in pids) == apart
     assert not study.unfinished()
     for task in study.tasks:
         assert load_result(task.results, task.spec) is not None
-    assert [done for _, done, _ in told.all] == list(range(1, 9))
+    assert [done for _, done, _ in reported.all] == list(range(1, 9))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://127.0.0.1:8786"])

@@ -45,17 +45,17 @@ def properties_of(message: paho.MQTTMessage) -> Any:
 @contextlib.contextmanager
 def listening(port: int, topic: str) -> Iterator[queue.SimpleQueue[paho.MQTTMessage]]:
     """Subscribe as any client would."""
-    heard: queue.SimpleQueue[paho.MQTTMessage] = queue.SimpleQueue()
+    received: queue.SimpleQueue[paho.MQTTMessage] = queue.SimpleQueue()
     ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.on_message = lambda *given: heard.put(given[2])
+    client.on_message = lambda *given: received.put(given[2])
     client.on_subscribe = lambda *given: ready.put(given[3])
     client.connect("127.0.0.1", port)
     client.loop_start()
     client.subscribe(topic, qos=1)
     ready.get(timeout=60)
     try:
-        yield heard
+        yield received
     finally:
         client.disconnect()
         client.loop_stop()
@@ -64,9 +64,9 @@ def listening(port: int, topic: str) -> Iterator[queue.SimpleQueue[paho.MQTTMess
 async def test_an_event_arrives_at_a_subscriber_with_its_properties(broker: Broker) -> None:
     port = free_port()
     sender = made(port, topic="plant/eeg")
-    with broker(port, ANYBODY), listening(port, "plant/eeg/+/alarm") as heard:
+    with broker(port, ANYBODY), listening(port, "plant/eeg/+/alarm") as received:
         await sender.send(alarm(headset="ward/1 #"))
-        message = await asyncio.to_thread(heard.get, timeout=60)
+        message = await asyncio.to_thread(received.get, timeout=60)
         await sender.aclose()
 
     assert message.topic == "plant/eeg/ward%2F1%20%23/alarm"
@@ -90,9 +90,9 @@ async def test_one_connection_is_kept_and_reopened_after_a_loss(
     log = (tmp_path / "mosquitto.log").read_text()
     assert log.count("New client connected") == 1
 
-    with broker(port, ANYBODY), listening(port, "#") as heard:
+    with broker(port, ANYBODY), listening(port, "#") as received:
         await sender.send(alarm("a3"))
-        assert b'"a3"' in (await asyncio.to_thread(heard.get, timeout=60)).payload
+        assert b'"a3"' in (await asyncio.to_thread(received.get, timeout=60)).payload
     await sender.aclose()
 
 
@@ -135,9 +135,9 @@ async def test_a_brokers_refusals_are_reported_without_the_password(
     rights.write_text("user eeg\ntopic write allowed/#\n")
     lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}"]
     with broker(port, *lines):
-        with pytest.raises(Retry, match=r"answered 'Not authorized'") as told:
+        with pytest.raises(Retry, match=r"answered 'Not authorized'") as reported:
             await made(port, "eeg:pw-2@").send(alarm())
-        assert "pw-2" not in str(told.value)
+        assert "pw-2" not in str(reported.value)
 
         refused = made(port, "eeg:pw-1@", topic="forbidden")
         with pytest.raises(Retry, match=r"answered 'Not authorized'; .*what this user may publish"):
@@ -193,9 +193,9 @@ async def test_events_wait_for_a_broker_and_arrive_in_order(
     store.record([alarm(change=change) for change in changes], ["mqtt"], 100.0)
     async with running(courier):
         await until(lambda: outcomes == ["retried"])
-        with broker(port, ANYBODY), listening(port, "eeg-emotion/#") as heard:
+        with broker(port, ANYBODY), listening(port, "eeg-emotion/#") as received:
             subscribed.set()
-            messages = [await asyncio.to_thread(heard.get, timeout=60) for _ in changes]
+            messages = [await asyncio.to_thread(received.get, timeout=60) for _ in changes]
             await until(lambda: store.waiting() == {})
-    told = [dict(properties_of(message).UserProperty) for message in messages]
-    assert [each["change"] for each in told] == ["raised", "acknowledged", "cleared"]
+    reported = [dict(properties_of(message).UserProperty) for message in messages]
+    assert [each["change"] for each in reported] == ["raised", "acknowledged", "cleared"]

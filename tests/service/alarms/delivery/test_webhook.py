@@ -90,16 +90,16 @@ async def test_permanent_failures_are_refused_and_redirects_are_not_followed(sta
 async def test_a_requested_pause_is_passed_on_up_to_an_hour(
     header: str, seconds: float | None
 ) -> None:
-    with pytest.raises(Retry) as told:
+    with pytest.raises(Retry) as reported:
         await sent(f"429 x\r\nretry-after: {header}")
-    assert told.value.after_seconds == seconds
+    assert reported.value.after_seconds == seconds
 
 
 async def test_a_requested_pause_may_be_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    with pytest.raises(Retry) as told:
+    with pytest.raises(Retry) as reported:
         await sent(f"503 x\r\nretry-after: {date}")
-    assert told.value.after_seconds == pytest.approx(60, abs=5)
+    assert reported.value.after_seconds == pytest.approx(60, abs=5)
 
 
 async def test_a_receiver_that_hangs_up_is_retried() -> None:
@@ -120,10 +120,10 @@ async def test_a_missing_receiver_is_retried_and_its_url_is_not_shown() -> None:
     async with receiver.listening() as url:
         pass
     hook = made(url)
-    with pytest.raises(Retry) as told:
+    with pytest.raises(Retry) as reported:
         await hook.send(alarm())
     await hook.aclose()
-    assert "secret-path" not in str(told.value)
+    assert "secret-path" not in str(reported.value)
 
 
 async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

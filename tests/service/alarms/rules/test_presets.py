@@ -14,15 +14,15 @@ from eeg_emotion.publish.alarms import AlarmChange, Severity
 from eeg_emotion.publish.messages import Score, WindowSpan
 
 
-def told(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
+def reported(preset: str, seconds: int, **window: Any) -> list[tuple[str, float]]:
     """Return which rules raise an alarm and when, given such a window every second."""
     engine = RuleEngine(read_rules_named(preset))
     engine.on_message(status("a", State.LIVE), 0.0)
     found = []
     for end in range(5, seconds):
         span = WindowSpan(start=end - 5, end=float(end))
-        heard = engine.on_message(prediction("a", end, window=span, **window), 0.0)
-        found += [(event.rule.name, event.time - 5) for event in heard]
+        received = engine.on_message(prediction("a", end, window=span, **window), 0.0)
+        found += [(event.rule.name, event.time - 5) for event in received]
     return found
 
 
@@ -45,8 +45,8 @@ def test_a_preset_raises_its_alarm_after_its_dwell(
     preset: str, arousal: float, valence: float, expected: list[tuple[str, float]]
 ) -> None:
     window = {"arousal": score(arousal), "valence": score(valence), "quality": 0.9}
-    assert told(preset, 140, **window) == expected
-    assert told(preset, 140, **window | {"quality": 0.5}) == []
+    assert reported(preset, 140, **window) == expected
+    assert reported(preset, 140, **window | {"quality": 0.5}) == []
 
 
 @pytest.mark.parametrize("state", [State.STALE, State.LOST, State.QUARANTINED])
@@ -66,9 +66,9 @@ def test_a_lost_signal_is_critical_and_cleared_when_the_headset_is_back(state: S
 def test_windows_without_a_score_raise_an_alarm_but_not_while_warming_up() -> None:
     nothing = {"valid": False, "arousal": Score(probability=None, label=None),
                "valence": Score(probability=None, label=None)}  # fmt: skip
-    bad = told("signal-lost", 30, **nothing, reasons=(Reason.POOR_CONTACT,))
+    bad = reported("signal-lost", 30, **nothing, reasons=(Reason.POOR_CONTACT,))
     assert bad == [("no-estimate", 10.0)]
-    assert told("signal-lost", 30, **nothing, reasons=(Reason.WARMING_UP,)) == []
+    assert reported("signal-lost", 30, **nothing, reasons=(Reason.WARMING_UP,)) == []
 
 
 def test_every_preset_is_valid_and_all_can_be_combined() -> None:

@@ -297,11 +297,11 @@ class TestPostgres:
     def test_a_wrong_password_is_reported_without_showing_it(self, postgres: str) -> None:
         wrong = postgres.replace(PASSWORD, "guessed-wrong")
 
-        with pytest.raises(StoreError, match=r"password authentication failed") as told:
+        with pytest.raises(StoreError, match=r"password authentication failed") as reported:
             EventStore(f"{wrong}/postgres")
-        assert "guessed-wrong" not in str(told.value)
+        assert "guessed-wrong" not in str(reported.value)
 
     def test_a_missing_server_is_reported(self, postgres: str) -> None:
-        with pytest.raises(StoreError, match=r"check that the server runs") as told:
+        with pytest.raises(StoreError, match=r"check that the server runs") as reported:
             EventStore(f"postgresql://owner:{PASSWORD}@127.0.0.1:1/postgres")
-        assert PASSWORD not in str(told.value)
+        assert PASSWORD not in str(reported.value)
