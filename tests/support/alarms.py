@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.support.messages import prediction, status
 
-from eeg_emotion.alarms.alarms import Alarms, Target
+from eeg_emotion.alarms.alarms import Alarms
+from eeg_emotion.alarms.event_sink import Target
 from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.alarms.store.store import EventStore, Stored, StoreError
 from eeg_emotion.codes import State

@@ -12,9 +12,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from eeg_emotion.alarms.rulebook import Rulebook, RuleStore
+from eeg_emotion.alarms.event_sink import EventSink, Target
+from eeg_emotion.alarms.rulebook import Rulebook
 from eeg_emotion.alarms.rules.condition import Seen
 from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
 from eeg_emotion.alarms.rules.rule import Rule, Rules
@@ -52,37 +52,6 @@ class UnknownAlarm(AlarmRefused):
         super().__init__(
             f"found no raised alarm {alarm!r}; /v1/alarms?raised=true lists the raised ones"
         )
-
-
-class EventSink(RuleStore, Protocol):
-    """Stores events and pending deliveries; see `store.store.EventStore` for its errors."""
-
-    def record(self, events: Sequence[Alarm], targets: Sequence[str], time: float) -> object:
-        """Write events, each to be delivered to these targets, in one transaction."""
-        ...
-
-    def raised(self) -> list[tuple[Alarm, Alarm | None]]:
-        """Return the raised alarms, with their acknowledgements."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A target that events are delivered to.
-
-    Attributes
-    ----------
-    name
-        Its name in the event store.
-    wants
-        Returns whether an event is for this target.
-    wake
-        Called when a new delivery is pending.
-    """
-
-    name: str
-    wants: Callable[[Alarm], bool]
-    wake: Callable[[], None]
 
 
 class Alarms:

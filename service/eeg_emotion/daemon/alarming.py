@@ -8,11 +8,12 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from eeg_emotion.alarms.alarms import Alarms, Target
+from eeg_emotion.alarms.alarms import Alarms
 from eeg_emotion.alarms.delivery.mqtt import Mqtt
 from eeg_emotion.alarms.delivery.sender import Sender
 from eeg_emotion.alarms.delivery.webhook import Webhook
 from eeg_emotion.alarms.delivery.worker import DeliveryWorker
+from eeg_emotion.alarms.event_sink import Target
 from eeg_emotion.alarms.retention import Retention
 from eeg_emotion.alarms.routes import AlarmsPart
 from eeg_emotion.alarms.rules.presets import read_all_rules

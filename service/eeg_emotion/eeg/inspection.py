@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.filters import MAINS_HZ
 
-_HIGHEST_SHARE = 0.48  # of the rate: hum closer to half of it cannot be told from its image
+_HIGHEST_SHARE = 0.48  # of the rate: hum closer to half of it is indistinguishable from its alias
 
 
 class Measure(IntEnum):
