@@ -12,7 +12,7 @@ from eeg_emotion.loopback import is_loopback
         ("127.8.9.1", True),
         ("::1", True),
         ("localhost", True),
-        ("board.localhost", True),
+        ("board.localhost", False),
         ("0.0.0.0", False),  # noqa: S104 - not listened on here
         ("::", False),
         ("192.0.2.1", False),

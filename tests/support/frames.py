@@ -27,7 +27,7 @@ def reply_frame() -> Frame:
 
 
 def take_all(outbox: Outbox) -> list[Frame]:
-    """Take frames until none may be taken, as a carrier does."""
+    """Return all frames that may be sent now, as a carrier would take them."""
     taken: list[Frame] = []
     while some := outbox.take():
         taken += some
