@@ -477,15 +477,15 @@ async def test_the_third_connection_in_a_row_that_does_not_open_is_explained(
         """
         follow();
         newest().welcome();
-        const told = [];
+        const reported = [];
         const fail = () => { newest().end(1006); reported.push([stream.state, stream.why]); };
         fail();
         for (let attempt = 0; attempt < 4; attempt += 1) { stream.open(); fail(); }
         stream.open();
         newest().welcome();
-        told.push([stream.state, stream.why]);
+        reported.push([stream.state, stream.why]);
         fail();
-        return [told, whys];
+        return [reported, whys];
         """,
     )
     assert [state for state, _ in reported] == [*["waiting"] * 5, "connected", "waiting"]
