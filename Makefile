@@ -19,7 +19,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BI
 # Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all soak test-python test-environment test-pythons lint bench dist model protocol settings screenshot requirements pins-check clean
+.PHONY: help demo test test-all soak test-python test-environment test-pythons lint bench docs dist model protocol settings screenshot requirements pins-check clean
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,10 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict for each platform and of the test
 bench: $(VENV)/dev.stamp ## measures all, or the file that ARGS names; each figure beside its aim
 	@$(BIN)/python -m pytest $(if $(findstring tests/bench,$(ARGS)),,tests/bench) -o python_files='bench_*.py' -o addopts= --import-mode=importlib -o timeout=0 -W ignore -q -s -p no:randomly -rs $(ARGS)
 
+docs: $(VENV)/dev.stamp ## builds the documentation into docs/_build/html; warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 # The same commit gives the same bytes: all bears its date, or hatchling's own where there is no git.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
 dist: $(VENV)/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
@@ -75,10 +79,10 @@ model: $(VENV)/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated p
 protocol: $(VENV)/service.stamp ## regenerates service/asyncapi.json and service/schema from the message types
 	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
 
-settings: $(VENV)/service.stamp ## regenerates service/SETTINGS.md from the settings
-	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("service", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
+settings: $(VENV)/service.stamp ## regenerates docs/reference/SETTINGS.md from the settings
+	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("docs", "reference", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
 
-screenshot: $(VENV)/dev.stamp ## remakes service/dashboard.png from five minutes of the demo
+screenshot: $(VENV)/dev.stamp ## remakes docs/_static/dashboard.png from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot
 
 requirements: $(BIN)/python ## pins requirements/*.txt again, versions and hashes; ARGS=--upgrade for newer versions

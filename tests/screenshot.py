@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.browser import browser, first_line, program, tab
 from tests.support.needs import CHROMIUMS, find_program
 
-PICTURE = Path("service/dashboard.png")
+PICTURE = Path("docs/_static/dashboard.png")
 # By then the simulated person has been through several trials, and an alarm was raised.
 PLAYED_SECONDS = 240
 SIZE = {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False}

@@ -1,4 +1,4 @@
-"""The reference of all settings, made from the settings themselves: service/SETTINGS.md."""
+"""The reference of all settings, made from the settings themselves: docs/reference/SETTINGS.md."""
 
 from __future__ import annotations
 

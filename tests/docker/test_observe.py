@@ -146,7 +146,7 @@ def test_the_scraped_processes_are_those_of_the_profiles() -> None:
 
 
 def test_the_runbook_covers_exactly_the_alerts() -> None:
-    runbook = (DOCKER / "RUNBOOK.md").read_text(encoding="utf-8")
+    runbook = (DOCKER.parent / "docs" / "how-to" / "runbook.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (\w+)$", runbook, re.MULTILINE)
     assert sections == [alert["alert"] for alert in alerts()]
     for section in re.split(r"^## ", runbook, flags=re.MULTILINE)[1:]:

@@ -1,4 +1,4 @@
-"""The table of service/HEADSETS.md matches how the code maps each headset's labels."""
+"""The table of docs/how-to/headsets.md matches how the code maps each headset's labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg_emotion.eeg.caps import cap_named
 from eeg_emotion.eeg.layout import ChannelsMissing, plan_layout
 from eeg_emotion.inference.model import demo_model_path, load_model
 
-_PAGE = Path(__file__).parents[2] / "service" / "HEADSETS.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "headsets.md"
 _HEADING = "## What the demo model finds"
 _COLUMNS = 5
 

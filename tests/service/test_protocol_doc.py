@@ -1,4 +1,4 @@
-"""service/PROTOCOL.md says what the code does: numbers, names, close codes and conversations."""
+"""PROTOCOL.md says what the code does: numbers, names, close codes and conversations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ from eeg_emotion.publish.session import Session
 from eeg_emotion.settings import Settings
 from eeg_emotion.stream.link import LOST_SECONDS, STALE_SECONDS
 
-_PAGE = (Path(__file__).parents[2] / "service" / "PROTOCOL.md").read_text(encoding="utf-8")
+_DOCS = Path(__file__).parents[2] / "docs"
+_PAGE = (_DOCS / "reference" / "PROTOCOL.md").read_text(encoding="utf-8")
 _MESSAGES: TypeAdapter[TypedMessage] = TypeAdapter(TypedMessage)
 _PUBLISHED = (Prediction, Status, Detail, Baseline)
 

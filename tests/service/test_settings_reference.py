@@ -1,4 +1,4 @@
-"""service/SETTINGS.md is what the settings and the command line say."""
+"""docs/reference/SETTINGS.md is what the settings and the command line say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.settings import Settings
 from eeg_emotion.settings_reference import COMMANDS, TABLES, reference
 
-PAGE = Path(__file__).parents[2] / "service" / "SETTINGS.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "SETTINGS.md"
 BESIDE = {"config", "quiet"}
 
 

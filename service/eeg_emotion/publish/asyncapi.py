@@ -1,7 +1,7 @@
 """The protocol as documents for tools: AsyncAPI 3 and JSON Schema, generated from the messages.
 
 `make protocol` writes them into ``service/``; the running service serves the first at
-``/asyncapi.json``. The explanation is in ``service/PROTOCOL.md``.
+``/asyncapi.json``. The explanation is in ``docs/reference/PROTOCOL.md``.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def asyncapi() -> dict[str, Any]:
             "version": eeg_emotion.__version__,
             "description": (
                 "Arousal and valence from EEG, as they are estimated. For the protocol's promises "
-                "and how a client should behave, see service/PROTOCOL.md. A client ignores fields "
-                "and types that it does not know."
+                "and how a client should behave, see docs/reference/PROTOCOL.md. A client ignores "
+                "fields and types that it does not know."
             ),
             "license": {"name": "MIT"},
         },

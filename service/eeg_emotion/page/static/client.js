@@ -1,6 +1,6 @@
 /**
  * The predictions of an eeg-emotion service in a web page: one WebSocket, which reconnects until it
- * is closed. service/PROTOCOL.md is the contract. No dependency; nothing is drawn or stored here.
+ * is closed. docs/reference/PROTOCOL.md is the contract. No dependency; nothing is drawn or stored here.
  *
  *     import { EmotionStream } from "./client.js";
  *
