@@ -54,6 +54,15 @@ class Proxy:
         self.cut()
         await asyncio.gather(*self._carrying)
 
+    def stop_listening(self) -> None:
+        """Refuse new connections as a host does where nothing listens."""
+        self._server.close()
+
+    async def listen_again(self) -> None:
+        """Accept connections at the same address."""
+        host, port = self.address.split(":")
+        self._server = await asyncio.start_server(self._accept, host, int(port))
+
     def cut(self) -> int:
         """Reset every connection, both ways; return how many there were."""
         open_ones = [writer for writer in self._writers if not writer.is_closing()]

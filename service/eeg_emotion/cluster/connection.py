@@ -106,9 +106,9 @@ class BrokerConnection:
                     logger.warning("broker left in haste", why=str(error) or type(error).__name__)
             await self._client.close()
 
-    async def publish(self, subject: str, data: bytes) -> None:
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None) -> None:
         """Send a message; delivery is not confirmed."""
-        await self._client.publish(subject, data)
+        await self._client.publish(subject, data, headers=headers)
 
     async def request(self, subject: str, data: bytes, seconds: float) -> bytes:
         """Send a request, and return the answer; wait up to `seconds`.

@@ -22,8 +22,8 @@ from eeg_emotion.api.guard import grant_of, needs
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.routes import QUALITY_PATH, find_headset
-from eeg_emotion.cluster.mirror import Mirror, Place
-from eeg_emotion.cluster.packets import Call, IngestUnreachable, Reply
+from eeg_emotion.cluster.mirror import Mirror
+from eeg_emotion.cluster.packets import Call, IngestUnreachable, Place, Reply
 from eeg_emotion.publish.messages import Quality
 
 _HEADERS = ("content-type", "link")

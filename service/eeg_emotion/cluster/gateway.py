@@ -13,15 +13,19 @@ from pydantic import ValidationError
 from eeg_emotion.cluster import subjects
 from eeg_emotion.cluster.connection import BrokerConnection
 from eeg_emotion.cluster.ingest import INTEREST_SECONDS
-from eeg_emotion.cluster.mirror import Mirror, Place
+from eeg_emotion.cluster.mirror import Mirror
 from eeg_emotion.cluster.packets import (
     PUBLISHED,
     Announcement,
+    Answer,
     Call,
     HistoryFound,
     HistoryWanted,
     IngestUnreachable,
     Interest,
+    NoticesFound,
+    NoticesWanted,
+    Place,
     Question,
     Reply,
     StatesFound,
@@ -128,10 +132,11 @@ class GatewayBus(Bus):
         self._received += 1
         try:
             if subjects.is_message(message.subject):
-                self.mirror.on_message(PUBLISHED.validate_json(message.data))
+                published = PUBLISHED.validate_json(message.data)
+                self.mirror.on_message(published, subjects.number(message.headers))
             else:
                 self.mirror.on_announcement(Announcement.model_validate_json(message.data))
-        except ValidationError as error:
+        except ValueError as error:  # pydantic's ValidationError among them
             # From another release, say. Predictions that it lacks are noticed by their numbers.
             logger.warning("broker message not understood", subject=message.subject, why=str(error))
 
@@ -146,7 +151,7 @@ class GatewayBus(Bus):
             if details and self._connection.is_connected:
                 data = Interest(details=details).encode()
                 for site in {site for site, _ in self.mirror.ingests()}:
-                    await self._connection.publish(subjects.interest(site), data)
+                    await self._connection.publish(subjects.interest(site), data, None)
             await asyncio.sleep(INTEREST_SECONDS / 3)
 
     async def _ask(self) -> None:
@@ -154,9 +159,16 @@ class GatewayBus(Bus):
             place, question = await self._questions.get()
             self.mirror.on_answer(question, await self._answer(place, question))
 
-    async def _answer(self, place: Place, question: Question) -> HistoryFound | StatesFound | None:
+    async def _answer(self, place: Place, question: Question) -> Answer | None:
         subject, data = subjects.ask(*place), question.encode()
-        kind = HistoryFound if isinstance(question, HistoryWanted) else StatesFound
+        kind: type[Answer]
+        match question:
+            case HistoryWanted():
+                kind = HistoryFound
+            case NoticesWanted():
+                kind = NoticesFound
+            case _:
+                kind = StatesFound
         for attempt in range(_ATTEMPTS):
             try:
                 answer = await self._connection.request(subject, data, _ANSWER_SECONDS)

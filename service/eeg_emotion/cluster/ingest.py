@@ -22,6 +22,7 @@ from eeg_emotion.cluster.packets import (
     Call,
     HistoryWanted,
     Interest,
+    NoticesWanted,
     Reply,
     StatesWanted,
 )
@@ -29,6 +30,7 @@ from eeg_emotion.logs import get_logger
 from eeg_emotion.metrics.broker import Traffic
 from eeg_emotion.publish.bus import Bus, Published
 from eeg_emotion.publish.frames import Frame
+from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import Status
 from eeg_emotion.publish.requests import EVERY_HEADSET
 
@@ -39,8 +41,8 @@ INTEREST_SECONDS = 6.0
 """How long a gateway's interest in a headset's details lasts after it was sent."""
 
 _MOST_WAITING = 20_000  # some 10 MB, for a slow broker
-_MOST_KEPT = 1000  # of what is not requested again, while the broker is away
-_KEPT_KINDS = frozenset({"alarm", "marker", "baseline"})
+_MOST_NOTICES = 1000  # of all headsets together
+_NOTICES = frozenset({"alarm", "marker", "baseline"})
 _ANSWER_BYTES = 500_000  # half of a broker's default limit for one message
 
 
@@ -89,8 +91,9 @@ class IngestBus(Bus):
         self._identity = identity
         self._clock = clock
         self._wake = asyncio.Event()
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        self._kept: deque[tuple[str, bytes]] = deque()
+        self._waiting: deque[tuple[str, bytes, dict[str, str] | None]] = deque()
+        self._notices: deque[tuple[int, bytes]] = deque(maxlen=_MOST_NOTICES)
+        self._noticed = 0
         self._announced: set[str] = set()
         self._interest: dict[str, float] = {}
         self._answer: Callable[[Call], Awaitable[Reply]] | None = None
@@ -120,14 +123,15 @@ class IngestBus(Bus):
         if isinstance(message, Status) and frame.headset not in self._announced:
             self._announce()  # first: a gateway accepts messages of announced headsets only
         subject = subjects.message(self._identity.site, frame.headset, frame.kind)
+        headers = None
+        if frame.kind in _NOTICES:
+            # Numbered, so that gateways notice what they missed and request it; a prediction has
+            # its own number, and of states only the newest counts.
+            self._noticed += 1
+            self._notices.append((self._noticed, frame.data))
+            headers = subjects.numbered(Position(self._identity.run, self._noticed))
         if self._connection.is_connected:
-            self._put(subject, frame.data)
-        elif frame.kind in _KEPT_KINDS:
-            # Predictions and states are requested again.
-            self._kept.append((subject, frame.data))
-            if len(self._kept) > _MOST_KEPT:
-                self._kept.popleft()
-                self._dropped += 1
+            self._put(subject, frame.data, headers)
         return frame
 
     def forget(self, headset: str) -> None:
@@ -140,8 +144,8 @@ class IngestBus(Bus):
         until = max(self._interest.get(name, 0.0) for name in (headset, EVERY_HEADSET))
         return self._clock() < until or super().is_detail_wanted(headset)
 
-    def _put(self, subject: str, data: bytes) -> None:
-        self._waiting.append((subject, data))
+    def _put(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        self._waiting.append((subject, data, headers))
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.popleft()
             self._dropped += 1
@@ -162,6 +166,7 @@ class IngestBus(Bus):
                 headset: None if last is None else (last.epoch, last.seq)
                 for headset, last in newest.items()
             },
+            notices=self._noticed,
         )
         self._announced = set(newest)
         self._put(subjects.announce(identity.site), announcement.encode())
@@ -171,8 +176,6 @@ class IngestBus(Bus):
         self._announce()
         for headset, frame in self.states().items():
             self._put(subjects.message(self._identity.site, headset, frame.kind), frame.data)
-        while self._kept:
-            self._put(*self._kept.popleft())
 
     async def _send(self) -> None:
         while True:
@@ -210,6 +213,8 @@ class IngestBus(Bus):
             case StatesWanted():
                 states = b",".join(frame.data for frame in self.states().values())
                 await message.respond(b'{"statuses":[%b]}' % states)
+            case NoticesWanted(after=after):
+                await message.respond(self._noticed_after(after))
             case Call() if self._answer is not None:
                 # In a task, so that other questions do not wait for the event store.
                 self._tasks.create_task(self._reply(message, self._answer(question)))
@@ -234,6 +239,17 @@ class IngestBus(Bus):
             b",".join(f"{age:.3f}".encode() for age, _ in given),
             b",".join(frame.data for _, frame in given),
         )
+
+    def _noticed_after(self, number: int) -> bytes:
+        given: list[bytes] = []
+        size = 0
+        for at, data in self._notices:
+            if at > number:
+                given.append(b"[%d,%b]" % (at, data))
+                size += len(given[-1])
+                if size > _ANSWER_BYTES:
+                    break
+        return b'{"notices":[%b]}' % b",".join(given)
 
 
 def _json(truth: bool) -> bytes:

@@ -14,10 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from eeg_emotion.cluster.notices import Notices
 from eeg_emotion.cluster.packets import (
     Announcement,
+    Answer,
     HistoryFound,
     HistoryWanted,
+    NoticesFound,
+    NoticesWanted,
+    Place,
     Question,
     StatesFound,
     StatesWanted,
@@ -35,9 +40,6 @@ AWAY_SECONDS = 5.0
 
 _ANNOUNCED_SECONDS = 2.0  # within which each ingest has announced itself
 _FORGET_SECONDS = 600.0  # as for a lost headset where it is read
-
-Place = tuple[str, str]
-"""A site, and an ingest there."""
 
 
 @dataclass(slots=True)
@@ -103,10 +105,10 @@ class Mirror:
         self._ingests: dict[Place, _Ingest] = {}
         self._followed: dict[str, _Followed] = {}
         self._shown: dict[str, Headset] = {}
+        self._notices = Notices(self._notice, ask)
         self._reached: float | None = None
         """Since when the broker is connected."""
-        self.holes = 0
-        """How often missed predictions were no longer available."""
+        self._holes = 0
         self.refetched = 0
         """Predictions that were missed and fetched again."""
 
@@ -130,6 +132,11 @@ class Mirror:
                 followed.waiting is None or followed.newest for followed in self._followed.values()
             )
         )
+
+    @property
+    def holes(self) -> int:
+        """Return how often missed messages were no longer available."""
+        return self._holes + self._notices.holes
 
     def headsets(self) -> tuple[Headset, ...]:
         """Return all headsets, sorted by id."""
@@ -175,11 +182,15 @@ class Mirror:
         for identifier, known in announcement.headsets.items():
             position = None if known is None else Position(*known)
             self._take(identifier, ingest, position)
+        self._notices.on_announcement(place, announcement.run, announcement.notices)
         if is_news:
             self._ask(place, StatesWanted())
 
-    def on_message(self, message: Published) -> None:
-        """Handle a headset's message."""
+    def on_message(self, message: Published, notice: Position | None = None) -> None:
+        """Handle a headset's message; with its run and number if it is a notice."""
+        if notice is not None:
+            self._notices.on_notice(notice, message)
+            return
         identifier = message.headset.id if isinstance(message, Status) else message.headset
         followed = self._followed.get(identifier)
         if followed is None:
@@ -194,9 +205,12 @@ class Mirror:
         else:
             self._bus.publish(message)
 
-    def on_answer(self, question: Question, answer: HistoryFound | StatesFound | None) -> None:
+    def on_answer(self, question: Question, answer: Answer | None) -> None:
         """Handle the answer to a question; None if there was none."""
-        if isinstance(answer, StatesFound):
+        if isinstance(question, NoticesWanted):
+            found = answer if isinstance(answer, NoticesFound) else None
+            self._notices.on_answer(question, found)
+        elif isinstance(answer, StatesFound):
             for status in answer.statuses:
                 self.on_message(status)
         elif isinstance(question, HistoryWanted):
@@ -223,6 +237,12 @@ class Mirror:
                 for identifier in ingest.headsets:
                     if (followed := self._followed.get(identifier)) and followed.owner is ingest:
                         self._show(followed)
+
+    def _notice(self, message: Published) -> None:
+        identifier = message.headset.id if isinstance(message, Status) else message.headset
+        followed = self._followed.get(identifier)
+        if followed is not None and self._why_withheld(followed) is None:
+            self._bus.publish(message)
 
     # The owner of a headset, and its published state
 
@@ -321,7 +341,7 @@ class Mirror:
         self,
         question: HistoryWanted,
         followed: _Followed,
-        answer: HistoryFound | StatesFound | None,
+        answer: Answer | None,
     ) -> None:
         identifier = question.headset
         if not isinstance(answer, HistoryFound):
@@ -364,7 +384,7 @@ class Mirror:
             followed.newest = _position(past[-1][1])
 
     def _lack(self, identifier: str) -> None:
-        self.holes += 1
+        self._holes += 1
         self._bus.history.cut(identifier)
 
     def _go_on(self, followed: _Followed, *, trusting: bool) -> None:

@@ -11,6 +11,9 @@ from eeg_emotion.publish.bus import Published
 from eeg_emotion.publish.history import Position
 from eeg_emotion.publish.messages import Prediction, Status
 
+Place = tuple[str, str]
+"""A site, and an ingest there."""
+
 PUBLISHED: TypeAdapter[Published] = TypeAdapter(Annotated[Published, Field(discriminator="type")])
 """The messages that are published on a bus."""
 
@@ -40,6 +43,8 @@ class Announcement(Packet):
     hop_seconds: float
     headsets: dict[str, tuple[str, int] | None]
     """The epoch and number of each headset's newest prediction; null before the first."""
+    notices: int = 0
+    """How many notices this run has published: what is neither a prediction nor a state."""
 
 
 class HistoryWanted(Packet):
@@ -71,6 +76,14 @@ class StatesWanted(Packet):
     type: Literal["states"] = "states"
 
 
+class NoticesWanted(Packet):
+    """Requests the notices of an ingest's run after a number."""
+
+    type: Literal["notices"] = "notices"
+    run: str
+    after: int
+
+
 class Call(Packet):
     """A request, forwarded to the ingest that can answer it; the caller is authenticated."""
 
@@ -94,7 +107,7 @@ class Reply(Packet):
     body: str
 
 
-Question = HistoryWanted | StatesWanted | Call
+Question = HistoryWanted | StatesWanted | NoticesWanted | Call
 
 QUESTIONS: TypeAdapter[Question] = TypeAdapter(Annotated[Question, Field(discriminator="type")])
 
@@ -115,6 +128,15 @@ class StatesFound(Packet):
     """The states of an ingest's headsets."""
 
     statuses: tuple[Status, ...]
+
+
+class NoticesFound(Packet):
+    """Notices with their numbers, oldest first, as far as the ingest still keeps them."""
+
+    notices: tuple[tuple[int, Published], ...]
+
+
+Answer = HistoryFound | StatesFound | NoticesFound
 
 
 class Interest(Packet):

@@ -9,6 +9,7 @@ from tests.support.broker import HOP, MODEL, Broker, connecting, gateway_bus, in
 from tests.support.certificates import self_signed
 from tests.support.frames import Bell, brief, take_all
 from tests.support.messages import prediction, status
+from tests.support.proxy import Proxy
 from tests.support.waiting import until
 
 from eeg_emotion.cluster.gateway import GatewayBus
@@ -79,6 +80,27 @@ async def test_local_subscribers_notice_nothing_of_a_broker_that_dies_and_gatewa
         assert gateway.traffic().holes == 0
         ingest.publish(prediction(seq=5))
         await until(lambda: kept(gateway)[-1] == ("e0", 5))
+
+
+async def test_a_gateway_that_returns_after_its_ingest_gets_what_was_published_between(
+    broker: Broker,
+) -> None:
+    async with Proxy(broker.url.removeprefix("nats://")) as link:
+        ingest, gateway = ingest_bus(broker.url), gateway_bus(f"nats://{link.address}")
+        async with running(ingest, gateway):
+            await until(lambda: gateway.mirror.ingests())
+            ingest.publish(status())
+            await until(lambda: state_of(gateway) is State.LIVE)
+            far = follow(gateway)
+            take_all(far)
+            link.stop_listening()
+            link.cut()
+            await until(lambda: not gateway.traffic().connected)
+            sent = ingest.traffic().sent
+            ingest.publish(Marker(headset="a", time=1e9, text="trial 7", ratings=None))
+            await until(lambda: ingest.traffic().sent > sent)
+            await link.listen_again()
+            await until(lambda: any(frame.name == "marker" for frame in take_all(far)))
 
 
 async def test_without_a_broker_an_ingest_is_a_memory_bus_and_finds_it_later(

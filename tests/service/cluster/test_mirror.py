@@ -9,19 +9,45 @@ from tests.support.clock import FakeClock
 from tests.support.frames import Bell, brief, take_all
 from tests.support.messages import prediction, status
 
-from eeg_emotion.cluster.mirror import AWAY_SECONDS, Mirror, Place
+from eeg_emotion.cluster.mirror import AWAY_SECONDS, Mirror
 from eeg_emotion.cluster.packets import (
     Announcement,
     HistoryFound,
     HistoryWanted,
+    NoticesFound,
+    NoticesWanted,
+    Place,
     Question,
     StatesFound,
     StatesWanted,
 )
 from eeg_emotion.codes import State
-from eeg_emotion.publish.bus import Bus, Recovery
+from eeg_emotion.publish.bus import Bus, Published, Recovery
+from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.history import Position
+from eeg_emotion.publish.messages import Marker
 from eeg_emotion.publish.outbox import Outbox
+
+
+def _marker(number: int) -> Marker:
+    return Marker(headset="a", time=1e9 + number, text=str(number), ratings=None)
+
+
+def _notices(*numbers: int) -> NoticesFound:
+    return NoticesFound(notices=tuple((number, _marker(number)) for number in numbers))
+
+
+class RecordingBus(Bus):
+    """A bus that keeps the texts of markers, of which an outbox only keeps the newest."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, clock)
+        self.markers: list[str] = []
+
+    def publish(self, message: Published) -> Frame:
+        if isinstance(message, Marker):
+            self.markers.append(message.text)
+        return super().publish(message)
 
 
 class Gateway:
@@ -29,7 +55,7 @@ class Gateway:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.bus = Bus(clock, clock)
+        self.bus = RecordingBus(clock)
         self.asked: list[tuple[Place, Question]] = []
         self.mirror = Mirror(
             self.bus,
@@ -43,7 +69,13 @@ class Gateway:
         self.bus.subscribe(self.outbox, ["*"])
 
     def announce(
-        self, *, ingest: str = "i1", run: str = "r1", model: str = "m", **headsets: Any
+        self,
+        *,
+        ingest: str = "i1",
+        run: str = "r1",
+        model: str = "m",
+        notices: int = 0,
+        **headsets: Any,
     ) -> None:
         self.mirror.on_announcement(
             Announcement(
@@ -53,6 +85,7 @@ class Gateway:
                 model_sha256=model,
                 hop_seconds=1.0,
                 headsets=headsets,
+                notices=notices,
             )
         )
 
@@ -73,6 +106,9 @@ class Gateway:
                 more=more,
             ),
         )
+
+    def marker(self, number: int, run: str = "r1") -> None:
+        self.mirror.on_message(_marker(number), Position(run, number))
 
     def received(self) -> list[str]:
         return brief(take_all(self.outbox))
@@ -241,6 +277,92 @@ def test_an_answer_without_what_was_asked_for_does_not_ask_forever(following: Ga
     assert following.questions() == []
     assert following.received() == ["prediction a 3"]
     assert following.resumed("e0", 0) == Recovery(recovered=False)
+
+
+def texts(gateway: Gateway) -> list[str]:
+    """Return the texts of the markers that were published since the last call."""
+    published, gateway.bus.markers = gateway.bus.markers, []
+    return published
+
+
+def test_markers_in_order_pass_and_repeated_ones_do_not(following: Gateway) -> None:
+    for number in (1, 2, 2, 3):
+        following.marker(number)
+    assert texts(following) == ["1", "2", "3"]
+    assert following.questions() == []
+
+
+def test_a_missed_marker_is_requested_and_those_after_it_wait(following: Gateway) -> None:
+    following.marker(1)
+    following.marker(3)
+    (question,) = following.questions()
+    assert question == NoticesWanted(run="r1", after=1)
+    following.marker(4)
+    assert following.questions() == [], "it is asked once"
+    assert texts(following) == ["1"]
+    following.mirror.on_answer(question, _notices(2, 3))
+    (question,) = following.questions()
+    assert question == NoticesWanted(run="r1", after=3)
+    following.mirror.on_answer(question, _notices(4))
+    following.marker(5)
+    assert texts(following) == ["2", "3", "4", "5"]
+    assert following.mirror.holes == 0
+
+
+def test_the_last_marker_that_was_missed_is_seen_by_the_announcement(following: Gateway) -> None:
+    following.announce(a=("e0", 0), notices=1)
+    (question,) = following.questions()
+    following.mirror.on_answer(question, None)
+    assert following.questions() == [], "not at once"
+    following.announce(a=("e0", 0), notices=1)
+    (question,) = following.questions()
+    following.mirror.on_answer(question, _notices(1))
+    assert texts(following) == ["1"]
+
+
+def test_markers_that_the_ingest_no_longer_keeps_are_counted(following: Gateway) -> None:
+    following.announce(a=("e0", 0), notices=9)
+    (question,) = following.questions()
+    following.mirror.on_answer(question, _notices(8, 9))
+    assert texts(following) == ["8", "9"]
+    assert following.mirror.holes == 1
+    following.announce(a=("e0", 0), notices=11)
+    (question,) = following.questions()
+    following.mirror.on_answer(question, _notices())
+    assert following.questions() == [], "it does not ask forever"
+    assert following.mirror.holes == 2
+
+
+def test_markers_before_the_gateway_knew_the_ingest_are_no_news(gateway: Gateway) -> None:
+    gateway.marker(6)
+    gateway.announce(a=None, notices=7)
+    assert gateway.questions() == [StatesWanted()]
+    gateway.marker(8)
+    assert texts(gateway) == ["8"]
+
+
+def test_markers_of_a_new_run_are_requested_from_its_first(following: Gateway) -> None:
+    following.announce(a=("e0", 0), notices=5)
+    (old,) = following.questions()
+    following.announce(run="r2", a=("e0", 0), notices=2)
+    new, _ = following.questions()
+    assert new == NoticesWanted(run="r2", after=0)
+    following.mirror.on_answer(old, _notices(5))
+    following.mirror.on_answer(new, _notices(1, 2))
+    assert texts(following) == ["1", "2"]
+
+
+def test_markers_of_an_outage_of_any_length_are_requested(
+    following: Gateway, clock: FakeClock
+) -> None:
+    following.marker(1)
+    clock.now += 3600
+    following.mirror.tick(connected=False)
+    assert following.mirror.headset("a") is None
+    following.announce(a=("e0", 0), notices=2)
+    question = next(asked for asked in following.questions() if isinstance(asked, NoticesWanted))
+    following.mirror.on_answer(question, _notices(2))
+    assert texts(following) == ["1", "2"]
 
 
 def test_headsets_of_a_silent_ingest_are_lost_until_it_sends_again(
