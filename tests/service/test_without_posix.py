@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support.without_posix import CHECKS
 
+from eeg_emotion.own_folders import moved_to
+
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 pytestmark = [
     pytest.mark.needs("time"),
@@ -23,10 +25,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """Run all checks once; return the error of each."""
+    folder = tmp_path_factory.mktemp("own")
+    home = folder / "home"  # empty, whatever other tests have stored
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.without_posix", str(tmp_path_factory.mktemp("own"))],
+        [sys.executable, "-m", "tests.support.without_posix", str(folder)],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
+        env=os.environ | moved_to(home) | {"COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=110,
