@@ -41,7 +41,7 @@ test-python: $(VENV)/test.stamp ## the tests that need no trainer, for PYTHON=..
 
 test-environment: $(VENV)/test.stamp
 
-test-pythons: $(VENV)/service.stamp ## demo and those tests on each further Python of this machine
+test-pythons: $(VENV)/service.stamp ## the wheel's demo and those tests on each further Python of this machine
 	@bash .ci/pythons $(BIN)/python
 
 lint: $(VENV)/dev.stamp ## ruff, mypy --strict for each platform and of the tests, import-linter

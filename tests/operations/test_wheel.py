@@ -6,25 +6,21 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import tomllib
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.interpreters import running_interpreters
+from tests.support.wheel import demo_of_the_wheel_runs, without
 
-# They install dozens of packages for each Python.
+# They install dozens of packages.
 pytestmark = [pytest.mark.needs("installs"), pytest.mark.slow, pytest.mark.timeout(900)]
 
 REPOSITORY = Path(__file__).parents[2]
 PINS = REPOSITORY / "requirements/daemon.txt"
-BASE_PINS = REPOSITORY / "requirements/base.txt"
-DEMO_SECONDS = 240  # to its first score; on an idle machine it takes 15
 
 
 def output_of(*command: str | Path) -> str:
@@ -59,10 +55,6 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(dist: Path) -> Path:
     (built,) = dist.glob("*.whl")
     return built
-
-
-def without(*names: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def test_it_contains_what_runs_and_nothing_else(wheel: Path) -> None:
@@ -137,70 +129,6 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def install(python: Path, wheel: Path, environment: Path) -> Path:
-    """Install the wheel and the base alone into an empty environment; return its programs."""
-    subprocess.run([python, "-m", "venv", environment], check=True)
-    pins: list[str | Path] = ["sh", "requirements/install.sh", environment, BASE_PINS]
-    subprocess.run(pins, cwd=REPOSITORY, env=without("PYTHONPATH"), check=True)
-    pip: list[str | Path] = [
-        environment / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-compile",
-    ]
-    subprocess.run([*pip, "--no-deps", wheel], env=without("PYTHONPATH"), check=True)
-    return environment / "bin"
-
-
-def test_its_demo_runs_on_each_python_with_nothing_else_installed(
-    wheel: Path, tmp_path: Path
-) -> None:
-    """Until its first score; alarms and the trainer, whose extras are not there, say so."""
-    for version, python in running_interpreters().items():
-        folder = tmp_path / "{}.{}".format(*version)
-        demo_runs(install(python, wheel, folder / "environment"), folder / "home")
-
-
-def demo_runs(programs: Path, home: Path) -> None:
-    home.mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    with subprocess.Popen(
-        [programs / "eeg-emotion", "demo", "--port", "0", "--json"],
-        cwd=home,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as demo:
-        assert demo.stdout is not None
-        patience = threading.Timer(DEMO_SECONDS, demo.terminate)
-        patience.start()
-        shown = []
-        for line in demo.stdout:
-            shown.append(line)
-            if re.search(r" arousal \d", line):
-                demo.send_signal(signal.SIGINT)
-                break
-        shown += demo.stdout
-        patience.cancel()
-    assert demo.returncode == 0, "".join(shown)
-    assert [line for line in shown if line.startswith("alarms     not installed; to add: ")]
-    summary = json.loads(shown[-1])
-    assert summary["valid"] > 0
-    assert "simulated" in summary["model"]
-
-    trainer = subprocess.run(
-        [programs / "eeg-emotion-train", "study", "--quick", "--out", "study"],
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert trainer.returncode == 1
-    assert re.fullmatch(
-        r"eeg-emotion-train: found no keras, tensorflow, .*, expected the extra 'training'; "
-        rf"install it with: {programs}/python[\d.]* -m pip install 'eeg-emotion\[training\]'\n",
-        trainer.stderr,
-    )
-    assert list(home.iterdir()) == []
+def test_its_demo_runs_with_nothing_else_installed(wheel: Path, tmp_path: Path) -> None:
+    """On this Python; `make test-pythons` does the same on each further one of this machine."""
+    demo_of_the_wheel_runs(Path(sys.executable), wheel, tmp_path)
