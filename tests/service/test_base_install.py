@@ -73,18 +73,6 @@ def test_serve_does_the_main_job_and_says_that_alarms_are_not_installed(
     assert f"alarms     not installed; to add: {install_command('alarms')}" in rest.splitlines()
 
 
-@pytest.mark.needs("time")
-def test_the_demo_runs_and_says_that_alarms_are_not_installed(base: dict[str, str]) -> None:
-    with started(base, "demo", "--port", "0", "--seconds", "30", "--json") as process:
-        said, _ = process.communicate(timeout=110)
-    lines = said.splitlines()
-    assert process.returncode == 0, said
-    assert f"alarms     not installed; to add: {install_command('alarms')}" in lines
-    summary = json.loads(lines[-1])
-    assert summary["predictions"] > 0
-    assert summary["samples_lost"] == 0
-
-
 @pytest.fixture
 def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave nothing of them to be found in this process."""
