@@ -102,8 +102,9 @@ def test_of_many_outlets_the_default_range_hides_some_and_the_pages_none(is_wide
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
         assert next_line(program) == "open\n"
-        # On a busy machine a look of 2 s may miss some; what the default hides, none finds.
-        found = max(_count_streams(session) for _ in range(3))
+        found = _count_streams(session)
+        if is_widened and found < MANY:  # on a busy machine a look of 2 s may miss some
+            found = _count_streams(session)
         program.communicate("")
     assert (found == MANY) is is_widened, found
     assert f"{MANY} of {MANY} outlets were found" in TEXT
