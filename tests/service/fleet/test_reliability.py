@@ -1,4 +1,4 @@
-"""The table of docs/reference/faults.md: each row over a real outlet, through the daemon's own command.
+"""The table of docs/reference/faults.md: each row over a real outlet, by the daemon's own command.
 
 All rows run at once, in true time. A fault strikes 9 s after its headset began, when one window
 was valid, so that every test sees the change. How late a report is depends on the machine
