@@ -127,7 +127,7 @@ async def events(
     limit: Limit = 100,
     after: Annotated[int | None, Query(ge=0, lt=2**63, description="An event's `number`.")] = None,
 ) -> Response:
-    """Return what happened to the headset, oldest first: its states and its baselines.
+    """Return what happened to the headset, oldest first: states, baselines and markers.
 
     The newest thousand are kept, until the service ends. With `after` only later ones are
     returned. If the event of that number is no longer kept, the answer is 410: others after it

@@ -59,13 +59,21 @@ Given = Annotated[ModelPart, given(ModelPart)]
 
 @router.get("/v1/model")
 async def model(part: Given) -> ModelCard:
-    """Describe the model: its origin and how well it was tested."""
+    """Describe the model: whom it was trained on, how it was tested, and what it needs.
+
+    If `simulated` is true, it was trained on simulated people, and its scores say nothing about a
+    real person. `held_out` is what was measured on people that it never saw.
+    """
     return part.card
 
 
 @router.get("/v1/model/calibration")
 async def calibration(part: Given) -> ModelCalibration:
-    """Return the points of the model's calibration plot, from held-out people."""
+    """Return the points of the model's calibration plot, from held-out people.
+
+    Each bin compares the mean probability of "high" that was predicted with the share that was
+    high.
+    """
     return ModelCalibration(
         targets={
             result.target: TargetCalibration(

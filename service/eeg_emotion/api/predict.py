@@ -82,7 +82,13 @@ Given = Annotated[PredictPart, given(PredictPart)]
     responses=responses(400, 413, 422),
 )
 def predict(part: Given, request: PredictRequest) -> PredictResponse:
-    """Predict from windows that the client sends, by the same signal path as live."""
+    """Predict from windows that the client sends, by the same signal path as live.
+
+    `channels` names the rows of each window, in any order; `windows` has 1 to 4 windows, each with
+    a list of samples in µV for each channel, at the model's rate: the seconds in which the filters
+    settle, then the window. With DEAP's models, 3 s and 5 s at 128 Hz: 1024 samples. Missing
+    channels are interpolated as live. The body may have 1 MiB.
+    """
     contract = part.model.contract
     _check_shape(request, contract.path)
     path = _path(request.channels, contract, part.limits)

@@ -62,7 +62,7 @@ NumbersGiven = Annotated[NumbersPart, given(NumbersPart)]
 
 @router.get("/livez", responses=responses(503))
 async def livez(part: Given) -> Health:
-    """Report whether the event loop is on time; nothing else is checked."""
+    """Report whether the event loop is less than 1 s late; nothing else is checked."""
     if (late := part.vitals.lateness()) is not None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, late)
     return Health(status="ok")

@@ -61,13 +61,20 @@ async def headsets(part: Given, request: Request) -> tuple[Headset, ...]:
 
 @router.get("/v1/headsets/{identifier}", responses=responses(404))
 async def headset(part: Given, identifier: str) -> Headset:
-    """Describe one headset."""
+    """Describe one headset: its state, its check against the model, and its counts.
+
+    `detail` explains the state in words; for a quarantined headset it states what was found, what
+    was expected and what to do.
+    """
     return find_headset(part.headsets, identifier)
 
 
 @quality_router.get(QUALITY_PATH)
 async def quality(part: Annotated[QualityPart, given(QualityPart)], identifier: str) -> Quality:
-    """Return the quality of each channel in the headset's newest window."""
+    """Return the quality of each channel in the headset's newest window.
+
+    Each has a score from 1, good, to 0, and its worst trouble, null for a good channel.
+    """
     found = find_headset(part.headsets, identifier)
     newest = part.headsets.quality(identifier)
     if newest is None:
@@ -77,7 +84,11 @@ async def quality(part: Annotated[QualityPart, given(QualityPart)], identifier: 
 
 @router.get("/v1/headsets/{identifier}/prediction", responses=responses(404))
 async def prediction(part: Given, identifier: str) -> Prediction:
-    """Return the headset's newest prediction, valid or not; its window states its age."""
+    """Return the headset's newest prediction, valid or not; its window states its age.
+
+    While the headset is not live, its scores are null and `stale` is among the reasons: they
+    would describe the past.
+    """
     found = find_headset(part.headsets, identifier)
     last = part.bus.last_prediction(identifier)
     if found.state is not State.LIVE and last is not None:

@@ -139,7 +139,10 @@ Given = Annotated[ForwardingPart, given(ForwardingPart)]
     tags=["headsets"],
 )
 async def quality(part: Given, identifier: str, request: Request) -> Response:
-    """Return the quality of each channel in the headset's newest window."""
+    """Return the quality of each channel in the headset's newest window.
+
+    Each has a score from 1, good, to 0, and its worst trouble, null for a good channel.
+    """
     part.proxy.check_known(identifier)
     return await part.proxy.answer(request)
 

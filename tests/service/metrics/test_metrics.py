@@ -118,10 +118,8 @@ def test_every_name_has_its_type_a_help_and_known_labels(
 
 
 def test_the_reference_lists_each_with_its_type_and_labels(metrics: Metrics) -> None:
-    readme = (Path(__file__).parents[3] / "service" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(
-        r"^\| `(emotion_\w+?)(_total)?(\{[^}]*\})?` \| (\w+) \|", readme, re.MULTILINE
-    )
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(emotion_\w+?)(_total)?(\{[^}]*\})?` \| (\w+) \|", page, re.MULTILINE)
     assert {name: kind for name, _, _, kind in rows} == EXPECTED
     assert all(bool(total) == (kind == "counter") for _, total, _, kind in rows)
     labels = {label for _, _, given, _ in rows for label in re.findall(r"\w+", given)}
