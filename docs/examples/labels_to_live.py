@@ -19,11 +19,17 @@ and prints how well it did on people whom it was not trained on, with the comman
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from eeg_emotion.cli.main import app as service
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion_training.cli import app as trainer
+
+TRAIN = "eeg-emotion-train"
 TARGETS = ("arousal", "valence")  # the service serves these two
 
 WHAT_IT_MEANS = """
@@ -34,12 +40,17 @@ people held out nobody knows. It holds no longer once you have tried several set
 one with the best result."""
 
 
-def run(*command: str | Path) -> None:
-    """Run a command, and end with its status if it fails: it has said why."""
-    print("$", *command, flush=True)
-    done = subprocess.run(command)
-    if done.returncode != 0:
-        sys.exit(done.returncode)
+def run(app: typer.Typer, name: str, *arguments: str | Path) -> None:
+    """Run a command in this process, since starting TensorFlow takes long; end if it fails."""
+    words = [str(argument) for argument in arguments]
+    print("$", name, *words, flush=True)
+    try:
+        app(words)
+    except SystemExit as end:  # 0 as well
+        if end.code:
+            raise
+    except EegEmotionError as error:
+        sys.exit(f"{name}: {error}")
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -72,10 +83,10 @@ def main() -> None:
     # The first fit checks the whole table, and refuses it with the line and what was expected.
     for target, folder in folders.items():
         named = ("--target", target, "--out", folder)
-        run("eeg-emotion-train", "fit", table, "--dataset", "csv", *named, *options)
+        run(trainer, TRAIN, "fit", table, "--dataset", "csv", *named, *options)
     runs = [part for folder in folders.values() for part in ("--run", folder)]
-    run("eeg-emotion-train", "export", *runs, "--out", model)
-    run("eeg-emotion", "verify-model", f"{model}.onnx")
+    run(trainer, TRAIN, "export", *runs, "--out", model)
+    run(service, "eeg-emotion", "verify-model", f"{model}.onnx")
 
     records = {target: read_record(folder) for target, folder in folders.items()}
     print("\nHeld out")
