@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.needs import SHARED
+from tests.support.xdf import xdf
 
 from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32, MUSE4, TEN_TWENTY19
@@ -70,35 +70,6 @@ def brainvision(path: Path, microvolts: np.ndarray, *, unit: str = "µV", notes:
         encoding="utf-8",
     )
     path.with_suffix(".eeg").write_bytes(microvolts.T.astype("<f4").tobytes())
-    return path
-
-
-def xdf(path: Path, streams: dict[str, np.ndarray], *, simulated: bool = False) -> Path:
-    """Write streams of `CHANNELS` in µV at 128 Hz, by name."""
-
-    def chunk(tag: int, number: int, content: bytes) -> bytes:
-        body = struct.pack("<HI", tag, number) + content
-        return b"\x04" + struct.pack("<I", len(body)) + body
-
-    info = b"<info><version>1.0</version></info>"
-    file = b"XDF:" + b"\x04" + struct.pack("<IH", len(info) + 2, 1) + info
-    labels = "".join(
-        f"<channel><label>{name}</label><unit>uV</unit></channel>" for name in CHANNELS
-    )
-    for number, name in enumerate(streams, start=1):
-        header = (
-            f"<info><name>{name}</name><type>EEG</type><channel_count>{len(CHANNELS)}"
-            "</channel_count><nominal_srate>128</nominal_srate><channel_format>float32"
-            f"</channel_format><desc><simulated>{simulated}</simulated>"
-            f"<channels>{labels}</channels></desc></info>"
-        )
-        file += chunk(2, number, header.encode())
-    for number, values in enumerate(streams.values(), start=1):
-        body = b"\x04" + struct.pack("<I", values.shape[1])
-        for index, sample in enumerate(values.T.astype("<f4")):
-            body += b"\x08" + struct.pack("<d", 100 + index / 128) + sample.tobytes()
-        file += chunk(3, number, body) + chunk(6, number, b"<info></info>")
-    path.write_bytes(file)
     return path
 
 
