@@ -103,7 +103,7 @@ def simulate(
     table: Annotated[
         bool,
         typer.Option(
-            "--table", help="Write EDF recordings, 3.5 MB each, and a table of labels instead."
+            "--table", help="Write EDF recordings, 3.3 MB each, and a table of labels instead."
         ),
     ] = False,
 ) -> None:

@@ -13,6 +13,7 @@ from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER
 from eeg_emotion_training.data import simulated_table
 from eeg_emotion_training.data.simulate import SimulationError
 from eeg_emotion_training.data.simulated_table import write_table
+from eeg_emotion_training.data.sources import DataError
 from eeg_emotion_training.data.table import read_table
 from eeg_emotion_training.data.table_check import check_table
 from eeg_emotion_training.data.table_source import TableSource
@@ -59,11 +60,11 @@ def test_nothing_of_the_signal_is_cut_off(table: Path) -> None:
     assert np.abs(whole(table.parent / "p01.edf")).max() < 1000.0
 
 
-def test_every_person_rates_each_film_once_after_a_minute_of_rest(table: Path) -> None:
+def test_every_person_rates_each_film_once_after_rest(table: Path) -> None:
     people = read_table(table).people()
     assert list(people) == ["p01", "p02"]
     for rest, *films in people.values():
-        assert (rest.trial, rest.start, rest.stop, rest.high) == ("rest", 0.0, 60.0, None)
+        assert (rest.trial, rest.start, rest.stop, rest.high) == ("rest", 0.0, 30.0, None)
         assert sorted(row.stimulus for row in films) == sorted(f"film {n}" for n in range(1, 17))
     first, second = ([row.stimulus for row in rows] for rows in people.values())
     assert first != second  # in an order of their own
@@ -125,17 +126,18 @@ def test_a_check_describes_each_person(table: Path) -> None:
     assert first == f"{table}: 2 simulated people, labels arousal, valence"
     assert rule == "  high = rating > 5.0, a tie is low (high-above-5/1)"
     assert one.startswith("  p01: 16 trials (320 s), arousal high in ")
-    # The first 3 s of the minute are left to the filters.
-    assert one.endswith(" 57 s of settled rest, 128 Hz, 0 of 32 channels filled in")
+    # The first 3 s of it are left to the filters.
+    assert one.endswith(" 27 s of settled rest, 128 Hz, 0 of 32 channels filled in")
     assert two.startswith("  p02: ")
 
 
 def test_a_check_finds_a_row_beyond_its_recording(table: Path) -> None:
     beyond = table.with_name("beyond.csv")
     beyond.write_text(
-        table.read_text().replace("p02.edf,p02,rest,0,60", "p02.edf,p02,rest,428,460")
+        table.read_text().replace("p02.edf,p02,t16,378,398,", "p02.edf,p02,t16,378,399,")
     )
     lines = check_table(beyond, DEAP32)
-    assert [next(lines)[-15:] for _ in range(3)]  # what is in order comes first
-    with pytest.raises(Exception, match=r"beyond\.csv, row 19, column .*expected at most 428 s"):
+    assert [next(lines) for _ in range(3)][-1].startswith("  p01: ")  # what is in order
+    said = r"beyond\.csv, row 35, column stop: found 399 s, expected at most 398 s"
+    with pytest.raises(DataError, match=said):
         next(lines)

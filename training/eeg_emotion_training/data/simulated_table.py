@@ -21,7 +21,7 @@ from eeg_emotion_training.data.simulate import SimulationError
 
 TABLE = "labels.csv"
 TRIALS = 16
-REST_SECONDS = 60
+REST_SECONDS = 30
 PAUSE_SECONDS = 3
 TRIAL_SECONDS = 20
 SFREQ_HZ = 128
@@ -40,9 +40,9 @@ def write_table(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write ``p01.edf`` and following, 3.5 MB each, and ``labels.csv``; return the table's path.
+    """Write ``p01.edf`` and following, 3.3 MB each, and ``labels.csv``; return the table's path.
 
-    A recording is a minute of rest and 16 films of 20 s with pauses of 3 s, in one continuous run.
+    A recording is 30 s of rest and 16 films of 20 s with pauses of 3 s, in one continuous run.
 
     Parameters
     ----------
