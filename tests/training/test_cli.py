@@ -217,6 +217,21 @@ def test_check_recognises_simulated_people(
     assert "no person's brain made these signals" in checked.stdout
 
 
+def test_simulate_and_check_of_a_table(tmp_path: Path) -> None:
+    written = invoke("simulate", tmp_path, "--table", "--subjects", "1", "--seed", "5")
+    table = tmp_path / "labels.csv"
+    assert written.stdout == f"wrote simulated person 1 of 1\nwrote {table}\n"
+    checked = invoke("check", table, "--dataset", "csv", "--montage", "muse4")
+    assert checked.exit_code == 0
+    assert f"{table}: 1 simulated people, labels arousal, valence\n" in checked.stdout
+    assert "128 Hz, 4 of 4 channels filled in\n" in checked.stdout
+
+
+def test_check_of_a_missing_table_names_it(tmp_path: Path) -> None:
+    said = refused("check", tmp_path / "labels.csv", "--dataset", "csv")
+    assert said.startswith(f"found no readable table {tmp_path / 'labels.csv'} (No such file")
+
+
 def test_fit_with_too_few_people_is_one_message_and_not_a_traceback(
     run_main: Callable[..., tuple[int, str, str]], simulated_folder: Path, tmp_path: Path
 ) -> None:

@@ -59,7 +59,6 @@ _DEFAULT_PROTOCOLS = {
     DatasetKind.DEAP: "paper,segment,trial,loso",
     DatasetKind.CSV: "segment,trial,loso",
 }
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with sXX.dat or sXX.mat.")]
 _Data = Annotated[
     Path, typer.Argument(metavar="DIR", help="DEAP's folder, or a table with --dataset csv.")
 ]
@@ -101,21 +100,46 @@ def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
     subjects: Annotated[int, typer.Option(min=1, max=32, help="Number of people.")] = 16,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
+    table: Annotated[
+        bool,
+        typer.Option(
+            "--table", help="Write EDF recordings, 3.3 MB each, and a table of labels instead."
+        ),
+    ] = False,
 ) -> None:
-    """Write simulated people as files in DEAP's exact format, 103 MB each."""
+    """Write simulated people as files in DEAP's exact format, 103 MB each, or with a table."""
     from eeg_emotion_training.data.simulate import write_people
+    from eeg_emotion_training.data.simulated_table import write_table
 
     def progress(done: int, of: int) -> None:
         typer.echo(f"wrote simulated person {done} of {of}")
 
-    write_people(folder, subjects, seed, progress)
+    if table:
+        typer.echo(f"wrote {write_table(folder, subjects, seed, progress)}")
+    else:
+        write_people(folder, subjects, seed, progress)
 
 
 @app.command()
-def check(folder: _Folder) -> None:
-    """Report what a folder holds: genuine DEAP, an altered copy, simulated people, or neither."""
-    from eeg_emotion_training.data.check import check_folder
+def check(
+    folder: _Data,
+    dataset: _Dataset = DatasetKind.DEAP,
+    montage: Annotated[
+        str, typer.Option(help="With --dataset csv: the channels, as for fit.")
+    ] = "deap32",
+) -> None:
+    """Report what a folder holds: genuine DEAP, an altered copy, simulated people, or neither.
 
+    With --dataset csv, read a table and its recordings as a fit would.
+    """
+    from eeg_emotion_training.data.check import check_folder
+    from eeg_emotion_training.data.table_check import check_table
+
+    if dataset is DatasetKind.CSV:
+        (channels,) = montages(montage, most=1).values()
+        for line in check_table(folder, channels):
+            typer.echo(line)
+        return
     refuse_missing(folder)
     report = check_folder(folder)
     typer.echo(report.text())

@@ -18,6 +18,7 @@ from eeg_emotion.extras import load
 from eeg_emotion.readers.xdf import XDF_SUFFIXES, read_xdf
 from eeg_emotion.recordings.file_reading import blocks, in_order, reading, source_id
 from eeg_emotion.recordings.recording import Recording, RecordingError
+from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER
 
 # The factors by which MNE converts to volts, by the spelling in the header. Any other spelling in
 # an EDF or BDF file (nV, uv, V) is not scaled, whatever unit MNE reports.
@@ -107,7 +108,7 @@ def _read_with_mne(path: Path) -> Recording:
         units=units,
         sfreq=sfreq,
         manufacturer=manufacturer or "unknown",
-        simulated=False,
+        simulated=manufacturer == SIMULATED_MANUFACTURER,
         stretches=lambda: blocks(segments, markers, sfreq, read),
     )
 

@@ -11,6 +11,7 @@ from tests.support.needs import SHARED
 from eeg_emotion.extras import MissingExtraError
 from eeg_emotion.readers.mne_files import read_recording
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
+from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER
 
 mne = pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
 
@@ -141,6 +142,12 @@ def test_edf_annotations_are_markers_at_their_samples(tmp_path: Path) -> None:
 def test_a_file_without_equipment_has_an_unknown_manufacturer(tmp_path: Path) -> None:
     path = edf(tmp_path / "a.edf", ["uV"], ramp(1, 100), kind="EDF+C", equipment="X")
     assert read_recording(path).manufacturer == "unknown"
+
+
+def test_an_edf_of_the_simulator_is_simulated(tmp_path: Path) -> None:
+    equipment = SIMULATED_MANUFACTURER.replace(" ", "_")
+    path = edf(tmp_path / "a.edf", ["uV"], ramp(1, 100), equipment=equipment)
+    assert read_recording(path).simulated
 
 
 def test_a_discontinuous_edf_is_refused_since_mne_hides_its_gaps(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from tensorboard.summary import Writer
 
 from eeg_emotion_training.networks.curve import Point
+from eeg_emotion_training.networks.keras_import import load_keras
 
 
 @contextmanager
 def scalars(folder: Path) -> Iterator[Callable[[Point], None]]:
     """Open a folder for TensorBoard, and return what writes a point of the curve into it."""
+    # TensorBoard imports TensorFlow where it is installed, with all that it says and as it is set.
+    load_keras()
     writer = Writer(str(folder))
 
     def write(point: Point) -> None:
