@@ -31,13 +31,15 @@ _MARK = re.compile(
 )
 _FILE = re.compile(r"# file: (?P<name>\S+)\n")
 _LEFT_BEHIND = (".*", "__pycache__", "build", "dist", "runs", "_build")
+_CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 # Make would set up the environment first, which is that of the running tests here. What it sets for
-# Python's path would lead back from the copy to the project.
+# Python's path would lead back from the copy to the project. Types are not checked: that takes
+# minutes.
 _MAKE = """\
 make() {
     case "$1" in
         test) shift; python -m pytest ${1#ARGS=} ;;
-        lint) ruff check . && ruff format --check . && lint-imports --no-logo --no-cache ;;
+        lint) ruff check $TOUCHED && ruff format --check $TOUCHED && lint-imports --no-cache ;;
         reference) python -m docs.generate ;;
         *) echo "found make $1, expected test, lint or reference"; return 2 ;;
     esac
@@ -137,17 +139,29 @@ class Copy:
         )
         assert re.search(expected, done.stdout, re.DOTALL), f"expected {expected} of {shown}"
 
+    def _touched(self) -> list[str]:
+        """Return the Python files that the page has written or changed so far, and left there."""
+        names: list[str] = []
+        for step in self.done:
+            match step:
+                case NewFile(name):
+                    names.append(name)
+                case Diff(text):
+                    names += _CHANGED.findall(text)
+        return [name for name in names if name.endswith(".py") and (self.folder / name).exists()]
+
     def _run(self, command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
         folder = self.folder
         sources = os.pathsep.join(map(str, (folder, folder / "service", folder / "training")))
         scripts = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         # What the running tests have set for themselves is not for those of the page.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+        own = {"PYTHONPATH": sources, "PATH": scripts, "COLUMNS": "200"}
         return subprocess.run(
             command,
             cwd=folder,
             input=text,
-            env=kept | {"PYTHONPATH": sources, "PATH": scripts, "COLUMNS": "200"},
+            env=kept | own | {"TOUCHED": " ".join(self._touched())},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
