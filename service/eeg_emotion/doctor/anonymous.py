@@ -12,7 +12,7 @@ from eeg_emotion.doctor.findings import StreamFinding
 from eeg_emotion.loopback import is_loopback
 from eeg_emotion.settings import Settings
 
-# Folders may have spaces in their names. Rather too much of a sentence is left out than a name kept.
+# Folders may have spaces in their names, so that this may take some words of a sentence too.
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:|~)?[\\/](?:[^\\/\n'\",;()]+[\\/])+")
 _OWN_SESSION = "(not the default)"
 
