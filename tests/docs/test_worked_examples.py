@@ -26,7 +26,7 @@ def test_a_page_can_be_followed_to_the_letter(page: Path, tmp_path: Path) -> Non
     copy.follow(page)
     commands = [step for step in copy.done if isinstance(step, Command)]
     # Its test was seen to fail, then to pass, and the linters were content.
-    assert any(" failed" in line or "Error" in line for c in commands for line in c.output)
+    assert any(command.status != 0 for command in commands)
     assert any(" passed" in line for command in commands for line in command.output)
     assert commands[-1].text == "make lint"
 
