@@ -18,7 +18,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "examples/README.md"]
+exclude_patterns = ["_build", "examples/README.md", "news"]
 nitpicky = True
 
 # Markdown. Headings get the anchors that GitHub gives them, so that a link works in both.

@@ -94,6 +94,14 @@ def doctor(
         typer.Option(min=0, max=600, help="How long to listen; 0 reads the metadata only."),
     ] = 10.0,
     *,
+    unnamed: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous",
+            help="Number streams and machines instead of naming them, and leave out folders: for "
+            "a report to others.",
+        ),
+    ] = False,
     config: Config = None,
     as_json: AsJson = False,
     **options: Any,
@@ -103,11 +111,14 @@ def doctor(
     Exit status: 0 if everything is good, 1 otherwise. It connects to every EEG stream, so a replay
     that waits for its first listener starts.
     """
+    from eeg_emotion.doctor.anonymous import anonymous
     from eeg_emotion.doctor.doctor import examine
     from eeg_emotion.doctor.lines import to_text
     from eeg_emotion.settings import load_settings
 
     findings = examine(load_settings(config, **options), seconds)
+    if unnamed:
+        findings = anonymous(findings)
     typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else to_text(findings))
     raise typer.Exit(0 if findings.good else 1)
 
