@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from docs.generate.markdown import MADE, code, table
+
 from eeg_emotion.codes import Check, Code, Purpose, Reason, State, Trouble
 
 KINDS: tuple[type[Code], ...] = (State, Reason, Trouble, Check, Purpose)

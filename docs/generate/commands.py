@@ -9,10 +9,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
+from docs.generate.markdown import MADE, code, plain, table
 from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_command
 
-from docs.generate.markdown import MADE, code, plain, table
 from eeg_emotion.cli.main import app
 from eeg_emotion.cli.options import FIELDS
 from eeg_emotion_training.cli import app as training_app
@@ -22,8 +22,7 @@ _HEAD = """\
 
 {made}
 Every command prints this too, with `--help`. Exit status of every command: 0 done, 1 failed with a
-message (also for invalid values of settings), 2 wrong usage. What a daemon does when it is stopped is
-in [Health](health.md).
+message (also for invalid values of settings), 2 wrong usage.
 """
 
 
@@ -172,5 +171,3 @@ def _default(parameter: Any) -> str:
     if default is True:
         return code(parameter.opts[0])
     return code(default.value if isinstance(default, Enum) else default)
-
-

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from docs.generate import codes, commands, messages, rest, settings
+
 from eeg_emotion.publish import asyncapi
 
 

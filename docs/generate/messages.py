@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from docs.generate import codes
 from docs.generate.markdown import MADE
 from docs.generate.schema import Schema, fields, kind, name_of
+
 from eeg_emotion.publish.asyncapi import asyncapi
 
 CODES = {one.__name__ for one in codes.KINDS}
@@ -17,9 +19,10 @@ _HEAD = """\
 
 {made}
 What may be relied on, when each message is sent and how a client should behave is in
-[PROTOCOL.md](PROTOCOL.md). For tools: [asyncapi.json](../../service/asyncapi.json) (AsyncAPI 3, also
-served at `/asyncapi.json`), and the JSON Schemas of the messages
-[from the service](../../service/schema/server.json) and [from a client](../../service/schema/client.json).
+[PROTOCOL.md](PROTOCOL.md). For tools: [asyncapi.json](../../service/asyncapi.json) (AsyncAPI 3,
+also served at `/asyncapi.json`), and the JSON Schemas of the messages
+[from the service](../../service/schema/server.json) and
+[from a client](../../service/schema/client.json).
 
 A message from the service states all its fields, and may gain more within this version. One from a
 client may leave out those that are optional here, and may have no others.
@@ -48,6 +51,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
+@cache
 def headings() -> Mapping[str, str]:
     """Return the heading on this page of each schema that has one."""
     messages: Mapping[str, Any] = asyncapi()["components"]["messages"]
@@ -88,5 +92,3 @@ def _part(name: str, schema: Schema) -> Iterator[str]:
 def _described(schema: Schema) -> Iterator[str]:
     if text := schema.get("description"):
         yield f"{text}\n"
-
-

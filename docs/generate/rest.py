@@ -7,11 +7,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
-from fastapi.routing import APIRoute
-
 from docs.generate import messages
 from docs.generate.markdown import MADE, code, table
 from docs.generate.schema import Schema, fields, kind
+from fastapi.routing import APIRoute
+
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.keys import KeyStore
 from eeg_emotion.alarms.routes import AlarmsPart
@@ -55,15 +55,16 @@ _HEAD = """\
 
 {made}
 For tools: [openapi.json](../../service/openapi.json) (OpenAPI 3.1). The service serves its own at
-`/openapi.json`, and a page to try it at `/docs`; see `--docs` in [Settings](SETTINGS.md). Predictions
-are pushed rather than requested: see [PROTOCOL.md](PROTOCOL.md).
+`/openapi.json`, and a page to try it at `/docs`; see `--docs` in [Settings](SETTINGS.md).
+Predictions are pushed rather than requested: see [PROTOCOL.md](PROTOCOL.md).
 
-Scopes apply where the service requires credentials: see [Access](access.md). Errors below `/v2` have
-the Open Inference Protocol's form, all others are `application/problem+json` (RFC 9457) with `title`,
-`status`, `detail` and, for a request's body, `errors`.
+This is `eeg-emotion serve` with the extra `alarms`; a gateway passes on what only an ingest knows.
+Scopes apply where the service requires credentials: see [Access](access.md). Errors below `/v2`
+have the Open Inference Protocol's form; all others are `application/problem+json` (RFC 9457) with
+`title`, `status`, `detail` and, for a request's body, `errors`.
 """
 _KINDS = {
-    "health": "Health",
+    "health": "Probes and metrics",
     "headsets": "Headsets",
     "model": "Model",
     "baselines": "Rest baselines",
@@ -88,7 +89,7 @@ def scopes() -> Mapping[tuple[str, str], str]:
         )
         for route in routes_of(PARTS)
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 
@@ -137,7 +138,9 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], scope: str)
             one["in"],
             kind(_stated(one["schema"]), _link),
             one.get("description", ""),
-            code(one["schema"]["default"]) if one["schema"].get("default") not in (None, "") else "",
+            code(one["schema"]["default"])
+            if one["schema"].get("default") not in (None, "")
+            else "",
         )
         for one in operation.get("parameters", ())
     ]
@@ -145,12 +148,12 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], scope: str)
         yield table(("parameter", "in", "value", "meaning", "default"), rows)
     for kind_of, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"Body: {_content(kind_of, content)}.\n"
-    rows = [
+    answers = [
         (code(status), _answer(status, answer))
         for status, answer in sorted(operation["responses"].items())
         if status != "default"
     ]
-    yield table(("status", "answer"), rows)
+    yield table(("status", "answer"), answers)
 
 
 def _answer(status: str, answer: Mapping[str, Any]) -> str:
@@ -202,5 +205,3 @@ def _schema(name: str, schema: Schema) -> Iterator[str]:
     if text := schema.get("description"):
         yield f"{text}\n"
     yield fields(schema, _link) or f"Value: {kind(schema, _link)}.\n"
-
-

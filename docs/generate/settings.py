@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from docs.generate.markdown import listed, table
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from docs.generate.markdown import listed, table
 from eeg_emotion.cli.main import app
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.settings import Settings

@@ -2,8 +2,8 @@
 
 `serve` takes all of them, `ingest` those of a process and of headsets, `gateway` those of a process
 and of subscribers. Each field's type, constraints, default and description are the only source: the
-options, their help and SETTINGS.md are generated from it. Descriptions are Markdown, with links from
-SETTINGS.md; `unset` states what applies where a default is not descriptive enough.
+options, their help and SETTINGS.md are generated from it. Descriptions are Markdown, with links as
+from SETTINGS.md; `unset` states what applies where a default is not descriptive enough.
 
 Help is printed from here, so this module imports no heavy library.
 """

@@ -6,16 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from docs.generate.settings import COMMANDS, TABLES
+from docs.generate.settings import page as reference
 from tests.support.commands import commands_of
 
-from eeg_emotion import settings_reference
 from eeg_emotion.alarms.delivery.settings import MqttSettings, WebhookSettings
 from eeg_emotion.cli.main import app
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.settings import Settings
-from eeg_emotion.settings_reference import COMMANDS, TABLES, reference
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "SETTINGS.md"
 BESIDE = {"config", "quiet"}
 
 
@@ -34,10 +33,6 @@ def options(command: str) -> dict[str, list[str]]:
         parameter.name: [*parameter.opts, *parameter.secondary_opts]
         for parameter in commands_of(app)[command].params
     }
-
-
-def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "run make settings"
 
 
 def test_every_setting_has_its_row_with_its_name_in_the_environment() -> None:
@@ -96,7 +91,7 @@ def test_no_command_is_said_to_take_what_it_does_not(command: str) -> None:
         (
             "event_store",
             "text, secret",
-            "`events.db` in the [folder for data](README.md#platforms) "
+            "`events.db` in the [folder for data](platforms.md#files-and-folders) "
             "(`~/.local/share/eeg-emotion` on Linux)",
         ),
         ("rms_uv", "2 rising numbers", "`[60.0, 150.0]`"),
@@ -113,4 +108,4 @@ def test_it_is_the_same_for_every_user(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("EEG_EMOTION_PORT", "1111")
-    assert settings_reference.reference() == before
+    assert reference() == before
