@@ -19,7 +19,9 @@ extensions = [
     "sphinx_design",
 ]
 exclude_patterns = ["_build", "examples/README.md"]
+# Every link must lead somewhere. Types in signatures are linked where this reference has them.
 nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Markdown. Headings get the anchors that GitHub gives them, so that a link works in both.
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -32,18 +34,30 @@ nb_execution_raise_on_error = True
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "eeg-emotion"
 html_static_path = ["_static"]
 html_copy_source = False
+html_show_sourcelink = False
 html_show_sphinx = False
 # A summary would be fetched from each page found, which a browser refuses for pages read from disk.
 html_show_search_summary = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "logo": {"text": f"eeg-emotion {release}"},
+    "icon_links": [],
     "show_prev_next": False,
+    "show_toc_level": 2,
     "navbar_align": "left",
+    "navbar_persistent": [],
+    "navbar_end": ["search-button", "theme-switcher"],
+    "article_header_start": ["breadcrumbs"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
