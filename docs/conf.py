@@ -19,9 +19,7 @@ extensions = [
     "sphinx_design",
 ]
 exclude_patterns = ["_build", "examples/README.md"]
-# Every link must lead somewhere. Types in signatures are linked where this reference has them.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Markdown. Headings get the anchors that GitHub gives them, so that a link works in both.
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -29,6 +27,9 @@ myst_heading_anchors = 4
 # The notebook runs at each build, on the CSV that lies beside it.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+
+# Every link must lead somewhere, except types of signatures: they are linked where they can be.
+nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Docstrings are NumPy's; what stands between single backquotes is code.
 default_role = "code"
@@ -43,6 +44,7 @@ napoleon_attr_annotations = False
 html_theme = "pydata_sphinx_theme"
 html_title = "eeg-emotion"
 html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -58,7 +60,8 @@ html_theme_options = {
     "navbar_persistent": [],
     "navbar_end": ["search-button", "theme-switcher"],
     "article_header_start": ["breadcrumbs"],
-    "secondary_sidebar_items": ["page-toc"],
+    # The table of settings takes the whole width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "reference/SETTINGS": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -53,8 +53,7 @@ def page() -> str:
     parameters = _parameters()
     rows = [
         (
-            f"{_options(name, parameters)}, `{name}`",
-            f"`EEG_EMOTION_{name.upper()}`",
+            f"{_options(name, parameters)}, `{name}`<br>`EEG_EMOTION_{name.upper()}`",
             ", ".join(command for command in COMMANDS if name in parameters[command]),
             _value(field, definitions),
             _default(field),
@@ -63,7 +62,7 @@ def page() -> str:
         for name, field in properties.items()
         if name not in TABLES
     ]
-    head = ("option, key", "environment", "commands", "value", "default", "meaning")
+    head = ("option, key, variable", "commands", "value", "default", "meaning")
     parts = [_HEAD, table(head, rows)]
     for name, commands in TABLES.items():
         parts += _nested(name, commands, properties[name], definitions)

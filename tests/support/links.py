@@ -18,7 +18,9 @@ def broken_links(pages: Sequence[Page], root: Path = REPOSITORY) -> Iterator[Pro
     by_name = {page.name: page for page in pages}
     for page in pages:
         for link in page.links:
-            if not _ELSEWHERE.match(link.text) and (wrong := _wrong(page, link.text, by_name, root)):
+            if not _ELSEWHERE.match(link.text) and (
+                wrong := _wrong(page, link.text, by_name, root)
+            ):
                 yield Problem(page.name, link.line, wrong)
 
 

@@ -22,7 +22,8 @@ _PAGES = (
     "service/*.md",
     "training/*.md",
 )
-_BUILT = "docs/_build/"
+# What Sphinx built, and what a release joins to the changelog.
+_NO_PAGES = ("docs/_build/", "docs/news/")
 _PARSER = MarkdownIt("commonmark").enable("table")
 # Sphinx's own fences: what stands in them is neither code nor a command.
 _DIRECTIVE = re.compile(r"\{[\w-]+\}")
@@ -140,13 +141,13 @@ class Page:
 
 
 def pages(root: Path = REPOSITORY) -> list[Page]:
-    """Return every page of the repository, sorted; what Sphinx built is none."""
+    """Return every page of the repository, sorted."""
     found = {path for pattern in _PAGES for path in root.glob(pattern)}
     named = {path.relative_to(root).as_posix(): path for path in found}
     return [
         Page(name, path.read_text(encoding="utf-8"))
         for name, path in sorted(named.items())
-        if not name.startswith(_BUILT)
+        if not name.startswith(_NO_PAGES)
     ]
 
 
