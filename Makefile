@@ -77,7 +77,7 @@ model: $(VENV)/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated p
 	@BIN=$(BIN) sh models/rebuild.sh
 
 reference: $(VENV)/dev.stamp ## regenerates what is made from the code: pages of docs/reference, service/*.json, service/schema
-	@PYTHONPATH=. $(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.generate
 
 screenshot: $(VENV)/dev.stamp ## remakes docs/_static/dashboard.png from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot

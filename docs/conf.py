@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version as installed
+from pathlib import Path
 
+from docutils import nodes
 from pygments.lexers.special import TextLexer
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 project = "eeg-emotion"
@@ -73,3 +77,30 @@ copybutton_only_copy_prompt_lines = True
 def setup(app: Sphinx) -> None:
     """Let PROTOCOL.md's conversations, which a test reads by this name, be shown as plain text."""
     app.add_lexer("conversation", TextLexer)
+    # Before the files that are offered as downloads are collected.
+    app.connect("doctree-read", offer_files_beside_docs, priority=100)
+
+
+def offer_files_beside_docs(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links lead out of docs/, as they do on GitHub.
+
+    Sphinx knows pages of docs/ alone. A link to another page, such as CONTRIBUTING.md, offers the
+    file as a download, as MyST does by itself for other files; one to a folder names the folder.
+    """
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        written = str(link["reftarget"])
+        if link["reftype"] != "myst" or written.startswith("#"):
+            continue
+        if link["refdomain"] == "doc":  # MyST takes the ending off
+            path = Path(app.srcdir, f"{written}.md")
+            if written in app.project.docnames:
+                continue
+        else:
+            path = Path(app.srcdir, app.env.docname).parent / written
+        path = path.resolve()
+        if path.is_file():
+            offered = addnodes.download_reference("", "", *link.children, refdomain=None)
+            offered["reftarget"] = f"/{os.path.relpath(path, app.srcdir)}"
+            link.replace_self(offered)
+        elif path.is_dir():
+            link.replace_self(link.children)

@@ -60,3 +60,10 @@ def test_what_is_not_there_is_found_with_its_place(code: str, words: str) -> Non
     (problem,) = map(str, missing_paths([Page("docs/a.md", f"One line,\nand `{code}`.\n")]))
     assert problem.startswith(f"docs/a.md:2: found {code.rpartition('::')[2]}, but ")
     assert words in problem
+
+
+def test_a_name_alone_is_a_module_s_in_topics() -> None:
+    text = "`codes.py` and `fleet/` are there, `none.py` and `none/` not.\n"
+    found = [problem.found for problem in missing_paths([Page("docs/topics/a.md", text)])]
+    assert [each.partition(",")[0] for each in found] == ["found none.py", "found none/"]
+    assert list(missing_paths([Page("docs/tutorials/a.md", text)])) == []

@@ -21,6 +21,8 @@ _FOLDERS = (
     ".github",
 )
 _PACKAGES = ("service/eeg_emotion", "training/eeg_emotion_training")
+# Where a name alone, such as `codes.py` or `fleet/`, is one of the packages.
+_OF_THE_CODE = ("docs/topics/", "docs/decisions/")
 _PATH = re.compile(r"[\w.{}-]+(/[\w.*{}-]+)*/?")
 _MODULE = re.compile(r"eeg_emotion(_training)?(\.\w+)+")
 # Written by who follows a page, or by a command.
@@ -35,10 +37,12 @@ def missing_paths(pages: Sequence[Page], root: Path = REPOSITORY) -> Iterator[Pr
 
     Checked are paths from the root, such as `tests/conftest.py`, with a test's name or not; paths
     within a package, such as `stream/timeline.py`; and dotted names, such as `eeg_emotion.client`.
+    In topics also names alone, such as `codes.py` and `fleet/`.
     """
     for page in pages:
         for code in page.code:
-            if wrong := _wrong(code.text, root):
+            is_topic = page.name.startswith(_OF_THE_CODE)
+            if wrong := _wrong(code.text, root) or (is_topic and _wrong_alone(code.text, root)):
                 yield Problem(page.name, code.line, wrong)
 
 
@@ -61,6 +65,26 @@ def _wrong(text: str, root: Path) -> str:
     if test and test not in (root / path).read_text(encoding="utf-8"):
         return f"found {test}, but {path} has no such test; correct its name"
     return ""
+
+
+def _wrong_alone(text: str, root: Path) -> str:
+    if re.fullmatch(r"\w+\.py", text) and text not in _modules(root):
+        return f"found {text}, but no package has such a module; correct it"
+    if re.fullmatch(r"\w+/", text) and text.rstrip("/") not in _folders(root):
+        return f"found {text}, but no package has such a folder; correct it"
+    return ""
+
+
+@cache
+def _modules(root: Path) -> frozenset[str]:
+    folders = (*_PACKAGES, "docs", "tests")
+    return frozenset(path.name for folder in folders for path in (root / folder).rglob("*.py"))
+
+
+@cache
+def _folders(root: Path) -> frozenset[str]:
+    places = [root, *(root / package for package in (*_PACKAGES, "docker"))]
+    return frozenset(path.name for place in places for path in place.glob("*/")) | _parts(root)
 
 
 def _is_placeholder(path: str) -> bool:
