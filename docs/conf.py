@@ -7,6 +7,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from docutils import nodes
+from jupyter_client.manager import KernelManager
 from pygments.lexers.special import TextLexer
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -31,6 +32,8 @@ myst_heading_anchors = 4
 # The notebook runs at each build, on the CSV that lies beside it.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+# Its kernel listens on ports of this machine; it warns unless they are encrypted.
+KernelManager.transport_encryption.default_value = "auto"
 
 # Every link must lead somewhere, except types of signatures: they are linked where they can be.
 nitpick_ignore_regex = [("py:.*", ".*")]

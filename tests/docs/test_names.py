@@ -101,6 +101,14 @@ def test_a_command_over_several_lines_is_read_as_one() -> None:
     assert problem.startswith("docs/a.md:2: found --none")
 
 
+@pytest.mark.parametrize("language", ["python", "diff"])
+def test_an_option_that_the_page_adds_is_passed(language: str) -> None:
+    adding = f"```{language}\n+    udp_out: Annotated[bool, None] = False\n```\n"
+    using = "```console\n$ eeg-emotion serve --udp-out\n```\n"
+    assert found(adding + using) == []
+    assert found(using) != []
+
+
 def test_output_is_no_command() -> None:
     assert found("```console\n$ true\neeg-emotion none\n```\n") == []
 

@@ -83,8 +83,9 @@ def _modules(root: Path) -> frozenset[str]:
 
 @cache
 def _folders(root: Path) -> frozenset[str]:
-    places = [root, *(root / package for package in (*_PACKAGES, "docker"))]
-    return frozenset(path.name for place in places for path in place.glob("*/")) | _parts(root)
+    packages = [path.name for package in _PACKAGES for path in (root / package).rglob("*/")]
+    others = [path.name for place in (root, root / "docker") for path in place.glob("*/")]
+    return frozenset((*packages, *others))
 
 
 def _is_placeholder(path: str) -> bool:
