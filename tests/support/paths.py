@@ -85,7 +85,7 @@ def _modules(root: Path) -> frozenset[str]:
 def _folders(root: Path) -> frozenset[str]:
     packages = [path.name for package in _PACKAGES for path in (root / package).rglob("*/")]
     others = [path.name for place in (root, root / "docker") for path in place.glob("*/")]
-    return frozenset((*packages, *others))
+    return frozenset((*packages, *others, *(Path(package).name for package in _PACKAGES)))
 
 
 def _is_placeholder(path: str) -> bool:
