@@ -116,17 +116,19 @@ def _shown(registry: CollectorRegistry) -> Iterator[str]:
 def wrong_names(pages: Sequence[Page]) -> Iterator[Problem]:
     """Yield every name in a page's code that looks like ours and does not exist.
 
-    An option that the page itself adds, by a field of its name in Python, counts as one that does.
+    A setting that the page itself adds, by a field of its name in Python, counts as one that does.
     """
     for page in pages:
-        added = {
-            f"--{name.replace('_', '-')}"
+        fields = [
+            name
             for block in page.blocks
             if block.language in ("python", "diff")
             for name in re.findall(r"^[+ ]* +([a-z_]+): ", block.text, re.MULTILINE)
-        }
+        ]
+        options = {f"--{name.replace('_', '-')}" for name in fields}
+        added = options | {f"EEG_EMOTION_{name.upper()}" for name in fields}
         for problem in _wrong_names(page):
-            if not any(problem.found.startswith(f"found {option},") for option in added):
+            if not any(problem.found.startswith(f"found {name},") for name in added):
                 yield problem
 
 
