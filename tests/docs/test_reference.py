@@ -12,6 +12,7 @@ from docs.generate import codes, commands, messages, rest
 from docs.generate.documents import documents
 from fastapi import FastAPI
 
+import eeg_emotion.client
 from eeg_emotion.publish.asyncapi import RECEIVED, SENT, client_schema, server_schema
 
 REPOSITORY = Path(__file__).parents[2]
@@ -115,3 +116,9 @@ def test_every_code_has_its_row(made: dict[str, str]) -> None:
         for code in kind:
             assert f"| `{code.value}` | {code.sentence} |" in section
             assert code.remedy in section
+
+
+def test_all_that_the_client_s_module_offers_is_in_the_python_api() -> None:
+    page = (REPOSITORY / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    for name in eeg_emotion.client.__all__:
+        assert f"eeg_emotion.client.{name}\n" in page or f"`{name}`" in page, name
