@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import ast
 import json
-import socket
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.support.command_blocks import (
-    PORT,
     Block,
     PageError,
     PageRun,
@@ -73,28 +71,13 @@ def test_blocks_are_marked_as_the_runner_reads_them_and_files_parse(page: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.needs("time")
+@pytest.mark.needs("time", "namespaces")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if _has_commands(page)])
 def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
-    with own_network() as network:
-        if not network:
-            _assert_port_is_free()
-        with PageRun(tmp_path, network) as run:
-            for block in _blocks(page):
-                run.run(block)
-
-
-def _assert_port_is_free() -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", PORT))
-        except OSError:
-            pytest.fail(
-                f"found port {PORT} in use, expected it free: the pages use the default port; stop "
-                "what listens there, or run this as root, where each page has its own network"
-            )
+    with own_network() as network, PageRun(tmp_path, network) as run:
+        for block in _blocks(page):
+            run.run(block)
 
 
 # The runner itself.
@@ -105,7 +88,7 @@ def _fence(language: str, *lines: str, marking: str = "") -> str:
 
 
 def _run(tmp_path: Path, *blocks: str) -> None:
-    with PageRun(tmp_path, []) as run:
+    with PageRun(tmp_path) as run:
         for block in blocks_of("\n".join(blocks), "page.md"):
             run.run(block)
 
@@ -208,6 +191,11 @@ def test_a_command_that_runs_on_must_end_with_the_stated_status(tmp_path: Path) 
 def test_another_command_may_stand_in_for_the_one_shown(tmp_path: Path) -> None:
     marking = '<!-- run: as "echo made" -->'
     _run(tmp_path, _fence("console", "$ make demo", "made", marking=marking))
+
+
+def test_a_command_may_be_repeated_until_it_prints_what_is_shown(tmp_path: Path) -> None:
+    marking = "<!-- run: repeat -->"
+    _run(tmp_path, _fence("console", "$ echo -n x >> x; cat x; echo", "xx", marking=marking))
 
 
 def test_a_block_with_a_reason_is_not_run(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ nor Sphinx shows, says what is different about it:
     <!-- run: exit 1 -->            the status that its commands end with; after `until`, the one
                                     that the background command ends with
     <!-- run: as "COMMAND" -->      COMMAND is run in place of the block's only one
+    <!-- run: repeat -->            its commands are repeated until they print what is shown, as a
+                                    reader would who waits for it
     <!-- not run: REASON -->        a phrase; the tests that it names must exist
     <!-- not parsed: REASON -->     of a block of JSON, TOML or Python, which must parse otherwise
 
@@ -20,7 +22,6 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -28,7 +29,6 @@ import sys
 import termios
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,6 @@ from types import TracebackType
 
 from markdown_it import MarkdownIt
 from tests.support.named_tests import is_there, named_tests
-from tests.support.needs import find_program, lacking
 
 from eeg_emotion.lsl.configuration import PORTS
 from eeg_emotion.own_folders import moved_to
@@ -45,12 +44,13 @@ CONSOLE = "console"
 NOT_CONSOLE = {"bash", "bat", "cmd", "powershell", "ps1", "sh", "shell", "shell-session", "zsh"}
 COMMAND_SECONDS = 90.0  # the slowest block takes some 20 s on a quiet machine
 STOP_SECONDS = 30.0
-PORT = 8000  # the service's default, which the pages use
 
 _FILE = re.compile(r"(?:#|//) file: (\S+)\n")
 _MARKING = re.compile(r"<!--\s*(not run|not parsed|run):\s*(.*?)\s*-->", re.DOTALL)
 _RUN = re.compile(
-    r'(?:(?P<verb>until|as) "(?P<text>[^"]+)")?(?:(?:^|,? )exit (?P<status>\d+))?', re.DOTALL
+    r'(?:(?P<verb>until|as) "(?P<text>[^"]+)"|(?P<repeat>repeat))?'
+    r"(?:(?:^|,? )exit (?P<status>\d+))?",
+    re.DOTALL,
 )
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -91,6 +91,8 @@ class Block:
         What they end with.
     until
         What the last command prints once it is ready, if it does not end by itself.
+    is_repeated
+        Whether its commands are repeated until they print what is shown.
     is_parsed
         Whether JSON, TOML or Python is to be parsed.
     """
@@ -102,6 +104,7 @@ class Block:
     commands: tuple[Command, ...] = ()
     status: int = 0
     until: str | None = None
+    is_repeated: bool = False
     is_parsed: bool = True
 
 
@@ -191,7 +194,7 @@ def _block(page: str, line: int, language: str, text: str, marking: re.Match[str
         raise PageError(
             place,
             f"'run: {words}'",
-            "'until \"TEXT\"', 'as \"COMMAND\"', 'exit NUMBER'",
+            "'until \"TEXT\"', 'as \"COMMAND\"', 'repeat', 'exit NUMBER'",
             "see tests/support/command_blocks.py",
         )
     if run["verb"] == "as":
@@ -205,7 +208,13 @@ def _block(page: str, line: int, language: str, text: str, marking: re.Match[str
         commands = (Command(commands[0].place, run["text"], commands[0].output),)
     until = run["text"] if run["verb"] == "until" else None
     return Block(
-        place, language, text, commands=commands, status=int(run["status"] or 0), until=until
+        place,
+        language,
+        text,
+        commands=commands,
+        status=int(run["status"] or 0),
+        until=until,
+        is_repeated=run["repeat"] is not None,
     )
 
 
@@ -267,7 +276,7 @@ class _Program:
         self._terminal, its = os.openpty()
         fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self._process = subprocess.Popen(
-            [the_setsid(), "--ctty", *command],
+            ["setsid", "--ctty", *command],  # noqa: S607 - of util-linux, as is a user's own
             stdin=its,
             stdout=its,
             stderr=its,
@@ -335,34 +344,23 @@ class _Program:
         os.close(self._terminal)
 
 
-def the_setsid() -> str:
-    """Return the path of the program that gives a command a terminal of its own."""
-    found = shutil.which("setsid")
-    assert found is not None, "found no setsid, expected util-linux, which every Linux has"
-    return found
-
-
 @contextlib.contextmanager
 def own_network() -> Iterator[list[str]]:
     """Yield words that put a command into a network of its own, which has loopback only.
 
-    There its port is free and LSL finds no other stream. Without root there is none: the port must
-    be free then.
+    There the service's default port is free, and LSL finds no other stream.
     """
-    if lacking(["namespaces"]):
-        yield []
-        return
-    ip, unshare = find_program("ip") or "ip", shutil.which("unshare") or "unshare"
+    shell = "ip link set lo up && echo up && exec cat"
     holder = subprocess.Popen(
-        [unshare, "--net", "sh", "-c", f"{ip} link set lo up && echo up && exec cat"],
+        ["unshare", "--net", "sh", "-c", shell],  # noqa: S607 - found as a user's shell finds them
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "up\n", "found no network of its own"
-        yield [shutil.which("nsenter") or "nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+        assert holder.stdout.readline() == "up\n"
+        yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
     finally:
         holder.communicate()
 
@@ -376,16 +374,15 @@ _KEEP = """; status=$?
 class PageRun:
     """Runs the blocks of one page, in a folder and a home of their own."""
 
-    def __init__(self, folder: Path, network: list[str]) -> None:
+    def __init__(self, folder: Path, network: list[str] | None = None) -> None:
         home, self.folder, self._state = folder / "home", folder / "page", folder / "state"
         for path in (home, self.folder):
             path.mkdir()
-        session = uuid.uuid4().hex
         lsl = home / "lsl_api.cfg"
-        lsl.write_text(
+        lsl.write_text(  # for scripts that use pylsl; the service configures itself alike
             f"[ports]\nPortRange = {len(PORTS)}\nIPv6 = disable\n"
             "[multicast]\nResolveScope = machine\n"
-            f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n[log]\nlevel = -3\n"
+            f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = default\n[log]\nlevel = -3\n"
         )
         kept = {
             name: value
@@ -399,7 +396,6 @@ class PageRun:
                 "HOME": str(home),
                 "XDG_CACHE_HOME": str(home / "cache"),
                 "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-                "EEG_EMOTION_SESSION_ID": session,
                 "LSLAPICFG": str(lsl),
                 "NO_COLOR": "1",
                 "TERM": "dumb",
@@ -407,7 +403,7 @@ class PageRun:
             }
         )
         self._state.write_text("")
-        self._network = network
+        self._network = network or []
         self._running: list[tuple[Block, Command, _Program]] = []
 
     def __enter__(self) -> PageRun:
@@ -442,6 +438,8 @@ class PageRun:
         for command in block.commands:
             if command is last:
                 self._begin(block, command)
+            elif block.is_repeated:
+                self._repeat(command, block.status)
             else:
                 self._do(command, 0 if last is not None else block.status)
 
@@ -464,6 +462,16 @@ class PageRun:
                 'mark it if it is to run on: <!-- run: until "TEXT" -->',
             )
         self._check(command, status, expected, output)
+
+    def _repeat(self, command: Command, expected: int) -> None:
+        deadline = time.monotonic() + COMMAND_SECONDS
+        while True:
+            try:
+                return self._do(command, expected)
+            except PageError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)  # as a reader's hand does: what is shown may not have happened yet
 
     def _begin(self, block: Block, command: Command) -> None:
         assert block.until is not None
