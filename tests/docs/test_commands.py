@@ -193,6 +193,17 @@ def test_another_command_may_stand_in_for_the_one_shown(tmp_path: Path) -> None:
     _run(tmp_path, _fence("console", "$ make demo", "made", marking=marking))
 
 
+def test_a_command_may_be_interrupted_once_it_printed_what_is_shown(tmp_path: Path) -> None:
+    marking = (
+        "<!-- run: as \"trap 'echo ended > ended; exit 2' INT; echo ready; read -t 100 word\", "
+    )
+    _run(
+        tmp_path,
+        _fence("console", "$ make demo", "ready", marking=marking + "ctrl-c, exit 2 -->"),
+        _fence("console", "$ cat ended", "ended"),
+    )
+
+
 def test_a_command_may_be_repeated_until_it_prints_what_is_shown(tmp_path: Path) -> None:
     marking = "<!-- run: repeat -->"
     _run(tmp_path, _fence("console", "$ echo -n x >> x; cat x; echo", "xx", marking=marking))
