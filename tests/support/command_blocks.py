@@ -24,7 +24,6 @@ import contextlib
 import fcntl
 import os
 import re
-import signal
 import struct
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 from markdown_it import MarkdownIt
 from tests.support.named_tests import is_there, named_tests
 
@@ -343,9 +343,15 @@ class _Program:
         return self.wait(STOP_SECONDS)
 
     def close(self) -> None:
-        """End it and what it started."""
+        """End it and what it started; the parts of a demo have groups of their own."""
         if self.is_running:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            this = psutil.Process(self._process.pid)
+            started = this.children(recursive=True)
+            for process in [*started, this]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.wait()
+            psutil.wait_procs(started, STOP_SECONDS)
         self._process.wait()
         self._reader.join()
         os.close(self._terminal)
