@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.support.command_blocks import (
     Block,
@@ -179,6 +180,17 @@ def test_a_command_that_runs_on_is_there_for_later_blocks_and_ends_by_ctrl_c(
     assert (tmp_path / "page" / "ended").read_text() == "ended\n"
 
 
+def test_what_a_page_started_is_ended_where_it_fails(tmp_path: Path) -> None:
+    start = "$ setsid sleep 1000 & echo $! > child; echo ready; exec cat"
+    with pytest.raises(PageError, match=r"page\.md:7: found status 1 of 'false'"):
+        _run(
+            tmp_path,
+            _fence("console", start, marking='<!-- run: until "ready" -->'),
+            _fence("console", "$ false"),
+        )
+    assert not psutil.pid_exists(int((tmp_path / "page" / "child").read_text()))
+
+
 def test_a_command_that_runs_on_must_end_with_the_stated_status(tmp_path: Path) -> None:
     block = "$ echo ready; exec cat"
     with pytest.raises(PageError, match=r"page\.md:3: found status 130"):
@@ -191,6 +203,17 @@ def test_a_command_that_runs_on_must_end_with_the_stated_status(tmp_path: Path) 
 def test_another_command_may_stand_in_for_the_one_shown(tmp_path: Path) -> None:
     marking = '<!-- run: as "echo made" -->'
     _run(tmp_path, _fence("console", "$ make demo", "made", marking=marking))
+
+
+def test_a_command_may_be_interrupted_once_it_printed_what_is_shown(tmp_path: Path) -> None:
+    marking = (
+        "<!-- run: as \"trap 'echo ended > ended; exit 2' INT; echo ready; read -t 100 word\", "
+    )
+    _run(
+        tmp_path,
+        _fence("console", "$ make demo", "ready", marking=marking + "ctrl-c, exit 2 -->"),
+        _fence("console", "$ cat ended", "ended"),
+    )
 
 
 def test_a_command_may_be_repeated_until_it_prints_what_is_shown(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ nor Sphinx shows, says what is different about it:
     <!-- run: exit 1 -->            the status that its commands end with; after `until`, the one
                                     that the background command ends with
     <!-- run: as "COMMAND" -->      COMMAND is run in place of the block's only one
+    <!-- run: ctrl-c -->            its last command is interrupted once it has printed what is
+                                    shown; also after `as`
     <!-- run: repeat -->            its commands are repeated until they print what is shown, as a
                                     reader would who waits for it
     <!-- not run: REASON -->        a phrase; the tests that it names must exist
@@ -22,7 +24,6 @@ import contextlib
 import fcntl
 import os
 import re
-import signal
 import struct
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 from markdown_it import MarkdownIt
 from tests.support.named_tests import is_there, named_tests
 
@@ -49,6 +51,7 @@ _FILE = re.compile(r"(?:#|//) file: (\S+)\n")
 _MARKING = re.compile(r"<!--\s*(not run|not parsed|run):\s*(.*?)\s*-->", re.DOTALL)
 _RUN = re.compile(
     r'(?:(?P<verb>until|as) "(?P<text>[^"]+)"|(?P<repeat>repeat))?'
+    r"(?P<stop>(?:^|,? )ctrl-c)?"
     r"(?:(?:^|,? )exit (?P<status>\d+))?",
     re.DOTALL,
 )
@@ -91,6 +94,8 @@ class Block:
         What they end with.
     until
         What the last command prints once it is ready, if it does not end by itself.
+    is_interrupted
+        Whether the last command is ended by Ctrl-C once it has printed what is shown.
     is_repeated
         Whether its commands are repeated until they print what is shown.
     is_parsed
@@ -104,6 +109,7 @@ class Block:
     commands: tuple[Command, ...] = ()
     status: int = 0
     until: str | None = None
+    is_interrupted: bool = False
     is_repeated: bool = False
     is_parsed: bool = True
 
@@ -194,7 +200,7 @@ def _block(page: str, line: int, language: str, text: str, marking: re.Match[str
         raise PageError(
             place,
             f"'run: {words}'",
-            "'until \"TEXT\"', 'as \"COMMAND\"', 'repeat', 'exit NUMBER'",
+            "'until \"TEXT\"', 'as \"COMMAND\"', 'ctrl-c', 'repeat', 'exit NUMBER'",
             "see tests/support/command_blocks.py",
         )
     if run["verb"] == "as":
@@ -214,6 +220,7 @@ def _block(page: str, line: int, language: str, text: str, marking: re.Match[str
         commands=commands,
         status=int(run["status"] or 0),
         until=until,
+        is_interrupted=run["stop"] is not None,
         is_repeated=run["repeat"] is not None,
     )
 
@@ -336,9 +343,15 @@ class _Program:
         return self.wait(STOP_SECONDS)
 
     def close(self) -> None:
-        """End it and what it started."""
+        """End it and what it started; the parts of a demo have groups of their own."""
         if self.is_running:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            this = psutil.Process(self._process.pid)
+            started = this.children(recursive=True)
+            for process in [*started, this]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.wait()
+            psutil.wait_procs(started, STOP_SECONDS)
         self._process.wait()
         self._reader.join()
         os.close(self._terminal)
@@ -416,8 +429,8 @@ class PageRun:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if error is None:
-                self._stop()
+            while error is None and self._running:
+                self._stop_last()
         finally:
             for _, _, program in self._running:
                 program.close()
@@ -434,14 +447,17 @@ class PageRun:
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
-        last = block.commands[-1] if block.until is not None else None
+        runs_on = block.until is not None or block.is_interrupted
+        last = block.commands[-1] if runs_on else None
         for command in block.commands:
             if command is last:
                 self._begin(block, command)
             elif block.is_repeated:
                 self._repeat(command, block.status)
             else:
-                self._do(command, 0 if last is not None else block.status)
+                self._do(command, 0 if runs_on else block.status)
+        if block.is_interrupted:
+            self._stop_last()
 
     def _program(self, command: Command, script: str) -> _Program:
         shell = ["bash", "-c", script, "bash", str(self._state), command.text]
@@ -474,11 +490,11 @@ class PageRun:
             time.sleep(0.5)  # as a reader's hand does: what is shown may not have happened yet
 
     def _begin(self, block: Block, command: Command) -> None:
-        assert block.until is not None
         program = self._program(command, _RECALL)
         self._running.append((block, command, program))
-        if not program.wait_for(block.until, command.output):
-            absent = first_absent(command.output, program.output) or block.until
+        ready = block.until or ""
+        if not program.wait_for(ready, command.output):
+            absent = first_absent(command.output, program.output) or ready
             raise PageError(
                 command.place,
                 f"{command.text!r} printing:\n{program.output}\n",
@@ -486,17 +502,19 @@ class PageRun:
                 "correct the page, or what it is about",
             )
 
-    def _stop(self) -> None:
-        for block, command, program in reversed(self._running):
-            status = program.interrupt()
-            if status is None:
-                raise PageError(
-                    command.place,
-                    f"{command.text!r} still running {STOP_SECONDS:g} s after Ctrl-C",
-                    "its end",
-                    f"it printed:\n{program.output}",
-                )
-            self._check(command, status, block.status, program.output)
+    def _stop_last(self) -> None:
+        block, command, program = self._running[-1]
+        status = program.interrupt()
+        if status is None:
+            raise PageError(
+                command.place,
+                f"{command.text!r} still running {STOP_SECONDS:g} s after Ctrl-C",
+                "its end",
+                f"it printed:\n{program.output}",
+            )
+        self._check(command, status, block.status, program.output)
+        program.close()
+        self._running.pop()
 
     @staticmethod
     def _check(command: Command, status: int, expected: int, output: str) -> None:
