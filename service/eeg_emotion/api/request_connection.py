@@ -36,7 +36,7 @@ class RequestConnection(H11Protocol):
 
     def __init__(self, *args: Any, arrivals: Arrivals, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.conn = RequestParser(self._malformed)
+        self.conn: RequestParser = RequestParser(self._malformed)
         self._arrivals = arrivals
         self._arrival: Arrival
         self._refused = False
@@ -175,6 +175,5 @@ class RequestConnection(H11Protocol):
         headers = [*self.server_state.default_headers, *response.raw_headers]
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         phrase = HTTPStatus(refusal.status).phrase.encode()
-        is_head = self.scope is not None and self.scope["method"] == "HEAD"
-        body = b"" if is_head else bytes(response.body)
+        body = b"" if self.conn.method == b"HEAD" else bytes(response.body)
         self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (refusal.status, phrase, head, body))

@@ -53,12 +53,19 @@ class Refusal:
 
 
 class RequestParser(h11.Connection):
-    """Reads requests; calls `refuse` once with what is wrong, and then has no more events."""
+    """Reads requests; calls `refuse` once with what is wrong, and then has no more events.
+
+    Attributes
+    ----------
+    method
+        The last request's method.
+    """
 
     def __init__(self, refuse: Callable[[Refusal], None]) -> None:
         super().__init__(h11.SERVER, LONGEST_HEAD_BYTES)
         self._refuse = refuse
         self._refused = False
+        self.method = b""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """Return the next event; `NEED_DATA` after a refusal."""
@@ -69,7 +76,10 @@ class RequestParser(h11.Connection):
         except h11.RemoteProtocolError as error:
             refusal: Refusal | None = self._explained(error)
         else:
-            refusal = beyond_limits(event) if isinstance(event, h11.Request) else None
+            refusal = None
+            if isinstance(event, h11.Request):
+                self.method = event.method
+                refusal = beyond_limits(event)
             if refusal is None:
                 return event
         assert refusal is not None  # noqa: S101 - for mypy

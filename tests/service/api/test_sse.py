@@ -322,6 +322,7 @@ async def test_one_whose_response_never_begins_is_counted_until_then(service: Se
     service.subscribers = Subscribers(most=1)
     ours, theirs = socket.socketpair()
     _, writer = await asyncio.open_connection(sock=ours)
+    assert isinstance(writer.transport, asyncio.Transport)
     scope = {
         "type": "http",
         "method": "GET",
