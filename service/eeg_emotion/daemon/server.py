@@ -19,7 +19,7 @@ from eeg_emotion.api.server import make_server
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.api.welcome import Greeter
 from eeg_emotion.daemon.preparation import Prepared
-from eeg_emotion.daemon.process import room_for, url_of
+from eeg_emotion.daemon.process import caps_of_arrivals, room_for, url_of
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.metrics.loop_lag import LoopLag
@@ -132,7 +132,10 @@ class DaemonServer:
         self._metrics.show_model(
             name=contract.name, version=contract.version, sha256=prepared.model.sha256
         )
-        arrivals = Arrivals(refused=self._metrics.refused)
+        most, most_at_endpoints = caps_of_arrivals()
+        arrivals = Arrivals(
+            most, most_at_endpoints=most_at_endpoints, refused=self._metrics.refused
+        )
         self._server = make_server(
             app,
             arrivals=arrivals,

@@ -20,6 +20,8 @@ from websockets.asyncio.client import connect
 from eeg_emotion.access.access import Access
 from eeg_emotion.access.grants import Scope
 from eeg_emotion.access.keys import KeyStore
+from eeg_emotion.cluster.forwarding import LocalResponder
+from eeg_emotion.cluster.packets import Call
 from eeg_emotion.publish.messages import Prediction
 
 Serving = Callable[..., contextlib.AbstractAsyncContextManager[str]]
@@ -147,3 +149,24 @@ async def test_a_key_may_be_limited_below_the_path(
     key = keys.add("wallboard", (Scope.parse("read:*"),))
     answer = await client.get("/v1/headsets", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 200
+
+
+async def test_an_ingest_s_links_lead_through_the_proxy_of_its_gateway(
+    service: Service, prediction: Callable[..., Prediction]
+) -> None:
+    service.headsets.add("h1")
+    for seq in range(3):
+        service.bus.publish(prediction(seq=seq))
+    call = Call(
+        method="GET",
+        path="/v1/headsets/h1/history",
+        query="limit=2",
+        body="",
+        client="",
+        subject="wallboard",
+        scopes=("read:*",),
+    )
+    plain = await LocalResponder(service).answer(call)
+    proxied = await LocalResponder(service).answer(call.model_copy(update={"root_path": ROOT}))
+    assert json.loads(proxied.body)["next"] == ROOT + json.loads(plain.body)["next"]
+    assert f"<{ROOT}/v1/" in proxied.headers["link"]
