@@ -277,6 +277,14 @@ class SubscriberSettings(RoleSettings):
             "and `X-Forwarded-Proto` are believed, so that the audit has the caller's address."
         ),
     ] = ()
+    root_path: Annotated[
+        str,
+        Field(
+            description="Path that a proxy serves the service under, such as `/emotion`, whether "
+            "or not the proxy takes it off what it passes on.",
+            json_schema_extra={"unset": "none: the proxy's host is the service's alone"},
+        ),
+    ] = ""
     docs: Annotated[
         bool | None,
         Field(

@@ -34,6 +34,12 @@ from eeg_emotion.role_settings import (
 )
 from eeg_emotion.stream.selection import HeadsetFilter
 
+OWN_SEGMENTS = frozenset(
+    {"v1", "v2", "static", "static-offline-docs", "docs", "livez", "readyz", "metrics"}
+    | {"openapi.json", "asyncapi.json"}
+)
+"""What the service's own paths begin with: a proxy's path that began so could not be told apart."""
+
 
 class SettingsError(EegEmotionError):
     """A setting is unknown or has a value that it cannot have."""
@@ -96,6 +102,20 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
         except OriginError as error:
             raise ValueError(str(error)) from error
         return origin
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_root_path(cls, root_path: str) -> str:
+        expected = "expected a path such as /emotion, of letters, digits and '-', '.', '_' and '~'"
+        root_path = root_path.removesuffix("/")
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", root_path):
+            raise ValueError(f"found {root_path!r}, {expected}")
+        if root_path.split("/")[1:2] and root_path.split("/")[1] in OWN_SEGMENTS:
+            raise ValueError(
+                f"found {root_path!r}, which begins like the service's own addresses, {expected}; "
+                "take another one"
+            )
+        return root_path
 
     @field_validator("trusted_proxy")
     @classmethod

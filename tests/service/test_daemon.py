@@ -22,7 +22,7 @@ from tests.support.processes import line_of
 from tests.support.replay import playing
 
 from eeg_emotion.daemon import preparation, roles
-from eeg_emotion.daemon.process import allow_many_files, room_for
+from eeg_emotion.daemon.process import allow_many_files, caps_of_arrivals, room_for
 from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.recordings.simulation import simulated_recording
 from eeg_emotion.settings import Settings
@@ -239,12 +239,23 @@ def test_connections_never_take_the_last_open_files(
     assert ("fewer connections than set" in caplog.text) == (expected < 4000)
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"), [(16384, (200, 800)), (1024, (128, 256)), (-1, (200, 800)), (3, (1, 1))]
+)
+def test_nor_do_connections_that_are_no_subscribers(
+    monkeypatch: pytest.MonkeyPatch, files: int, expected: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (files, files))
+    assert caps_of_arrivals() == expected
+
+
 def test_without_a_limit_of_open_files_all_connections_are_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     allow_many_files()
     assert room_for(4000) == 4000
+    assert caps_of_arrivals() == (200, 800)
 
 
 def test_a_limit_that_cannot_be_raised_is_left_unchanged(

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from eeg_emotion.access.grants import Action, Grant, Scope
 from eeg_emotion.alarms import alarms
-from eeg_emotion.api import arrivals, push, server, sse, subscribers
+from eeg_emotion.api import arrivals, push, server, sse, subscribers, wire
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.fleet import status
 from eeg_emotion.publish import history, outbox, session
@@ -72,11 +72,11 @@ NUMBERS: dict[str, list[float]] = {
     "P6": [outbox.CREDITS, outbox.ACK_EVERY, outbox.REPLAY_ALLOWANCE],
     "P8": [session.STALLED_SECONDS],
     # Gone within both, and what a look each few seconds adds.
-    "P9": [server.PING_SECONDS, server.PING_SECONDS, 45, sse.COMMENT_SECONDS],
+    "P9": [wire.PING_SECONDS, wire.PING_SECONDS, 45, sse.COMMENT_SECONDS],
     "P10": [
         Settings.model_fields["max_connections"].default,
         MAX_SUBSCRIPTIONS,
-        server.LARGEST_CLIENT_MESSAGE,
+        wire.LARGEST_CLIENT_MESSAGE,
         session.MESSAGES_PER_SECOND,
         session.MESSAGES_AT_ONCE,
         arrivals.MOST,
@@ -114,11 +114,11 @@ def test_an_orderly_exit_takes_less_than_is_promised() -> None:
         (r"`token` within (\S+) s of", session.HELLO_SECONDS),
         (r"acknowledged for (\S+) s while", session.STALLED_SECONDS),
         (r"more than (\S+) messages a second", session.MESSAGES_PER_SECOND),
-        (r"a message of more than (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
-        (r"would exceed (\S+) bytes", server.LARGEST_CLIENT_MESSAGE),
+        (r"a message of more than (\S+) bytes", wire.LARGEST_CLIENT_MESSAGE),
+        (r"would exceed (\S+) bytes", wire.LARGEST_CLIENT_MESSAGE),
         (r"`Retry-After: (\S+)`", push.RETRY_AFTER_SECONDS),
-        (r"(\S+) KiB in the kernel", server.SEND_BUFFER_BYTES / 1024),
-        (r"(\S+) KiB before it", server.WRITE_BUFFER_BYTES / 1024),
+        (r"(\S+) KiB in the kernel", wire.SEND_BUFFER_BYTES / 1024),
+        (r"(\S+) KiB before it", wire.WRITE_BUFFER_BYTES / 1024),
         (r"up to (\S+) predictions besides the credits", outbox.REPLAY_ALLOWANCE),
         (r"cut off after (\S+) s", session.STALLED_SECONDS),
         (r"\nretry: (\S+)\n", sse.RETRY_MS),

@@ -101,6 +101,7 @@ def test_an_omitted_option_overrides_nothing(toml: Path) -> None:
         ("allow_open", "true", True),
         ("origin", '["https://board.example.org"]', ("https://board.example.org",)),
         ("trusted_proxy", '["10.0.0.0/8"]', ("10.0.0.0/8",)),
+        ("root_path", "/emotion", "/emotion"),
         ("audit", "/srv/audit.jsonl", Path("/srv/audit.jsonl")),
         ("metrics_port", "9100", 9100),
         ("metrics_host", "10.0.0.5", "10.0.0.5"),
@@ -197,6 +198,23 @@ def test_a_name_that_is_not_a_subject_token_is_refused(name: str, value: object)
 def test_a_proxy_that_is_not_an_address_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"trusted_proxy: .*'proxy\.example'"):
         load_settings(trusted_proxy=("proxy.example",))
+
+
+@pytest.mark.parametrize("root_path", ["emotion", "/a b", "/a//b", "https://example.org/a"])
+def test_a_root_path_that_is_no_path_is_refused_with_an_example(root_path: str) -> None:
+    with pytest.raises(SettingsError, match=r"root_path: .*expected a path such as /emotion"):
+        load_settings(root_path=root_path)
+
+
+def test_a_root_path_like_the_service_s_own_is_refused() -> None:
+    """A proxy that takes it off and one that does not could not be told apart."""
+    with pytest.raises(SettingsError, match=r"root_path: .*begins like the service's own"):
+        load_settings(root_path="/v1/emotion")
+
+
+@pytest.mark.parametrize("root_path", ["/emotion/", "/a/b.c", "/", ""])
+def test_a_root_path_s_last_slash_does_not_count(root_path: str) -> None:
+    assert load_settings(root_path=root_path).root_path == root_path.rstrip("/")
 
 
 @pytest.mark.parametrize("origin", ["*", "board.example.org", "https://board.example.org/page"])

@@ -21,6 +21,7 @@ from eeg_emotion.alarms.store.store import EventStore, StoreError
 from eeg_emotion.api.guard import client_access, grant_of, needs, require
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
+from eeg_emotion.api.root_path import own_path
 from eeg_emotion.publish.alarms import Alarm
 from eeg_emotion.publish.message import Message
 
@@ -208,7 +209,7 @@ def _require_all(request: Request) -> None:
     if everything:
         return
     why = "found no scope for this, expected control:*; ask for a key or token that has it"
-    client_access(request).audit("refused", grant, path=request.url.path, why=why)
+    client_access(request).audit("refused", grant, path=own_path(request.scope), why=why)
     raise HTTPException(HTTPStatus.FORBIDDEN, why)
 
 

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eeg_emotion.api.problems import refusal
+from eeg_emotion.api.root_path import own_path
 
 LARGEST_BODY_BYTES = 1024 * 1024
 """One window of 32 channels and 8 s with all its digits is about 0.7 MB of JSON, and so are four
@@ -33,7 +34,7 @@ class BodyLimit:
             return
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > LARGEST_BODY_BYTES:
-            await refusal(scope["path"], _STATUS, _TOO_LARGE)(scope, receive, send)
+            await refusal(own_path(scope), _STATUS, _TOO_LARGE)(scope, receive, send)
             return
         received = 0
 

@@ -23,6 +23,7 @@ from eeg_emotion.access.access import Access, ClientAccess, CredentialsError
 from eeg_emotion.access.credentials import contains_secret
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.problems import refusal
+from eeg_emotion.api.root_path import own_path
 from eeg_emotion.metrics.metrics import Metrics
 
 OPEN_PATHS = frozenset(
@@ -142,7 +143,7 @@ class Guard:
             return None
         if self._is_preflight(scope, headers):
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
-        is_open = _is_open(scope["path"], parameters)
+        is_open = _is_open(own_path(scope), parameters)
         try:
             grant = self._access.grant_of(headers.get("authorization"))
         except CredentialsError as error:
@@ -195,8 +196,8 @@ class Guard:
 
     def _answer(self, scope: Scope, status: HTTPStatus, why: str) -> Response:
         client_access: ClientAccess = scope["state"]["client_access"]
-        client_access.audit("refused", None, path=scope["path"], why=why)
-        response = refusal(scope["path"], status, why)
+        client_access.audit("refused", None, path=own_path(scope), why=why)
+        response = refusal(own_path(scope), status, why)
         if status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
@@ -248,7 +249,7 @@ class ScopeCheck:
                 grant_of(request),
                 headset=headset,
                 method=request.method,
-                path=request.url.path,
+                path=own_path(request.scope),
             )
 
 
@@ -259,7 +260,9 @@ def require(request: Request, action: Action, headset: str | None = None) -> Non
         return
     needed = action if action not in _FOR_HEADSETS else f"{action}:{headset or '*'}"
     why = f"found no scope for this, expected {needed}; ask for a key or token that has it"
-    client_access(request).audit("refused", grant, headset=headset, path=request.url.path, why=why)
+    client_access(request).audit(
+        "refused", grant, headset=headset, path=own_path(request.scope), why=why
+    )
     raise HTTPException(HTTPStatus.FORBIDDEN, why)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import eeg_emotion.page
+from eeg_emotion.api.root_path import own_path
 from eeg_emotion.page import codes_module
 from eeg_emotion.publish.asyncapi import documents
 
@@ -22,8 +25,8 @@ router = APIRouter(include_in_schema=False)
 _STATIC = Path(eeg_emotion.page.__file__).parent / "static"
 
 _PAGE_POLICY = (
-    b"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
-    b"object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )  # the chart library sets styles on its elements, hence unsafe-inline for styles only
 _TYPES = {
     ".css": "text/css",
@@ -47,9 +50,15 @@ async def page() -> FileResponse:
 
 
 @router.get("/asyncapi.json")
-async def protocol() -> Response:
+async def protocol(request: Request) -> Response:
     """Return the AsyncAPI document of the WebSocket protocol."""
-    return Response(documents()["asyncapi.json"], media_type="application/json")
+    text = documents()["asyncapi.json"]
+    if root_path := request.scope.get("root_path", ""):
+        document = json.loads(text)
+        for server in document["servers"].values():
+            server["pathname"] = root_path
+        text = json.dumps(document, ensure_ascii=False, indent=2)
+    return Response(text, media_type="application/json")
 
 
 @router.get("/static/codes.js")
@@ -84,14 +93,12 @@ class PageHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"cache-control", b"no-cache"),
-                ]
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-cache")
                 # The documentation page has inline scripts, so the policy does not apply to it.
-                if scope["path"] == "/":
-                    message["headers"].append((b"content-security-policy", _PAGE_POLICY))
+                if own_path(scope) == "/":
+                    headers["Content-Security-Policy"] = _PAGE_POLICY
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from eeg_emotion.access.grants import Action
 from eeg_emotion.access.origins import Origins
 from eeg_emotion.api import problems
+from eeg_emotion.api.arrivals import Arrivals
 from eeg_emotion.api.guard import grant_of, needs, require
 from eeg_emotion.api.health import Health, Readiness, Vitals
 from eeg_emotion.api.parts import give, given, routes_of
@@ -116,17 +117,23 @@ async def metrics(part: Given) -> Response:
     return _exposition(part.vitals)
 
 
-def metrics_server(vitals: Vitals, origins: Origins, *, any_host: bool = False) -> Server:
+def metrics_server(
+    vitals: Vitals,
+    origins: Origins,
+    *,
+    any_host: bool = False,
+    arrivals: Arrivals | None = None,
+) -> Server:
     """Make the server for a separate port, with `/metrics`, `/livez` and `/readyz` only.
 
     It refuses a `Host` that is not this machine's, unless `any_host`: on a network, others use its
-    network name.
+    network name. `arrivals` owns its connections, as those of the main port.
     """
     parts = [NumbersPart(vitals)]
     app = FastAPI(openapi_url=None, redirect_slashes=False, routes=routes_of(parts))
     problems.install(app)
     give(app, parts)
-    return make_server(app if any_host else _KnownHost(app, origins))
+    return make_server(app if any_host else _KnownHost(app, origins), arrivals=arrivals)
 
 
 @numbers_router.get("/metrics")

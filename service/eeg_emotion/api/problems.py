@@ -18,6 +18,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
 from eeg_emotion.access.credentials import masked
+from eeg_emotion.api.root_path import own_path
 from eeg_emotion.logs import get_logger
 
 logger = get_logger(__name__)
@@ -74,7 +75,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        response = refusal(request.url.path, error.status_code, str(error.detail))
+        response = refusal(own_path(request.scope), error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = ", ".join(_allowed(request))
@@ -88,7 +89,7 @@ def install(app: FastAPI) -> None:
             for item in error.errors()[:20]
         ]
         return refusal(
-            request.url.path,
+            own_path(request.scope),
             HTTPStatus.UNPROCESSABLE_ENTITY,
             _other_content(request, error)
             or "the request does not have the expected form; see 'errors' here, and /docs",
@@ -100,11 +101,11 @@ def install(app: FastAPI) -> None:
         logger.error(
             "request failed",
             method=request.method,
-            path=masked(request.url.path),
+            path=masked(own_path(request.scope)),
             exc_info=error,
         )
         return refusal(
-            request.url.path,
+            own_path(request.scope),
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "an error in the service itself; see its log",
         )
@@ -113,7 +114,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    path, status = scope["path"], HTTPStatus.NOT_FOUND
+    path, status = own_path(scope), HTTPStatus.NOT_FOUND
     why = f"found no path {masked(path)!r} here, expected one of the documentation"
     await refusal(path, status, why)(scope, receive, send)
 
@@ -141,4 +142,6 @@ def _allowed(request: Request) -> list[str]:
             route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
         )
     ]
-    return found or ["GET", "HEAD"]  # else the path is in a folder that is mounted
+    if not found or "GET" in found:  # else the path is in a folder that is mounted
+        return sorted({"GET", "HEAD", *found})  # see `Head`
+    return found

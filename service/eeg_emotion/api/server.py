@@ -9,38 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
-from websockets.protocol import State
 
 from eeg_emotion.api.arrivals import Arrivals
-from eeg_emotion.publish.frames import Frame
+from eeg_emotion.api.head import Head
+from eeg_emotion.api.request_connection import RequestConnection
+from eeg_emotion.api.root_path import RootPath
+from eeg_emotion.api.wire import LARGEST_CLIENT_MESSAGE, PING_SECONDS, Wire
 
-LARGEST_CLIENT_MESSAGE = 4096
-"""Bytes. Clients send only short messages; uvicorn's default is 16 MiB."""
+BACKLOG = 2048
+"""Connections that the kernel completes ahead of `accept`."""
 
-PING_SECONDS = 20.0
-"""Between pings, and for their answer: a dead peer is dropped after 40 s, and proxies, most of
-which cut connections that are silent for 60 s, see traffic."""
-
-# What a subscriber does not read waits first in these buffers, then in its outbox. Only in the
-# outbox do newer messages replace it, so the buffers are small: with the system's default sizes, a
-# reader that sleeps would wake up to hours of stale predictions.
-SEND_BUFFER_BYTES = 16 * 1024
-"""Of the kernel, for each connection."""
-
-WRITE_BUFFER_BYTES = 4096
-"""Of this process, for each connection, above which an outbox waits."""
-
-_CLOSE_SECONDS = 1.0  # for a peer to answer a close; one that is stuck never does
-_UNACKNOWLEDGED_MS = 45_000  # without TCP acknowledgement, after which a peer counts as dead
-_LONGEST_REASON_BYTES = 123  # of a close frame, by RFC 6455
+# Connections accepted in one go. More, and those whose request waits in the kernel would count as
+# silent before anything of them is read.
+_ACCEPTED_AT_ONCE = 64
+_NO_DESCRIPTOR = (
+    "socket.accept() out of system resource"  # asyncio's; it tries again a second later
+)
+_ACCEPT_RETRY_SECONDS = 0.5
 
 
 class Server(uvicorn.Server):
@@ -56,11 +43,30 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.answering = asyncio.Event()
         self._arrivals = arrivals
+        self._accepting_again = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and set `answering`."""
+        loop = asyncio.get_running_loop()
+        earlier = loop.get_exception_handler() or type(loop).default_exception_handler
+        loop.set_exception_handler(partial(self._on_loop_error, earlier))
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # asyncio has made it `_ACCEPTED_AT_ONCE`
         self.answering.set()
+
+    def _on_loop_error(
+        self,
+        earlier: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object],
+        loop: asyncio.AbstractEventLoop,
+        context: dict[str, Any],
+    ) -> None:
+        """Make room where no descriptor is left; asyncio would log each attempt to accept."""
+        if context.get("message") != _NO_DESCRIPTOR:
+            earlier(loop, context)
+        elif loop.time() >= self._accepting_again:
+            self._accepting_again = loop.time() + _ACCEPT_RETRY_SECONDS
+            self._arrivals.out_of_descriptors()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, without waiting for requests that have not arrived."""
@@ -79,6 +85,7 @@ def make_server(
     ping_seconds: float = PING_SECONDS,
     arrivals: Arrivals | None = None,
     trusted_proxies: Sequence[str] = (),
+    root_path: str = "",
 ) -> Server:
     """Make the server; `Server.serve(sockets=[listener])` runs it.
 
@@ -89,25 +96,28 @@ def make_server(
     ping_seconds
         Time between pings to each subscriber, and from a ping to giving up on its answer.
     arrivals
-        Limits the connections without a complete request.
+        Owns the connections; by default the server has its own.
     trusted_proxies
         Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    root_path
+        The path that a proxy serves the application under; empty without one.
     """
     arrivals = arrivals or Arrivals()
     return Server(
         uvicorn.Config(
-            app,
+            Head(RootPath(app, root_path)),
             lifespan="off",
             log_config=None,
             access_log=False,
             # uvicorn's annotation requires a class, but it only calls it.
-            http=partial(_Request, arrivals=arrivals),  # type: ignore[arg-type]
+            http=partial(RequestConnection, arrivals=arrivals),  # type: ignore[arg-type]
             ws=Wire,
             ws_max_size=LARGEST_CLIENT_MESSAGE,
             ws_ping_interval=ping_seconds,
             ws_ping_timeout=ping_seconds,
             # Without compression a connection takes 14 KiB, with it 64.
             ws_per_message_deflate=False,
+            backlog=_ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=2,
             # Otherwise any client could put any address into the audit.
             proxy_headers=bool(trusted_proxies),
@@ -115,217 +125,3 @@ def make_server(
         ),
         arrivals,
     )
-
-
-def narrow(transport: asyncio.Transport) -> None:
-    """Make the buffers between an outbox and the network small."""
-    transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-    connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-
-
-class _Request(H11Protocol):
-    """A request's connection, whose endpoint finds the transport in ``scope["state"]``."""
-
-    def __init__(self, *args: Any, arrivals: Arrivals, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._arrivals = arrivals
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        # asyncio sets this only for listeners that it made. Without it a response, written as head
-        # and body, waits 40 ms for the peer to acknowledge the head.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; others wait for some 15 minutes
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
-        self.app_state = {**self.app_state, "transport": transport}
-        self._look()
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what was received."""
-        super().data_received(data)
-        self._look()
-
-    def on_response_complete(self) -> None:
-        """Continue with the next request."""
-        super().on_response_complete()
-        self._look()
-
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over to the WebSocket protocol."""
-        super().handle_websocket_upgrade(event)
-        self._arrivals.arrived(self)
-        early, _ = self.conn.trailing_data
-        if early:  # data received with the upgrade, which uvicorn would drop
-            self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._arrivals.arrived(self)
-        super().connection_lost(exc)
-
-    def _look(self) -> None:
-        if self.transport.is_closing() or self.transport.get_protocol() is not self:
-            return
-        cycle = self.cycle
-        if cycle is not None and not cycle.more_body and not cycle.response_complete:
-            self._arrivals.arrived(self)
-        else:
-            self._arrivals.await_request(self, self.transport)
-
-
-class Wire(WebSocketsSansIOProtocol):
-    """One WebSocket, which its endpoint finds in ``scope["state"]``.
-
-    The endpoint accepts it like any other, and then receives through `listen` and writes through
-    `write`: directly, without waking a task for each message, which costs as much as sending it.
-
-    However a close begins, the connection is gone a second later: `transport.close` alone waits
-    until the buffer is sent, which never happens if the peer does not read.
-    """
-
-    _receive: Callable[[str | None], None] | None = None
-    _hold: Callable[[bool], None] | None = None
-    _count: Callable[[], None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Limit the buffers from the beginning."""
-        super().connection_made(transport)
-        narrow(self.transport)
-        # Nothing is read until it is accepted, since nothing would count it against the limits.
-        self.transport.pause_reading()
-        self.app_state: dict[str, Any] = {**self.app_state, "wire": self}
-
-    def listen(
-        self,
-        receive: Callable[[str | None], None],
-        hold: Callable[[bool], None],
-        count: Callable[[], None],
-    ) -> None:
-        """Pass everything received to an endpoint from now on.
-
-        Parameters
-        ----------
-        receive
-            Called with each text message, and with None for a binary one.
-        hold
-            Called with True to stop writing, and with False to resume.
-        count
-            Called for each frame that is not a message: an endless run of them is a flood too.
-        """
-        self._receive, self._hold, self._count = receive, hold, count
-        self.transport.resume_reading()
-        if not self.writable.is_set():
-            hold(True)
-
-    def write(self, frames: Sequence[Frame]) -> bool:
-        """Send messages in one go; on a connection that is closing they are dropped.
-
-        Returns
-        -------
-        Whether they were sent.
-        """
-        if self.close_sent or self.transport.is_closing():
-            return False
-        self.transport.write(b"".join([frame.packed or _pack(frame) for frame in frames]))
-        return True
-
-    def finish(self, code: int, reason: str) -> None:
-        """Close the connection, whether or not the peer is able to answer."""
-        if self.close_sent or self.transport.is_closing() or self.conn.state is not State.OPEN:
-            self._let_go()
-            return
-        reason = reason.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
-        self.stop_keepalive()
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self._let_go()
-
-    def _let_go(self) -> None:
-        # connection_lost cancels it.
-        if self.close_timer is None and not self.disconnected:
-            self.close_timer = self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
-
-    def eof_received(self) -> None:
-        """Close, as asyncio does by itself on return."""
-        self._let_go()
-
-    def handle_close(self, event: WireFrame) -> None:
-        """Answer the peer's close."""
-        super().handle_close(event)
-        self._let_go()
-
-    def handle_parser_exception(self) -> None:
-        """Close on an invalid WebSocket frame or too large a message."""
-        super().handle_parser_exception()
-        self._let_go()
-
-    def handle_ping(self) -> None:
-        """Answer a ping, unless the peer has not read what was sent before."""
-        answer = b"".join(self.conn.data_to_send())
-        self._count_in()
-        if self._count is not None and self.writable.is_set() and not self.close_sent:
-            self.transport.write(answer)
-
-    def handle_pong(self, event: WireFrame) -> None:
-        """Process the answer to our ping; count any other pong."""
-        if self.pending_ping_payload is None or bytes(event.data) != self.pending_ping_payload:
-            self._count_in()
-        else:
-            super().handle_pong(event)
-
-    def handle_cont(self, event: WireFrame) -> None:
-        """Process a continuation frame."""
-        # Only a message's bytes are limited; there could be any number of empty frames.
-        self._count_in()
-        super().handle_cont(event)
-
-    def _count_in(self) -> None:
-        if self._count is not None:
-            self._count()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send an ASGI event of the application."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # uvicorn does not count a refusal as a completed handshake, and would log each as an
-            # error: anyone could fill the log that way.
-            self.handshake_complete = True
-
-    def pause_writing(self) -> None:
-        """Stop the endpoint's writing while the socket's buffer is full."""
-        super().pause_writing()
-        if self._hold is not None:
-            self._hold(True)
-
-    def resume_writing(self) -> None:
-        """Resume the endpoint's writing."""
-        super().resume_writing()
-        if self._hold is not None:
-            self._hold(False)
-
-    def send_receive_event_to_app(self) -> None:
-        """Pass a whole message to the endpoint."""
-        if self._receive is None:
-            super().send_receive_event_to_app()
-            return
-        data, self.frames = b"".join(self.frames), []
-        try:
-            text = data.decode() if self.curr_msg_data_type == "text" else None
-        except UnicodeDecodeError:
-            text = None
-        self._receive(text)
-
-    def keepalive_timeout(self) -> None:
-        """Cut the connection to a peer that has not answered a ping."""
-        super().keepalive_timeout()
-        self.transport.abort()
-
-
-def _pack(frame: Frame) -> bytes:
-    """Make the WebSocket frame, the same for every subscriber since servers do not mask."""
-    frame.packed = WireFrame(Opcode.TEXT, frame.data).serialize(mask=False)
-    return frame.packed

@@ -23,12 +23,13 @@ from starlette.types import Receive, Scope, Send
 
 from eeg_emotion.access.access import ClientAccess
 from eeg_emotion.access.grants import Action, Grant
+from eeg_emotion.api.arrivals import Arrival
 from eeg_emotion.api.guard import client_access, grant_of, needs
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
 from eeg_emotion.api.push import Push
 from eeg_emotion.api.routes import find_headset
-from eeg_emotion.api.server import narrow
+from eeg_emotion.api.wire import narrow
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.headsets import Headsets
@@ -47,6 +48,9 @@ RETRY_MS = 2000
 
 _END_SECONDS = 1.0  # for a reader to receive what is pending at the end
 
+# nginx, by default, would collect events until they fill a buffer; others, to compress them.
+_UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-cache, no-transform"}
+
 EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9]{1,18})")
 """A prediction's `epoch:seq`."""
 
@@ -60,7 +64,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, follower: _Follower) -> None:
-        super().__init__(follower.events())
+        super().__init__(follower.events(), headers=_UNBUFFERED)
         self._follower = follower
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,14 +110,15 @@ async def stream(
     position = _position(last_event_id)
     if (refusal := part.push.refusal()) is not None:
         return refusal
-    transport: asyncio.Transport = request.scope["state"]["transport"]
-    narrow(transport)
+    arrival: Arrival = request.scope["state"]["arrival"]
+    narrow(arrival.transport)
+    arrival.subscribe()
     access, grant = client_access(request), grant_of(request)
     access.audit("subscribed", grant, headset=identifier, transport="sse")
     # The follower counts against the cap from here. No await since the check of the cap, so that
     # no other request passes it meanwhile; and nothing may fail after this line, since only the
     # response removes the follower.
-    return EventStream(_Follower(part.push, access, grant, identifier, position, transport))
+    return EventStream(_Follower(part.push, access, grant, identifier, position, arrival.transport))
 
 
 def _position(event_id: str) -> Position | None:

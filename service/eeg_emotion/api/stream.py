@@ -16,8 +16,8 @@ from eeg_emotion.api.guard import client_access
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import problem
 from eeg_emotion.api.push import Push
-from eeg_emotion.api.server import Wire
 from eeg_emotion.api.welcome import Greeter
+from eeg_emotion.api.wire import Wire
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.frames import Frame
 from eeg_emotion.publish.messages import PROTOCOL

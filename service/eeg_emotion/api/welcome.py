@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import eeg_emotion
 from eeg_emotion.access.grants import Action, Grant
-from eeg_emotion.api.server import PING_SECONDS
+from eeg_emotion.api.wire import PING_SECONDS
 from eeg_emotion.codes import Purpose
 from eeg_emotion.publish.headsets import Headsets
 from eeg_emotion.publish.history import RESUME_SECONDS

@@ -21,6 +21,7 @@ from eeg_emotion.access.grants import Scope as GrantScope
 from eeg_emotion.api.guard import grant_of, needs
 from eeg_emotion.api.parts import given
 from eeg_emotion.api.problems import responses
+from eeg_emotion.api.root_path import own_path
 from eeg_emotion.api.routes import QUALITY_PATH, find_headset
 from eeg_emotion.cluster.mirror import Mirror
 from eeg_emotion.cluster.packets import Call, IngestUnreachable, Place, Reply
@@ -63,12 +64,13 @@ class IngestProxy:
         client = request.client
         call = Call(
             method=request.method,
-            path=request.url.path,
+            path=own_path(request.scope),
             query=request.url.query,
             body=(await request.body()).decode("utf-8", "replace"),
             client="" if client is None else f"{client.host}:{client.port}",
             subject=grant.subject,
             scopes=tuple(map(str, grant.scopes)),
+            root_path=request.scope.get("root_path", ""),
         )
         try:
             reply = await self._call(place, call)
@@ -183,7 +185,8 @@ class LocalResponder:
         grant = Grant(call.subject, tuple(map(GrantScope.parse, call.scopes)))
 
         async def vouched(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._app({**scope, "state": {"vouched": grant}}, receive, send)
+            place = {"root_path": call.root_path, "path": call.root_path + scope["path"]}
+            await self._app({**scope, **place, "state": {"vouched": grant}}, receive, send)
 
         host, _, port = call.client.rpartition(":")
         options: dict[str, Any] = {"client": (host, int(port))} if port else {}

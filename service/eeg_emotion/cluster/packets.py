@@ -97,6 +97,8 @@ class Call(Packet):
     subject: str
     scopes: tuple[str, ...]
     """What the caller may do; the ingest checks that it is enough."""
+    root_path: str = ""
+    """The path that the gateway's proxy has for it, for links in the answer."""
 
 
 class Reply(Packet):

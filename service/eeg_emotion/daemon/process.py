@@ -34,6 +34,18 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def caps_of_arrivals() -> tuple[int, int]:
+    """Return how many connections to allow without a whole request, and how many at endpoints."""
+    most, most_at_endpoints = arrivals.MOST, arrivals.MOST_AT_ENDPOINTS
+    resource = _resource()
+    if resource is None:
+        return most, most_at_endpoints
+    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return most, most_at_endpoints
+    return min(most, max(1, files // 8)), min(most_at_endpoints, max(1, files // 4))
+
+
 def room_for(most: int) -> int:
     """Return how many connections to allow, so that descriptors remain for `/livez`."""
     resource = _resource()

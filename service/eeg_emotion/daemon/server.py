@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from eeg_emotion.api.app import create_app, create_health_app, shared_parts
+from eeg_emotion.api.arrivals import Arrivals
 from eeg_emotion.api.fanout import Fanout
 from eeg_emotion.api.health import EventStoreHealth, Vitals
 from eeg_emotion.api.parts import Part
@@ -18,7 +19,7 @@ from eeg_emotion.api.server import make_server
 from eeg_emotion.api.subscribers import Subscribers
 from eeg_emotion.api.welcome import Greeter
 from eeg_emotion.daemon.preparation import Prepared
-from eeg_emotion.daemon.process import room_for, url_of
+from eeg_emotion.daemon.process import caps_of_arrivals, room_for, url_of
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.metrics.loop_lag import LoopLag
@@ -131,9 +132,21 @@ class DaemonServer:
         self._metrics.show_model(
             name=contract.name, version=contract.version, sha256=prepared.model.sha256
         )
-        self._server = make_server(app, trusted_proxies=settings.trusted_proxy)
+        most, most_at_endpoints = caps_of_arrivals()
+        arrivals = Arrivals(
+            most, most_at_endpoints=most_at_endpoints, refused=self._metrics.refused
+        )
+        self._server = make_server(
+            app,
+            arrivals=arrivals,
+            trusted_proxies=settings.trusted_proxy,
+            root_path=settings.root_path,
+        )
         self._metrics_server = metrics_server(
-            self._vitals, prepared.access.origins, any_host=not settings.metrics_loopback
+            self._vitals,
+            prepared.access.origins,
+            any_host=not settings.metrics_loopback,
+            arrivals=arrivals,
         )
         tasks.create_task(self._server.serve(sockets=[prepared.listener]))
         if prepared.metrics_listener is not None:

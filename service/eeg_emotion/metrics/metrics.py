@@ -26,7 +26,10 @@ from eeg_emotion.publish.messages import Prediction
 TRANSPORTS = ("websocket", "sse")
 """The transports of subscribers."""
 
-REFUSALS = ("draining", "connection_cap", "origin", "credentials", "scope")
+REFUSALS = (
+    *("draining", "connection_cap", "origin", "credentials", "scope"),
+    *("malformed", "timeout", "unread", "crowded"),  # of connections, by `Arrivals`
+)
 """Why a request or a connection may be refused."""
 
 # From a fraction of a window's cost to well beyond the time for which a result is useful.

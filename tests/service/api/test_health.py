@@ -294,7 +294,7 @@ async def test_the_port_of_the_numbers_answers_with_problems_too(
     assert_problem(await beside.get("/v1/headsets"), 404, "found no path '/v1/headsets'")
     refused = await beside.post("/metrics")
     assert_problem(refused, 405, "Method Not Allowed")
-    assert refused.headers["allow"] == "GET"
+    assert refused.headers["allow"] == "GET, HEAD"
 
 
 async def test_the_port_of_the_numbers_answers_to_no_unknown_name(

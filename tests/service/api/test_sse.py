@@ -18,6 +18,7 @@ from eeg_emotion.access.access import Access
 from eeg_emotion.access.audit import Audit
 from eeg_emotion.access.grants import EVERYTHING, Grant
 from eeg_emotion.api import sse
+from eeg_emotion.api.arrivals import Arrivals
 from eeg_emotion.api.subscribers import Subscriber, Subscribers
 from eeg_emotion.codes import State
 from eeg_emotion.publish.close_codes import CloseCode
@@ -321,13 +322,14 @@ async def test_one_whose_response_never_begins_is_counted_until_then(service: Se
     service.subscribers = Subscribers(most=1)
     ours, theirs = socket.socketpair()
     _, writer = await asyncio.open_connection(sock=ours)
+    assert isinstance(writer.transport, asyncio.Transport)
     scope = {
         "type": "http",
         "method": "GET",
         "path": "/v1/headsets/h1/stream",
         "query_string": b"",
         "headers": [],
-        "state": {"transport": writer.transport},
+        "state": {"arrival": Arrivals().open(writer.transport)},
     }
     found: list[tuple[bool, int]] = []
 

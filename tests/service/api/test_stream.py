@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.frames import CloseCode
 
-from eeg_emotion.api.server import _Request
+from eeg_emotion.api.request_connection import RequestConnection
 from eeg_emotion.api.subscribers import (
     FAREWELL_SECONDS,
     SPREAD_EACH_SECONDS,
@@ -575,14 +575,14 @@ async def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head(
 ) -> None:
     """Its body would, as Nagle's algorithm has it, and each answer take 40 ms."""
     made: list[int] = []
-    connection_made = _Request.connection_made
+    connection_made = RequestConnection.connection_made
 
-    def noted(request: _Request, transport: asyncio.Transport) -> None:
+    def noted(request: RequestConnection, transport: asyncio.Transport) -> None:
         connection_made(request, transport)
         connection = transport.get_extra_info("socket")
         made.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
-    monkeypatch.setattr(_Request, "connection_made", noted)
+    monkeypatch.setattr(RequestConnection, "connection_made", noted)
     async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as http:
         await http.get("/livez")
     assert made == [1]

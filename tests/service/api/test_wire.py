@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Frame, Opcode
 
-from eeg_emotion.api.server import Wire
+from eeg_emotion.api.wire import Wire
 from eeg_emotion.publish.messages import Prediction
 
 # More than the buffers between a server and a client that does not read can hold.

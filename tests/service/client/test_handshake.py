@@ -11,7 +11,7 @@ from tests.support.examples import examples
 from tests.support.service import Service
 
 from eeg_emotion.access.grants import EVERYTHING, Grant
-from eeg_emotion.api.server import LARGEST_CLIENT_MESSAGE
+from eeg_emotion.api.wire import LARGEST_CLIENT_MESSAGE
 from eeg_emotion.client.handshake import LARGEST_MESSAGE, make_opening
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.history import Position

@@ -68,8 +68,8 @@ def test_every_reference_of_the_page_exists(
         if reference.startswith("#"):
             assert reference[1:] in ids
             continue
-        assert reference.startswith("/static/"), reference
-        name = reference.removeprefix("/static/")
+        assert reference.startswith("static/"), reference
+        name = reference.removeprefix("static/")
         assert name in SERVED_BY_THE_DAEMON or (STATIC / name).is_file(), reference
 
 
@@ -99,7 +99,7 @@ def test_plotly_is_deferred_and_behind_the_page(
     tags: list[tuple[str, dict[str, str | None]]],
 ) -> None:
     scripts = [attrs for tag, attrs in tags if tag == "script"]
-    assert [script["src"] for script in scripts] == ["/static/page.js", "/static/plotly.min.js"]
+    assert [script["src"] for script in scripts] == ["static/page.js", "static/plotly.min.js"]
     assert scripts[0]["type"] == "module"
     assert "defer" in scripts[1]
 

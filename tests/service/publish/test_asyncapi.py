@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 from jsonschema_rs import Draft7Validator, Draft202012Validator
 
-from eeg_emotion.api.server import PING_SECONDS
+from eeg_emotion.api.wire import PING_SECONDS
 from eeg_emotion.publish.asyncapi import asyncapi, client_schema, documents, server_schema
 from eeg_emotion.publish.close_codes import CloseCode
 from eeg_emotion.publish.examples import MESSAGES

@@ -1,5 +1,6 @@
 // REST from the page, with the tab's key.
 
+import { address } from "./address.js";
 import { key } from "./key.js";
 
 /**
@@ -13,7 +14,7 @@ export async function ask(method, path, body) {
   if (key() !== null) headers.Authorization = `Bearer ${key()}`;
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: JSON.stringify(body) });
+    answer = await fetch(address(path), { method, headers, body: JSON.stringify(body) });
   } catch {
     throw refusal("The service does not answer.", null, null);
   }

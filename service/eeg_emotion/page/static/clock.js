@@ -21,7 +21,7 @@ export const clockOffset = () => offsetSeconds;
 export async function compareClocks() {
   try {
     const asked = Date.now();
-    const answer = await fetch("/static/icon.svg", { method: "HEAD", cache: "no-store" });
+    const answer = await fetch(new URL("icon.svg", import.meta.url), { method: "HEAD", cache: "no-store" });
     const stated = Date.parse(answer.headers.get("Date") ?? "");
     if (Number.isNaN(stated)) return;
     // The header drops the fraction of its second: half of one is the best guess.

@@ -1,5 +1,6 @@
 // Entry: joins the stream, what is known of the headsets, and what is shown.
 
+import { address } from "./address.js";
 import { AlarmHistory } from "./alarm_history.js";
 import { AlarmPanel, raisedAlarms } from "./alarms.js";
 import { beliefIn, remedies } from "./advice.js";
@@ -164,9 +165,9 @@ function show() {
 
 // ---- what makes it run
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const address = `${scheme}//${location.host}/v1/stream`;
-const stream = new EmotionStream(address, { token: key, onMessage, onState });
+const streamAddress = address("/v1/stream");
+streamAddress.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+const stream = new EmotionStream(streamAddress.href, { token: key, onMessage, onState });
 const channels = new Channels(ask, stream, changed);
 const dialog = new KeyDialog(() => stream.open());
 
