@@ -149,7 +149,7 @@ def test_several_eeg_streams_are_listed_and_chosen_by_name(tmp_path: Path) -> No
     path = xdf(tmp_path / "two.xdf", streams)
     with pytest.raises(RecordingError) as refusal:
         read_recording(path)
-    for part in ("found 2 ", "expected one", "stream=", "'Amp A' (type EEG, 2 channels, 128 Hz)",
+    for part in ("found 2 ", "expected one", "--stream", "stream=", "1: 'Amp A' (type EEG, 2 channels, 128 Hz, source id 'Amp A')",
                  "'Amp B'", "'Gaze'"):  # fmt: skip
         assert part in str(refusal.value)
     assert read_recording(path, stream="Amp B").channels == ("Cz",)
@@ -171,18 +171,26 @@ def test_labels_of_neuroelectrics_are_found(tmp_path: Path) -> None:
     assert recording.manufacturer == "unknown"
 
 
-@pytest.mark.parametrize(
-    "desc", ["", "<channels><channel><label>Fp1</label></channel></channels>", "<channels/>"]
-)
-def test_an_xdf_without_a_label_for_each_channel_is_refused(tmp_path: Path, desc: str) -> None:
-    path = xdf(tmp_path / "a.xdf", [stream(desc=desc)])
-    with pytest.raises(RecordingError, match=r"channel labels .* expected 2"):
+def test_channels_of_xdf_without_a_label_are_read_and_not_used(tmp_path: Path) -> None:
+    desc = "<channels><channel><label>Fp1</label></channel></channels>"
+    recording = read_recording(xdf(tmp_path / "a.xdf", [stream(desc=desc)]))
+    assert recording.channels == ("Fp1", "")
+    assert recording.notes[0].startswith("1 of 2 channels have a label")
+    for nameless in ("", "<channels/>"):
+        recording = read_recording(xdf(tmp_path / "b.xdf", [stream(desc=nameless)]))
+        assert (recording.channels, recording.notes) == (("", ""), ())
+
+
+def test_more_labels_than_channels_of_xdf_are_refused(tmp_path: Path) -> None:
+    labels = "".join(f"<channel><label>{name}</label></channel>" for name in ("Fp1", "Cz", "T7"))
+    path = xdf(tmp_path / "a.xdf", [stream(desc=f"<channels>{labels}</channels>")])
+    with pytest.raises(RecordingError, match=r"found 3 channel labels .* at most its 2"):
         read_recording(path)
 
 
 def test_an_eeg_stream_without_a_sample_is_refused(tmp_path: Path) -> None:
     path = xdf(tmp_path / "a.xdf", [stream(stamps=np.empty(0))])
-    with pytest.raises(RecordingError, match="found no samples in the stream 'Amp'"):
+    with pytest.raises(RecordingError, match="found no whole samples in the stream 'Amp'"):
         read_recording(path)
 
 
