@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ def _read_header(path: Path) -> Header:
         match = re.search(rf"^{key}=(.*)$", text, re.MULTILINE)
         return match[1].strip() if match else ""
 
+    _check_labels(path, text)
     try:
         listed = int(value("NumberOfChannels"))
     except ValueError:
@@ -104,6 +106,16 @@ def _read_header(path: Path) -> Header:
         and data_type == "INT_16"
         and value("DataOrientation").upper() == "MULTIPLEXED",
     )
+
+
+def _check_labels(path: Path, text: str) -> None:
+    labels = Counter(re.findall(r"^Ch\d+=([^,\r\n]*)", text, re.MULTILINE))
+    doubled = [label for label, count in labels.items() if count > 1]
+    if doubled:
+        raise RecordingError(
+            f"{path.name}: found more than one channel labelled {', '.join(doubled)}, expected "
+            "each once; give them distinct labels in the header, which is a text file"
+        )
 
 
 def _check_wrapping(path: Path, header: Header) -> None:

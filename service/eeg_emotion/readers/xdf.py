@@ -62,7 +62,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         eeg = streams[chosen]
         info = eeg["info"]
         name = info["name"][0]
-        if wanted is None and str(info["type"][0]).upper() != "EEG":
+        if wanted is None and str(info["type"][0]).strip().upper() != "EEG":
             notes.append(f"no stream has type EEG: {name!r} of type {info['type'][0]!r} is read")
         if "footer" not in eeg and is_whole:
             notes.append(

@@ -49,10 +49,11 @@ def ambiguous(
     path: Path, listed: Sequence[Mapping[str, Any]], found: Sequence[int], wanted: str | None
 ) -> RecordingError:
     """Return the error for several streams, each with the numbers that choose it."""
+    numbered = f"--stream {found[0]} (stream=... in Python; stream in a table)"
     return RecordingError(
         f"{path.name}: found {len(found)} regular numeric streams {_asked(wanted)}, expected one; "
-        f"choose one by its name or number, such as --stream {found[0]} (stream=... in Python; stream in "
-        f"a table); the file contains: {_described(listed)}"
+        f"choose one by its name or number, such as {numbered}; the file contains: "
+        f"{_described(listed)}"
     )
 
 
