@@ -14,7 +14,7 @@ import pickletools
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,7 @@ class _Machine:
             quoted = self._file.readline().strip()
             argument = codecs.escape_decode(quoted[1:-1])[0].decode("latin-1")
         elif instruction.arg is not None:
-            argument = instruction.arg.reader(self._file)
+            argument = instruction.arg.reader(cast(BinaryIO, self._file))
         if name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
         elif name in _VALUES:

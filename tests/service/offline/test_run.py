@@ -327,7 +327,7 @@ def test_a_recording_without_samples_is_refused() -> None:
 # -- by the recording's own stamps -------------------------------------------------------------
 
 
-def stamped(samples: Array, stamps: Array) -> Recording:
+def stamped(samples: Array, stamps: NDArray[np.float64]) -> Recording:
     """A recording with measured stamps, in two stretches."""
     half = samples.shape[1] // 2
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -297,11 +297,27 @@ def test_a_micro_sign_of_any_code_page_is_read(tmp_path: Path, unit: bytes) -> N
     assert set(layout.microvolts) == {1.0}
 
 
-def test_a_recording_says_that_it_is_read_in_part(tmp_path: Path) -> None:
-    """What the commands show, and the trainer may."""
-    path, _ = plain(tmp_path / "a.edf")
-    path.write_bytes(path.read_bytes()[:-1])
-    recording = read_recording(path)
-    assert dataclasses.replace(recording, notes=()).notes == ()
-    assert recording.notes
-    assert isinstance(recording.notes, Sequence)
+def test_edf_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mne", None)
+    path, values = plain(tmp_path / "a.edf")
+    np.testing.assert_allclose(whole(read_recording(path)), values, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda b: b.replace(b"\n", b"\r\n"), "a carriage return before every line feed"),
+        (lambda b: b.decode("latin-1").encode(), "its bytes converted to UTF-8"),
+        (lambda b: bytes(byte & 127 for byte in b), "no byte above 127"),
+        (lambda _: b"<!DOCTYPE html><title>404</title>", "a web page"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "EDF+C"])
+def test_the_cause_of_damage_by_a_transfer_comes_first(
+    tmp_path: Path, damage: Callable[[bytes], bytes], named: str, kind: str
+) -> None:
+    lists = [time_list(str(second)) for second in range(40)] if kind else None
+    path, _ = plain(tmp_path / "a.edf", kind=kind, lists=lists)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RecordingError, match=rf"a\.edf: found {named}.*expected"):
+        read_recording(path)

@@ -57,7 +57,7 @@ def test_eeglab_states_a_cut_by_the_type_of_an_event(
     tmp_path: Path, kind: object, duration: float, latency: float, lengths: list[int]
 ) -> None:
     other = "S1" if isinstance(kind, str) else 1
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": other, "latency": 100.0, "duration": 0.0},
         {"type": kind, "latency": latency, "duration": duration},
     ]
