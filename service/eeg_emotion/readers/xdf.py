@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         Also if the measured stamps contradict the stated rate.
     """
     pyxdf = load("pyxdf", f"the reader of {path.name}")
+    # It warns of every file whose stamps are not dejittered, on standard error.
+    logging.getLogger("pyxdf.pyxdf").setLevel(logging.ERROR)
     notes: list[str] = []
     with reading(path, "pyxdf"):
         with _open_xdf(path) as file:
