@@ -38,40 +38,11 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
     RecordingError
         Also if the measured stamps contradict the stated rate.
     """
-    pyxdf = load("pyxdf", f"the reader of {path.name}")
-    # It warns of every file whose stamps are not dejittered, on standard error.
-    logging.getLogger("pyxdf.pyxdf").setLevel(logging.ERROR)
     notes: list[str] = []
+    pyxdf = load("pyxdf", f"the reader of {path.name}")
     with reading(path, "pyxdf"):
-        with _open_xdf(path) as file:
-            end, is_whole = whole_chunks(path, file)
-        if not is_whole:
-            notes.append(
-                "it ends within a chunk, as if the recorder had crashed or a copy had been cut: "
-                "what is whole is read; if its source is longer, copy it again"
-            )
-        with _whole_part(path, end, is_whole) as file:
-            listed = pyxdf.resolve_streams(file)
-        texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
-        candidates = find_streams(path, listed, wanted)
-        # Not dejittered: pyxdf detects only breaks of more than 1 s and 500 samples, and its fit
-        # would smear every shorter one over the whole segment.
-        with _whole_part(path, end, is_whole) as file:
-            loaded, _ = pyxdf.load_xdf(
-                file, select_streams=[*candidates, *texts], dejitter_timestamps=False
-            )
-        streams = {each["info"]["stream_id"]: each for each in loaded}
-        chosen = _with_samples(path, listed, candidates, streams, wanted, is_whole)
-        eeg = streams[chosen]
+        eeg, texts = _loaded(path, pyxdf, wanted, notes)
         info = eeg["info"]
-        name = info["name"][0]
-        if wanted is None and str(info["type"][0]).strip().upper() != "EEG":
-            notes.append(f"no stream has type EEG: {name!r} of type {info['type'][0]!r} is read")
-        if "footer" not in eeg and is_whole:
-            notes.append(
-                f"the stream {name!r} has no footer, as if the recorder had been ended early: "
-                "what was written is read"
-            )
         stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
         values = np.asarray(eeg["time_series"]).T
         samples = values if values.dtype == np.float32 else values.astype(np.float64)
@@ -79,7 +50,7 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         sfreq = float(info["nominal_srate"][0])
         markers = in_order(
             (int(np.abs(stamps - stamp).argmin()), " ".join(row))
-            for each in (streams[number] for number in texts)
+            for each in texts
             for stamp, row in zip(each["time_stamps"], each["time_series"], strict=True)
         )
         desc = _child(info, "desc")
@@ -102,6 +73,44 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         ),
         notes=tuple(notes),
     )
+
+
+def _loaded(
+    path: Path, pyxdf: Any, wanted: str | None, notes: list[str]
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return the stream that is meant and the streams of text, as pyxdf loads them."""
+    # It warns of every file whose stamps are not dejittered, on standard error.
+    logging.getLogger("pyxdf.pyxdf").setLevel(logging.ERROR)
+    with _open_xdf(path) as file:
+        end, is_whole = whole_chunks(path, file)
+    if not is_whole:
+        notes.append(
+            "it ends within a chunk, as if the recorder had crashed or a copy had been cut: "
+            "what is whole is read; if its source is longer, copy it again"
+        )
+    with _whole_part(path, end, is_whole) as file:
+        listed = pyxdf.resolve_streams(file)
+    texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
+    candidates = find_streams(path, listed, wanted)
+    # Not dejittered: pyxdf detects only breaks of more than 1 s and 500 samples, and its fit
+    # would smear every shorter one over the whole segment.
+    with _whole_part(path, end, is_whole) as file:
+        loaded, _ = pyxdf.load_xdf(
+            file, select_streams=[*candidates, *texts], dejitter_timestamps=False
+        )
+    streams = {each["info"]["stream_id"]: each for each in loaded}
+    chosen = _with_samples(path, listed, candidates, streams, wanted, is_whole)
+    eeg = streams[chosen]
+    info = eeg["info"]
+    name = info["name"][0]
+    if wanted is None and str(info["type"][0]).strip().upper() != "EEG":
+        notes.append(f"no stream has type EEG: {name!r} of type {info['type'][0]!r} is read")
+    if "footer" not in eeg and is_whole:
+        notes.append(
+            f"the stream {name!r} has no footer, as if the recorder had been ended early: "
+            "what was written is read"
+        )
+    return eeg, [streams[number] for number in texts]
 
 
 def _open_xdf(path: Path) -> io.BufferedIOBase:
