@@ -60,6 +60,25 @@ def load(module: str, needed_by: str, otherwise: str = "") -> Any:
         raise _missing(_extra_of(package), found, needed_by, otherwise) from error
 
 
+def load_package(module: str, needed_by: str, otherwise: str = "") -> Any:
+    """Import a package that a third-party reader asks for, and that no extra contains.
+
+    Raises
+    ------
+    MissingExtraError
+        If it cannot be imported, with the command that installs it.
+    """
+    package = module.partition(".")[0]
+    instead = f", {otherwise}" if otherwise else ""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"found no {package} ({error}), which {needed_by} needs, expected it installed; "
+            f"install it with: {shlex.join([*_installer(), package])}{instead}"
+        ) from error
+
+
 def require(modules: Iterable[str], needed_by: str) -> None:
     """Raise an error if one of an extra's modules is missing.
 
@@ -99,12 +118,14 @@ def install_command(extra: str) -> str:
 
     The project itself is installed there already, so pip adds only the extra's packages.
     """
-    requirement = f"eeg-emotion[{extra}]"
+    return shlex.join([*_installer(), f"eeg-emotion[{extra}]"])
+
+
+def _installer() -> list[str]:
     # uv creates environments without pip.
-    installer = [sys.executable, "-m", "pip", "install"]
     if find_spec("pip") is None:
-        installer = ["uv", "pip", "install", "--python", sys.executable]
-    return shlex.join([*installer, requirement])
+        return ["uv", "pip", "install", "--python", sys.executable]
+    return [sys.executable, "-m", "pip", "install"]
 
 
 def _absent(modules: Iterable[str]) -> list[str]:

@@ -61,6 +61,7 @@ def predict(
         "out": str(out),
         **stated,
         "layout": run.describe_layout(),
+        "notes": list(run.recording.notes),
         "signal_seconds": round(run.signal_seconds, 3),
         "gaps": run.counts.gaps,
         "windows": tally.windows,
@@ -134,6 +135,7 @@ def _in_words(result: dict[str, Any], path: PathSettings) -> str:
     if result["reasons"]:
         counted = (f"{reason} {count}" for reason, count in result["reasons"].items())
         lines.append(f"no score    {', '.join(counted)}")
+    lines += [f"note        {note}" for note in result["notes"]]
     lines.append(f"channels    {result['layout']}")
     lines.append(f"model       {result['model']}, SHA-256 {result['model_sha256']}")
     lines.append(f"trained on  {result['trained_on']}; {result['label_rule']}")

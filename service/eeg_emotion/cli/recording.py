@@ -18,7 +18,7 @@ Trials = Annotated[
 ]
 Baseline = Annotated[bool, typer.Option(help="DEAP: include the 3 s before each video.")]
 StreamName = Annotated[
-    str | None, typer.Option(help="XDF: the stream's name, if there are several.")
+    str | None, typer.Option(help="XDF: the stream's name, id or number, if there are several.")
 ]
 
 

@@ -75,6 +75,8 @@ def replay(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "
             "waiting for a listener, such as 'eeg-emotion serve'"
         )
+        for note in recording.notes:
+            typer.echo(f"note: {note}")
     with stop_for_threads() as stop:
         report = replayer.run(stop)
     if as_json:

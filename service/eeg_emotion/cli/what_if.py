@@ -69,6 +69,7 @@ def _result(outcome: Outcome, prepared: Prepared, rules: str, plot: Path) -> dic
         "recording": prepared.run.recording.name,
         "recording_simulated": prepared.run.recording.simulated,
         "headset": prepared.run.headset,
+        "notes": list(prepared.run.recording.notes),
         "model": f"{contract.name} {contract.version}",
         "model_simulated": contract.trained_on.simulated,
         "signal_seconds": round(prepared.run.signal_seconds, 3),
@@ -140,6 +141,8 @@ def _print(outcome: Outcome, result: dict[str, Any], console: Console) -> None:
     console.print(rules)
     if not outcome.tallies:
         line(f"no rule applies to the headset {result['headset']!r}: check 'headsets' in the rules")
+    for note in result["notes"]:
+        line(f"note        {note}")
     line(f"not shown   {_NOT_SHOWN}")
     for what, simulated in (
         ("the recording", result["recording_simulated"]),

@@ -196,7 +196,9 @@ def plan_layout(
         microvolts=np.array(factors, dtype=np.float64),
         measured=measured,
         interpolated=missing,
-        dropped=tuple(label for row, label in enumerate(labels) if row not in rows),
+        dropped=tuple(
+            label or f"channel {row + 1}" for row, label in enumerate(labels) if row not in rows
+        ),
         matrix=_weights(channels, measured, (False,) * len(measured)),
         unit=unit,
         order=tuple(sorted(measured, key=found.__getitem__)),
@@ -232,7 +234,7 @@ def cap_layout(
         As `plan_layout`, and if the cap has fewer electrodes than the model has channels.
     """
     spelling = {montage.normalise_label(name): name for name in montage.places()}
-    known = [spelling.get(montage.normalise_label(label)) for label in labels]
+    known = [spelling.get(name) for name in montage.normalise_labels(labels)]
     cap = tuple(name for name in known if name is not None)
     if set(channels) <= set(cap):
         return plan_layout(labels, units, channels=channels, max_interpolated=max_interpolated)
@@ -261,7 +263,7 @@ def identity_layout(channels: tuple[str, ...], *, max_interpolated: int = 0) -> 
 
 def _names(labels: Sequence[str], wanted: Mapping[str, str], cap: Cap | None) -> list[str | None]:
     """Return the model's channel that each label names; `wanted` maps normalised labels."""
-    by_name = [wanted.get(montage.normalise_label(label)) for label in labels]
+    by_name = [wanted.get(name) for name in montage.normalise_labels(labels)]
     named = len(set(by_name) - {None})
     if cap is None or 2 * named >= len(wanted):
         return by_name

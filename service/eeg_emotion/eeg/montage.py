@@ -6,6 +6,7 @@ Channels are always found by label, never by their index in a stream.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,69 @@ def normalise_label(label: str) -> str:
     name = name.removeprefix("eeg").lstrip(" -_:")
     name = _REFERENCE.sub("", name).rstrip(". ")
     return _OLD_NAMES.get(name, name)
+
+
+# An electrode of the 10-10 system, then a separator and a second part. Other endings, such as the h
+# of half distances, a prime or a bare number, make it another electrode.
+_SITE_AND_REST = re.compile(
+    r"(?P<site>(?:fp|af|ft|fc|f|cp|c|tp|t|po|p|o|i)(?:z|\d{1,2}))"
+    r"(?P<rest>[\s\-:/_.,+(\u2010-\u2015\u2212].*[a-z].*)?",
+    re.DOTALL,
+)
+_LEAST_SHARING = 2
+
+
+def normalise_labels(labels: Sequence[str]) -> list[str]:
+    """Normalise the labels of one stream or file, which know more together than each alone.
+
+    If the labels of all electrodes have one and the same second part, it is their reference and is
+    removed, whatever it is called: ``Fp1-CPz``, ``F3-CPz`` become ``fp1``, ``f3``. The same holds
+    for a first part with a separator, such as ``POL Fp1``. The labels of a bipolar montage differ
+    in their second parts and are left whole.
+
+    Returns
+    -------
+    list[str]
+        One for each label, as `normalise_label` returns it where nothing is shared.
+    """
+    names = [normalise_label(label) for label in labels]
+    names = _without_shared_beginning(names)
+    parsed = [_SITE_AND_REST.fullmatch(name) for name in names]
+    rests = {found["rest"].strip() for found in parsed if found is not None and found["rest"]}
+    if len(rests) != 1:
+        return names
+    (rest,) = rests
+    reference = re.sub(r"[^a-z0-9]", "", rest)
+    sharing = {found["site"] for found in parsed if found is not None and found["rest"]}
+    # A bare electrode has another reference, unless it is the reference itself.
+    bare = {found["site"] for found in parsed if found is not None and not found["rest"]}
+    if len(sharing) < _LEAST_SHARING or bare - {reference}:
+        return names
+    sites = [
+        found["site"] if found is not None and found["rest"] else name
+        for found, name in zip(parsed, names, strict=True)
+    ]
+    return [_OLD_NAMES.get(site, site) for site in sites]
+
+
+def _without_shared_beginning(names: list[str]) -> list[str]:
+    """Remove the one word that stands before all electrodes, such as ``pol`` or ``scalp``."""
+    split = [re.fullmatch(r"(?P<word>[a-z]+)[ _:.-]+(?P<name>.+)", name) for name in names]
+    words = [
+        found["word"]
+        for found in split
+        if found is not None
+        and _SITE_AND_REST.fullmatch(found["name"])
+        and not _SITE_AND_REST.fullmatch(found["word"])
+    ]
+    if len(words) < _LEAST_SHARING or len(set(words)) != 1:
+        return names
+    if any(_SITE_AND_REST.fullmatch(name) for name in names):
+        return names  # electrodes without the word: it is no common one
+    return [
+        normalise_label(found["name"]) if found is not None and found["word"] == words[0] else name
+        for found, name in zip(split, names, strict=True)
+    ]
 
 
 REGIONS = ("frontal", "central", "temporal", "parietal", "occipital")

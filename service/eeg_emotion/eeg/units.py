@@ -1,7 +1,7 @@
 """Units of voltage as spelled by headsets and files, as factors to microvolts.
 
 Nothing is guessed here: a text has a factor, or states no unit, or states that the channel is not a
-voltage.
+voltage. A text that is a voltage with an unreadable prefix states no unit.
 """
 
 from __future__ import annotations
@@ -18,6 +18,22 @@ _EXPONENT = re.compile(
     r"(?P<bare>[-\u2212]?\d{1,2})"
     r"|(?:1(?:\.0*)?e|10(?:\^|\*\*))(?P<power>[-\u2212]?\d{1,2})(?: ?v(?:olts?)?)?"
 )
+# The micro sign is the only prefix outside ASCII, and its bytes differ between code pages. These
+# mean nothing else before a V: Latin-1 and most of Windows and Macintosh, UTF-8 (both mu
+# characters), DOS, Shift-JIS, GBK and EUC-JP, EUC-KR, GB18030.
+_MICRO_BYTES = frozenset(
+    {b"\xb5", b"\xc2\xb5", b"\xce\xbc", b"\xe6", b"\x83\xca", b"\xa6\xcc", b"\xa5\xec"}
+    | {b"\x810\x858"}
+)
+# Any other sign before a V is a lost micro sign, or milli in another script: in one code page a
+# byte is a Greek mu, in another a Cyrillic m. The amplitude decides, never the text.
+_FOREIGN_PREFIX = re.compile(
+    r"(?P<prefix>\?{1,3}|[^\x00-\x7f](?:.{0,4}[^\x00-\x7f])?) ?v(?:olts?)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_CYRILLIC = {"мкв": "uv", "мв": "mv", "нв": "nv", "в": "v"}
+_CYRILLIC_PAGES = ("cp1251", "koi8_r", "cp866", "iso8859_5")
+
 _EXPONENTS = {0: 1e6, -3: 1e3, -6: 1.0, -9: 1e-3}
 
 _UNSTATED = frozenset(
@@ -47,7 +63,8 @@ def microvolts_per(unit: str) -> float | None:
 def is_unstated(unit: str) -> bool:
     """Return whether the text states no unit, such as ``n/a``.
 
-    Anything else that has no factor, such as ``µS`` or ``counts``, means that it is not a voltage.
+    Neither does a ``V`` after a sign that cannot be read. Anything else that has no factor, such as
+    ``µS`` or ``counts``, means that it is not a voltage.
     """
     return _plain(unit) in _UNSTATED
 
@@ -58,7 +75,40 @@ def unit_name(microvolts: float) -> str:
 
 
 def _plain(unit: str) -> str:
-    # BrainVision's UTF-8 headers are often read as Latin-1: the micro sign becomes two characters.
+    """Return the text in lower case and ASCII as far as possible; "" for an unreadable prefix."""
+    text = "".join(sign for sign in unit if unicodedata.category(sign) != "Cf").strip()
+    if (found := _FOREIGN_PREFIX.fullmatch(text)) is not None:
+        return f"uv{text[found.end('prefix') :].strip()[1:]}" if _is_micro(found["prefix"]) else ""
+    if (russian := _russian(text)) is not None:
+        return russian
     # NFKC maps one of the two mu characters to the other, and decomposes the squared one.
-    text = unicodedata.normalize("NFKC", unit.replace("\u00c2\u00b5", "\u00b5"))
-    return text.strip().lower().replace("\u03bc", "u")
+    return unicodedata.normalize("NFKC", text).strip().lower().replace("\u03bc", "u")
+
+
+def _is_micro(prefix: str) -> bool:
+    if unicodedata.normalize("NFKC", prefix) == "\u03bc":
+        return True
+    # Headers are often read in another code page than they were written in.
+    return any(_bytes(prefix, page) in _MICRO_BYTES for page in ("latin-1", "cp1252"))
+
+
+def _russian(text: str) -> str | None:
+    """Return a Russian unit in Latin letters; "" where its bytes may mean another prefix."""
+    if (known := _CYRILLIC.get(text.lower())) is not None:
+        return known
+    content = _bytes(text, "latin-1")
+    if content is None or content.isascii():
+        return None
+    readings = {
+        _CYRILLIC.get(content.decode(page, errors="replace").lower()) for page in _CYRILLIC_PAGES
+    } - {None}
+    if not readings:
+        return None
+    return "uv" if readings == {"uv"} else ""
+
+
+def _bytes(text: str, page: str) -> bytes | None:
+    try:
+        return text.encode(page)
+    except UnicodeEncodeError:
+        return None

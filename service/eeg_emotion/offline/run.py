@@ -4,8 +4,10 @@ Admission, pipeline and model are the service's own, and the samples are cut int
 stamped as the replayer does, in float32. Windows, reasons, quality and scores equal those of the
 replay. By design, these differ:
 
-- Time is the recording's: sample `k` is at ``k / sfreq``, plus 2 s for each gap before it, since
-  a recording does not state how long a gap was. A replay adds its starting time.
+- Time is the recording's. Where it has measured stamps (XDF), those are used, and rate, gaps and
+  clock are judged by them as live. Elsewhere sample `k` is at ``k / sfreq``, plus 2 s for each gap
+  before it, since such a recording does not state how long a gap was; a rate is not judged by
+  stamps that are made from it. A replay adds its starting time.
 - A sample arrives the moment it is taken. So no window is superseded or `stale`, the stamps never
   jitter, and the latencies of a prediction are meaningless.
 - The model's batches consist of other windows, so its sums round differently, in the seventh
@@ -14,17 +16,19 @@ replay. By design, these differ:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
 from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
+from eeg_emotion.eeg.caps import CAPS
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.inference.model import Model
 from eeg_emotion.lsl.inlet import StreamDescription, headset_id_from
 from eeg_emotion.publish.messages import Prediction
-from eeg_emotion.recordings.recording import Recording, RecordingError
+from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
 from eeg_emotion.stream.admission import Admission
 from eeg_emotion.stream.pipeline import Counts, StreamPipeline
@@ -59,6 +63,8 @@ class OfflineRun:
     ------
     StreamRefused, LayoutError
         If the service would quarantine the recording because of its metadata.
+    RecordingError
+        If it has no labels, and no cap is named.
     """
 
     def __init__(
@@ -75,8 +81,16 @@ class OfflineRun:
         self._settings = settings
         self._limits = headset_filter.limits
         self._normaliser = normaliser
-        self._admission = Admission.of(described(recording), settings, headset_filter.cap)
+        description = described(recording)
+        if not description.labels and headset_filter.cap is None:
+            raise RecordingError(
+                f"{recording.name}: found no channel labels, expected the electrodes' names; name "
+                "the electrodes in the order of the channels with --cap, such as "
+                f"--cap Fp1,Fp2,C3,C4, or one of the caps {', '.join(CAPS)}"
+            )
+        self._admission = Admission.of(description, settings, headset_filter.cap)
         self._now = 0.0
+        self._measured = False
         self._pipeline = self._new_pipeline()
 
     @property
@@ -109,24 +123,35 @@ class OfflineRun:
             If the unit had to be inferred from the amplitude and could not be.
         RecordingError
             If the recording cannot be read, or has no samples.
+        ClockError, RateError
+            If the service would quarantine a headset because of such stamps.
         """
+        stretches = self.recording.stretches()
+        first = next(stretches, None)
+        self._measured = first is not None and first.stamps is not None
         self._pipeline = self._new_pipeline()
         sequence = PredictionSequence(headset=self.headset, epoch="offline")
         waiting: list[tuple[PredictionSequence, AssessedWindow]] = []
-        for assessed in self._assessed_windows():
+        for assessed in self._assessed_windows(() if first is None else chain([first], stretches)):
             waiting.append((sequence, assessed))
             if len(waiting) == _SCORED_AT_ONCE:
                 yield from predict(self._model, waiting, self._clock)
                 waiting = []
         yield from predict(self._model, waiting, self._clock)
 
-    def _assessed_windows(self) -> Iterator[AssessedWindow]:
+    def _assessed_windows(self, stretches: Iterable[Stretch]) -> Iterator[AssessedWindow]:
         recording = self.recording
         size = max(1, round(recording.sfreq * CHUNK_SECONDS))
-        for chunk in cut_into_chunks(recording.stretches(), size):
-            samples = np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
-            stamps = chunk.gaps * GAP_SECONDS + samples / recording.sfreq
-            self._now = float(stamps[-1])
+        zero: float | None = None
+        for chunk in cut_into_chunks(stretches, size):
+            if chunk.stamps is None:
+                samples = np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
+                stamps = chunk.gaps * GAP_SECONDS + samples / recording.sfreq
+            else:
+                zero = float(chunk.stamps[0]) if zero is None else zero
+                stamps = chunk.stamps - zero
+            if np.isfinite(stamps[-1]):
+                self._now = float(stamps[-1])
             with np.errstate(over="ignore"):  # an overflow becomes infinite: a bad sample
                 sent = chunk.samples.astype(np.float32)
             assessed = self._pipeline.feed(sent, stamps, 0.0)
@@ -145,6 +170,7 @@ class OfflineRun:
             limits=self._limits,
             clock=self._clock,
             utc_offset=lambda: 0.0,
+            measured=self._measured,
         )
 
     def _clock(self) -> float:

@@ -4,58 +4,53 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from eeg_emotion.extras import load
+from eeg_emotion.readers.xdf_chunks import whole_chunks
+from eeg_emotion.readers.xdf_streams import ambiguous, find_streams
 from eeg_emotion.recordings.file_reading import blocks, in_order, reading, source_id
 from eeg_emotion.recordings.recording import Recording, RecordingError
 
 XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
 
+_RATE_TOLERANCE = 0.02  # as live: devices keep their rate to a few parts in a thousand
+_RATE_SECONDS = 10.0  # shorter recordings state their rate too roughly to refuse them
+_PIECE_SECONDS = (
+    0.5  # a stream that is broken into shorter pieces has another rate, or is mostly lost
+)
+
 
 def read_xdf(path: Path, wanted: str | None) -> Recording:
-    """Open one stream of an XDF file: the one named `wanted`, or the one of type ``EEG``.
+    """Open one stream of an XDF file: the one that is `wanted`, or else the one with the EEG.
 
     The file's text streams become markers. See `mne_files.read_recording` for the rest.
+
+    Raises
+    ------
+    RecordingError
+        Also if the measured stamps contradict the stated rate.
     """
+    notes: list[str] = []
     pyxdf = load("pyxdf", f"the reader of {path.name}")
     with reading(path, "pyxdf"):
-        with _open_xdf(path) as file:
-            listed = pyxdf.resolve_streams(file)
-        chosen = _choose(path, listed, wanted)
-        texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
-        # Not dejittered: pyxdf detects only breaks of more than 1 s and 500 samples, and its fit
-        # would smear every shorter one over the whole segment.
-        with _open_xdf(path) as file:
-            loaded, _ = pyxdf.load_xdf(
-                file, select_streams=[chosen, *texts], dejitter_timestamps=False
-            )
-        streams = {each["info"]["stream_id"]: each for each in loaded}
-        eeg = streams.pop(chosen)
+        eeg, texts = _loaded(path, pyxdf, wanted, notes)
         info = eeg["info"]
-        if "footer" not in eeg:
-            raise RecordingError(
-                f"{path.name}: found no footer for the stream {info['name'][0]!r}, expected one "
-                "at the end of the file: it is truncated; copy it again"
-            )
         stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
-        if not len(stamps):
-            raise RecordingError(
-                f"{path.name}: found no samples in the stream {info['name'][0]!r}, expected some; "
-                "choose another stream or file"
-            )
         values = np.asarray(eeg["time_series"]).T
         samples = values if values.dtype == np.float32 else values.astype(np.float64)
-        channels, units = _described_channels(path, info)
+        channels, units = _described_channels(path, info, notes)
         sfreq = float(info["nominal_srate"][0])
         markers = in_order(
             (int(np.abs(stamps - stamp).argmin()), " ".join(row))
-            for each in streams.values()
+            for each in texts
             for stamp, row in zip(each["time_stamps"], each["time_series"], strict=True)
         )
         desc = _child(info, "desc")
@@ -63,7 +58,8 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
             _child(desc, "acquisition"), "manufacturer"
         )
         simulated = _text(desc, "simulated").lower() == "true"  # as our own replayer states it
-    segments = contiguous(stamps, sfreq)
+        segments = contiguous(stamps, sfreq)
+        _check_rate(path, stamps, segments, sfreq)
     return Recording(
         name=path.name,
         source_id=source_id(path),
@@ -73,9 +69,48 @@ def read_xdf(path: Path, wanted: str | None) -> Recording:
         manufacturer=manufacturer or "unknown",
         simulated=simulated,
         stretches=lambda: blocks(
-            segments, markers, sfreq, lambda start, stop: samples[:, start:stop]
+            segments, markers, sfreq, lambda start, stop: samples[:, start:stop], stamps
         ),
+        notes=tuple(notes),
     )
+
+
+def _loaded(
+    path: Path, pyxdf: Any, wanted: str | None, notes: list[str]
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return the stream that is meant and the streams of text, as pyxdf loads them."""
+    # It warns of every file whose stamps are not dejittered, on standard error.
+    logging.getLogger("pyxdf.pyxdf").setLevel(logging.ERROR)
+    with _open_xdf(path) as file:
+        end, is_whole = whole_chunks(path, file)
+    if not is_whole:
+        notes.append(
+            "it ends within a chunk, as if the recorder had crashed or a copy had been cut: "
+            "what is whole is read; if its source is longer, copy it again"
+        )
+    with _whole_part(path, end, is_whole) as file:
+        listed = pyxdf.resolve_streams(file)
+    texts = [each["stream_id"] for each in listed if each["channel_format"] == "string"]
+    candidates = find_streams(path, listed, wanted)
+    # Not dejittered: pyxdf detects only breaks of more than 1 s and 500 samples, and its fit
+    # would smear every shorter one over the whole segment.
+    with _whole_part(path, end, is_whole) as file:
+        loaded, _ = pyxdf.load_xdf(
+            file, select_streams=[*candidates, *texts], dejitter_timestamps=False
+        )
+    streams = {each["info"]["stream_id"]: each for each in loaded}
+    chosen = _with_samples(path, listed, candidates, streams, wanted, is_whole)
+    eeg = streams[chosen]
+    info = eeg["info"]
+    name = info["name"][0]
+    if wanted is None and str(info["type"][0]).strip().upper() != "EEG":
+        notes.append(f"no stream has type EEG: {name!r} of type {info['type'][0]!r} is read")
+    if "footer" not in eeg and is_whole:
+        notes.append(
+            f"the stream {name!r} has no footer, as if the recorder had been ended early: "
+            "what was written is read"
+        )
+    return eeg, [streams[number] for number in texts]
 
 
 def _open_xdf(path: Path) -> io.BufferedIOBase:
@@ -83,26 +118,33 @@ def _open_xdf(path: Path) -> io.BufferedIOBase:
     return gzip.open(path) if path.suffix.lower() in (".xdfz", ".gz") else path.open("rb")
 
 
-def _choose(path: Path, listed: Sequence[Mapping[str, Any]], wanted: str | None) -> int:
-    """Return the id of the stream to read."""
-    regular = [
-        each
-        for each in listed
-        if each["nominal_srate"] > 0
-        and each["channel_format"] != "string"
-        and (str(each["type"]).upper() == "EEG" if wanted is None else each["name"] == wanted)
-    ]
-    if len(regular) == 1:
-        return int(regular[0]["stream_id"])
-    found = ", ".join(
-        f"{each['name']!r} (type {each['type']}, {each['channel_count']} channels, "
-        f"{each['nominal_srate']:g} Hz)"
-        for each in listed
-    )
-    asked = "type EEG" if wanted is None else f"the name {wanted!r}"
+def _whole_part(path: Path, end: int, is_whole: bool) -> io.BufferedIOBase:
+    """Open the file's whole chunks: of a cut one pyxdf would fill up the last sample."""
+    if is_whole:
+        return _open_xdf(path)
+    with _open_xdf(path) as file:
+        return io.BytesIO(file.read(end))
+
+
+def _with_samples(
+    path: Path,
+    listed: Sequence[Mapping[str, Any]],
+    candidates: Sequence[int],
+    streams: Mapping[int, Mapping[str, Any]],
+    wanted: str | None,
+    is_whole: bool,
+) -> int:
+    """Return the one candidate that has samples."""
+    filled = [number for number in candidates if len(streams[number]["time_stamps"])]
+    if len(filled) == 1:
+        return filled[0]
+    if filled:
+        raise ambiguous(path, listed, filled, wanted)
+    name = streams[candidates[0]]["info"]["name"][0]
+    cut = "" if is_whole else ", or copy it again: it ends within a chunk"
     raise RecordingError(
-        f"{path.name}: found {len(regular)} regular numeric streams with {asked}, expected one; "
-        f"name the stream to read (stream=...); the file contains: {found or 'no stream'}"
+        f"{path.name}: found no whole samples in the stream {name!r}, expected some; choose "
+        f"another stream or file{cut}"
     )
 
 
@@ -118,21 +160,58 @@ def _text(parent: Mapping[str, Any], name: str) -> str:
 
 
 def _described_channels(
-    path: Path, info: Mapping[str, Any]
+    path: Path, info: Mapping[str, Any], notes: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the labels and units; NeuroElectrics puts channels under ``desc``, with names."""
+    """Return the labels and units; NeuroElectrics puts channels under ``desc``, with names.
+
+    A channel that is not described has an empty label, and is not used. Without any labels the
+    file is admitted as a live stream is: with the numbers of a cap.
+    """
     desc = _child(info, "desc")
     described = _child(desc, "channels").get("channel") or desc.get("channel") or []
     described = [each if isinstance(each, Mapping) else {} for each in described]
-    labels = tuple(_text(each, "label") or _text(each, "name") for each in described)
+    labels = [_text(each, "label") or _text(each, "name") for each in described]
+    units = [_text(each, "unit") for each in described]
     count = int(info["channel_count"][0])
-    if len(labels) != count or not all(labels):
+    if len(labels) > count:
         raise RecordingError(
-            f"{path.name}: found {sum(map(bool, labels))} channel labels in the stream "
-            f"{info['name'][0]!r}, expected {count}, one per channel; record it again with labels "
-            "in the stream's description"
+            f"{path.name}: found {len(labels)} channel labels in the stream {info['name'][0]!r}, "
+            f"expected at most its {count} channels, since it is not known which are whose; record "
+            "it again with one label per channel"
         )
-    return labels, tuple(_text(each, "unit") for each in described)
+    named = sum(map(bool, labels))
+    if 0 < named < count:
+        notes.append(
+            f"{named} of {count} channels have a label, in the order of the channels; the others "
+            "are not used"
+        )
+    missing = count - len(labels)
+    return (*labels, *[""] * missing), (*units, *[""] * missing)
+
+
+def _check_rate(
+    path: Path, stamps: NDArray[np.float64], segments: Sequence[tuple[int, int]], sfreq: float
+) -> None:
+    """Raise `RecordingError` if samples were measured at another rate than the stream states."""
+    steps = sum(
+        stop - start - 1 for start, stop in segments if stop - start > _PIECE_SECONDS * sfreq
+    )
+    seconds = sum(
+        float(stamps[stop - 1] - stamps[start])
+        for start, stop in segments
+        if stop - start > _PIECE_SECONDS * sfreq
+    )
+    whole = float(stamps[-1] - stamps[0])
+    if not 2 * steps >= len(stamps) - 1:
+        # Most of it is in pieces: every step is too long, or too many samples are lost.
+        steps, seconds = len(stamps) - 1, whole
+    if whole < _RATE_SECONDS or not abs(steps / seconds / sfreq - 1.0) > _RATE_TOLERANCE:
+        return
+    raise RecordingError(
+        f"{path.name}: found {steps / seconds:.1f} samples a second over {whole:.0f} s of its own "
+        f"stamps, expected the {sfreq:g} Hz that the stream states; record again with the device's "
+        "true rate set in the program that makes the outlet, or with a connection that loses less"
+    )
 
 
 def contiguous(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
@@ -154,12 +233,21 @@ def contiguous(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int
     list
         Pairs `[start, stop)` of sample indices, in order.
     """
-    late = (stamps - stamps[0]) * sfreq - np.arange(len(stamps))
+    finite = np.isfinite(stamps)
+    first = float(stamps[finite][0]) if finite.any() else 0.0
+    late = np.where(finite, stamps - first, 0.0) * sfreq - np.arange(len(stamps))
     reach = max(1, round(sfreq))
-    starts = [0]
-    for index in np.flatnonzero(np.abs(np.diff(late)) > 0.5) + 1:
-        before, after = late[max(0, index - reach) : index], late[index : index + reach]
-        # The second case is a clock that was set back.
-        if after.min() - before.max() > 0.5 or before.min() - after.max() > 0.5:
-            starts.append(int(index))
+    # Of the second that begins at each sample: the least and the largest.
+    ahead, behind = -(reach // 2), (reach - 1) // 2
+    after_least = minimum_filter1d(late, reach, mode="nearest", origin=ahead)
+    after_most = maximum_filter1d(late, reach, mode="nearest", origin=ahead)
+    # Of the second that ends before it.
+    before_least = np.roll(minimum_filter1d(late, reach, mode="nearest", origin=behind), 1)
+    before_most = np.roll(maximum_filter1d(late, reach, mode="nearest", origin=behind), 1)
+    # The second case is a clock that was set back.
+    apart = (after_least - before_most > 0.5) | (before_least - after_most > 0.5)
+    steps = np.abs(np.diff(late, prepend=late[:1])) > 0.5
+    steps[1:] |= finite[1:] != finite[:-1]
+    apart[1:] |= finite[1:] != finite[:-1]
+    starts = [0, *(int(index) for index in np.flatnonzero(steps & apart) if index)]
     return list(zip(starts, [*starts[1:], len(stamps)], strict=True))

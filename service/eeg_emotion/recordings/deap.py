@@ -21,7 +21,8 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from eeg_emotion.eeg.montage import DEAP32
-from eeg_emotion.recordings.deap_pickle import read_pickle
+from eeg_emotion.recordings.damage import check_transfer
+from eeg_emotion.recordings.deap_pickle import UnsafePickleError, read_pickle
 from eeg_emotion.recordings.recording import Marker, Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER
 
@@ -162,6 +163,11 @@ def load_person(path: Path) -> DeapPerson:
             file.seek(0)
             mat = path.suffix.lower() == ".mat"
             arrays = _read_mat(path) if mat else read_pickle(file, path.name)
+    except UnsafePickleError:
+        raise
+    except RecordingError:
+        check_transfer(path)  # names the cause if the bytes show it
+        raise
     except OSError as error:
         raise RecordingError(
             f"{path.name}: found no readable file ({error.strerror}), expected DEAP's; check the "

@@ -46,8 +46,12 @@ def blocks(
     markers: Sequence[tuple[int, str]],
     sfreq: float,
     read: Callable[[int, int], NDArray[np.floating]],
+    stamps: NDArray[np.float64] | None = None,
 ) -> Iterator[Stretch]:
-    """Yield segments `[start, stop)` as stretches that follow each other within a segment."""
+    """Yield segments `[start, stop)` as stretches that follow each other within a segment.
+
+    `stamps` are those of all samples, `(samples,)` seconds, where the file has measured ones.
+    """
     size = max(1, round(_BLOCK_SECONDS * sfreq))
     for first, end in segments:
         for start in range(first, end, size):
@@ -58,6 +62,7 @@ def blocks(
                 read(start, stop),
                 follows=start > first,
                 markers=tuple(Marker(at - start, text) for at, text in markers[low:high]),
+                stamps=None if stamps is None else stamps[start:stop],
             )
 
 

@@ -7,6 +7,7 @@ no window may span it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -40,11 +41,15 @@ class Stretch:
         True if the first sample is one sample period after the previous stretch's last.
     markers
         Markers of this stretch, in order of their samples.
+    stamps
+        `(samples,)` seconds at which they were measured, by the source's clock; None where the
+        format states no more than the nominal rate.
     """
 
     samples: NDArray[np.floating]
     follows: bool = False
     markers: tuple[Marker, ...] = ()
+    stamps: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Recording:
         True if the signal does not come from a person. It is shown wherever the data are shown.
     stretches
         Returns the signal from its beginning, on each call. It may be endless.
+    notes
+        What was found odd and read nevertheless, a sentence each, to be shown to people.
     """
 
     name: str
@@ -77,6 +84,7 @@ class Recording:
     manufacturer: str
     simulated: bool
     stretches: Callable[[], Iterator[Stretch]]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.units):
@@ -84,8 +92,8 @@ class Recording:
                 f"{self.name}: found {len(self.channels)} channel names and {len(self.units)} "
                 "units, expected one unit per channel"
             )
-        if not self.sfreq > 0:
+        if not 0 < self.sfreq < math.inf:
             raise RecordingError(
                 f"{self.name}: found a rate of {self.sfreq} Hz, expected a positive one; "
-                "an irregular stream cannot be replayed"
+                "an irregular stream cannot be replayed: choose another stream or file"
             )

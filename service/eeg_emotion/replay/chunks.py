@@ -31,12 +31,15 @@ class Chunk:
         The number of samples before it.
     gaps
         The number of gaps before it.
+    stamps
+        `(samples,)` seconds at which they were measured; None where the recording has none.
     """
 
     samples: NDArray[np.floating]
     markers: tuple[Marker, ...]
     first: int
     gaps: int
+    stamps: NDArray[np.float64] | None = None
 
 
 def cut_into_chunks(stretches: Iterable[Stretch], size: int) -> Iterator[Chunk]:
@@ -55,7 +58,7 @@ def cut_into_chunks(stretches: Iterable[Stretch], size: int) -> Iterator[Chunk]:
         block = stretch
         if rest is not None:
             if gap:
-                yield Chunk(rest.samples, rest.markers, first, gaps)
+                yield Chunk(rest.samples, rest.markers, first, gaps, rest.stamps)
                 first += rest.samples.shape[1]
             else:
                 block = _join(rest, stretch)
@@ -65,20 +68,27 @@ def cut_into_chunks(stretches: Iterable[Stretch], size: int) -> Iterator[Chunk]:
         whole = block.samples.shape[1] // size * size
         for start in range(0, whole, size):
             part = _part(block, start, start + size)
-            yield Chunk(part.samples, part.markers, first, gaps)
+            yield Chunk(part.samples, part.markers, first, gaps, part.stamps)
             first += size
         rest = _part(block, whole, block.samples.shape[1])
         if not rest.samples.shape[1]:
             rest = None
     if rest is not None:
-        yield Chunk(rest.samples, rest.markers, first, gaps)
+        yield Chunk(rest.samples, rest.markers, first, gaps, rest.stamps)
 
 
 def _join(left: Stretch, right: Stretch) -> Stretch:
     offset = left.samples.shape[1]
     moved = (Marker(marker.sample + offset, marker.text) for marker in right.markers)
+    stamps = (
+        None
+        if left.stamps is None or right.stamps is None
+        else np.concatenate([left.stamps, right.stamps])
+    )
     return Stretch(
-        np.concatenate([left.samples, right.samples], axis=1), markers=(*left.markers, *moved)
+        np.concatenate([left.samples, right.samples], axis=1),
+        markers=(*left.markers, *moved),
+        stamps=stamps,
     )
 
 
@@ -90,4 +100,5 @@ def _part(stretch: Stretch, start: int, stop: int) -> Stretch:
             for marker in stretch.markers
             if start <= marker.sample < stop
         ),
+        stamps=None if stretch.stamps is None else stretch.stamps[start:stop],
     )

@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from eeg_emotion.eeg.montage import normalise_label
+from eeg_emotion.eeg.montage import normalise_labels
 from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.replay.actions import Form
 from eeg_emotion.replay.faults import (
@@ -52,7 +52,7 @@ def affected(form: Form, fault: ChannelFault) -> NDArray[np.intp]:
         if not found:
             raise FaultError(_no_voltage(form, fault))
         return np.array(found)
-    labels = [normalise_label(label) for label in form.channels]
+    labels = normalise_labels(form.channels)
     for label in fault.labels:
         if label not in labels:
             raise FaultError(

@@ -79,6 +79,9 @@ class StreamPipeline:
         Returns the seconds to add to that clock for Unix time.
     ahead
         True if the stamps are meant to run ahead of the clock: a recording replayed fast.
+    measured
+        False if the stamps are made up from the nominal rate, as for a file that has none: they
+        say nothing about the rate.
 
     Attributes
     ----------
@@ -101,7 +104,9 @@ class StreamPipeline:
         clock: Callable[[], float],
         utc_offset: Callable[[], float],
         ahead: bool = False,
+        measured: bool = True,
     ) -> None:
+        self._measured = measured
         self.counts = Counts()
         self.rest: RestCollection | None = None
         self.newest: AssessedWindow | None = None
@@ -252,7 +257,8 @@ class StreamPipeline:
                 newest = window, start, end
                 if window.settled:
                     self._after_gap = False
-        self._rate.feed(len(stamps), float(stamps[-1]))
+        if self._measured:
+            self._rate.feed(len(stamps), float(stamps[-1]))
         return None if newest is None else self._assess(*newest, arrived=arrived, utc=utc)
 
     def _infer_unit(

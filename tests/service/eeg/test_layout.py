@@ -64,7 +64,7 @@ def test_older_names_serve() -> None:
 def test_labels_that_are_not_used_are_named_and_left_out() -> None:
     labels = ("EXG1", *DEAP32[:16], "Status", *DEAP32[16:], "")
     layout = plan(labels, ["none"] + ["uV"] * 16 + [""] + ["uV"] * 16 + ["counts"])
-    assert layout.dropped == ("EXG1", "Status", "")
+    assert layout.dropped == ("EXG1", "Status", "channel 35")
     assert [labels[row] for row in layout.rows] == list(DEAP32)
     assert "EXG1, Status" in layout.describe()
 

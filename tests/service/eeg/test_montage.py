@@ -12,6 +12,7 @@ from eeg_emotion.eeg.montage import (
     TEN_TWENTY19,
     has_place,
     normalise_label,
+    normalise_labels,
     places,
     positions,
 )
@@ -143,3 +144,36 @@ def test_an_electrode_without_a_known_position_is_recognised() -> None:
     assert not has_place("Nose")
     with pytest.raises(KeyError, match="Nose"):
         positions(("Cz", "Nose"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["EEG {}-CPz", "{}-Cz", "{}_A1", "{}-Nz", "{}:G2", "{} FCz", "{}/Linked ears", "{}–CPz",
+     "POL {}", "POL {}-Vref", "Scalp_{}", "{}-(A1+A2)/2", "{}-A1"],
+)  # fmt: skip
+def test_a_part_that_all_electrodes_share_is_no_part_of_their_names(form: str) -> None:
+    labels = [form.format(name) for name in TEN_TWENTY19]
+    assert normalise_labels(labels) == [normalise_label(name) for name in TEN_TWENTY19]
+    others = ["ECG", "EOG-left", "Status", "DC01"]
+    assert normalise_labels([*labels, *others])[:19] == normalise_labels(labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["Fp1-F7", "F7-T7", "T7-P7", "P7-O1"],
+        ["Fp1-Cz", "F3-Pz", "F4-Pz"],
+        ["F3-Cz", "F4-Cz", "P3"],  # of two references
+        ["Fp1-Cz"],
+        ["C3h", "C4h"],
+        ["F3'", "F4'"],
+        ["F3-0", "F4-0"],
+    ],
+)
+def test_what_electrodes_do_not_share_stays(labels: list[str]) -> None:
+    assert normalise_labels(labels) == [normalise_label(label) for label in labels]
+
+
+def test_the_reference_itself_may_stand_alone() -> None:
+    assert normalise_labels(["F3-Cz", "F4-Cz", "Cz"]) == ["f3", "f4", "cz"]
+    assert normalise_labels(["T3-Cz", "T4-Cz", "Cz-Cz"]) == ["t7", "t8", "cz"]

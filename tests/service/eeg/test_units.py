@@ -52,3 +52,41 @@ def test_a_factor_has_the_units_name(name: str) -> None:
     factor = microvolts_per(name)
     assert factor is not None
     assert unit_name(factor) == name
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("\u00b5V".encode(page) for page in ("cp1252", "cp850", "mac_roman", "utf-8")),
+        *("\u03bcV".encode(page) for page in ("utf-8", "shift_jis", "gbk", "euc_kr")),
+    ],
+)
+@pytest.mark.parametrize("read_as", ["latin-1", "utf-8", "cp1252"])
+def test_a_micro_sign_is_recognised_in_the_code_pages_of_recorders(
+    written: bytes, read_as: str
+) -> None:
+    try:
+        text = written.decode(read_as)
+    except UnicodeDecodeError:
+        return  # no reader shows such bytes as that
+    assert microvolts_per(text) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("мкВ", 1.0), ("мВ", 1e3), ("\ufeffV", 1e6), ("\u00a0mV", 1e3)]
+)
+def test_other_scripts_and_invisible_signs_do_not_change_a_unit(unit: str, factor: float) -> None:
+    assert microvolts_per(unit) == factor
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        # A Greek mu in one code page, a Cyrillic milli in another.
+        *("\u00b5V".replace("\u00b5", sign) for sign in ("ì", "í")),
+        *("?V", "\ufffdV", "\u00a3V", "\ufffd\ufffdV", "мВ".encode("cp1251").decode("latin-1")),
+    ],
+)
+def test_a_prefix_that_cannot_be_read_leaves_the_unit_to_the_amplitude(unit: str) -> None:
+    assert microvolts_per(unit) is None
+    assert is_unstated(unit)

@@ -29,6 +29,7 @@ from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.recordings.simulation import SimulatedPerson, simulated_recording
 from eeg_emotion.replay.replayer import Replayer
 from eeg_emotion.stream.admission import StreamRefused
+from eeg_emotion.stream.rate import RateError
 from eeg_emotion.stream.scoring import NO_SCORE
 from eeg_emotion.stream.selection import HeadsetFilter
 
@@ -321,3 +322,84 @@ def test_without_a_baseline_no_window_is_scored(adapted: Callable[..., Model]) -
 def test_a_recording_without_samples_is_refused() -> None:
     with pytest.raises(RecordingError, match="found no sample"):
         list(run_of(recording_of()).predictions())
+
+
+# -- by the recording's own stamps -------------------------------------------------------------
+
+
+def stamped(samples: Array, stamps: NDArray[np.float64]) -> Recording:
+    """A recording with measured stamps, in two stretches."""
+    half = samples.shape[1] // 2
+
+    def stretches() -> Iterator[Stretch]:
+        yield Stretch(samples[:, :half], stamps=stamps[:half])
+        yield Stretch(samples[:, half:], follows=True, stamps=stamps[half:])
+
+    return recording_of(stretches=stretches)
+
+
+def test_measured_stamps_are_judged_as_live() -> None:
+    samples = brain(30.0)
+    stamps = 5000.0 + np.arange(samples.shape[1]) / 128
+    even = list(run_of(stamped(samples, stamps)).predictions())
+    assert [reported(item) for item in even] == [
+        reported(item) for item in run_of(recording_of(samples)).predictions()
+    ]
+    with pytest.raises(RateError, match=r"expected the 128 Hz"):
+        list(run_of(stamped(samples, 5000.0 + np.arange(samples.shape[1]) / 120)).predictions())
+
+
+def test_a_few_seconds_of_losses_are_gaps_there_and_windows_elsewhere() -> None:
+    samples = brain(60.0)
+    kept = np.ones(samples.shape[1], dtype=bool)
+    for first in range(20 * 128, 26 * 128, 38):
+        kept[first : first + 3] = False
+    stamps = 5000.0 + np.flatnonzero(kept) / 128
+    run = run_of(stamped(samples[:, kept], stamps))
+    predictions = list(run.predictions())
+    assert run.counts.missing == int((~kept).sum())
+    assert sum(item.valid for item in predictions) >= 30
+    broken = [item for item in predictions if Reason.GAP in item.reasons]
+    assert broken
+    assert all(item.window.start > 25.9 for item in broken)
+
+
+def test_a_clock_that_was_set_back_is_a_gap() -> None:
+    samples = brain(40.0)
+    stamps = 5000.0 + np.arange(samples.shape[1]) / 128
+    stamps[20 * 128 :] -= 3000.0
+    run = run_of(stamped(samples, stamps))
+    predictions = list(run.predictions())
+    assert run.counts.gaps == 1
+    assert sum(item.valid for item in predictions) >= 20
+
+
+def test_made_up_stamps_are_not_checked_as_if_measured() -> None:
+    """Fifteen cuts within six seconds, as where a recorder marks its segments."""
+    long, short = brain(20.0), brain(0.4)
+    parts = [long, *[short] * 15, long]
+    run = run_of(recording_of(*parts))
+    predictions = list(run.predictions())
+    assert run.counts.gaps == 16
+    halves = [item.valid for item in predictions]
+    assert sum(halves) == 2 * sum(item.valid for item in run_of(recording_of(long)).predictions())
+
+
+def test_a_recording_without_labels_is_admitted_with_a_cap_as_live() -> None:
+    nameless = recording_of(brain(), channels=("",) * 32)
+    with pytest.raises(RecordingError, match=r"found no channel labels.*--cap"):
+        run_of(nameless)
+    # The remedy: the electrodes in the order of the channels.
+    run = run_of(nameless, headset_filter=HeadsetFilter(cap=cap_named(",".join(DEAP32))))
+    expected = [reported(item) for item in run_of(recording_of(brain())).predictions()]
+    assert [reported(item) for item in run.predictions()] == expected
+
+
+def test_channels_without_a_label_beside_named_ones_are_not_used() -> None:
+    samples = np.concatenate([brain(), brain()[:1]])
+    run = run_of(
+        recording_of(samples, channels=(*DEAP32, ""), units=(*["uV"] * 32, "")),
+    )
+    expected = [reported(item) for item in run_of(recording_of(brain())).predictions()]
+    assert [reported(item) for item in run.predictions()] == expected
+    assert run.describe_layout().endswith("not used: channel 33")

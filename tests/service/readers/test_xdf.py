@@ -149,8 +149,10 @@ def test_several_eeg_streams_are_listed_and_chosen_by_name(tmp_path: Path) -> No
     path = xdf(tmp_path / "two.xdf", streams)
     with pytest.raises(RecordingError) as refusal:
         read_recording(path)
-    for part in ("found 2 ", "expected one", "stream=", "'Amp A' (type EEG, 2 channels, 128 Hz)",
-                 "'Amp B'", "'Gaze'"):  # fmt: skip
+    for part in (
+        *("found 2 ", "expected one", "--stream 1", "stream=", "'Amp B'", "'Gaze'"),
+        "1: 'Amp A' (type EEG, 2 channels, 128 Hz, source id 'Amp A')",
+    ):
         assert part in str(refusal.value)
     assert read_recording(path, stream="Amp B").channels == ("Cz",)
     assert read_recording(path, stream="Gaze").channels == ("Fp1", "T7")
@@ -171,18 +173,26 @@ def test_labels_of_neuroelectrics_are_found(tmp_path: Path) -> None:
     assert recording.manufacturer == "unknown"
 
 
-@pytest.mark.parametrize(
-    "desc", ["", "<channels><channel><label>Fp1</label></channel></channels>", "<channels/>"]
-)
-def test_an_xdf_without_a_label_for_each_channel_is_refused(tmp_path: Path, desc: str) -> None:
-    path = xdf(tmp_path / "a.xdf", [stream(desc=desc)])
-    with pytest.raises(RecordingError, match=r"channel labels .* expected 2"):
+def test_channels_of_xdf_without_a_label_are_read_and_not_used(tmp_path: Path) -> None:
+    desc = "<channels><channel><label>Fp1</label></channel></channels>"
+    recording = read_recording(xdf(tmp_path / "a.xdf", [stream(desc=desc)]))
+    assert recording.channels == ("Fp1", "")
+    assert recording.notes[0].startswith("1 of 2 channels have a label")
+    for nameless in ("", "<channels/>"):
+        recording = read_recording(xdf(tmp_path / "b.xdf", [stream(desc=nameless)]))
+        assert (recording.channels, recording.notes) == (("", ""), ())
+
+
+def test_more_labels_than_channels_of_xdf_are_refused(tmp_path: Path) -> None:
+    labels = "".join(f"<channel><label>{name}</label></channel>" for name in ("Fp1", "Cz", "T7"))
+    path = xdf(tmp_path / "a.xdf", [stream(desc=f"<channels>{labels}</channels>")])
+    with pytest.raises(RecordingError, match=r"found 3 channel labels .* at most its 2"):
         read_recording(path)
 
 
 def test_an_eeg_stream_without_a_sample_is_refused(tmp_path: Path) -> None:
     path = xdf(tmp_path / "a.xdf", [stream(stamps=np.empty(0))])
-    with pytest.raises(RecordingError, match="found no samples in the stream 'Amp'"):
+    with pytest.raises(RecordingError, match="found no whole samples in the stream 'Amp'"):
         read_recording(path)
 
 
@@ -222,6 +232,128 @@ def test_a_real_xdf() -> None:
     assert runs(recording) == [34_320]
     assert whole(recording).min() < -9_900
     assert "Trial Started" in {text for _, text in markers(recording)}
+
+
+# -- which stream, and how much of it ----------------------------------------------------------
+
+
+def test_streams_of_one_name_are_chosen_as_the_message_says(tmp_path: Path) -> None:
+    streams = [stream("Amp", labels=["Cz"]), stream("Amp", labels=["Pz"])]
+    path = xdf(tmp_path / "two.xdf", streams)
+    for wanted in (None, "Amp"):
+        with pytest.raises(RecordingError, match=r"found 2 .*--stream 1"):
+            read_recording(path, stream=wanted)
+    assert read_recording(path, stream="1").channels == ("Cz",)
+    assert read_recording(path, stream="2").channels == ("Pz",)
+
+
+def test_a_stream_is_chosen_by_source_id_or_uid_and_its_name_comes_first(tmp_path: Path) -> None:
+    one, two = stream("2", labels=["Cz"]), stream("B", labels=["Pz"])
+    one["header"] = str(one["header"]).replace("<desc>", "<uid>u-1</uid><desc>")
+    two["header"] = str(two["header"]).replace("<source_id>B<", "<source_id>amp-77<")
+    path = xdf(tmp_path / "two.xdf", [one, two])
+    assert read_recording(path, stream="amp-77").channels == ("Pz",)
+    assert read_recording(path, stream="u-1").channels == ("Cz",)
+    assert read_recording(path, stream="2").channels == ("Cz",)  # its name
+
+
+def test_an_empty_duplicate_is_passed_over(tmp_path: Path) -> None:
+    streams = [stream("Amp", stamps=np.empty(0)), stream("Amp", labels=["Cz", "Pz"])]
+    path = xdf(tmp_path / "two.xdf", streams)
+    for wanted in (None, "Amp"):
+        assert read_recording(path, stream=wanted).channels == ("Cz", "Pz")
+
+
+@pytest.mark.parametrize("kind", ["signal", "EXG", "", "eeg "])
+def test_the_only_stream_at_a_rate_is_read_whatever_its_type(tmp_path: Path, kind: str) -> None:
+    keys = stream("Keys", "Markers", sfreq=0.0, stamps=np.array([5001.0]), texts=["a"])
+    recording = read_recording(xdf(tmp_path / "a.xdf", [keys, stream("Amp", kind)]))
+    assert recording.channels == ("Fp1", "T7")
+    assert bool(recording.notes) == (kind != "eeg ")
+
+
+def test_streams_of_other_types_are_not_guessed_among(tmp_path: Path) -> None:
+    path = xdf(tmp_path / "a.xdf", [stream("A", "signal"), stream("B", "Gaze")])
+    with pytest.raises(RecordingError, match="found 2 regular numeric streams that may be EEG"):
+        read_recording(path)
+
+
+def many_chunks(path: Path, seconds: int, **changes: object) -> Path:
+    """Write one stream in chunks of half a second, without a footer."""
+    stamps = 5000.0 + np.arange(seconds * 128) / 128
+    head = stream(**changes)["header"]  # type: ignore[arg-type]
+    content = b"XDF:" + chunk(2, struct.pack("<I", 1) + str(head).encode())
+    samples = values(len(stamps))
+    for first in range(0, len(stamps), 64):
+        body = struct.pack("<IBI", 1, 4, 64)
+        for k in range(first, first + 64):
+            body += b"\x08" + struct.pack("<d", stamps[k]) + samples[:, k].tobytes()
+        content += chunk(3, body)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 9, 500, 1094])
+def test_what_a_crashed_recorder_has_written_whole_is_read(tmp_path: Path, cut: int) -> None:
+    path = many_chunks(tmp_path / "a.xdf", 10)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - cut])
+    recording = read_recording(path)
+    kept = 1280 - 64 * bool(cut)
+    np.testing.assert_array_equal(whole(recording), values(1280)[:, :kept])
+    assert ("no footer" if not cut else "ends within a chunk") in recording.notes[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda b: b[:4000] + b[4001:], id="a byte lost"),
+        pytest.param(lambda b: b[:4000] + b"xy" + b[4000:], id="bytes inserted"),
+    ],
+)
+def test_damage_in_the_middle_is_refused_and_not_closed_up(tmp_path: Path, damage: object) -> None:
+    assert callable(damage)
+    path = many_chunks(tmp_path / "a.xdf", 10)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RecordingError, match=r"a\.xdf: found something else than a chunk after"):
+        read_recording(path)
+
+
+def test_an_xdf_damaged_as_text_is_named(tmp_path: Path) -> None:
+    path = many_chunks(tmp_path / "a.xdf", 60)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(RecordingError, match="a carriage return before every line feed"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize("true", [120.0, 124.0, 132.0, 64.0, 256.0])
+def test_stamps_of_another_rate_than_the_stated_one_are_refused(
+    tmp_path: Path, true: float
+) -> None:
+    stamps = 5000.0 + np.arange(3000) / true
+    path = xdf(tmp_path / "a.xdf", [stream(stamps=stamps)])
+    with pytest.raises(RecordingError, match=rf"found {true} samples a second .*the 128 Hz"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize("true", [126.5, 129.5])
+def test_a_device_within_two_per_cent_of_its_rate_is_read(tmp_path: Path, true: float) -> None:
+    path = xdf(tmp_path / "a.xdf", [stream(stamps=5000.0 + np.arange(3000) / true)])
+    assert runs(read_recording(path)) == [3000]
+
+
+def test_losses_and_pauses_are_no_other_rate(tmp_path: Path) -> None:
+    stamps = 5000.0 + np.arange(4000) / 128
+    kept = np.ones(4000, dtype=bool)
+    for first in range(1280, 2048, 40):
+        kept[first : first + 4] = False
+    stamps[3000:] += 60.0
+    path = xdf(tmp_path / "a.xdf", [stream(stamps=stamps[kept])])
+    recording = read_recording(path)
+    assert len(runs(recording)) == 1 + 20 + 1
+    (*_, last) = recording.stretches()
+    assert last.stamps is not None
+    np.testing.assert_allclose(np.diff(last.stamps), 1 / 128, atol=1e-9)
 
 
 # -- gaps by stamps ----------------------------------------------------------------------------
@@ -275,3 +407,14 @@ def test_a_recording_of_the_simulator_stays_simulated(tmp_path: Path) -> None:
     )
     desc = f"<simulated>true</simulated><channels>{channels}</channels>"
     assert read_recording(xdf(tmp_path / "lab.xdf", [stream(desc=desc)])).simulated
+
+
+def test_stamps_that_are_no_numbers_cost_no_time_and_break_the_stream() -> None:
+    stamps = STEADY.copy()
+    stamps[900:905] = np.nan
+    assert contiguous(stamps, 256.0) == [(0, 900), (900, 905), (905, 2000)]
+
+
+def test_a_gap_at_every_sample_is_found_in_linear_time() -> None:
+    stamps = 3000.0 + np.arange(200_000) / 100.0
+    assert len(contiguous(stamps, 256.0)) == 200_000

@@ -246,3 +246,11 @@ def test_a_tie_is_low() -> None:
 def test_rating_that_is_not_a_number_gets_no_class() -> None:
     with pytest.raises(RecordingError, match="not a number"):
         HIGH_ABOVE_5.high(np.array([1.0, np.nan]))
+
+
+@pytest.mark.parametrize("name", ["s01.dat", "s01.mat"])
+def test_a_pointer_under_the_name_of_deaps_file_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(RecordingError, match=rf"{name}: found a pointer of Git LFS.*git lfs pull"):
+        read_person(path)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import tracemalloc
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +43,7 @@ def test_python_2_pickle_is_read_back() -> None:
     assert_arrays(read_pickle(io.BytesIO(python2_bytes()), "s01.dat"))
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3])
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_python_3_pickle_is_read(protocol: int) -> None:
     file = io.BytesIO(pickle.dumps(ARRAYS, protocol=protocol))
     assert_arrays(read_pickle(file, "s01.dat"))
@@ -120,8 +122,83 @@ def test_size_is_that_of_deaps_files(deap_file: Path) -> None:
     assert samples < deap_file.stat().st_size < samples + 2000
 
 
-def test_a_pickle_that_asks_for_absurd_memory_is_refused() -> None:
-    huge = b"(dS'data'\ncnumpy\nndarray\n((I17592186044416\nttRs."
-    with pytest.raises(RecordingError) as refused:
-        read_pickle(io.BytesIO(huge), "s01.dat")
-    assert isinstance(refused.value.__cause__, MemoryError)
+ND, DTYPE = b"cnumpy\nndarray\n", b"cnumpy\ndtype\n"
+
+
+def coded(code: bytes) -> bytes:
+    return DTYPE + b"U" + bytes([len(code)]) + code + b"K\x00K\x01\x87R"
+
+
+OBJECTS = (
+    ND
+    + b"K\x01\x85"
+    + coded(b"O")
+    + b"c_codecs\nencode\nX\x08\x00\x00\x00AAAAAAAAU\x06latin1\x86R\x87R"
+)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(b"\x80\x02" + OBJECTS + b".", id="an object at an address of the file's"),
+        pytest.param(b"\x80\x02" + ND + OBJECTS + b"\x85R.", id="such an object as a shape"),
+        pytest.param(b"\x80\x02}" + OBJECTS + b"K\x01s.", id="such an object as a key"),
+        pytest.param(b"\x80\x02Nr\x00\x00\x00\x10.", id="a memo of 2**28 places"),
+        pytest.param(b"(dS'data'\ncnumpy\nndarray\n((I17592186044416\nttRs.", id="a huge array"),
+        pytest.param(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".", id="huge bytes"),
+        pytest.param(b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".", id="a huge bytearray"),
+        pytest.param(b"\x80\x02X\xff\xff\xff\x7f.", id="a huge text"),
+        pytest.param(b"\x80\x02" + b"N" * 20_000 + b".", id="many instructions"),
+        pytest.param(b"\x80\x02" + coded(b"(9999,9999,9999)f8") + b".", id="a huge type"),
+        pytest.param(b"\x80\x02" + ND + b"}U\x04evilK\x01sb.", id="an attribute of NumPy's class"),
+        pytest.param(b"\x80\x02" + ND + b"K\x05\x85\x85\x81.", id="NEWOBJ of an array"),
+        pytest.param(b"(S'x'\nios\nsystem\n.", id="INST"),
+        pytest.param(b"\x80\x02\x82\x01.", id="an extension"),
+        pytest.param(b"Pabc\n.", id="a persistent id"),
+        pytest.param(b"\x80\x05\x97.", id="a buffer from elsewhere"),
+    ],
+)
+def test_nothing_that_a_pickle_states_is_called_or_reserved(hostile: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordingError, match=r"s01\.dat: found .* expected DEAP's dict"):
+            read_pickle(io.BytesIO(hostile), "s01.dat")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(np.asfortranarray(ARRAYS["data"]), id="by column"),
+        pytest.param(ARRAYS["data"].astype("<f4"), id="f4"),
+        pytest.param(ARRAYS["data"].astype(">f8"), id="other byte order"),
+        pytest.param(np.arange(6).reshape(2, 3), id="i8"),
+        pytest.param(ARRAYS["data"][:, ::2], id="a part"),
+    ],
+)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_array_of_any_protocol_and_layout_is_read(array: NDArray[Any], protocol: int) -> None:
+    stored = io.BytesIO(pickle.dumps({"data": array}, protocol=protocol))
+    found = read_pickle(stored, "s01.dat")["data"]
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+
+
+def test_text_of_python_2s_first_protocol_is_read() -> None:
+    """`pickle.dump` of Python 2 without a protocol: bytes as an escaped text."""
+    values = np.array([1.5, -2.5])
+    escaped = "".join(f"\\x{byte:02x}" for byte in values.tobytes()).encode()
+    stored = (
+        b"(dS'data'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+        b"(I1\n(I2\ntcnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+        b"I00\nS'" + escaped + b"'\ntbs."
+    )
+    np.testing.assert_array_equal(read_pickle(io.BytesIO(stored), "s01.dat")["data"], values)
+
+
+def test_line_ends_of_a_transfer_as_text_are_named() -> None:
+    stored = python2_bytes().replace(b"\n", b"\r\n")
+    with pytest.raises(RecordingError, match="carriage returns from a transfer as text"):
+        read_pickle(io.BytesIO(stored), "s01.dat")

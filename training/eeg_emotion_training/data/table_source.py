@@ -51,12 +51,15 @@ class TableSource:
         self._rows = table.people()
         self._layouts: dict[str, Layout] = {}
         simulated: list[bool] = []
+        odd: dict[str, None] = {}
         for person, rows in self._rows.items():
             recordings = [
                 (of_file, _open(table.name, of_file[0])) for of_file in _by_recording(rows)
             ]
             _check_agree(table.name, recordings)
             simulated += (recording.simulated for _, recording in recordings)
+            for _, recording in recordings:
+                odd |= {f"{recording.name}: {note}": None for note in recording.notes}
             (of_file, recording), *_ = recordings
             self._layouts[person] = _layout(table.name, of_file[0], recording, channels)
         if any(simulated) and not all(simulated):
@@ -66,7 +69,7 @@ class TableSource:
             )
         self.simulated = all(simulated)
         self.name = f"{'simulated people in ' if self.simulated else ''}table {table.name}"
-        self.notes = tuple(_notes(self._layouts, channels))
+        self.notes = (*_notes(self._layouts, channels), *odd)
         self.digests: Mapping[str, str] = {
             person: _person_digest(rows) for person, rows in self._rows.items()
         }
