@@ -21,7 +21,7 @@ def stamped_on_sending(
     for number in range(round(seconds * real / chunk)):
         sent = BEGIN + (number + 1) * chunk / real + rng.uniform(0.0, jitter)
         last = max(last + 1e-4, sent)  # a clock only moves forward
-        yield last - np.arange(chunk)[::-1] / nominal
+        yield np.asarray(last - np.arange(chunk)[::-1] / nominal, dtype=np.float64)
 
 
 def in_bursts(*, real: float, sizes: tuple[int, ...], seconds: float) -> Iterator[Array]:
@@ -30,7 +30,7 @@ def in_bursts(*, real: float, sizes: tuple[int, ...], seconds: float) -> Iterato
     while count < seconds * real:
         size = sizes[number % len(sizes)]
         number, count = number + 1, count + size
-        yield BEGIN + count / real + np.arange(size) * 1e-5
+        yield np.asarray(BEGIN + count / real + np.arange(size) * 1e-5, dtype=np.float64)
 
 
 def regular(*, real: float, chunk: int, seconds: float) -> list[Array]:

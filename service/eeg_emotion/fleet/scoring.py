@@ -163,6 +163,14 @@ class Listener:
         result.superseded = counts.superseded - superseded
         self.round.add(result, assessed)
 
+    def overloaded(self) -> None:
+        """Note that what follows was read late."""
+        self.active.pipeline.note_overload()
+
+    def refused(self, error: EegEmotionError) -> None:
+        """Report why the stream is read no more."""
+        self.round.add(PollResult(self.identifier, self.active, refused=error))
+
     def lost(self) -> None:
         """Report that the source closed the connection."""
         self.round.add(PollResult(self.identifier, self.active, lost=True))

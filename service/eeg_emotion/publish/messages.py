@@ -99,6 +99,10 @@ class Headset(Message):
     samples_missing: int = 0
     gaps: int = 0
     windows_superseded: int = 0
+    without_score: bool = False
+    """True if it is live but had no valid window for 30 s; `detail` says why."""
+    overloaded: bool = False
+    """True while the service loses this headset's samples, or takes them too late, by itself."""
     alarms: tuple[RaisedAlarm, ...] = ()
     """The alarms that are raised now, oldest first."""
 

@@ -30,6 +30,7 @@ class StampOrder:
 
     def __init__(self, sfreq: float) -> None:
         self._sfreq = sfreq
+        self._long = _LONG_PERIODS / sfreq
         self._last = self._newest = -np.inf
         self._behind = False
         self._total = self._counted = self._repeated = 0
@@ -53,19 +54,24 @@ class StampOrder:
         StampError
             If many stamps repeat, or chunks come out of order again and again.
         """
+        first = float(stamps[0]) - self._last
         with np.errstate(invalid="ignore", over="ignore"):  # stamps may be anything
-            steps = np.diff(stamps, prepend=self._last)
-        if not steps.min() > 0.0:
-            self._count_repeated(steps)
+            steps = np.diff(stamps)
+            regular = 0.0 < first <= self._long and (
+                not len(steps) or (steps.min() > 0.0 and steps.max() <= self._long)
+            )
+        disordered = False
+        if regular:
+            self._pass(float(stamps[-1]))
+        else:
+            steps = np.concatenate([[first], steps])
+            self._repeated += int(np.count_nonzero(~(steps > 0.0) & ~(steps < 0.0)))
+            disordered = self._find_disorder(stamps, steps)
         self._counted += len(stamps)
         self._check_repeated()
-        disordered = self._find_disorder(stamps, steps)
         self._total += len(stamps)
         self._last = float(stamps[-1])
         return disordered
-
-    def _count_repeated(self, steps: NDArray[np.float64]) -> None:
-        self._repeated += int(np.count_nonzero(~(steps > 0.0) & ~(steps < 0.0)))
 
     def _check_repeated(self) -> None:
         if self._counted < _COUNTED_SECONDS * self._sfreq:
@@ -86,16 +92,15 @@ class StampOrder:
         A sender that dates chunks back from when it sends them may step back by its jitter, but
         each of its chunks ends later than the one before.
         """
-        period, before = 1.0 / self._sfreq, self._total
-        places = np.flatnonzero(~(steps >= 0.0) | (steps > _LONG_PERIODS * period))
+        places = np.flatnonzero(~(steps >= 0.0) | (steps > self._long))
         found = False
         for place in places.tolist():
             last = float(stamps[place - 1]) if place else self._last
             self._pass(last)
-            if self._behind and last < self._newest - _BEHIND_PERIODS * period:
+            if self._behind and last < self._newest - _BEHIND_PERIODS / self._sfreq:
                 if steps[place] > 0.0:
                     found, self._behind = True, False
-                    self._note_disorder(before + place)
+                    self._note_disorder(self._total + place)
             elif steps[place] < 0.0:
                 self._behind = True
         self._pass(float(stamps[-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,10 +19,13 @@ from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, Segment, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.stream.link import STALE_SECONDS
+from eeg_emotion.stream.repeats import RepeatedSamples
 from eeg_emotion.stream.scoring import AssessedWindow, reasons_of
 from eeg_emotion.stream.stream_time import StreamTime
 
 _LARGEST_CHUNK_SECONDS = 3.0  # a chunk's stamps are looked up after all of it was consumed
+_OVERLOADED_SECONDS = 10.0  # after the stream was read too late once
+_LARGEST_REPEAT_SECONDS = 1.0  # programs fill in packets; longer, nothing is measured at all
 _INFERRING_SECONDS = 20.0  # an amplitude that matches no unit is measured again for this long
 
 
@@ -108,11 +112,17 @@ class StreamPipeline:
         self._clock = clock
         self._utc_offset = utc_offset
         self._after_gap = False
+        self._overloaded_until = -math.inf
+        self._own_loss = False  # whether the last gap may be this process's own
         self._waiting: list[tuple[NDArray[np.floating], NDArray[np.float64]]] = []
         self._waiting_samples = 0
         # A window's raw samples, those still in the resampler, and the largest chunk.
         keep = settings.window_seconds + resampling.delay_seconds(self.sfreq, settings.sfreq)
         self._time = StreamTime(self.sfreq, keep + _LARGEST_CHUNK_SECONDS, ahead=ahead)
+        self._repeated = RepeatedSamples(
+            self.sfreq, keep + settings.settle_seconds + _LARGEST_CHUNK_SECONDS
+        )
+        self._has_repeats = False
         # A segment begins with its first whole block: stamps may break it off at every sample.
         self._segment: Segment | None = None
         self._beginning: list[NDArray[np.floating]] = []
@@ -180,7 +190,17 @@ class StreamPipeline:
 
     def describe_time(self) -> str | None:
         """Return what is unusual about the stream's stamps; None if nothing is."""
-        return self._time.describe()
+        repeats = "some samples are zeros or repeats on all channels, and count as gaps"
+        parts = (self._time.describe(), repeats if self._has_repeats else None)
+        return "; ".join(part for part in parts if part) or None
+
+    def note_overload(self) -> None:
+        """Note that this process reads the stream too late: what is missing now is its own loss."""
+        self._overloaded_until = self._clock() + _OVERLOADED_SECONDS
+
+    def overloaded(self, now: float) -> bool:
+        """Return whether this process has read the stream too late within the last seconds."""
+        return now < self._overloaded_until
 
     def use(self, normaliser: Normaliser | None) -> None:
         """Apply a normaliser from the next window on; with None no window is scored."""
@@ -229,10 +249,12 @@ class StreamPipeline:
             self._waiting_samples = 0
         newest: tuple[Window, float, float] | None = None
         rest = self.rest  # read once: another thread sets and clears it
-        for run in self._time.split(stamps, clock_offset, arrived, utc):
+        overloaded = self.overloaded(arrived)
+        for run in self._time.split(stamps, clock_offset, arrived, utc, complete=not overloaded):
             part = samples[:, run.start : run.stop]
             if run.missing is not None:
                 self._note_gap(run.missing)
+                self._own_loss = overloaded
                 if rest is not None:
                     rest.restart()
             if self._meter is not None:
@@ -255,6 +277,7 @@ class StreamPipeline:
 
     def _windows(self, samples: NDArray[np.floating]) -> Iterator[Window]:
         """Feed the segment, which begins once it is worth its filters: stamps may be bad."""
+        self._note_repeats(self._repeated.feed(samples[self._running.layout.rows]))
         if self._segment is not None:
             return self._segment.feed(samples)
         self._beginning.append(samples)
@@ -264,6 +287,13 @@ class StreamPipeline:
         self._beginning.clear()
         self._segment = self._running.segment()
         return self._segment.feed(samples)
+
+    def _note_repeats(self, repeated: int) -> None:
+        """Count samples that were made up as missing; more of them are a flat signal."""
+        if 0 < repeated <= _LARGEST_REPEAT_SECONDS * self.sfreq:
+            self._has_repeats = True
+            self.counts.gaps += 1
+            self.counts.missing += repeated
 
     def _infer_unit(
         self, meter: AmplitudeMeter, samples: NDArray[np.floating]
@@ -295,6 +325,7 @@ class StreamPipeline:
         self.counts.gaps += 1
         self.counts.missing += missing
         self._after_gap = True
+        self._repeated.restart()
         self._unit_samples = 0
         if self._meter is not None:
             self._meter.restart()
@@ -302,14 +333,30 @@ class StreamPipeline:
             self._segment = None
             self._beginning.clear()
 
+    def _own(self, reasons: tuple[Reason, ...], *, overloaded: bool) -> tuple[Reason, ...]:
+        """Replace the reasons that would blame the headset for what this process has lost."""
+        blamed = {Reason.STALE} if overloaded else set()
+        if self._own_loss:
+            blamed.add(Reason.GAP)
+        if blamed.isdisjoint(reasons):
+            return reasons
+        return (Reason.OVERLOADED, *(reason for reason in reasons if reason not in blamed))
+
     def _assess(
         self, window: Window, start: float, end: float, *, arrived: float, utc: float
     ) -> AssessedWindow:
         path = self._running
         reasons = reasons_of(window, after_gap=self._after_gap)
+        # What was made up still rings in the filters, as long as they take to settle.
+        ringing = round(self.settings.settle_seconds * self.sfreq)
+        if Reason.GAP not in reasons and self._repeated.touches(
+            max(0, window.first_sample - ringing), window.last_sample
+        ):
+            reasons = (Reason.GAP, *reasons)
         if arrived - end - path.resampler_delay_seconds > STALE_SECONDS:
             # A backlog after an outage describes the past, not the present.
             reasons = (Reason.STALE, *reasons)
+        reasons = self._own(reasons, overloaded=self.overloaded(arrived))
         self.newest = AssessedWindow(
             window=window,
             reasons=reasons,

@@ -82,6 +82,12 @@ class RateMeter:
         self._newest = self._begun = None
         self._count = self._missing = 0
 
+    def forget(self) -> None:
+        """Start over, and hold no broken pieces against the stream either: it sent more."""
+        self.restart()
+        self._broken_since = None
+        self._pieces = self._in_pieces = 0
+
     def feed(self, count: int, last_stamp: float, *, jitter: float = JITTER_SECONDS) -> None:
         """Count a chunk.
 

@@ -72,7 +72,13 @@ class StreamTime:
         return self._timeline.stamp(sample) + (self.to_local or 0.0)
 
     def split(
-        self, stamps: NDArray[np.float64], clock_offset: float, arrived: float, utc: float
+        self,
+        stamps: NDArray[np.float64],
+        clock_offset: float,
+        arrived: float,
+        utc: float,
+        *,
+        complete: bool = True,
     ) -> Iterator[Run]:
         """Split a chunk at its gaps; run the iterator to its end.
 
@@ -82,6 +88,8 @@ class StreamTime:
             `(samples,)` seconds by the source's clock, unmodified.
         clock_offset, arrived, utc
             As for `SourceClock.map`.
+        complete
+            False if samples may have been lost on this side: then nothing follows for the rate.
 
         Raises
         ------
@@ -103,6 +111,9 @@ class StreamTime:
                 self._rate.gap(run.missing)
             yield run
         unseen = self._timeline.unseen_seconds
+        if not complete:
+            self._rate.forget()
+            return
         if unseen is not None and not was_known:
             # What was taken for losses was not: it would make up for a rate that is too low.
             self._rate.restart()

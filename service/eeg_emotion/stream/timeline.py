@@ -201,7 +201,8 @@ class Timeline:
         """Move the line along the stamps until one leaves it; return their times to be kept."""
         if not np.isfinite(stamps[start]):
             return stamps[start : start + 1]
-        times, tolerance = [], stamping.tolerance
+        times: list[float] = []
+        tolerance = stamping.tolerance
         for stamp in stamps[start:].tolist():
             if times and not abs(stamp - self._line) <= tolerance:
                 break
