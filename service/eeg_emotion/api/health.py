@@ -216,7 +216,8 @@ def _keeping_up(overloaded: int) -> Check:
         return Check(ok=True, detail="samples are taken in time")
     return Check(
         ok=False,
-        detail=f"found {overloaded} headsets whose samples were taken too late, expected none: "
+        detail=f"found samples taken too late, those of {overloaded} "
+        f"{'headset' if overloaded == 1 else 'headsets'}, expected none: "
         f"{Reason.OVERLOADED.remedy}",
     )
 

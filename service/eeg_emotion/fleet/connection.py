@@ -141,6 +141,16 @@ class HeadsetConnection:
             alarms=alarms,
         )
 
+    def _why_without_score(self, now: float, pipeline: StreamPipeline) -> str | None:
+        reported, newest = self.watch.describe(now), pipeline.newest
+        if reported is None or newest is None or self.watch.main_reason is not Reason.STALE:
+            return reported
+        return (
+            f"{reported} Its samples are {newest.arrival:.0f} s old when they arrive, by their own "
+            "stamps: they are held back on the way, or the program that makes the outlet does not "
+            "stamp them with the time at which they were taken"
+        )
+
     def _check(self) -> Check | None:
         if self.quarantine is not None:
             return Check.QUARANTINED
@@ -170,7 +180,7 @@ class HeadsetConnection:
                 parts.append(f"currently no score: {', '.join(assessed.window.quality.faults)}")
         if self.overloaded(now):
             parts.append(f"overloaded: {Reason.OVERLOADED.sentence} {Reason.OVERLOADED.remedy}")
-        parts.append(self.watch.describe(now))
+        parts.append(self._why_without_score(now, self.active.pipeline))
         if self.changes:
             parts.append(f"changed since its last connection: {'; '.join(self.changes)}")
         if self.link.silent_seconds(now) >= WARNED_SECONDS:

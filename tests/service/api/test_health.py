@@ -218,7 +218,7 @@ async def test_verbose_says_whether_this_process_keeps_up_and_stays_ready(
     assert response.status_code == 200
     found = response.json()["keeping_up"]
     assert not found["ok"]
-    assert "found 1 headsets whose samples were taken too late" in found["detail"]
+    assert "found samples taken too late, those of 1 headset, expected none" in found["detail"]
     assert "several ingests" in found["detail"]
 
 

@@ -255,3 +255,17 @@ def test_overload_is_a_flag_and_no_state() -> None:
     assert (found.state, found.overloaded) == (State.LIVE, True)
     assert Reason.OVERLOADED.remedy in found.detail
     assert not connection.describe(OPENED + 11.0, ()).overloaded
+
+
+def test_samples_that_are_always_old_are_reported_with_their_age() -> None:
+    connection = opened(stream())
+    feed(connection, 0, 12)
+    assert connection.active is not None
+    newest = connection.active.pipeline.newest
+    assert newest is not None
+    connection.active.pipeline.newest = replace(newest, arrival=3.02)
+    for second in range(40):
+        connection.on_samples(OPENED + second, (Reason.STALE,))
+    detail = connection.describe(OPENED + 39.0, ()).detail
+    assert "most often stale" in detail
+    assert "Its samples are 3 s old when they arrive, by their own stamps" in detail
