@@ -7,7 +7,6 @@ channels at once, no signal was measured there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +52,21 @@ class RepeatedSamples:
         -------
         How many samples of stretches that have ended here were not measured.
         """
+        if not samples.size:
+            return 0
+        rows = _contents(samples)
+        if self._are_new(rows):
+            ended = self._ended()
+            self._remember(rows)
+            self._count += len(rows)
+            self._begun = self._count
+            return ended
         ended = 0
         fewest = _FEWEST if len(samples) >= _FEW_CHANNELS else _FEWEST_OF_FEW
-        for known in self._known(samples):
-            if not known:
-                if self._found and self._found[-1][1] == self._count:
-                    start, stop = self._found[-1]
-                    ended += stop - start
+        for row in rows:
+            if self._are_new([row]):
+                ended += self._ended()
+                self._remember([row])
                 self._begun = self._count + 1
             elif self._count + 1 - self._begun >= fewest:
                 if self._found and self._found[-1][0] == self._begun:
@@ -77,17 +84,28 @@ class RepeatedSamples:
         )
         return 0 < made_up <= _LARGEST_SHARE * (last + 1 - first)
 
-    def _known(self, samples: NDArray[np.floating]) -> Iterator[bool]:
-        """Yield for each sample whether it is zero, or the same as one of those before it."""
-        rows = np.ascontiguousarray(samples.T)
-        width = rows.itemsize * rows.shape[1]
-        zero = bytes(width)
-        content = rows.tobytes()
-        for start in range(0, len(content), width):
-            row = content[start : start + width]
-            known = row in self._recent
-            if not known:
-                self._recent[row] = None
-                if len(self._recent) > self._memory:
-                    del self._recent[next(iter(self._recent))]
-            yield known or row == zero
+    def _are_new(self, rows: list[bytes]) -> bool:
+        """Return whether none is zero or the same as another, or as one before."""
+        return (
+            len(set(rows)) == len(rows)
+            and self._recent.keys().isdisjoint(rows)
+            and bytes(len(rows[0])) not in rows
+        )
+
+    def _ended(self) -> int:
+        """Return the length of a stretch that the sample before ends."""
+        if not self._found or self._found[-1][1] != self._count:
+            return 0
+        start, stop = self._found[-1]
+        return stop - start
+
+    def _remember(self, rows: list[bytes]) -> None:
+        self._recent.update(dict.fromkeys(rows))
+        while len(self._recent) > self._memory:
+            del self._recent[next(iter(self._recent))]
+
+
+def _contents(samples: NDArray[np.floating]) -> list[bytes]:
+    rows = np.ascontiguousarray(samples.T)
+    content, width = rows.tobytes(), rows.itemsize * rows.shape[1]
+    return [content[start : start + width] for start in range(0, len(content), width)]
