@@ -25,7 +25,6 @@ from eeg_emotion.stream.stream_time import StreamTime
 
 _LARGEST_CHUNK_SECONDS = 3.0  # a chunk's stamps are looked up after all of it was consumed
 _OVERLOADED_SECONDS = 10.0  # after the stream was read too late once
-_LARGEST_REPEAT_SECONDS = 1.0  # programs fill in packets; longer, nothing is measured at all
 _INFERRING_SECONDS = 20.0  # an amplitude that matches no unit is measured again for this long
 
 
@@ -289,8 +288,8 @@ class StreamPipeline:
         return self._segment.feed(samples)
 
     def _note_repeats(self, repeated: int) -> None:
-        """Count samples that were made up as missing; more of them are a flat signal."""
-        if 0 < repeated <= _LARGEST_REPEAT_SECONDS * self.sfreq:
+        """Count samples that were made up as missing."""
+        if repeated:
             self._has_repeats = True
             self.counts.gaps += 1
             self.counts.missing += repeated
@@ -349,7 +348,7 @@ class StreamPipeline:
         reasons = reasons_of(window, after_gap=self._after_gap)
         # What was made up still rings in the filters, as long as they take to settle.
         ringing = round(self.settings.settle_seconds * self.sfreq)
-        if Reason.GAP not in reasons and self._repeated.touches(
+        if not {Reason.GAP, Reason.NOT_WORN} & set(reasons) and self._repeated.touches(
             max(0, window.first_sample - ringing), window.last_sample
         ):
             reasons = (Reason.GAP, *reasons)

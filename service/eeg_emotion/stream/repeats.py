@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 _MEMORY_SECONDS = 0.5  # longer than any packet
 _FEWEST, _FEWEST_OF_FEW, _FEW_CHANNELS = 2, 8, 4  # coarse samples of few channels may coincide
+_LARGEST_SECONDS = 1.0  # programs fill in packets; for longer, nothing is measured at all
 _LARGEST_SHARE = 0.5  # more is a flat signal, or one that was brought to a higher rate by repeating
 
 
@@ -29,6 +30,7 @@ class RepeatedSamples:
 
     def __init__(self, sfreq: float, keep_seconds: float) -> None:
         self._memory = max(1, round(_MEMORY_SECONDS * sfreq))
+        self._largest = round(_LARGEST_SECONDS * sfreq)
         self._keep = round(keep_seconds * sfreq)
         self._recent: dict[bytes, None] = {}
         self._found: deque[tuple[int, int]] = deque()
@@ -80,7 +82,9 @@ class RepeatedSamples:
     def touches(self, first: int, last: int) -> bool:
         """Return whether some samples of this stretch of the segment, but not most, are such."""
         made_up = sum(
-            max(0, min(stop, last + 1) - max(start, first)) for start, stop in self._found
+            max(0, min(stop, last + 1) - max(start, first))
+            for start, stop in self._found
+            if stop - start <= self._largest
         )
         return 0 < made_up <= _LARGEST_SHARE * (last + 1 - first)
 
@@ -97,7 +101,7 @@ class RepeatedSamples:
         if not self._found or self._found[-1][1] != self._count:
             return 0
         start, stop = self._found[-1]
-        return stop - start
+        return stop - start if stop - start <= self._largest else 0
 
     def _remember(self, rows: list[bytes]) -> None:
         self._recent.update(dict.fromkeys(rows))

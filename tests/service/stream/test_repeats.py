@@ -75,6 +75,14 @@ def test_a_signal_that_was_brought_to_a_higher_rate_by_repeating_is_no_lost_pack
     assert not repeated.touches(0, 999)
 
 
+def test_a_stretch_of_more_than_a_second_is_for_the_quality_to_judge() -> None:
+    samples = signal()
+    samples[:, 300:560] = 0.0
+    repeated, count = fed(samples)
+    assert count == 0
+    assert not repeated.touches(0, 999)
+
+
 def test_numbers_start_over_with_a_segment() -> None:
     samples = signal()
     samples[:, 500:520] = 0.0
