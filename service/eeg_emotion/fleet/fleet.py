@@ -24,7 +24,12 @@ from eeg_emotion.codes import State
 from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.fleet.connection import ActiveStream, HeadsetConnection, changes_between
+from eeg_emotion.fleet.connection import (
+    ActiveStream,
+    HeadsetConnection,
+    changes_between,
+    describe_doubles,
+)
 from eeg_emotion.fleet.markers import Markers
 from eeg_emotion.fleet.scoring import PollResult, ScoringRound
 from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
@@ -234,7 +239,7 @@ class Fleet:
                 connection.trouble = current.trouble
             self._connections[identifier] = connection
             if len(streams) > 1:
-                connection.quarantine = _describe_doubles(identifier, list(streams.values()))
+                connection.quarantine = describe_doubles(identifier, list(streams.values()))
             else:
                 new.append(connection)
         return new
@@ -391,13 +396,3 @@ class Fleet:
 
     def _publish_status(self) -> None:
         self._status.publish(self._connections, self._now())
-
-
-def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
-    names = " and ".join(
-        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
-    )
-    return (
-        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
-        "There is no way to know which one is meant: stop one, or give them distinct source ids"
-    )
