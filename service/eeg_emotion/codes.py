@@ -88,7 +88,7 @@ class Reason(Code):
     )
     POOR_CONTACT = (
         "poor_contact",
-        "Too many electrodes have poor contact with the skin.",
+        "An electrode has just lost contact with the skin, or too many have poor contact.",
         "Press the worst electrodes to the skin, or add gel or water.",
         "poor contact",
     )

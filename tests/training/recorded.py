@@ -1,10 +1,12 @@
 """Windows and results of a small simulated data set, kept in a file with the version they are of.
 
-python -m tests.training.recorded    # after WINDOWS or RESULTS was raised: record them again
+python -m tests.training.recorded          # after WINDOWS or RESULTS was raised: record all again
+python -m tests.training.recorded --add    # after a representation was added: record its windows
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,12 +87,20 @@ def recorded() -> Iterator[tuple[str, NDArray[Any]]]:
         yield from ((name, kept[name]) for name in kept.files)
 
 
-if __name__ == "__main__":
-    kept: Arrays = {
-        "WINDOWS": np.array(WINDOWS),
-        "RESULTS": np.array(RESULTS),
-        **windows(),
-        **results(BASELINES),
-        **results(NETWORKS),
-    }
+def main(arguments: list[str]) -> None:
+    if arguments == ["--add"]:
+        kept = dict(recorded())
+        kept |= {name: values for name, values in windows().items() if name not in kept}
+    else:
+        kept = {
+            "WINDOWS": np.array(WINDOWS),
+            "RESULTS": np.array(RESULTS),
+            **windows(),
+            **results(BASELINES),
+            **results(NETWORKS),
+        }
     np.savez_compressed(FILE, allow_pickle=False, **kept)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -7,7 +7,13 @@ import pytest
 from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.montage import DEAP32, EMOTIV14, MUSE4, TEN_TWENTY19
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.eeg.representation import FOUR_BANDS, SEVEN_BANDS, BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.representation import (
+    FOUR_BANDS,
+    SEVEN_BANDS,
+    BandPower,
+    RawSignal,
+    Tangent,
+)
 from eeg_emotion_training.choices import (
     MODELS,
     REPRESENTATIONS,

@@ -18,6 +18,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.extras import require
 from eeg_emotion.terminal import write_every_letter
 from eeg_emotion_training.choices import (
+    REPRESENTATIONS,
     listed,
     montages,
     network_name,
@@ -154,7 +155,7 @@ def fit(
     dataset: _Dataset = DatasetKind.DEAP,
     network: Annotated[str, typer.Option(help="gru, bn-gru, lstm or bn-lstm.")] = "bn-gru",
     representation: Annotated[
-        str, typer.Option(help="bands, bands7, tangent, or raw as in the paper.")
+        str, typer.Option(help=f"One of {', '.join(REPRESENTATIONS)}; raw is the paper's.")
     ] = "bands",
     normaliser: Annotated[
         Normalisation,
@@ -220,7 +221,7 @@ def study(
     ] = "gru,bn-gru,lstm,bn-lstm,majority,person-majority,logistic",
     targets: Annotated[str, typer.Option(help="Labels to learn.")] = "arousal,valence",
     representation: Annotated[
-        str, typer.Option(help="Some of bands,bands7,tangent,raw; raw is the paper's.")
+        str, typer.Option(help=f"Some of {','.join(REPRESENTATIONS)}; raw is the paper's.")
     ] = "bands",
     normaliser: Annotated[str, typer.Option(help="Some of training,rest-baseline.")] = "training",
     montage: _Montage = "deap32",

@@ -18,10 +18,9 @@ from eeg_emotion.cli import predict as cli_predict
 from eeg_emotion.cli import replay as cli_replay
 from eeg_emotion.cli import serve as cli_serve
 from eeg_emotion.cli import what_if as cli_what_if
-from eeg_emotion.cli.options import AsJson, Config, given, takes_settings
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.library import load_library
-from eeg_emotion.role_settings import ProcessSettings
 from eeg_emotion.terminal import write_every_letter
 
 app = typer.Typer(
@@ -60,6 +59,7 @@ def demo(
         float | None, typer.Option(min=1, help="Stop after this long (default: until Ctrl-C).")
     ] = None,
     *,
+    config: Config = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, last.")
     ] = False,
@@ -67,9 +67,10 @@ def demo(
 ) -> None:
     """Run everything together: a simulated headset, the service, and a subscriber."""
     from eeg_emotion.demo import run_demo
+    from eeg_emotion.settings import load_settings
 
     load_library()  # its processes need it, and would fail without a visible reason
-    place = ProcessSettings(**given(options))
+    place = load_settings(config, **options)
     summary = run_demo(
         seconds=seconds,
         host=place.host,
@@ -94,6 +95,14 @@ def doctor(
         typer.Option(min=0, max=600, help="How long to listen; 0 reads the metadata only."),
     ] = 10.0,
     *,
+    unnamed: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous",
+            help="Number streams and machines instead of naming them, and leave out folders: for "
+            "a report to others.",
+        ),
+    ] = False,
     config: Config = None,
     as_json: AsJson = False,
     **options: Any,
@@ -103,11 +112,14 @@ def doctor(
     Exit status: 0 if everything is good, 1 otherwise. It connects to every EEG stream, so a replay
     that waits for its first listener starts.
     """
+    from eeg_emotion.doctor.anonymous import anonymous
     from eeg_emotion.doctor.doctor import examine
     from eeg_emotion.doctor.lines import to_text
     from eeg_emotion.settings import load_settings
 
     findings = examine(load_settings(config, **options), seconds)
+    if unnamed:
+        findings = anonymous(findings)
     typer.echo(json.dumps(findings.as_dict(), indent=2) if as_json else to_text(findings))
     raise typer.Exit(0 if findings.good else 1)
 

@@ -82,11 +82,6 @@ def _parameter(name: str, once: bool, spelled: str | None) -> inspect.Parameter:
     )
 
 
-def given(options: Mapping[str, object]) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def in_terminal(markdown: str) -> str:
     """Return a description as a terminal shows it: without links, quoted in place of code."""
     return _LINK.sub(r"\1", markdown).replace("`", "'")

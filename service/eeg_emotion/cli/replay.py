@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from eeg_emotion.cli.options import AsJson, given, takes_settings
+from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.cli.recording import FORMATS, Baseline, StreamName, Trials, open_recording
 from eeg_emotion.daemon.stopping import stop_for_threads
 from eeg_emotion.lsl.library import load_library
-from eeg_emotion.role_settings import HeadsetSettings
 
 
 @takes_settings("session_id", "lsl_scope")
@@ -42,6 +41,7 @@ def replay(
         Path | None, typer.Option(help="The same from a file: one a line, comments after #.")
     ] = None,
     *,
+    config: Config = None,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
@@ -50,6 +50,7 @@ def replay(
     from eeg_emotion.lsl import configuration as lsl
     from eeg_emotion.replay.faults import parse_faults, read_faults
     from eeg_emotion.replay.replayer import Replayer
+    from eeg_emotion.settings import load_settings
 
     if fault is not None and fault_file is not None:
         raise typer.BadParameter("found both --fault and --fault-file, expected one of them")
@@ -67,7 +68,7 @@ def replay(
         recording = open_recording(file, trials=trials, baseline=baseline, stream=stream)
     faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
     replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
-    settings = HeadsetSettings(**given(options))
+    settings = load_settings(config, **options)
     lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
     if not as_json:
         typer.echo(

@@ -12,9 +12,9 @@ import re
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -25,10 +25,12 @@ from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.server import Announce, DaemonServer
 from eeg_emotion.daemon.stopping import run_until_asked
 from eeg_emotion.extras import is_installed, require_extra
+from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.outlets import Outlets
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
+from eeg_emotion.publish.messages import ModelCard
 from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError
 
@@ -101,8 +103,7 @@ async def _serve(
         _answer_calls(broker, app)
         metrics.watch_broker(broker.traffic)
         working.append(broker.run())
-    if settings.lsl_out:
-        working.append(Outlets(bus, reader.fleet, server.card).run())
+    working.extend(_outputs(settings, bus, reader.fleet, server.card))
     await server.run(app, working, announce, stop)
 
 
@@ -117,8 +118,7 @@ async def _ingest(
     # The whole service answers callers of gateways; at the port there is its health alone.
     _answer_calls(bus, server.app([*reader.parts, alarming.part]))
     working = [*reader.running(), *alarming.running(), bus.run()]
-    if prepared.settings.lsl_out:
-        working.append(Outlets(bus, reader.fleet, server.card).run())
+    working.extend(_outputs(prepared.settings, bus, reader.fleet, server.card))
     await server.run(server.health_app(), working, announce, stop)
 
 
@@ -138,6 +138,16 @@ async def _gateway(prepared: Prepared, announce: Announce, stop: asyncio.Event) 
     app = server.app([ForwardingPart(IngestProxy(bus.mirror, bus.call))])
     working = [bus.run(), _show_states(bus.mirror, metrics)]
     await server.run(app, working, announce, stop)
+
+
+def _outputs(
+    settings: Settings, bus: Bus, fleet: Fleet, card: ModelCard
+) -> list[Coroutine[Any, Any, None]]:
+    """Return the tasks that send predictions elsewhere than to subscribers, as far as wanted."""
+    outputs: list[Coroutine[Any, Any, None]] = []
+    if settings.lsl_out:
+        outputs.append(Outlets(bus, fleet, card).run())
+    return outputs
 
 
 @contextlib.contextmanager

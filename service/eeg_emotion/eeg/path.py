@@ -25,7 +25,7 @@ from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.quality import QualityLimits, WindowQuality
 from eeg_emotion.eeg.repair import Repair, Verdict
-from eeg_emotion.eeg.representation import BandPower, RawSignal, Tangent
+from eeg_emotion.eeg.representation import BandPower, Representation
 from eeg_emotion.eeg.sanitiser import Sanitiser
 from eeg_emotion.eeg.windows import WindowCutter
 
@@ -69,7 +69,7 @@ class PathSettings:
     notch_q: float = 30.0
     reference: Literal["average"] = "average"
     max_interpolated: int = 13
-    representation: RawSignal | BandPower | Tangent = field(default_factory=BandPower)
+    representation: Representation = field(default_factory=BandPower)
 
     def __post_init__(self) -> None:
         if len(self.channels) < 2:

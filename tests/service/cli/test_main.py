@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import typer
 from tests.support.command import assert_refused, command
 
 import eeg_emotion
+from eeg_emotion.cli.main import app
 from eeg_emotion.cli.recording import trial_range
 from eeg_emotion.inference.model import SUMS_NAME, demo_model_path, load_model
+from eeg_emotion.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -182,7 +184,30 @@ def test_an_impossible_fault_is_refused_before_anything_is_sent(tmp_path: Path) 
     assert_refused(command(*person, *both), 2, "found both --fault and --fault-file")
 
 
-def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> None:
+def test_every_command_with_a_setting_reads_all_its_sources() -> None:
+    """Where the file can be named, the environment is read too: `load_settings` joins them."""
+
+    def options(group: Any) -> Iterator[tuple[str, set[str]]]:
+        for name, verb in group.commands.items():
+            if hasattr(verb, "commands"):
+                yield from options(verb)
+            else:
+                yield name, {parameter.name for parameter in verb.params}
+
+    with_settings = {
+        name: found
+        for name, found in options(typer.main.get_command(app))
+        if found & set(Settings.model_fields)
+    }
+    assert {"demo", "serve", "replay", "doctor"} <= set(with_settings)
+    assert [name for name, found in with_settings.items() if "config" not in found] == []
+
+
+def test_a_replay_that_a_fault_kills_ends_well_and_says_so(
+    lsl_session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EEG_EMOTION_SESSION_ID", lsl_session)
+
     def listen() -> None:
         (found,) = pylsl.resolve_byprop("source_id", "simulated-2026-3", timeout=60)
         inlet = pylsl.StreamInlet(found, recover=False)
@@ -192,7 +217,7 @@ def test_a_replay_that_a_fault_kills_ends_well_and_says_so(lsl_session: str) -> 
     over = threading.Event()
     with ThreadPoolExecutor() as threads:
         listening = threads.submit(listen)
-        options = ("--speed", "8", "--session-id", lsl_session, "--fault", "kill @2; drop 1s @9")
+        options = ("--speed", "8", "--fault", "kill @2; drop 1s @9")
         done = command("replay", "--simulate", "3", *options)
         over.set()
         listening.result()

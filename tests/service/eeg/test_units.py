@@ -29,7 +29,8 @@ def test_a_micro_sign_whose_encoding_was_mistaken_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["", " ", "n/a", "N/A", "unknown", "Unknown ", "none", "None", "-", "?", "nan"]
+    "unit",
+    ["", " ", "n/a", "N/A", "unknown", "Unknown ", "none", "None", "-", "?", "nan"],
 )
 def test_a_source_that_does_not_state_the_unit_is_reported(unit: str) -> None:
     assert is_unstated(unit)
