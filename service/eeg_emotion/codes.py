@@ -116,6 +116,12 @@ class Reason(Code):
         "Collect this person's rest baseline.",
         "no rest baseline",
     )
+    OVERLOADED = (
+        "overloaded",
+        "The service could not take the samples in time: its machine is overloaded.",
+        "Lower the load of the service's machine, or divide the headsets among several ingests.",
+        "service overloaded",
+    )
 
 
 FAULTS = (

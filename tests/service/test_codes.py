@@ -14,7 +14,7 @@ from eeg_emotion.page import codes_module
 ON_THE_WIRE: dict[type[Code], str] = {
     State: "connecting live stale lost quarantined",
     Reason: "warming_up gap stale channels_missing poor_contact unit_suspect out_of_range not_worn "
-    "no_baseline",
+    "no_baseline overloaded",
     Trouble: "not_finite flat railed duplicate line_noise muscle movement drift amplitude",
     Check: "accepted interpolated quarantined",
     Purpose: "research medical safety demo workplace education",
@@ -63,7 +63,7 @@ def test_every_state_but_live_has_a_remedy(state: State) -> None:
 
 
 def test_faults_are_the_reasons_that_the_signal_itself_gives() -> None:
-    others = {Reason.WARMING_UP, Reason.GAP, Reason.STALE, Reason.NO_BASELINE}
+    others = {Reason.WARMING_UP, Reason.GAP, Reason.STALE, Reason.NO_BASELINE, Reason.OVERLOADED}
     assert set(FAULTS) == set(Reason) - others
     assert len(FAULTS) == len(set(FAULTS))
 

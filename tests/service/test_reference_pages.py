@@ -23,7 +23,7 @@ from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.extras import MODULES
 from eeg_emotion.publish.outbox import ACK_EVERY, CREDITS, REPLAY_ALLOWANCE
 from eeg_emotion.stream.link import LOST_SECONDS, STALE_SECONDS, WARNED_SECONDS
-from eeg_emotion.stream.timeline import GAP_PERIODS
+from eeg_emotion.stream.stamping import GAP_PERIODS
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _CODE = Path(eeg_emotion.__file__).parent

@@ -19,6 +19,7 @@ from eeg_emotion.alarms.rules.condition import Seen
 from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
 from eeg_emotion.alarms.rules.rule import Rule, Rules
 from eeg_emotion.alarms.store.store import StoreError
+from eeg_emotion.codes import Reason
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.alarms import Alarm, AlarmChange, Evidence, RaisedAlarm
@@ -375,5 +376,13 @@ def _evidence(seen: Seen) -> Evidence:
         arousal=None if window is None else window.arousal.probability,
         valence=None if window is None else window.valence.probability,
         quality=None if window is None else window.quality,
-        reasons=() if window is None else window.reasons,
+        reasons=_reasons(seen),
     )
+
+
+def _reasons(seen: Seen) -> tuple[Reason, ...]:
+    """Return why the newest window has no score; overload is a cause even without a window."""
+    reasons = () if seen.prediction is None else seen.prediction.reasons
+    if not seen.overloaded or Reason.OVERLOADED in reasons:
+        return reasons
+    return (Reason.OVERLOADED, *reasons)

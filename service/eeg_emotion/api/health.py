@@ -10,7 +10,7 @@ from typing import Protocol
 
 from eeg_emotion.access.grants import Action, Grant
 from eeg_emotion.api.subscribers import Subscribers
-from eeg_emotion.codes import State
+from eeg_emotion.codes import Reason, State
 from eeg_emotion.inference.contract import Contract
 from eeg_emotion.metrics.loop_lag import LoopLag
 from eeg_emotion.metrics.metrics import Metrics
@@ -75,6 +75,9 @@ class Readiness(Health):
     event_store: Check | None
     """Not one of the checks: while it fails, everything else is served. Null if there is none: at
     a gateway, and if alarms are not installed."""
+    keeping_up: Check
+    """Not one of the checks either: whether samples are taken in time. While it fails, some windows
+    have no score, with the reason `overloaded`."""
     headsets: dict[State, int]
     troubled: dict[State, tuple[str, ...]]
     samples: SampleDeficit
@@ -151,6 +154,7 @@ class Vitals:
             status="ok",
             checks=self._checks(),
             event_store=self._event_store(),
+            keeping_up=_keeping_up(sum(headset.overloaded for headset in found)),
             headsets={state: counts[state] for state in State},
             troubled={
                 state: tuple(
@@ -205,6 +209,17 @@ class Vitals:
             )
             for state, some in ages.items()
         }
+
+
+def _keeping_up(overloaded: int) -> Check:
+    if not overloaded:
+        return Check(ok=True, detail="samples are taken in time")
+    return Check(
+        ok=False,
+        detail=f"found samples taken too late, those of {overloaded} "
+        f"{'headset' if overloaded == 1 else 'headsets'}, expected none: "
+        f"{Reason.OVERLOADED.remedy}",
+    )
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -175,7 +175,12 @@ def _alarming(
 
 async def _show_states(mirror: Mirror, metrics: Metrics) -> None:
     while True:
-        metrics.show(Counter(headset.state for headset in mirror.headsets()))
+        found = mirror.headsets()
+        metrics.show(
+            Counter(headset.state for headset in found),
+            without_score=sum(headset.without_score for headset in found),
+            overloaded=sum(headset.overloaded for headset in found),
+        )
         await asyncio.sleep(1.0)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +17,7 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.lib import fmt2string
 
-from eeg_emotion.codes import Check
+from eeg_emotion.codes import Check, Reason
 from eeg_emotion.doctor.findings import (
     ChannelFinding,
     Coverage,
@@ -32,6 +32,7 @@ from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.lsl.poller import Poller
 from eeg_emotion.stream.admission import Admission, StreamRefused
+from eeg_emotion.stream.link import STALE_SECONDS
 from eeg_emotion.stream.pipeline import StreamPipeline
 from eeg_emotion.stream.rate import JITTER_SECONDS
 from eeg_emotion.stream.selection import HeadsetFilter
@@ -40,6 +41,7 @@ _OPENED_AT_ONCE = 32  # opening one takes 0.65 s, or 5 s if it does not answer
 _LEAST_RATE_SECONDS = 1.0  # over less, the chunk size makes a rate inaccurate
 _RATE_TOLERANCE = 0.05  # the accepted share of lost samples, or error of the stated rate
 _SPARE_SECONDS = 1.0  # beyond a window's length, before a whole window can be expected
+_LATE_WINDOWS = 3  # a backlog at the start of the check is soon caught up with
 _PENDING_UNIT = "not stated; inferred from the signal's amplitude, which takes 4 s of it"
 
 
@@ -126,6 +128,7 @@ class _Checkup:
         self._since: tuple[float, int] | None = None
         self._last = 0.0
         self._infers_unit = False
+        self._late: deque[float] = deque(maxlen=_LATE_WINDOWS)
 
     @property
     def listening(self) -> bool:
@@ -183,7 +186,9 @@ class _Checkup:
         if self._pipeline is None or self.inlet is None or self._reason is not None:
             return
         try:
-            self._pipeline.feed(samples, stamps, self.inlet.clock_offset)
+            assessed = self._pipeline.feed(samples, stamps, self.inlet.clock_offset)
+            if assessed is not None:
+                self._late.append(assessed.arrival if Reason.STALE in assessed.reasons else 0.0)
         except EegEmotionError as error:
             self.refuse(str(error))
         # As above.
@@ -192,6 +197,15 @@ class _Checkup:
         self._last = float(stamps[-1])
         if self._since is None:
             self._since = self._last, self._pipeline.counts.received
+
+    def overloaded(self) -> None:
+        """Note that what follows was read late."""
+        if self._pipeline is not None:
+            self._pipeline.note_overload()
+
+    def refused(self, error: EegEmotionError) -> None:
+        """Record why the stream is read no more."""
+        self.refuse(str(error))
 
     def lost(self) -> None:
         """Record that the source is gone."""
@@ -269,6 +283,13 @@ class _Checkup:
                     "rate is wrong: correct it in the program that makes the outlet; or samples "
                     "are lost: check the connection to the headset"
                 )
+        if (late := min(self._late, default=0.0)) > 0.0:
+            return (
+                f"found windows whose samples are {late:.1f} s old when they arrive, by "
+                f"their own stamps, expected at most {STALE_SECONDS:g} s: the service gives them "
+                "no score (stale); stamp the samples with LSL's local_clock when they are taken in "
+                "the program that makes the outlet, and look for what holds them back on the way"
+            )
         needed = pipeline.settings.window_seconds + _SPARE_SECONDS
         if self._infers_unit:
             needed += NEEDED_SECONDS

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pylsl
 
-from eeg_emotion.codes import Check, State
+from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.publish.alarms import RaisedAlarm
 from eeg_emotion.publish.messages import Headset
-from eeg_emotion.stream.link import WARNED_SECONDS, Link
+from eeg_emotion.stream.link import STALE_SECONDS, WARNED_SECONDS, Link
 from eeg_emotion.stream.pipeline import Counts, StreamPipeline
+from eeg_emotion.stream.result_watch import ResultWatch
 from eeg_emotion.stream.scoring import PredictionSequence
 
 _DETAILS = {
@@ -47,6 +49,8 @@ class HeadsetConnection:
         Why the headset is not followed, with the remedy; None if it is not quarantined.
     gone
         True once the streams are no longer visible.
+    review_at
+        When a quarantine is reviewed by opening the stream once more; never, if infinite.
     trouble
         Why the last attempt to open the stream failed.
     active
@@ -63,9 +67,11 @@ class HeadsetConnection:
         self.source_id = first.source_id()
         self.sfreq = first.nominal_srate()
         self.link = Link(now)
+        self.watch = ResultWatch(now)
         self.stream: StreamDescription | None = None
         self.changes: tuple[str, ...] = ()
         self.quarantine: str | None = None
+        self.review_at = math.inf
         self.active: ActiveStream | None = None
         self.trouble: str | None = None
         self.gone = False
@@ -89,6 +95,22 @@ class HeadsetConnection:
             return State.CONNECTING
         state = self.link.state(now)
         return State.CONNECTING if state is State.LIVE and self.layout is None else state
+
+    def on_samples(self, now: float, reasons: tuple[Reason, ...] | None) -> None:
+        """Record that samples arrived, and the reasons of the window that they completed."""
+        if self.layout is None or self.link.silent_seconds(now) >= STALE_SECONDS:
+            self.watch.restart(now)
+        self.link.on_samples(now)
+        if reasons is not None:
+            self.watch.on_window(reasons, now)
+
+    def overloaded(self, now: float) -> bool:
+        """Return whether this process reads its stream too late."""
+        return self.active is not None and self.active.pipeline.overloaded(now)
+
+    def without_score(self, now: float) -> bool:
+        """Return whether it is live, but had no valid window for too long."""
+        return self.state(now) is State.LIVE and self.watch.without_score(now)
 
     def describe(self, now: float, alarms: tuple[RaisedAlarm, ...]) -> Headset:
         """Return everything that subscribers may know; `alarms` are those that are raised."""
@@ -114,7 +136,19 @@ class HeadsetConnection:
             samples_missing=counts.missing,
             gaps=counts.gaps,
             windows_superseded=counts.superseded,
+            overloaded=self.overloaded(now),
+            without_score=self.without_score(now),
             alarms=alarms,
+        )
+
+    def _why_without_score(self, now: float, pipeline: StreamPipeline) -> str | None:
+        reported, newest = self.watch.describe(now), pipeline.newest
+        if reported is None or newest is None or self.watch.main_reason is not Reason.STALE:
+            return reported
+        return (
+            f"{reported} Its samples are {newest.arrival:.0f} s old when they arrive, by their own "
+            "stamps: they are held back on the way, or the program that makes the outlet does not "
+            "stamp them with the time at which they were taken"
         )
 
     def _check(self) -> Check | None:
@@ -142,8 +176,11 @@ class HeadsetConnection:
             filled = [n for n in assessed.window.interpolated if n not in self.layout.interpolated]
             if filled:
                 parts.append(f"currently interpolated: {', '.join(filled)}")
-            if assessed.window.quality.faults:
+            if assessed.window.quality.faults and not self.watch.without_score(now):
                 parts.append(f"currently no score: {', '.join(assessed.window.quality.faults)}")
+        if self.overloaded(now):
+            parts.append(f"overloaded: {Reason.OVERLOADED.sentence} {Reason.OVERLOADED.remedy}")
+        parts.append(self._why_without_score(now, self.active.pipeline))
         if self.changes:
             parts.append(f"changed since its last connection: {'; '.join(self.changes)}")
         if self.link.silent_seconds(now) >= WARNED_SECONDS:
@@ -171,6 +208,17 @@ def changes_between(before: StreamDescription, after: StreamDescription) -> tupl
     if before.simulated != after.simulated:
         found.append("now simulated" if after.simulated else "no longer simulated")
     return tuple(found)
+
+
+def describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
+    """Return why streams that share a headset id cannot be followed, with the remedy."""
+    names = " and ".join(
+        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
+    )
+    return (
+        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
+        "There is no way to know which one is meant: stop one, or give them distinct source ids"
+    )
 
 
 def _join(units: dict[str, None]) -> str:

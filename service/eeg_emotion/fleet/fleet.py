@@ -24,7 +24,12 @@ from eeg_emotion.codes import State
 from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.fleet.connection import ActiveStream, HeadsetConnection, changes_between
+from eeg_emotion.fleet.connection import (
+    ActiveStream,
+    HeadsetConnection,
+    changes_between,
+    describe_doubles,
+)
 from eeg_emotion.fleet.markers import Markers
 from eeg_emotion.fleet.scoring import PollResult, ScoringRound
 from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
@@ -50,6 +55,7 @@ from eeg_emotion.publish.messages import (
     WindowSpan,
 )
 from eeg_emotion.stream.admission import Admission, StreamRefused
+from eeg_emotion.stream.link import WARNED_SECONDS
 from eeg_emotion.stream.pipeline import StreamPipeline
 from eeg_emotion.stream.scoring import PredictionSequence
 from eeg_emotion.stream.selection import HeadsetFilter
@@ -62,6 +68,9 @@ _FORGET_LOST_SECONDS = 600.0  # a lost headset stays listed this long, so that p
 _IGNORE_CLOSED_SECONDS = 4.0
 _FOLLOWING_SECONDS = 5.0  # if either thread completes no round for this long, nothing is followed
 _IGNORE_SUPERSEDED_SECONDS = 60.0  # keeps a frozen process that wakes up again out of the way
+
+REVIEW_SECONDS = 300.0
+"""After this long, a stream that was quarantined for its samples or stamps is opened once more."""
 
 # Opening one takes 0.65 s, nearly all of it waiting for the first clock offset.
 _OPENED_AT_ONCE = 32
@@ -112,7 +121,8 @@ class Fleet:
         self._connections: dict[str, HeadsetConnection] = {}
         self._known: dict[str, StreamDescription] = {}
         self._ended: dict[str, float] = {}
-        self._looked = self._polled = -math.inf
+        self._looked = self._polled = self._polled_before = -math.inf
+        self._reading = False  # whether the poller has completed two rounds
         self._stopping = threading.Event()
 
     async def run(self) -> None:
@@ -140,7 +150,7 @@ class Fleet:
                     self._forget({info.uid() for info in visible}, now)
                     # Before any stream is opened: its first sample may already have a marker.
                     self._markers.follow(self._connections, sighted)
-                    self._status.warn(self._connections, now)
+                    self._status.warn(self._connections, self._now())
                     self._publish_status()
                     await asyncio.sleep(_ROUND_SECONDS)
         finally:
@@ -159,7 +169,7 @@ class Fleet:
 
     def headsets(self) -> tuple[Headset, ...]:
         """Return all headsets, sorted by id."""
-        now = self._clock()
+        now = self._now()
         return tuple(
             self._status.describe(self._connections[key], now) for key in sorted(self._connections)
         )
@@ -167,7 +177,7 @@ class Fleet:
     def headset(self, identifier: str) -> Headset | None:
         """Return one headset; None if it is not known."""
         connection = self._connections.get(identifier)
-        return self._status.describe(connection, self._clock()) if connection else None
+        return self._status.describe(connection, self._now()) if connection else None
 
     def quality(self, identifier: str) -> Quality | None:
         """Return the channel quality of a headset's newest window; None before the first."""
@@ -220,7 +230,8 @@ class Fleet:
                     del streams[uid]
             same = current and not current.gone and current.uids == streams.keys()
             # A source that closed the connection and is still visible is opened again.
-            if not streams or (same and current and not current.link.closed):
+            due = current is not None and now >= current.review_at
+            if not streams or (same and current and not current.link.closed and not due):
                 continue
             connection = HeadsetConnection(list(streams.values()), now)
             if current:
@@ -228,7 +239,7 @@ class Fleet:
                 connection.trouble = current.trouble
             self._connections[identifier] = connection
             if len(streams) > 1:
-                connection.quarantine = _describe_doubles(identifier, list(streams.values()))
+                connection.quarantine = describe_doubles(identifier, list(streams.values()))
             else:
                 new.append(connection)
         return new
@@ -280,9 +291,18 @@ class Fleet:
 
     def _round_over(self) -> None:
         """Finish a round of the poller, in its thread."""
-        self._polled = self._clock()
+        self._polled_before, self._polled = self._polled, self._clock()
+        self._reading = math.isfinite(self._polled_before)
         self._scoring.round_over()
         self._markers.read()
+
+    def _now(self) -> float:
+        """Return the time up to which the headsets were read: silence beyond it is this process's.
+
+        The results of the round before the last one have surely been handled.
+        """
+        now = self._clock()
+        return min(now, self._polled_before + WARNED_SECONDS) if self._reading else now
 
     # Results of the poller's rounds, in the event loop's thread.
 
@@ -307,10 +327,13 @@ class Fleet:
             self.lost(connection)
         elif result.refused is not None:
             self.quarantine(connection, str(result.refused))
+            # What stamps show may be wrong, as on a machine that came late without noticing.
+            connection.review_at = self._clock() + REVIEW_SECONDS
         elif result.error is not None:
             self.fail(connection, result.error)
         else:
-            connection.link.on_samples(self._clock())
+            reasons = None if result.prediction is None else result.prediction.reasons
+            connection.on_samples(self._clock(), reasons)
             self._metrics.on_samples(
                 samples=result.samples, missing=result.missing, superseded=result.superseded
             )
@@ -372,14 +395,4 @@ class Fleet:
                 self._status.forget(identifier)
 
     def _publish_status(self) -> None:
-        self._status.publish(self._connections, self._clock())
-
-
-def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
-    names = " and ".join(
-        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
-    )
-    return (
-        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
-        "There is no way to know which one is meant: stop one, or give them distinct source ids"
-    )
+        self._status.publish(self._connections, self._now())

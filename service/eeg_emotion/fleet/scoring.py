@@ -21,9 +21,8 @@ from eeg_emotion.fleet.connection import ActiveStream
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.publish.messages import Prediction
-from eeg_emotion.stream.rate import RateError
 from eeg_emotion.stream.scoring import AssessedWindow, predict
-from eeg_emotion.stream.source_clock import ClockError
+from eeg_emotion.stream.stream_time import STAMP_ERRORS
 
 logger = get_logger(__name__)
 
@@ -155,7 +154,7 @@ class Listener:
         missing, superseded = counts.missing, counts.superseded
         try:
             assessed = self.active.pipeline.feed(samples, stamps, self.active.inlet.clock_offset)
-        except (ClockError, RateError, LayoutError) as error:
+        except (*STAMP_ERRORS, LayoutError) as error:
             result.refused = error
         except Exception as error:  # reported by the fleet: it must not end the other pipelines
             logger.exception("line failed", headset=self.identifier)
@@ -163,6 +162,14 @@ class Listener:
         result.missing = counts.missing - missing
         result.superseded = counts.superseded - superseded
         self.round.add(result, assessed)
+
+    def overloaded(self) -> None:
+        """Note that what follows was read late."""
+        self.active.pipeline.note_overload()
+
+    def refused(self, error: EegEmotionError) -> None:
+        """Report why the stream is read no more."""
+        self.round.add(PollResult(self.identifier, self.active, refused=error))
 
     def lost(self) -> None:
         """Report that the source closed the connection."""

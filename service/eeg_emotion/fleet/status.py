@@ -95,7 +95,9 @@ class StatusPublisher:
                 # Recorded first: publishing it may raise an alarm immediately.
                 self._published[identifier] = state, detail, alarms
                 self._bus.publish(Status(headset=connection.describe(now, alarms)))
-        self._metrics.show(states)
+        without = sum(connection.without_score(now) for connection in connections.values())
+        overloaded = sum(connection.overloaded(now) for connection in connections.values())
+        self._metrics.show(states, without_score=without, overloaded=overloaded)
 
     def warn(self, connections: Mapping[str, HeadsetConnection], now: float) -> None:
         """Log each silence once, before it makes a headset stale."""

@@ -19,8 +19,9 @@ from eeg_emotion.errors import EegEmotionError
 
 _OPEN_TIMEOUT_SECONDS = 5.0  # opening takes 11 ms and the first clock offset 0.6 s on loopback
 _BUFFER_SECONDS = 12  # longer than any pause of ours; overflow drops the oldest samples silently
+_FULL = 0.95  # of the buffer; samples arrive while it is read
 _CALLS_BEFORE_PULL = 16
-_LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog is read in pieces, so others get their turn
+LARGEST_PULL_SECONDS = 2.0  # after a pause the backlog is read in pieces, so others get their turn
 
 
 class HeadsetLostError(EegEmotionError):
@@ -79,7 +80,11 @@ class HeadsetInlet:
     ----------
     description
         The stream's metadata, read through the open connection: discovery does not return them.
+    overflowed
+        True if the last `pull` came so late that liblsl's buffer was full and had dropped samples.
     """
+
+    overflowed = False
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
         """Open the stream; this blocks, so call it outside the event loop's thread."""
@@ -104,7 +109,8 @@ class HeadsetInlet:
             ) from error
         self.description = _describe(full)
         rate = self.description.sfreq or 1000.0
-        self._most = max(1, int(_LARGEST_PULL_SECONDS * rate))
+        self._most = max(1, int(LARGEST_PULL_SECONDS * rate))
+        self._capacity = int(_BUFFER_SECONDS * rate)
         self._calls = 0
         self._nothing = np.empty((self.description.channel_count, 0)), np.empty(0)
 
@@ -153,7 +159,19 @@ class HeadsetInlet:
             samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._most)
         except pylsl.util.LostError as error:
             raise HeadsetLostError("the stream's source closed the connection") from error
+        self.overflowed = len(stamps) >= self._most and self._drop_backlog()
         return samples.T, np.asarray(stamps, dtype=np.float64)
+
+    def _drop_backlog(self) -> bool:
+        """Drop what is left of a buffer that was full; return whether it was.
+
+        What was pulled from it is old, and what is left of it would be, too, by the time of its
+        turn: the newest samples are those that describe the person now.
+        """
+        if self._most + self._inlet.samples_available() < _FULL * self._capacity:
+            return False
+        self._inlet.flush()
+        return True
 
     def close(self) -> None:
         """Close the connection."""

@@ -109,6 +109,16 @@ class Metrics:
         self._headsets = Gauge(
             "emotion_headsets", "Headsets by state.", ["state"], registry=registry
         )
+        self._overloaded = Gauge(
+            "emotion_headsets_overloaded",
+            "Headsets whose samples this process loses, or takes too late, by itself.",
+            registry=registry,
+        )
+        self._without_score = Gauge(
+            "emotion_headsets_without_score",
+            "Live headsets without a valid window for 30 s.",
+            registry=registry,
+        )
 
     def _add_subscribers(self, registry: CollectorRegistry) -> None:
         self._connected = Gauge(
@@ -237,8 +247,12 @@ class Metrics:
         """Add a measured lag of the event loop, seconds."""
         self._lag.observe(seconds)
 
-    def show(self, states: Mapping[State, int]) -> None:
-        """Set how many headsets are in each state."""
+    def show(
+        self, states: Mapping[State, int], *, without_score: int = 0, overloaded: int = 0
+    ) -> None:
+        """Set how many headsets are in each state, get no score, or suffer from overload."""
+        self._overloaded.set(overloaded)
+        self._without_score.set(without_score)
         for state in State:
             self._headsets.labels(state).set(states.get(state, 0))
 

@@ -132,6 +132,10 @@ class Headset(Message):
     """How often samples were missing."""
     windows_superseded: int = 0
     """Windows not assessed because a newer one was complete."""
+    without_score: bool = False
+    """True if it is live but had no valid window for 30 s; `detail` says why."""
+    overloaded: bool = False
+    """True while the service loses this headset's samples, or takes them too late, by itself."""
     alarms: tuple[RaisedAlarm, ...] = ()
     """The alarms that are raised now, oldest first."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.resampling import Resampler
 from eeg_emotion.replay.faults import TOLERANCE_SECONDS, Rate
-from eeg_emotion.stream.timeline import GAP_PERIODS
+from eeg_emotion.stream.stamping import GAP_PERIODS
 
 LOWEST_SFREQ, HIGHEST_SFREQ = 20.0, 4096.0
 """The range of rates in Hz: below it, the resampler's kernel is longer than its warm-up."""

@@ -24,7 +24,7 @@ from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunk
 from eeg_emotion.replay.faults import Fault
 from eeg_emotion.replay.injector import Injector
 from eeg_emotion.replay.marker_outlet import MarkerOutlet
-from eeg_emotion.stream.timeline import GAP_PERIODS
+from eeg_emotion.stream.stamping import GAP_PERIODS
 
 # How late a stop is noticed while there is no consumer, since liblsl cannot be interrupted; on
 # Windows also during a gap.

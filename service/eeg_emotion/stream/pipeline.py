@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,15 +16,15 @@ from eeg_emotion.eeg import resampling
 from eeg_emotion.eeg.amplitude import AmplitudeMeter
 from eeg_emotion.eeg.layout import Layout, LayoutError
 from eeg_emotion.eeg.normaliser import Normaliser
-from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
+from eeg_emotion.eeg.path import PathSettings, Segment, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.stream.link import STALE_SECONDS
-from eeg_emotion.stream.rate import RateMeter
+from eeg_emotion.stream.repeats import RepeatedSamples
 from eeg_emotion.stream.scoring import AssessedWindow, reasons_of
-from eeg_emotion.stream.source_clock import SourceClock
-from eeg_emotion.stream.timeline import Timeline
+from eeg_emotion.stream.stream_time import StreamTime
 
 _LARGEST_CHUNK_SECONDS = 3.0  # a chunk's stamps are looked up after all of it was consumed
+_OVERLOADED_SECONDS = 10.0  # after the stream was read too late once
 _INFERRING_SECONDS = 20.0  # an amplitude that matches no unit is measured again for this long
 
 
@@ -89,9 +90,6 @@ class StreamPipeline:
         If set, receives every sample too. Any thread may set it.
     newest
         The newest assessed window, valid or not.
-    to_local
-        Seconds last added to the stamps to convert them to this machine's LSL clock; None before
-        the first sample.
     """
 
     def __init__(
@@ -110,7 +108,6 @@ class StreamPipeline:
         self.counts = Counts()
         self.rest: RestCollection | None = None
         self.newest: AssessedWindow | None = None
-        self.to_local: float | None = None
         self.settings = settings
         self.sfreq = admission.sfreq
         self.limits = limits
@@ -118,14 +115,22 @@ class StreamPipeline:
         self._normaliser = normaliser
         self._clock = clock
         self._utc_offset = utc_offset
-        self._rate = RateMeter(self.sfreq)
-        self._source_clock = SourceClock(ahead=ahead)
         self._after_gap = False
+        self._overloaded_until = -math.inf
+        self._own_loss = False  # whether the last gap may be this process's own
         self._waiting: list[tuple[NDArray[np.floating], NDArray[np.float64]]] = []
         self._waiting_samples = 0
         # A window's raw samples, those still in the resampler, and the largest chunk.
         keep = settings.window_seconds + resampling.delay_seconds(self.sfreq, settings.sfreq)
-        self._timeline = Timeline(self.sfreq, keep + _LARGEST_CHUNK_SECONDS)
+        self._time = StreamTime(self.sfreq, keep + _LARGEST_CHUNK_SECONDS, ahead=ahead)
+        self._repeated = RepeatedSamples(
+            self.sfreq, keep + settings.settle_seconds + _LARGEST_CHUNK_SECONDS
+        )
+        self._has_repeats = False
+        # A segment begins with its first whole block: stamps may break it off at every sample.
+        self._segment: Segment | None = None
+        self._beginning: list[NDArray[np.floating]] = []
+        self._block_samples = 0
         self._unit_samples = 0  # samples of the running segment used only to infer the unit
         self._unit_samples_in_all = 0
         self._path: SignalPath | None = None
@@ -145,6 +150,7 @@ class StreamPipeline:
         )
         self._path.normaliser = self._normaliser  # `use` may have been called in between
         self._segment = self._path.segment()
+        self._block_samples = self._segment.needed
 
     @property
     def is_inferring_unit(self) -> bool:
@@ -161,7 +167,14 @@ class StreamPipeline:
         """The fewest further samples with which anything can be completed."""
         if self._meter is not None:
             return self._meter.needed
-        return max(1, self._segment.needed - self._waiting_samples)
+        return max(1, self._needed - self._waiting_samples)
+
+    @property
+    def _needed(self) -> int:
+        """The fewest samples, with those that wait, that complete a block."""
+        if self._segment is not None:
+            return self._segment.needed
+        return self._block_samples - sum(int(part.shape[1]) for part in self._beginning)
 
     @property
     def _running(self) -> SignalPath:
@@ -172,17 +185,26 @@ class StreamPipeline:
     @property
     def measured_sfreq(self) -> float | None:
         """The measured rate in Hz; None until it is known."""
-        return self._rate.measured
+        return self._time.measured_sfreq
+
+    @property
+    def to_local(self) -> float | None:
+        """Seconds last added to the stamps for this machine's LSL clock; None before the first."""
+        return self._time.to_local
 
     def describe_time(self) -> str | None:
         """Return what is unusual about the stream's stamps; None if nothing is."""
-        parts = [self._source_clock.describe()]
-        if self._path is not None and (unseen := self._timeline.unseen_seconds) is not None:
-            parts.append(
-                "its stamps jitter, as if taken on sending: a loss of less than "
-                f"{unseen * 1e3:.0f} ms cannot be detected"
-            )
+        repeats = "some samples are zeros or repeats on all channels, and count as gaps"
+        parts = (self._time.describe(), repeats if self._has_repeats else None)
         return "; ".join(part for part in parts if part) or None
+
+    def note_overload(self) -> None:
+        """Note that this process reads the stream too late: what is missing now is its own loss."""
+        self._overloaded_until = self._clock() + _OVERLOADED_SECONDS
+
+    def overloaded(self, now: float) -> bool:
+        """Return whether this process has read the stream too late within the last seconds."""
+        return now < self._overloaded_until
 
     def use(self, normaliser: Normaliser | None) -> None:
         """Apply a normaliser from the next window on; with None no window is scored."""
@@ -212,8 +234,8 @@ class StreamPipeline:
 
         Raises
         ------
-        ClockError, RateError
-            If the stamps are from no known clock, or samples do not arrive at the stated rate.
+        StampError, ClockError, RateError
+            If the stamps do not increase, are from no known clock, or do not match the stated rate.
         LayoutError
             If a unit cannot be inferred from the amplitude.
         """
@@ -223,22 +245,21 @@ class StreamPipeline:
             # Small chunks wait until they can complete a block: each call costs the same.
             self._waiting.append((samples, stamps))
             self._waiting_samples += len(stamps)
-            if self._waiting_samples < self._segment.needed:
+            if self._waiting_samples < self._needed:
                 return None
             samples = np.concatenate([chunk for chunk, _ in self._waiting], axis=1)
             stamps = np.concatenate([part for _, part in self._waiting])
             self._waiting.clear()
             self._waiting_samples = 0
-        mapping = self._source_clock.map(float(stamps[-1]), clock_offset, arrived, utc)
-        self.to_local = mapping.seconds
-        if mapping.jumped:
-            self._rate.restart()
         newest: tuple[Window, float, float] | None = None
         rest = self.rest  # read once: another thread sets and clears it
-        for run in self._timeline.split(stamps, jumped=mapping.jumped):
+        overloaded = self.overloaded(arrived)
+        telling = self._measured and not overloaded
+        for run in self._time.split(stamps, clock_offset, arrived, utc, complete=telling):
             part = samples[:, run.start : run.stop]
             if run.missing is not None:
                 self._note_gap(run.missing)
+                self._own_loss = overloaded
                 if rest is not None:
                     rest.restart()
             if self._meter is not None:
@@ -247,19 +268,37 @@ class StreamPipeline:
                 continue
             if rest is not None:
                 rest.feed(part)
-            for window in self._segment.feed(part):
+            for window in self._windows(part):
                 if newest is not None:
                     self.counts.superseded += 1
                 start, end = (
-                    self._timeline.stamp(self._unit_samples + sample) + mapping.seconds
+                    self._time.stamp(self._unit_samples + sample)
                     for sample in (window.first_sample, window.last_sample)
                 )
                 newest = window, start, end
                 if window.settled:
                     self._after_gap = False
-        if self._measured:
-            self._rate.feed(len(stamps), float(stamps[-1]))
         return None if newest is None else self._assess(*newest, arrived=arrived, utc=utc)
+
+    def _windows(self, samples: NDArray[np.floating]) -> Iterator[Window]:
+        """Feed the segment, which begins once it is worth its filters: stamps may be bad."""
+        self._note_repeats(self._repeated.feed(samples[self._running.layout.rows]))
+        if self._segment is not None:
+            return self._segment.feed(samples)
+        self._beginning.append(samples)
+        if sum(part.shape[1] for part in self._beginning) < self._block_samples:
+            return iter(())
+        samples = np.concatenate(self._beginning, axis=1)
+        self._beginning.clear()
+        self._segment = self._running.segment()
+        return self._segment.feed(samples)
+
+    def _note_repeats(self, repeated: int) -> None:
+        """Count samples that were made up as missing."""
+        if repeated:
+            self._has_repeats = True
+            self.counts.gaps += 1
+            self.counts.missing += repeated
 
     def _infer_unit(
         self, meter: AmplitudeMeter, samples: NDArray[np.floating]
@@ -291,21 +330,38 @@ class StreamPipeline:
         self.counts.gaps += 1
         self.counts.missing += missing
         self._after_gap = True
-        self._rate.gap(missing)
+        self._repeated.restart()
         self._unit_samples = 0
         if self._meter is not None:
             self._meter.restart()
         else:
-            self._segment = self._running.segment()
+            self._segment = None
+            self._beginning.clear()
+
+    def _own(self, reasons: tuple[Reason, ...], *, overloaded: bool) -> tuple[Reason, ...]:
+        """Replace the reasons that would blame the headset for what this process has lost."""
+        blamed = {Reason.STALE} if overloaded else set()
+        if self._own_loss:
+            blamed.add(Reason.GAP)
+        if blamed.isdisjoint(reasons):
+            return reasons
+        return (Reason.OVERLOADED, *(reason for reason in reasons if reason not in blamed))
 
     def _assess(
         self, window: Window, start: float, end: float, *, arrived: float, utc: float
     ) -> AssessedWindow:
         path = self._running
         reasons = reasons_of(window, after_gap=self._after_gap)
+        # What was made up still rings in the filters, as long as they take to settle.
+        ringing = round(self.settings.settle_seconds * self.sfreq)
+        if not {Reason.GAP, Reason.NOT_WORN} & set(reasons) and self._repeated.touches(
+            max(0, window.first_sample - ringing), window.last_sample
+        ):
+            reasons = (Reason.GAP, *reasons)
         if arrived - end - path.resampler_delay_seconds > STALE_SECONDS:
             # A backlog after an outage describes the past, not the present.
             reasons = (Reason.STALE, *reasons)
+        reasons = self._own(reasons, overloaded=self.overloaded(arrived))
         self.newest = AssessedWindow(
             window=window,
             reasons=reasons,

@@ -10,7 +10,9 @@ from operator import itemgetter
 from eeg_emotion.errors import EegEmotionError
 
 _STEP_SECONDS = 0.25  # resolution of the kept past
-_HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0)  # a large error shows soon, a small one later
+_HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0, 240.0)  # a large error shows soon, a small one later
+_LATE_SECONDS = 60.0  # within which samples that were missing may yet arrive
+_MEASURED_SECONDS = 60.0
 _TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
 _SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a repeated chunk is a large part of one second
 JITTER_SECONDS = 0.1
@@ -56,7 +58,9 @@ class RateMeter:
         """The rate in Hz over the last minute; None until there is enough of it."""
         if self._newest is None or not self._past:
             return None
-        stamp, count, missing = self._past[0]
+        since = self._newest[0] - _MEASURED_SECONDS
+        index = max(0, bisect_right(self._past, since, key=_stamp_of) - 1)
+        stamp, count, missing = self._past[index]
         elapsed = self._newest[0] - stamp
         came = self._newest[1] - count + self._newest[2] - missing
         return came / elapsed if elapsed >= _SURE_SECONDS else None
@@ -78,7 +82,13 @@ class RateMeter:
         self._newest = self._begun = None
         self._count = self._missing = 0
 
-    def feed(self, count: int, last_stamp: float) -> None:
+    def forget(self) -> None:
+        """Start over, and hold no broken pieces against the stream either: it sent more."""
+        self.restart()
+        self._broken_since = None
+        self._pieces = self._in_pieces = 0
+
+    def feed(self, count: int, last_stamp: float, *, jitter: float = JITTER_SECONDS) -> None:
         """Count a chunk.
 
         Parameters
@@ -87,6 +97,8 @@ class RateMeter:
             The chunk's number of samples.
         last_stamp
             The stamp of its last sample, seconds.
+        jitter
+            How late or early a single stamp may be, seconds.
 
         Raises
         ------
@@ -108,7 +120,7 @@ class RateMeter:
             if index < 0:
                 return
             stamp, count, missing = self._past[index]
-            self._check(self._count - count, self._missing - missing, stamp, last_stamp)
+            self._check(self._count - count, self._missing - missing, stamp, last_stamp, jitter)
 
     def _look_for_pieces(self, count: int, last_stamp: float) -> None:
         if self._begun is None:
@@ -128,16 +140,16 @@ class RateMeter:
         ):
             raise self._error(self._in_pieces, elapsed)
 
-    def _check(self, count: int, missing: int, since: float, now: float) -> None:
+    def _check(self, count: int, missing: int, since: float, now: float, jitter: float) -> None:
         """Compare a count with the rate: too many even if some were late, or too few."""
         elapsed = now - since
-        while self._late and now - self._late[0][0] > _HORIZONS_SECONDS[-1]:
+        while self._late and now - self._late[0][0] > _LATE_SECONDS:
             self._late.popleft()
-        late = max([JITTER_SECONDS, *(seconds for _, seconds in self._late)])
+        late = max([jitter, *(seconds for _, seconds in self._late)])
         expected = self._sfreq * elapsed
         tolerance = (_SHORT_TOLERANCE if elapsed < _SHORT_SECONDS else _TOLERANCE) * expected
         too_many = count > expected + tolerance + late * self._sfreq
-        too_few = count + missing < expected - tolerance - JITTER_SECONDS * self._sfreq
+        too_few = count + missing < expected - tolerance - jitter * self._sfreq
         if too_many or too_few:
             raise self._error(count, elapsed)
 

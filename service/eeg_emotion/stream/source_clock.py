@@ -16,7 +16,13 @@ _FIRST_FUTURE_SECONDS = 5.0  # the first offset is one measurement over an unkno
 _UNIX_SECONDS = 60.0  # within which a stamp of Unix time is recognised
 _REPORTED_SECONDS = 0.001
 _BACK_SECONDS = 1.0  # a step back beyond this is not jitter
+_BEHIND_SECONDS = 60.0  # no network holds samples back for so long, and goes on doing so
+_BEHIND_FOR_SECONDS = 10.0
 _LARGEST_SECONDS = 1e13  # not a time, and a correction by it would lose the milliseconds
+_EXPECTED = (
+    "expected the time at which the samples were taken, by LSL's local_clock or in Unix seconds; "
+    "correct this in the program that makes the outlet, or set the clock of its machine"
+)
 
 
 class ClockError(EegEmotionError):
@@ -55,6 +61,7 @@ class SourceClock:
         self._correction = 0.0
         self._last: float | None = None
         self._lag = 0.0
+        self._behind: tuple[float, float] | None = None  # since when, and by how much at least
 
     def describe(self) -> str | None:
         """Return how the stamps had to be corrected; None if they did not."""
@@ -82,7 +89,8 @@ class SourceClock:
         Raises
         ------
         ClockError
-            If the first stamps lie in the future, and are not Unix time.
+            If the first stamps lie in the future, and are not Unix time; or if stamps lie a minute
+            or more in the past, and go on doing so.
         """
         if self._ahead:
             return Mapping(clock_offset, jumped=False)
@@ -104,7 +112,20 @@ class SourceClock:
             offset += lag
             lag = 0.0
         self._last, self._lag = last, max(lag, 0.0)
+        self._check_behind(lag, arrived)
         return Mapping(offset, jumped)
+
+    def _check_behind(self, lag: float, arrived: float) -> None:
+        """Refuse stamps that stay in the past: a backlog would be caught up with."""
+        if lag < _BEHIND_SECONDS:
+            self._behind = None
+        elif self._behind is None or lag < self._behind[1] - _BACK_SECONDS:
+            self._behind = arrived, lag
+        elif arrived - self._behind[0] >= _BEHIND_FOR_SECONDS:
+            raise ClockError(
+                f"found time stamps {lag:.0f} s behind this machine's LSL clock, although samples "
+                f"keep arriving, {_EXPECTED}"
+            )
 
     def _begin(self, last: float, clock_offset: float, arrived: float, utc: float) -> bool:
         ahead = last + clock_offset - arrived
@@ -113,7 +134,5 @@ class SourceClock:
         if abs(last - arrived - utc) <= _UNIX_SECONDS:
             return True
         raise ClockError(
-            f"found time stamps {ahead:.0f} s ahead of this machine's LSL clock, expected the "
-            "time at which the samples were taken, by LSL's local_clock or in Unix seconds; "
-            "correct this in the program that makes the outlet, or set the clock of its machine"
+            f"found time stamps {ahead:.0f} s ahead of this machine's LSL clock, {_EXPECTED}"
         )

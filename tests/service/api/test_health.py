@@ -179,6 +179,7 @@ async def test_verbose_lists_the_checks_and_how_the_signal_is(
         "model": True, "lsl": True, "accepting": True,
     }  # fmt: skip
     assert service.model.contract.name in found["checks"]["model"]["detail"]
+    assert found["keeping_up"] == {"ok": True, "detail": "samples are taken in time"}
     assert found["headsets"] == {
         "connecting": 1, "live": 2, "stale": 1, "lost": 2, "quarantined": 1,
     }  # fmt: skip
@@ -204,6 +205,21 @@ async def test_verbose_says_the_same_with_the_reason_while_it_is_not_ready(
     found = response.json()
     assert found["checks"]["accepting"]["ok"] is False
     assert found["troubled"]["stale"] == ["h1"]
+
+
+async def test_verbose_says_whether_this_process_keeps_up_and_stays_ready(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    for name in ("h1", "h2"):
+        service.headsets.add(name, State.LIVE)
+    known = service.headsets.known
+    known["h2"] = known["h2"].model_copy(update={"overloaded": True})
+    response = await client.get("/readyz?verbose")
+    assert response.status_code == 200
+    found = response.json()["keeping_up"]
+    assert not found["ok"]
+    assert "found samples taken too late, those of 1 headset, expected none" in found["detail"]
+    assert "several ingests" in found["detail"]
 
 
 class Guarded(Access):

@@ -17,9 +17,8 @@ from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import PathSettings, SignalPath, Window
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.stream.pipeline import StreamPipeline
-from eeg_emotion.stream.rate import RateError
 from eeg_emotion.stream.scoring import AssessedWindow
-from eeg_emotion.stream.source_clock import ClockError
+from eeg_emotion.stream.stream_time import STAMP_ERRORS
 from eeg_emotion.stream.timeline import Timeline
 
 CHANNELS = ("Fz", "C3", "Cz", "C4", "O1", "O2")
@@ -287,7 +286,7 @@ def test_a_pipeline_yields_sound_windows_with_times_or_refuses_the_stream_with_a
         now = BEGIN + numbers[last - 1] / sent.sfreq + sent.late + 0.01
         try:
             assessed = running.feed(samples, stamps, 0.0)
-        except (ClockError, RateError, LayoutError) as error:
+        except (*STAMP_ERRORS, LayoutError) as error:
             event(type(error).__name__)
             break
         if assessed is not None:

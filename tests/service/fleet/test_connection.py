@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.inlet import FakeInlet
 
-from eeg_emotion.codes import Check, State
+from eeg_emotion.codes import Check, Reason, State
 from eeg_emotion.eeg.layout import Layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
@@ -218,3 +218,54 @@ def test_each_difference_to_the_connection_before_is_named(
     assert changes_between(stream(), stream(**after)) == changes
     if "simulated" in after:
         assert changes_between(stream(**after), stream()) == ("now simulated",)
+
+
+def test_a_live_headset_without_one_valid_window_says_why() -> None:
+    connection = opened(stream())
+    feed(connection, 0, 12)
+    for second in range(40):
+        connection.on_samples(OPENED + second, (Reason.GAP, Reason.WARMING_UP))
+    now = OPENED + 39.0
+    found = connection.describe(now, ())
+    assert (found.state, found.without_score) == (State.LIVE, True)
+    assert "no valid window for 30 s or more, most often gap" in found.detail
+    assert Reason.GAP.remedy in found.detail
+    connection.on_samples(now, ())
+    found = connection.describe(now, ())
+    assert not found.without_score
+    assert "no valid window" not in found.detail
+
+
+def test_silence_is_no_missing_score_and_the_time_starts_over() -> None:
+    connection = opened(stream())
+    feed(connection, 0, 12)
+    connection.on_samples(OPENED + 5.0, None)
+    assert not connection.describe(OPENED + 100.0, ()).without_score
+    connection.on_samples(OPENED + 100.0, None)
+    assert not connection.describe(OPENED + 101.0, ()).without_score
+
+
+def test_overload_is_a_flag_and_no_state() -> None:
+    connection = opened(stream())
+    feed(connection, 0, 12)
+    assert connection.active is not None
+    assert not connection.describe(OPENED, ()).overloaded
+    connection.active.pipeline.note_overload()
+    found = connection.describe(OPENED + 1.0, ())
+    assert (found.state, found.overloaded) == (State.LIVE, True)
+    assert Reason.OVERLOADED.remedy in found.detail
+    assert not connection.describe(OPENED + 11.0, ()).overloaded
+
+
+def test_samples_that_are_always_old_are_reported_with_their_age() -> None:
+    connection = opened(stream())
+    feed(connection, 0, 12)
+    assert connection.active is not None
+    newest = connection.active.pipeline.newest
+    assert newest is not None
+    connection.active.pipeline.newest = replace(newest, arrival=3.02)
+    for second in range(40):
+        connection.on_samples(OPENED + second, (Reason.STALE,))
+    detail = connection.describe(OPENED + 39.0, ()).detail
+    assert "most often stale" in detail
+    assert "Its samples are 3 s old when they arrive, by their own stamps" in detail

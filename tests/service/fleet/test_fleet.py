@@ -53,7 +53,7 @@ from eeg_emotion.eeg.layout import plan_layout
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import SignalPath
 from eeg_emotion.fleet.connection import ActiveStream
-from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.fleet.fleet import REVIEW_SECONDS, Fleet
 from eeg_emotion.inference.model import Model, demo_model_path, load_model
 from eeg_emotion.lsl.inlet import HeadsetInlet, HeadsetLostError
 from eeg_emotion.publish.bus import Bus
@@ -260,6 +260,13 @@ async def test_a_killed_headset_is_lost_at_once_and_predicts_again_under_a_new_e
     ]
 
 
+async def read_up_to(fleet: Fleet, now: float) -> None:
+    """Wait until the poller has completed two rounds at this time; it announces none of them."""
+    async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+        while fleet._polled_before < now:  # noqa: ASYNC110 - no message reports it
+            await asyncio.sleep(0.004)
+
+
 @together
 async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_repeated(
     stage: Stage,
@@ -291,6 +298,8 @@ async def test_a_silent_headset_is_warned_of_then_stale_in_time_and_nothing_is_r
             now += 0.75
             assert only(fleet).state is State.LIVE
             now += 0.25
+            # Silence counts only as far as the poller has read.
+            await read_up_to(fleet, now)
             assert only(fleet).state is State.STALE
             await bus.until_state(State.STALE, since=marked)
             assert len(bus.predictions) == reported
@@ -523,6 +532,23 @@ async def test_another_rate_than_the_stated_one_is_quarantined_before_any_score(
     assert "expected the 128 Hz that the stream states" in status.headset.detail
     assert "set the nominal rate in the program" in status.headset.detail
     assert bus.valid() == []
+
+
+@together
+async def test_a_quarantine_for_stamps_is_reviewed_after_a_while(stage: Stage) -> None:
+    later = 0.0
+    recording = stage.recording("a", signal_of(60.0))
+    async with (
+        stage.fleet(clock=lambda: pylsl.local_clock() + later) as (fleet, bus),
+        playing(recording, faults="rate 250 silently @1"),
+    ):
+        await bus.until_state(State.QUARANTINED)
+        marked, later = len(bus.messages), REVIEW_SECONDS
+        await bus.until_state(State.LIVE, since=marked)
+        # It is as it was, and found so once more.
+        again = await bus.until_state(State.QUARANTINED, since=marked)
+        assert only(fleet).state is State.QUARANTINED
+    assert "samples a second" in again.headset.detail
 
 
 # Units

@@ -219,3 +219,31 @@ def test_fewer_samples_than_the_minimum_stay_for_a_while(lsl_session: str) -> No
     send(6)
     assert inlet.pull(6)[0].shape == (2, 6)
     inlet.close()
+
+
+def test_a_buffer_that_ran_full_is_noticed_and_its_backlog_dropped(lsl_session: str) -> None:
+    name = f"late-{os.getpid()}"
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "EEG", 2, 100.0, "float32", name))
+    inlet = HeadsetInlet(resolve(name))
+
+    def send(seconds: int) -> None:
+        rows = np.zeros((seconds * 100, 2), dtype=np.float32)
+        # Its buffer holds 12 s; what is sent faster than it is read may not be in it at once.
+        for row in np.split(rows, seconds):
+            outlet.push_chunk(row)
+
+    send(6)
+    until(lambda: inlet._inlet.samples_available() == 600)
+    assert len(inlet.pull()[1]) == 200
+    assert not inlet.overflowed  # late, but nothing is lost
+    send(20)
+    until(lambda: inlet._inlet.samples_available() >= 1200)
+    assert len(inlet.pull()[1]) == 200
+    assert inlet.overflowed
+    assert inlet._inlet.samples_available() < 1000
+    until(lambda: not inlet.pull()[1].size)
+    send(1)
+    until(lambda: inlet._inlet.samples_available() == 100)
+    assert len(inlet.pull()[1]) == 100
+    assert not inlet.overflowed
+    inlet.close()

@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.log_records import event_of
 
+from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.lsl.budget import LARGEST_SHARE
 from eeg_emotion.lsl.inlet import HeadsetLostError
 from eeg_emotion.lsl.poller import Poller
 
@@ -21,6 +23,7 @@ class FakeInlet:
 
     refreshed: int = 0
     pulled: int = 0
+    overflowed: bool = False
 
     def pull(self, min_samples: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         self.pulled += 1
@@ -37,6 +40,8 @@ class FakeInlet:
 class FakeListener:
     received: list[int] = field(default_factory=list)
     losses: int = 0
+    refusals: list[EegEmotionError] = field(default_factory=list)
+    overloads: int = 0
     min_samples: int = 1
 
     def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
@@ -46,12 +51,19 @@ class FakeListener:
     def lost(self) -> None:
         self.losses += 1
 
+    def refused(self, error: EegEmotionError) -> None:
+        self.refusals.append(error)
+
+    def overloaded(self) -> None:
+        self.overloads += 1
+
 
 class Clock:
     """Time that moves on only where the poller waits."""
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.spent = 0.0
         self.waits: list[float] = []
 
     def __call__(self) -> float:
@@ -197,3 +209,114 @@ def test_many_inlets_are_read_less_often(poller: Poller, clock: Clock) -> None:
         waits.append(clock.waits[-1])
     assert waits == sorted(waits)
     assert waits[-1] >= 4 * waits[0]
+
+
+# The budget of each headset
+
+
+@dataclass
+class Costly(FakeListener):
+    """A listener whose samples take the thread's time."""
+
+    clock: Clock = field(default_factory=Clock)
+    seconds: float = 0.0
+    """How much each sample takes."""
+
+    def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
+        super().samples(samples, stamps)
+        self.clock.spent += self.seconds * len(stamps)
+        self.clock.now += self.seconds * len(stamps)
+
+
+def test_a_headset_that_takes_too_much_is_refused_and_the_others_lose_nothing(
+    clock: Clock,
+) -> None:
+    poller = Poller(lambda: None, clock, lambda: clock.spent)
+    bad, good = Costly(clock=clock, seconds=1e-3), FakeListener()
+    spoilt = FakeInlet([8] * 2000)
+    poller.add("bad", spoilt, bad)
+    poller.add("good", FakeInlet([1] * 2000), good)
+    poller.run(clock.after(2000))
+    (error,) = bad.refusals
+    assert "more than 25% of the thread" in str(error)
+    # It worked for 2 s and what it had earned meanwhile; then it costs nothing more.
+    assert 2.0 < clock.spent < 4.0
+    assert spoilt.pulled == len(bad.received)
+    assert good.received == [1] * 2000
+    assert bad.losses == good.losses == 0
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_headset_within_its_budget_is_kept_for_good(clock: Clock, share: float) -> None:
+    poller = Poller(lambda: None, clock, lambda: clock.spent)
+    # Per round of 4 ms: the share that it may take, in the end, of the time that passes.
+    seconds = 0.004 * share * LARGEST_SHARE
+    listener = Costly(clock=clock, seconds=seconds)
+    poller.add("a", FakeInlet([1] * 5000), listener)
+    poller.run(clock.after(5000))
+    assert not listener.refusals
+    assert len(listener.received) == 5000
+
+
+def test_a_backlog_is_within_the_budget(clock: Clock) -> None:
+    poller = Poller(lambda: None, clock, lambda: clock.spent)
+    listener = Costly(clock=clock, seconds=1e-3)
+    chunks: list[int | None] = [*[0] * 3, 1500, *[0] * 3000, 1500]
+    poller.add("a", FakeInlet(chunks), listener)
+    poller.run(clock.after(3100))
+    assert listener.received == [1500, 1500]
+    assert not listener.refusals
+
+
+def test_a_busy_machine_is_not_charged_to_a_headset(clock: Clock) -> None:
+    @dataclass
+    class Waiting(Costly):
+        def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
+            FakeListener.samples(self, samples, stamps)
+            self.clock.now += 0.5  # the thread waits for its turn on the processor
+
+    listener = Waiting(clock=clock)
+    poller = Poller(lambda: None, clock, lambda: clock.spent)
+    poller.add("a", FakeInlet([1] * 100), listener)
+    poller.run(clock.after(100))
+    assert not listener.refusals
+
+
+# Overload
+
+
+def test_what_is_read_in_time_is_no_overload(poller: Poller, clock: Clock) -> None:
+    listener = FakeListener()
+    poller.add("a", FakeInlet([1] * 500), listener)
+    poller.run(clock.after(500))
+    assert listener.overloads == 0
+
+
+@pytest.mark.parametrize(("pause", "overloads"), [(1.9, 0), (2.1, 1), (30.0, 1)])
+def test_a_round_that_takes_long_is_this_sides_fault_for_all_that_it_kept_waiting(
+    clock: Clock, pause: float, overloads: int
+) -> None:
+    @dataclass
+    class Stalling(FakeListener):
+        def samples(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
+            super().samples(samples, stamps)
+            clock.now += pause if len(self.received) == 3 else 0.0
+
+    poller = Poller(lambda: None, clock, lambda: 0.0)
+    stalling, other, silent = Stalling(), FakeListener(), FakeListener()
+    poller.add("stalling", FakeInlet([1] * 10), stalling)
+    poller.add("other", FakeInlet([1] * 10), other)
+    poller.add("silent", FakeInlet([]), silent)
+    poller.run(clock.after(10))
+    assert (stalling.overloads, other.overloads) == (overloads, overloads)
+    assert silent.overloads == 0  # nothing of it was waiting
+    assert other.received == [1] * 10
+
+
+def test_a_buffer_that_was_full_is_this_sides_fault(poller: Poller, clock: Clock) -> None:
+    inlet, listener = FakeInlet([1] * 4), FakeListener()
+    poller.add("a", inlet, listener)
+    poller.run(clock.after(2))
+    inlet.overflowed = True
+    poller.run(clock.after(1))
+    assert listener.overloads == 1

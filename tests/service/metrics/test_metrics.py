@@ -33,6 +33,8 @@ EXPECTED = {
     "emotion_eeg_samples_missing": "counter",
     "emotion_windows": "counter",
     "emotion_windows_superseded": "counter",
+    "emotion_headsets_without_score": "gauge",
+    "emotion_headsets_overloaded": "gauge",
     "emotion_inference_duration_seconds": "histogram",
     "emotion_window_latency_seconds": "histogram",
     "emotion_end_to_end_latency_seconds": "histogram",

@@ -611,6 +611,51 @@ def test_lost_samples_are_no_wrong_rate() -> None:
     assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (5, 500)
 
 
+# Overload of this process
+
+
+@pytest.mark.parametrize("missing", [640, 3000])
+def test_what_this_process_lost_is_overloaded_and_not_blamed_on_the_headset(missing: int) -> None:
+    samples, stamps = person(seconds=60)
+    kept = np.delete(np.arange(len(stamps)), np.arange(2000, 2000 + missing))
+    desk = Desk()
+    before = desk.run(samples[:, kept[:2000]], stamps[kept[:2000]])
+    desk.clock.now = stamps[kept[2000]] + CLOCK_OFFSET
+    desk.pipeline.note_overload()
+    after = desk.run(samples[:, kept[2000:]], stamps[kept[2000:]])
+    lost = [p for p in after if p.window.start >= utc(stamps[2000 + missing])][:3]
+    assert all(p.reasons == (Reason.OVERLOADED, Reason.WARMING_UP) for p in lost)
+    assert Reason.GAP not in {reason for p in [*before, *after] for reason in p.reasons}
+    assert after[-1].valid
+    assert not desk.pipeline.overloaded(desk.clock.now + 10.0)
+
+
+def test_a_rate_is_not_judged_by_what_was_read_too_late() -> None:
+    samples, stamps = person(seconds=40)
+    # Of each second a third is lost on this side: the stamps show it, but as jitter may.
+    kept = np.flatnonzero(np.arange(len(stamps)) % 24 < 16)
+    desk = Desk()
+    for start in range(0, len(kept), 16):
+        part = kept[start : start + 16]
+        desk.clock.now = stamps[part[0]] + CLOCK_OFFSET
+        desk.pipeline.note_overload()
+        desk.feed(samples[:, part], stamps[part])
+    assert desk.pipeline.overloaded(desk.clock.now)
+    # The same without the overload is another rate, and refused.
+    with pytest.raises(RateError):
+        Desk().run(samples[:, kept], stamps[kept])
+
+
+def test_windows_that_wait_for_an_overloaded_process_are_not_stale() -> None:
+    samples, stamps = person()
+    desk = Desk(late=STALE_SECONDS + 1.0)
+    desk.clock.now = stamps[0] + CLOCK_OFFSET
+    desk.pipeline.note_overload()
+    first, *_, last = desk.run(samples, stamps)
+    assert first.reasons == (Reason.OVERLOADED, Reason.WARMING_UP)
+    assert last.reasons == (Reason.STALE,)  # 10 s after it was read late for the last time
+
+
 # A unit that is not stated
 
 UNITS = {"V": 1e-6, "mV": 1e-3, "µV": 1.0}
@@ -743,6 +788,28 @@ def test_a_dead_electrode_and_a_wrong_unit_are_reported() -> None:
     assert {p.reasons for p in Desk().run(samples * 1e-6, stamps)[3:]} == {(Reason.UNIT_SUSPECT,)}
     still = np.broadcast_to(samples[:, :1], samples.shape)
     assert {p.reasons for p in Desk().run(still, stamps)[3:]} == {(Reason.NOT_WORN,)}
+
+
+@pytest.mark.parametrize("made_up", ["zeros", "repeats"])
+@pytest.mark.parametrize("unit", ["uV", ""])
+def test_packets_that_were_made_up_are_gaps(made_up: str, unit: str) -> None:
+    samples, stamps = person(seconds=40)
+    spoilt = samples.copy()
+    spoilt[:, 2000:2012] = 0.0 if made_up == "zeros" else samples[:, 1988:2000]
+    desk = Desk(unit=unit)
+    predictions = desk.run(spoilt, stamps)
+    touched = [
+        p
+        for p in predictions
+        if p.window.end >= utc(stamps[2000]) and p.window.start <= utc(stamps[2011]) + 3.0
+    ]
+    assert len(touched) >= 7
+    assert all(p.reasons[0] == Reason.GAP for p in touched)
+    assert scores(touched) == [(None, None)] * len(touched)
+    others = [p for p in predictions if p not in touched]
+    assert {reason for p in others for reason in p.reasons} == {Reason.WARMING_UP}
+    assert (desk.pipeline.counts.gaps, desk.pipeline.counts.missing) == (1, 12)
+    assert "zeros or repeats on all channels" in str(desk.pipeline.describe_time())
 
 
 # Latency

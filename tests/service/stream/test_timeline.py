@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eeg_emotion.stream.timeline import GAP_PERIODS, Run, Timeline
+from eeg_emotion.stream.stamping import GAP_PERIODS
+from eeg_emotion.stream.timeline import Run, Timeline
 
 SFREQ = 128.0
 START = 5000.0

@@ -26,12 +26,15 @@ class Seen:
     ----------
     state
         The state of its connection; None before the first status.
+    overloaded
+        Whether the service loses its samples by itself.
     prediction
         Its newest prediction while the connection is live, else None: an old score says nothing.
     """
 
     state: State | None = None
     prediction: Prediction | None = None
+    overloaded: bool = False
 
 
 class Condition(BaseModel, ABC):
@@ -135,8 +138,13 @@ class StateIs(Condition):
     is_: Annotated[tuple[State, ...], Field(alias="is", min_length=1)]
 
     def holds(self, seen: Seen, held: bool) -> bool | None:
-        """Return whether the state is one of those named."""
-        return None if seen.state is None else seen.state in self.is_
+        """Return whether the state is one of those named.
+
+        A signal that the service loses by itself is lost, whatever the headset sends.
+        """
+        if seen.state is None:
+            return None
+        return seen.state in self.is_ or (seen.overloaded and State.STALE in self.is_)
 
 
 class ReasonIs(Condition):

@@ -71,7 +71,7 @@ class RuleEngine:
             headset, state = message.headset.id, message.headset.state
             seen = self._seen.get(headset, Seen())
             live = state is State.LIVE
-            seen = Seen(state, seen.prediction if live else None)
+            seen = Seen(state, seen.prediction if live else None, message.headset.overloaded)
         else:
             headset, time = message.headset, message.window.end
             seen = replace(self._seen.get(headset, Seen()), prediction=message)
@@ -79,11 +79,11 @@ class RuleEngine:
         return list(self._evaluate(headset, time))
 
     def tick(self, time: float) -> list[RuleEvent]:
-        """Evaluate the rules on headsets that are not live, by the time alone."""
+        """Evaluate the rules on headsets that send nothing or are not read, by the time alone."""
         return [
             event
             for headset, seen in self._seen.items()
-            if seen.state is not State.LIVE
+            if seen.state is not State.LIVE or seen.overloaded
             for event in self._evaluate(headset, time)
         ]
 

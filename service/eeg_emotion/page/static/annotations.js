@@ -12,6 +12,7 @@ const HATCHES = {
   no_baseline: "-",
   gap: "|",
   stale: "|",
+  overloaded: "|",
   channels_missing: "x",
   poor_contact: "/",
   unit_suspect: "\\",

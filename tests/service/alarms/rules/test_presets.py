@@ -93,3 +93,33 @@ def test_a_file_is_read_and_a_duplicate_rule_is_refused(tmp_path: Path) -> None:
 def test_what_is_neither_preset_nor_file_is_refused_with_the_presets() -> None:
     with pytest.raises(RulesError, match=r"expected a TOML file of rules or one of the pre"):
         read_rules_named("no-such")
+
+
+def test_a_signal_that_the_service_loses_itself_is_lost_too_and_cleared_with_the_load() -> None:
+    engine = RuleEngine(read_rules_named("signal-lost"))
+    overloaded = status("a", State.LIVE)
+    headset = overloaded.headset.model_copy(update={"overloaded": True})
+    engine.on_message(status("a", State.LIVE), 0.0)
+    engine.on_message(overloaded.model_copy(update={"headset": headset}), 10.0)
+    assert engine.tick(12.9) == []
+    (raised,) = engine.tick(13.1)
+    assert (raised.rule.name, raised.seen.state) == ("signal-lost", State.LIVE)
+    assert raised.seen.overloaded
+    engine.on_message(status("a", State.LIVE), 20.0)
+    (cleared,) = [
+        event
+        for end in (21.0, 23.0)
+        for event in engine.on_message(
+            prediction("a", 1, window=WindowSpan(start=end - 5, end=end)), 0.0
+        )
+    ]
+    assert cleared.change is AlarmChange.CLEARED
+
+
+def test_windows_without_a_score_for_overload_are_no_estimate() -> None:
+    no_score = Score(probability=None, label=None)
+    window = {"arousal": no_score, "valence": no_score, "valid": False}
+    reasons = (Reason.OVERLOADED, Reason.WARMING_UP)
+    assert [name for name, _ in reported("signal-lost", 30, reasons=reasons, **window)] == [
+        "no-estimate"
+    ]
