@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 import socket
 from collections import Counter
@@ -33,6 +32,7 @@ from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import ModelCard
 from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError
+from eeg_emotion.slug import slug
 
 if TYPE_CHECKING:
     from eeg_emotion.cluster.connection import BrokerConnection
@@ -188,10 +188,9 @@ def _ingest_bus(prepared: Prepared) -> IngestBus:
             f"found the sites {', '.join(settings.site) or 'none'}, expected the one at which "
             "headsets are read: name it with --site"
         )
-    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")
     identity = Identity(
         site=settings.site[0],
-        ingest=settings.ingest or host or "ingest",
+        ingest=settings.ingest or slug(socket.gethostname().lower(), "ingest"),
         run=secrets.token_hex(8),
         model_sha256=prepared.model.sha256,
         hop_seconds=prepared.path.hop_seconds,

@@ -31,6 +31,7 @@ from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
 from eeg_emotion.lsl.discovery import EEG_TYPE, Discovery
+from eeg_emotion.lsl.doubles import describe_doubles
 from eeg_emotion.lsl.inlet import (
     HeadsetInlet,
     HeadsetUnreachableError,
@@ -228,7 +229,7 @@ class Fleet:
                 connection.trouble = current.trouble
             self._connections[identifier] = connection
             if len(streams) > 1:
-                connection.quarantine = _describe_doubles(identifier, list(streams.values()))
+                connection.quarantine = describe_doubles(identifier, list(streams.values()))
             else:
                 new.append(connection)
         return new
@@ -373,13 +374,3 @@ class Fleet:
 
     def _publish_status(self) -> None:
         self._status.publish(self._connections, self._clock())
-
-
-def _describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
-    names = " and ".join(
-        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
-    )
-    return (
-        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
-        "There is no way to know which one is meant: stop one, or give them distinct source ids"
-    )

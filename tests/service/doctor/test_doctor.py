@@ -343,7 +343,9 @@ def test_two_streams_with_one_id_are_both_reported(findings: Findings) -> None:
         found = named(findings, name)
         assert (found.id, found.good, found.check) == ("twin", False, "quarantined")
         assert found.reason is not None
-        assert "found 2 streams with this headset id, expected one" in found.reason
+        assert "found 2 streams with the headset id 'twin': " in found.reason
+        assert "'one' on " in found.reason
+        assert "'other' on " in found.reason
         assert "give them distinct source ids" in found.reason
 
 
