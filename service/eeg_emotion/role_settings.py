@@ -206,7 +206,7 @@ class HeadsetSettings(RoleSettings):
     ingest: Annotated[
         str | None,
         Field(
-            description="Name of this ingest at its site.",
+            description="Name of this service or ingest at its site; two with one event store need two.",
             json_schema_extra={"unset": "the machine's"},
         ),
     ] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ from eeg_emotion.role_settings import (
     SubscriberSettings,
     value_type,
 )
+from eeg_emotion.slug import slug
 from eeg_emotion.stream.selection import HeadsetFilter
 
 
@@ -151,6 +153,16 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
     def serves_metrics(self) -> bool:
         """Return whether the main port has `/metrics`."""
         return self.loopback and self.metrics_port is None
+
+    @property
+    def ingest_name(self) -> str:
+        """Return the name of the process that reads headsets: as set, or the machine's."""
+        return self.ingest or slug(socket.gethostname().lower(), "ingest")
+
+    @property
+    def instance(self) -> str:
+        """Return the name by which the event store knows this service: its site and its name."""
+        return "/".join((*self.site, self.ingest_name))
 
     def headset_filter(self) -> HeadsetFilter:
         """Return which headsets to follow, and how to assess their signal."""

@@ -50,7 +50,9 @@ class UnknownAlarm(AlarmRefused):
 
     def __init__(self, alarm: str) -> None:
         super().__init__(
-            f"found no raised alarm {alarm!r}; /v1/alarms?raised=true lists the raised ones"
+            f"found no raised alarm {alarm!r} of this service; /v1/alarms?raised=true lists the "
+            "raised ones, and where services share an event store, acknowledge an alarm at the one "
+            "that raised it"
         )
 
 
@@ -75,6 +77,8 @@ class Alarms:
         Returns the time, Unix seconds.
     clock
         A monotonic clock, seconds; measures how long the store takes.
+    instance
+        The service's name, part of its alarms' ids.
 
     Attributes
     ----------
@@ -93,6 +97,7 @@ class Alarms:
         observe: Callable[[Alarm], None],
         utc: Callable[[], float],
         clock: Callable[[], float],
+        instance: str = "",
     ) -> None:
         self.trouble: str | None = None
         self._sink = sink
@@ -114,6 +119,7 @@ class Alarms:
         self._engine = RuleEngine(
             Rules(),
             {(raised.headset, raised.rule): alarm for alarm, (raised, _) in self._raised.items()},
+            instance=instance,
         )
         self._use()
         bus.listen(self.on_message)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -32,7 +31,6 @@ from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import ModelCard
 from eeg_emotion.role_settings import MEMORY
 from eeg_emotion.settings import Settings, SettingsError
-from eeg_emotion.slug import slug
 
 if TYPE_CHECKING:
     from eeg_emotion.cluster.connection import BrokerConnection
@@ -190,7 +188,7 @@ def _ingest_bus(prepared: Prepared) -> IngestBus:
         )
     identity = Identity(
         site=settings.site[0],
-        ingest=settings.ingest or slug(socket.gethostname().lower(), "ingest"),
+        ingest=settings.ingest_name,
         run=secrets.token_hex(8),
         model_sha256=prepared.model.sha256,
         hop_seconds=prepared.path.hop_seconds,
