@@ -7,9 +7,9 @@ import json
 import re
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,8 @@ from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.loopback import is_loopback
+from eeg_emotion.lsl.configuration import check_peers
+from eeg_emotion.lsl.stream_types import MARKERS_TYPE, is_of_type
 from eeg_emotion.own_folders import config_folder
 from eeg_emotion.role_settings import (
     MEMORY,
@@ -124,6 +126,38 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
                 raise ValueError(f"found {name!r}, expected small letters, digits and '-'")
         return value
 
+    @field_validator("lsl_peer")
+    @classmethod
+    def _are_hosts(cls, lsl_peer: tuple[str, ...]) -> tuple[str, ...]:
+        check_peers(lsl_peer)
+        return lsl_peer
+
+    @field_validator("stream_type")
+    @classmethod
+    def _are_types(cls, stream_type: tuple[str, ...]) -> tuple[str, ...]:
+        for each in stream_type:
+            if not each.isprintable() or not 0 < len(each) <= 64 or "'" in each or '"' in each:
+                raise ValueError(f"found {each!r}, expected 1 to 64 characters without quotes")
+            if is_of_type(each, (MARKERS_TYPE,)):
+                raise ValueError(
+                    f"found {each!r}, expected a type of headsets: markers are read anyway"
+                )
+        return stream_type
+
+    @model_validator(mode="after")
+    def _has_ports(self) -> Self:
+        if self.lsl_ports.stop > 65536:
+            raise ValueError(
+                f"found lsl_base_port = {self.lsl_base_port} with lsl_port_range = "
+                f"{self.lsl_port_range}, expected ports up to 65535; reduce one of them"
+            )
+        return self
+
+    @property
+    def lsl_ports(self) -> range:
+        """Return the ports on which a host is asked for streams."""
+        return range(self.lsl_base_port, self.lsl_base_port + self.lsl_port_range)
+
     @field_validator("cap")
     @classmethod
     def _known_cap(cls, cap: str | None) -> str | None:
@@ -167,7 +201,7 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
     def headset_filter(self) -> HeadsetFilter:
         """Return which headsets to follow, and how to assess their signal."""
         cap = None if self.cap is None else cap_named(self.cap)
-        return HeadsetFilter(match=self.match, cap=cap, limits=self.quality)
+        return HeadsetFilter(match=self.match, types=self.stream_type, cap=cap, limits=self.quality)
 
 
 _SECRET = {

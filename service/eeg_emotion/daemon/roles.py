@@ -24,8 +24,10 @@ from eeg_emotion.daemon.server import Announce, DaemonServer
 from eeg_emotion.daemon.stopping import run_until_asked
 from eeg_emotion.extras import is_installed, require_extra
 from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.logs import get_logger
 from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.outlets import Outlets
+from eeg_emotion.lsl.user_file import describe_user_file
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import ModelCard
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from eeg_emotion.cluster.ingest import IngestBus
     from eeg_emotion.cluster.mirror import Mirror
     from eeg_emotion.daemon.alarming import Alarming, AlarmSources
+
+logger = get_logger(__name__)
 
 
 def serve(settings: Settings, announce: Announce) -> None:
@@ -56,7 +60,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     """
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
-        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+        _configure_lsl(settings)
         run_until_asked(partial(_serve, prepared, sources, announce))
 
 
@@ -70,7 +74,7 @@ def ingest(settings: Settings, announce: Announce) -> None:
         )
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
-        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+        _configure_lsl(settings)
         run_until_asked(partial(_ingest, prepared, sources, announce))
 
 
@@ -146,6 +150,17 @@ def _outputs(
     if settings.lsl_out:
         outputs.append(Outlets(bus, fleet, card).run())
     return outputs
+
+
+def _configure_lsl(settings: Settings) -> None:
+    lsl.configure(
+        session_id=settings.session_id,
+        scope=settings.lsl_scope,
+        peers=settings.lsl_peer,
+        ports=settings.lsl_ports,
+    )
+    if (unused := describe_user_file()) is not None:
+        logger.warning("LSL file not used", why=unused)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ def anonymous(findings: Findings) -> Findings:
             known_peers=tuple(
                 peer if is_loopback(peer) else "(another machine)" for peer in discovery.known_peers
             ),
+            unused_file=discovery.unused_file and "an lsl_api.cfg is not used",
         ),
         model=_without_folders(findings.model),
         streams=tuple(_renamed(stream, names) for stream in findings.streams),

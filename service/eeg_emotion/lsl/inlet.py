@@ -172,7 +172,7 @@ def _describe(info: pylsl.StreamInfo) -> StreamDescription:
         uid=info.uid(),
         channel_count=count,
         labels=tuple(labels) if any(labels) else (),
-        units=tuple(units) if len(units) == count else ("",) * count,
+        units=(*units, *[""] * (count - len(units))) if len(units) <= count else ("",) * count,
         sfreq=info.nominal_srate(),
         is_text=info.channel_format() == pylsl.cf_string,
         simulated=_value(desc, "simulated").lower() == "true",

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from eeg_emotion.eeg.caps import Cap
 from eeg_emotion.eeg.quality import QualityLimits
+from eeg_emotion.lsl.stream_types import EEG_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class HeadsetFilter:
 
     Attributes
     ----------
+    types
+        The LSL types of headset streams; see `lsl.stream_types`.
     match
         Patterns with ``*``, ``?`` and ``[...]``; empty for every headset.
     cap
@@ -24,6 +27,7 @@ class HeadsetFilter:
     """
 
     match: tuple[str, ...] = ()
+    types: tuple[str, ...] = (EEG_TYPE,)
     cap: Cap | None = None
     limits: QualityLimits = field(default_factory=QualityLimits)
 

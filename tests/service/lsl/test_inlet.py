@@ -152,7 +152,7 @@ def test_labels_and_units_are_found_where_neuroelectrics_puts_them() -> None:
     ("stated", "labels", "units"),
     [
         ((), (), ("", "", "")),
-        (({"label": "Fp1", "unit": "uV"},), ("Fp1",), ("", "", "")),
+        (({"label": "Fp1", "unit": "uV"},), ("Fp1",), ("uV", "", "")),
         (
             ({"label": "Fp1"}, {"unit": "uV"}, {"label": "Cz", "name": "EEG-3", "unit": "V"}),
             ("Fp1", "", "Cz"),

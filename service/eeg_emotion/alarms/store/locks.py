@@ -37,8 +37,8 @@ class InstanceTaken(StoreError):
         super().__init__(
             f"the event store {store}: found it in use by another service named {instance!r}, "
             "expected one service of each name, since both would clear the same alarms. Stop the "
-            "other service, give this one another name with --ingest, or give it an event store of "
-            "its own with --event-store"
+            "other service, give this one another name with --ingest (of 'eeg-emotion ingest': "
+            "--name), or give it an event store of its own with --event-store"
         )
 
 
