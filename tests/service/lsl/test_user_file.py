@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.commands import commands_of
@@ -39,12 +40,11 @@ def test_the_options_that_are_named_set_what_the_file_says(home: Path) -> None:
     assert text.startswith(f"{home / 'own.cfg'}, named by LSLAPICFG, is not used")
     words = shlex.split(text.rpartition("give ")[2])
     options = {option: one.name for one in commands_of(app)["serve"].params for option in one.opts}
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     for option, value in zip(words[::2], words[1::2], strict=True):
         name = options[option]
-        peers = given.get("lsl_peer", ())
-        assert isinstance(peers, tuple)
-        given[str(name)] = (*peers, value) if name == "lsl_peer" else value
+        is_peer = name == "lsl_peer"
+        given[str(name)] = (*given.get("lsl_peer", ()), value) if is_peer else value
     settings = load_settings(**given)
     assert (settings.session_id, str(settings.lsl_scope)) == ("lab-1", "link")
     assert settings.lsl_peer == ("127.0.0.1", "amp.lab")
