@@ -19,7 +19,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BI
 # Some machines forbid Python to keep what it compiled; the tests start it a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all soak test-python test-environment test-pythons lint bench docs dist model protocol settings screenshot requirements pins-check clean
+.PHONY: help demo test test-all soak test-python test-environment test-pythons lint bench docs dist model reference screenshot requirements pins-check clean
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -76,11 +76,8 @@ dist: $(VENV)/dev.stamp ## wheel, source and SBOM (CycloneDX) into dist/
 model: $(VENV)/dev.stamp ## rebuilds models/demo-simulated.onnx from simulated people
 	@BIN=$(BIN) sh models/rebuild.sh
 
-protocol: $(VENV)/service.stamp ## regenerates service/asyncapi.json and service/schema from the message types
-	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.publish.asyncapi import documents; [Path("service", name).write_text(text, encoding="utf-8") for name, text in documents().items()]'
-
-settings: $(VENV)/service.stamp ## regenerates docs/reference/SETTINGS.md from the settings
-	@$(BIN)/python -c 'from pathlib import Path; from eeg_emotion.settings_reference import reference; Path("docs", "reference", "SETTINGS.md").write_text(reference(), encoding="utf-8")'
+reference: $(VENV)/dev.stamp ## regenerates what is made from the code: pages of docs/reference, service/*.json, service/schema
+	@$(BIN)/python -m docs.generate
 
 screenshot: $(VENV)/dev.stamp ## remakes docs/_static/dashboard.png from five minutes of the demo
 	@$(BIN)/python -m tests.screenshot

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version as installed
+from pathlib import Path
 
+from docutils import nodes
+from jupyter_client.manager import KernelManager
 from pygments.lexers.special import TextLexer
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 project = "eeg-emotion"
@@ -27,24 +32,43 @@ myst_heading_anchors = 4
 # The notebook runs at each build, on the CSV that lies beside it.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+# Its kernel listens on ports of this machine; it warns unless they are encrypted.
+KernelManager.transport_encryption.default_value = "auto"
+
+# Every link must lead somewhere, except types of signatures: they are linked where they can be.
+nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Docstrings are NumPy's; what stands between single backquotes is code.
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "eeg-emotion"
 html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
+html_show_sourcelink = False
 html_show_sphinx = False
 # A summary would be fetched from each page found, which a browser refuses for pages read from disk.
 html_show_search_summary = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "logo": {"text": f"eeg-emotion {release}"},
+    "icon_links": [],
     "show_prev_next": False,
+    "show_toc_level": 2,
     "navbar_align": "left",
-    "secondary_sidebar_items": ["page-toc"],
+    "navbar_persistent": [],
+    "navbar_end": ["search-button", "theme-switcher"],
+    "article_header_start": ["breadcrumbs"],
+    # The table of settings takes the whole width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "reference/SETTINGS": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
@@ -56,3 +80,30 @@ copybutton_only_copy_prompt_lines = True
 def setup(app: Sphinx) -> None:
     """Let PROTOCOL.md's conversations, which a test reads by this name, be shown as plain text."""
     app.add_lexer("conversation", TextLexer)
+    # Before the files that are offered as downloads are collected.
+    app.connect("doctree-read", offer_files_beside_docs, priority=100)
+
+
+def offer_files_beside_docs(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links lead out of docs/, as they do on GitHub.
+
+    Sphinx knows pages of docs/ alone. A link to another page, such as CONTRIBUTING.md, offers the
+    file as a download, as MyST does by itself for other files; one to a folder names the folder.
+    """
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        written = str(link["reftarget"])
+        if link["reftype"] != "myst" or written.startswith("#"):
+            continue
+        if link["refdomain"] == "doc":  # MyST takes the ending off
+            path = Path(app.srcdir, f"{written}.md")
+            if written in app.project.docnames:
+                continue
+        else:
+            path = Path(app.srcdir, app.env.docname).parent / written
+        path = path.resolve()
+        if path.is_file():
+            offered = addnodes.download_reference("", "", *link.children, refdomain=None)
+            offered["reftarget"] = f"/{os.path.relpath(path, app.srcdir)}"
+            link.replace_self(offered)
+        elif path.is_dir():
+            link.replace_self(link.children)

@@ -15,7 +15,12 @@ from eeg_emotion.own_folders import moved_to
 # Their assertions report values, as those of the tests do.
 pytest.register_assert_rewrite("tests.support")
 
-pytest_plugins = ["tests.support.needs", "tests.support.service", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.needs",
+    "tests.support.measured",
+    "tests.support.service",
+    "tests.support.browser",
+]
 
 # The service does this itself; some tests import onnxruntime before it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

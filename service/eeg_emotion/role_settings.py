@@ -2,8 +2,8 @@
 
 `serve` takes all of them, `ingest` those of a process and of headsets, `gateway` those of a process
 and of subscribers. Each field's type, constraints, default and description are the only source: the
-options, their help and SETTINGS.md are generated from it. Descriptions are Markdown; `unset` states
-what applies where a default is not descriptive enough.
+options, their help and SETTINGS.md are generated from it. Descriptions are Markdown, with links as
+from SETTINGS.md; `unset` states what applies where a default is not descriptive enough.
 
 Help is printed from here, so this module imports no heavy library.
 """
@@ -70,7 +70,8 @@ class ProcessSettings(RoleSettings):
         Field(
             description="The NATS broker that predictions travel through: "
             "`nats://USER:PASSWORD@HOST:4222` or `tls://…`, with commas between several of one "
-            "cluster; `memory://` uses none. See [BROKER.md](BROKER.md).",
+            "cluster; `memory://` uses none. See "
+            "[docs/topics/many-machines.md](../topics/many-machines.md).",
             json_schema_extra={"unset": "`memory://`"},
         ),
     ] = SecretStr(MEMORY)
@@ -116,7 +117,7 @@ class ProcessSettings(RoleSettings):
             description="File of API keys. Credentials are required if it is named, or if the "
             "default file exists, even with no key in it.",
             json_schema_extra={
-                "unset": "`keys.json` in the [folder for settings](README.md#platforms) "
+                "unset": "`keys.json` in the [folder for settings](platforms.md#files-and-folders) "
                 "(`~/.config/eeg-emotion` on Linux)"
             },
         ),
@@ -201,7 +202,7 @@ class HeadsetSettings(RoleSettings):
         Field(
             description="Send each headset's predictions as an LSL stream too; anyone on the "
             "network can read it without credentials. See "
-            "[README.md](README.md#predictions-over-lsl)."
+            "[docs/reference/lsl-outlets.md](lsl-outlets.md)."
         ),
     ] = False
     match: Annotated[
@@ -224,7 +225,7 @@ class HeadsetSettings(RoleSettings):
         Field(
             description="Folder of people's rest baselines.",
             json_schema_extra={
-                "unset": "`profiles` in the [folder for data](README.md#platforms) "
+                "unset": "`profiles` in the [folder for data](platforms.md#files-and-folders) "
                 "(`~/.local/share/eeg-emotion` on Linux)"
             },
         ),
@@ -242,7 +243,7 @@ class HeadsetSettings(RoleSettings):
         tuple[str, ...],
         Field(
             description="Rules that raise alarms: names of presets, or TOML files. See "
-            "[RULES.md](RULES.md)."
+            "[docs/reference/RULES.md](RULES.md)."
         ),
     ] = ()
     event_store: Annotated[
@@ -251,7 +252,7 @@ class HeadsetSettings(RoleSettings):
             description="Database of alarm events, their pending deliveries, and rules put by "
             "REST: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST/NAME`.",
             json_schema_extra={
-                "unset": "`events.db` in the [folder for data](README.md#platforms) "
+                "unset": "`events.db` in the [folder for data](platforms.md#files-and-folders) "
                 "(`~/.local/share/eeg-emotion` on Linux)"
             },
         ),

@@ -41,6 +41,8 @@ from eeg_emotion.offline.file import COLUMNS
 from eeg_emotion.publish.messages import Prediction, Score, WindowSpan
 from eeg_emotion.recordings.simulation import SimulatedPerson
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SHOWN_ONLY = {"index.md"}  # the page that shows the others
 HEADSET = "my-headset-1"

@@ -22,6 +22,7 @@ from eeg_emotion.client import Prediction, Status, connect
 from eeg_emotion.inference.model import load_model
 
 pytest.importorskip("mne", reason="MNE is not installed (the extra 'recordings')")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("time"), pytest.mark.timeout(400)]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "labels.md"
 SMALLER = {"--subjects 8": "--subjects 4", "--steps 200": "--steps 10 --units 4"}
@@ -57,7 +58,6 @@ def shown(page: str, start: str) -> list[str]:
     return [line for line in page.splitlines() if line.startswith(start)]
 
 
-@pytest.mark.needs("time")
 def test_the_page_leads_from_a_table_to_a_live_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

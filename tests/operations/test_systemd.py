@@ -145,7 +145,7 @@ def test_the_installed_settings_are_valid() -> None:
 
 
 def test_the_page_names_only_what_exists() -> None:
-    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "how-to" / "systemd.md").read_text(encoding="utf-8")
     for path in (
         "docker/systemd/service.toml",
         "docker/systemd/eeg-emotion.service",

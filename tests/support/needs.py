@@ -100,6 +100,7 @@ NEEDS = {
     "postgresql": Need("PostgreSQL (initdb, postgres)", _all_of("initdb", "postgres")),
     "mqtt": Need("an MQTT broker (mosquitto)", _all_of("mosquitto")),
     "haproxy": Need("a TCP balancer (haproxy)", _all_of("haproxy")),
+    "nginx": Need("a web proxy (nginx)", _all_of("nginx")),
     "promtool": Need("Prometheus' promtool", _all_of("promtool")),
     "systemd": Need("systemd-analyze", _all_of("systemd-analyze")),
     "systemd's limits": Need(

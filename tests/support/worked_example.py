@@ -30,7 +30,8 @@ _MARK = re.compile(
     r"(?:; exit (?P<status>\d+))?"
 )
 _FILE = re.compile(r"# file: (?P<name>\S+)\n")
-_LEFT_BEHIND = (".*", "__pycache__", "build", "dist", "runs", "_build")
+# What Python has compiled goes with its sources, whose times are kept: it is as good in the copy.
+_LEFT_BEHIND = (".*", "build", "dist", "runs", "_build")
 _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 # Make would set up the environment first, which is that of the running tests here. What it sets for
 # Python's path would lead back from the copy to the project. Types are not checked: that takes

@@ -7,7 +7,7 @@ uses, are in the request's state.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -229,14 +229,20 @@ def needs(action: Action) -> list[params.Depends]:
     An action on headsets is checked for the headset that the path names as `identifier`. Whether
     that headset exists is not revealed to callers who may not read it.
     """
-    return [Depends(_check(action)), *DOCUMENTED]
+    return [Depends(ScopeCheck(action)), *DOCUMENTED]
 
 
-def _check(action: Action) -> Callable[[Request], Awaitable[None]]:
-    async def check(request: Request) -> None:
-        headset = request.path_params.get("identifier") if action in _FOR_HEADSETS else None
-        require(request, action, headset)
-        if action in _NOTED:
+@dataclass(frozen=True, slots=True)
+class ScopeCheck:
+    """The dependency of a route that requires a scope; the reference of REST reads it."""
+
+    action: Action
+
+    async def __call__(self, request: Request) -> None:
+        """Let the caller pass, or refuse it."""
+        headset = request.path_params.get("identifier") if self.action in _FOR_HEADSETS else None
+        require(request, self.action, headset)
+        if self.action in _NOTED:
             client_access(request).audit(
                 "allowed",
                 grant_of(request),
@@ -244,8 +250,6 @@ def _check(action: Action) -> Callable[[Request], Awaitable[None]]:
                 method=request.method,
                 path=request.url.path,
             )
-
-    return check
 
 
 def require(request: Request, action: Action, headset: str | None = None) -> None:

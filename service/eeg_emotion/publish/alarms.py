@@ -32,26 +32,36 @@ class RaisedAlarm(Message):
     """An alarm that is raised."""
 
     alarm: str
+    """Identifies the alarm from its raising to its clearing."""
     rule: str
+    """The rule's name."""
     severity: Severity
+    """How urgent it is."""
     text: str
+    """The alarm's text, for people."""
     since: float
     """Unix seconds, UTC."""
     acknowledged_by: str | None = None
+    """Who acknowledged it; null if nobody has."""
 
 
 class Evidence(Message):
     """The state of the headset when an alarm changed."""
 
     state: State | None
+    """The state of its connection; null if it is not known."""
     epoch: str | None
+    """The headset's connection."""
     seq: Annotated[int, Field(ge=0)] | None
     """Of the window that was evaluated; null if there was none."""
     arousal: float | None
     """The probability of "high"; null if the window has no score."""
     valence: float | None
+    """The same."""
     quality: float | None
+    """Of the window, from 1, good, to 0."""
     reasons: tuple[str, ...]
+    """Why the window has no scores."""
 
 
 class Alarm(Message):
@@ -66,11 +76,15 @@ class Alarm(Message):
     alarm: str
     """Identifies the alarm from its raising to its clearing."""
     headset: str
+    """The headset's id."""
     rule: str
+    """The rule's name."""
     severity: Severity
+    """How urgent it is."""
     text: str
     """The alarm's text, for people."""
     change: AlarmChange
+    """How it changed."""
     time: float
     """Unix seconds, UTC: the end of the window that caused it, or when it was published."""
     by: str | None

@@ -1,6 +1,6 @@
 """The protocol as documents for tools: AsyncAPI 3 and JSON Schema, generated from the messages.
 
-`make protocol` writes them into ``service/``; the running service serves the first at
+`make reference` writes them into ``service/``; the running service serves the first at
 ``/asyncapi.json``. The explanation is in ``docs/reference/PROTOCOL.md``.
 """
 

@@ -23,7 +23,9 @@ class WindowSpan(Message):
     """When the window's first and last raw sample were taken, Unix seconds, UTC."""
 
     start: float
+    """Of its first raw sample, Unix seconds, UTC."""
     end: float
+    """Of its last raw sample, Unix seconds, UTC."""
 
 
 class Score(Message):
@@ -34,7 +36,9 @@ class Score(Message):
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] | None
+    """Of "high", calibrated, 0 to 1."""
     label: Literal["low", "high", "unsure"] | None
+    """See above; `unsure` does not make the window invalid."""
 
 
 class Latency(Message):
@@ -46,11 +50,17 @@ class Latency(Message):
     """
 
     resampler: float
+    """Milliseconds; part of `arrival`."""
     filter: float
+    """Milliseconds; not part of `total`."""
     arrival: float
+    """Milliseconds from the window's last sample to its arrival."""
     path: float
+    """Milliseconds in the signal path."""
     inference: float
+    """Milliseconds in the model."""
     total: float
+    """Milliseconds: `arrival`, `path` and `inference`."""
 
 
 class Prediction(Message):
@@ -58,25 +68,40 @@ class Prediction(Message):
 
     type: Literal["prediction"] = "prediction"
     headset: str
+    """The headset's id."""
     epoch: str
+    """Identifies the headset's connection; changes when it reconnects."""
     seq: Annotated[int, Field(ge=0)]
+    """Counts from 0 within the epoch."""
     window: WindowSpan
+    """When the window was recorded."""
     arousal: Score
+    """The estimate of arousal."""
     valence: Score
+    """The estimate of valence."""
     valid: bool
+    """Whether the window could be scored."""
     reasons: tuple[Reason, ...]
+    """Why it could not; empty for a valid window."""
     quality: Annotated[float, Field(ge=0, le=1)]
+    """Of the signal in the window, from 1, good, to 0."""
     interpolated: tuple[str, ...] = ()
+    """Channels that are filled in from others."""
     latency_ms: Latency
+    """How old the window was when this message was made."""
     model: str
+    """The model's name and version."""
 
 
 class Headset(Message):
     """One headset: its identity, its state, and how its channels are used."""
 
     id: str
+    """Its id."""
     name: str
+    """The stream's name."""
     state: State
+    """The state of its connection."""
     detail: str
     """The state in words; for a quarantined headset what was found, expected, and the remedy."""
     check: Check | None = None
@@ -86,6 +111,7 @@ class Headset(Message):
     simulated: bool | None
     """Null until the stream's own metadata have been read."""
     epoch: str | None
+    """Identifies its connection; null before there is one."""
     sfreq: float
     """The nominal rate, Hz."""
     sfreq_measured: float | None = None
@@ -93,12 +119,19 @@ class Headset(Message):
     unit: str | None = None
     """The channels' unit, and whether it is stated or was inferred from the amplitude."""
     channels_used: tuple[str, ...] = ()
+    """The channels that are measured, of those that the model needs."""
     interpolated: tuple[str, ...] = ()
+    """Channels that are filled in from others."""
     dropped: tuple[str, ...] = ()
+    """Channels of the stream that are not used."""
     samples_received: int = 0
+    """Samples received."""
     samples_missing: int = 0
+    """Samples that never arrived."""
     gaps: int = 0
+    """How often samples were missing."""
     windows_superseded: int = 0
+    """Windows not assessed because a newer one was complete."""
     alarms: tuple[RaisedAlarm, ...] = ()
     """The alarms that are raised now, oldest first."""
 
@@ -107,7 +140,9 @@ class ChannelQuality(Message):
     """One measured channel in one window."""
 
     label: str
+    """The electrode's name."""
     score: Annotated[float, Field(ge=0, le=1)]
+    """From 1, good, to 0."""
     trouble: Trouble | None
     """Its worst problem; null for a good channel."""
 
@@ -119,24 +154,36 @@ class RegionPower(Message):
     """
 
     region: Literal["frontal", "central", "temporal", "parietal", "occipital"]
+    """The region."""
     theta: float | None
+    """dB above 1 µV²."""
     alpha: float | None
+    """dB above 1 µV²."""
     beta: float | None
+    """dB above 1 µV²."""
     gamma: float | None
+    """dB above 1 µV²."""
 
 
 class Quality(Message):
     """The channel quality of a headset's newest window."""
 
     headset: str
+    """The headset's id."""
     epoch: str
+    """Identifies the headset's connection; changes when it reconnects."""
     window: WindowSpan
+    """When the window was recorded."""
     overall: Annotated[float, Field(ge=0, le=1)]
+    """From 1, good, to 0."""
     faults: tuple[Reason, ...]
     """What in the signal keeps the window from a score; empty where nothing does."""
     interpolated: tuple[str, ...]
+    """Channels that are filled in from others."""
     channels: tuple[ChannelQuality, ...]
+    """The measured channels."""
     regions: tuple[RegionPower, ...] = ()
+    """The power of each region."""
 
 
 class Status(Message):
@@ -144,6 +191,7 @@ class Status(Message):
 
     type: Literal["status"] = "status"
     headset: Headset
+    """All that is known of the headset."""
 
 
 class CalibrationFigures(Message):
@@ -155,6 +203,7 @@ class CalibrationFigures(Message):
     """A probability from the first to the second is labelled `unsure`; nothing is where both are
     equal."""
     windows: Annotated[int, Field(gt=0)]
+    """How many windows these figures are from."""
     people: Annotated[int, Field(gt=0)]
     """Whose windows these are: people set aside to choose the temperature by."""
     ece_before: float
@@ -167,10 +216,15 @@ class ModelCard(Message):
     """A summary of the model: where it comes from and how far to trust it."""
 
     name: str
+    """The model's name."""
     version: str
+    """Its version."""
     sha256: str
+    """The file's SHA-256."""
     simulated: bool
+    """Whether it was trained on simulated people."""
     trained_on: str
+    """What it was trained on, in words."""
     held_out: dict[str, str]
     """For each target, its held-out result in words, with the protocol."""
     calibration: dict[str, str]
@@ -178,13 +232,21 @@ class ModelCard(Message):
     calibration_figures: dict[str, CalibrationFigures] = Field(default_factory=dict)
     """The same as numbers; empty from a service that is older than this field."""
     label_rule: str
+    """What "high" and "low" mean, in words."""
     targets: tuple[str, ...]
+    """What it estimates."""
     channels: tuple[str, ...]
+    """The electrodes it needs."""
     sfreq: float
+    """The rate it needs, Hz."""
     window_seconds: float
+    """A window's length."""
     hop_seconds: float
+    """The time between windows."""
     settle_seconds: float
+    """How long the filters settle before the first window."""
     representation: str
+    """How a window is presented to it."""
     normaliser: NormaliserKind
     """For `rest-baseline`, a headset needs its person's own rest before it can be scored."""
 
@@ -194,13 +256,17 @@ class Welcome(Message):
 
     type: Literal["welcome"] = "welcome"
     protocol: Literal["emotion.v1.json"] = PROTOCOL
+    """The version of this protocol."""
     service: str
+    """The service's name and version."""
     purpose: Purpose
+    """What the service is run for."""
     justification: str | None
     """Why emotions are estimated at work or in education; null for any other purpose."""
     subject: str
     """The subscriber's identity; `anonymous` on an open service."""
     scopes: tuple[str, ...]
+    """The scopes of the subscriber's credentials."""
     credits: int
     """The most unacknowledged messages that are sent to a client that acknowledges."""
     ack_every: int
@@ -211,7 +277,9 @@ class Welcome(Message):
     resume_seconds: float
     """How long after a loss exactly the missed predictions can be recovered."""
     max_subscriptions: int
+    """The most subscriptions of one connection."""
     model: ModelCard
+    """The model that is served."""
     headsets: tuple[Headset, ...]
     """The headsets that the subscriber may read."""
 
@@ -234,8 +302,11 @@ class Refused(Message):
 
     type: Literal["refused"] = "refused"
     headset: str
+    """The headset's id, or `*`."""
     reason: Literal["not_allowed", "too_many"]
+    """Why."""
     detail: str
+    """Why, in words, with what was expected."""
 
 
 class Pong(Message):
@@ -274,12 +345,15 @@ class Baseline(Message):
 
     type: Literal["baseline"] = "baseline"
     headset: str
+    """The headset's id."""
     state: BaselineState
+    """The state of the collection."""
     profile: str | None
     """The pseudonym under which rest is collected, or whose baseline is in use."""
     seconds: Annotated[int, Field(ge=0)]
     """The clean rest that was requested."""
     clean_seconds: Annotated[int, Field(ge=0)]
+    """The clean rest collected so far."""
     refused: dict[str, int]
     """The seconds that were not counted, by reason."""
     detail: str
@@ -295,9 +369,11 @@ class Marker(Message):
 
     type: Literal["marker"] = "marker"
     headset: str
+    """The headset's id."""
     time: float
     """When it occurred, Unix seconds, UTC."""
     text: str
+    """The marker's text, at most 300 characters."""
     ratings: dict[str, float] | None
     """The recording's own ratings of the trial that begins here, on its stated scale; null if it
     states none."""
@@ -309,9 +385,11 @@ class Event(Message):
     number: Annotated[int, Field(ge=0)]
     """Increases with each event."""
     headset: str
+    """The headset's id."""
     time: float
     """Unix seconds, UTC."""
     kind: Literal["state", "baseline", "marker"]
+    """What kind of event it is."""
     state: str
     """The headset's or its baseline's new state; empty for a marker."""
     detail: str

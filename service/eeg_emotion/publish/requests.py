@@ -26,7 +26,9 @@ class Resume(Request):
     """The position of the subscriber's last prediction of a headset."""
 
     epoch: Annotated[str, Field(max_length=64)]
+    """The prediction's `epoch`."""
     seq: Annotated[int, Field(ge=0)]
+    """The prediction's `seq`."""
 
 
 class Hello(Request):
@@ -50,8 +52,11 @@ class Subscribe(Request):
 
     type: Literal["subscribe"]
     headsets: _Names
+    """Ids of headsets; `*` for all."""
     detail: _Names = ()
+    """Headsets whose `detail` messages are wanted too; `*` for all that are subscribed to."""
     resume: dict[_Name, Resume] = {}
+    """For headsets that were subscribed to before, where to resume."""
 
 
 class Unsubscribe(Request):
@@ -59,6 +64,7 @@ class Unsubscribe(Request):
 
     type: Literal["unsubscribe"]
     headsets: _Names
+    """Ids of headsets; `*` for all."""
 
 
 class Ack(Request):
@@ -66,6 +72,7 @@ class Ack(Request):
 
     type: Literal["ack"]
     received: Annotated[int, Field(ge=0)]
+    """How many messages after `welcome` were processed."""
 
 
 class Ping(Request):

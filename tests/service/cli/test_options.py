@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 import typer
+from docs.generate.settings import COMMANDS, TABLES
 from tests.support.command import command
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
@@ -18,7 +19,6 @@ from eeg_emotion.cli.options import FIELDS, in_terminal, takes_settings
 from eeg_emotion.codes import Purpose
 from eeg_emotion.lsl.configuration import Scope
 from eeg_emotion.settings import Settings
-from eeg_emotion.settings_reference import COMMANDS, TABLES
 
 Called = list[dict[str, Any]]
 
@@ -138,7 +138,7 @@ def test_help_has_the_whole_description_without_markup(verb: str) -> None:
     [
         ("port", "Port to listen on; 0 takes a free one. Default: 8000."),
         ("lsl_scope", "LSL has no security. Default: machine."),
-        ("lsl_out", "See README.md. Default: no."),
+        ("lsl_out", "See docs/reference/lsl-outlets.md. Default: no."),
         ("match", "such as 'ward-*'. May be repeated. Default: every headset."),
         ("site", "'*' for all. Default: none; for a gateway all."),
         ("audit", "as JSON lines. Default: the log only."),

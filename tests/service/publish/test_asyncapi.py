@@ -80,7 +80,9 @@ def _own(part: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("path", documents())
 def test_the_committed_file_is_what_the_types_say(path: str) -> None:
     committed = (_FOLDER / path).read_text(encoding="utf-8")
-    assert committed == documents()[path], f"service/{path} is not of these types: 'make protocol'"
+    assert committed == documents()[path], (
+        f"service/{path} is not of these types: run make reference"
+    )
 
 
 def test_no_document_is_left_over() -> None:

@@ -1,4 +1,4 @@
-"""The reference of all settings, made from the settings themselves: docs/reference/SETTINGS.md."""
+"""The page of all settings, made from the settings themselves: docs/reference/SETTINGS.md."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dataclasses
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from docs.generate.markdown import listed, table
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
@@ -25,7 +26,7 @@ TABLES = {"quality": COMMANDS, "webhook": ("serve", "ingest"), "mqtt": ("serve",
 _HEAD = """\
 # Settings
 
-`make settings` makes this page from `role_settings.py` and `settings.py`; a test holds it against
+`make reference` makes this page from `role_settings.py` and `settings.py`; a test compares it with
 the code.
 
 The command line goes before the environment, that before the file of `--config FILE` (TOML), and
@@ -38,7 +39,7 @@ see it, not on the command line.
 """
 
 
-def reference() -> str:
+def page() -> str:
     """Write the page.
 
     Returns
@@ -52,8 +53,7 @@ def reference() -> str:
     parameters = _parameters()
     rows = [
         (
-            f"{_options(name, parameters)}, `{name}`",
-            f"`EEG_EMOTION_{name.upper()}`",
+            f"{_options(name, parameters)}, `{name}`<br>`EEG_EMOTION_{name.upper()}`",
             ", ".join(command for command in COMMANDS if name in parameters[command]),
             _value(field, definitions),
             _default(field),
@@ -62,8 +62,8 @@ def reference() -> str:
         for name, field in properties.items()
         if name not in TABLES
     ]
-    head = ("option, key", "environment", "commands", "value", "default", "meaning")
-    parts = [_HEAD, _table(head, rows)]
+    head = ("option, key, variable", "commands", "value", "default", "meaning")
+    parts = [_HEAD, table(head, rows)]
     for name, commands in TABLES.items():
         parts += _nested(name, commands, properties[name], definitions)
     return "\n".join(parts)
@@ -106,7 +106,7 @@ def _nested(
     variable = f"EEG_EMOTION_{name.upper()}"
     yield f"## `{f'[[{name}]]' if many else f'[{name}]'}`\n"
     where = f"`{variable}`, a list of tables" if many else f"`{variable}__KEY`"
-    yield f"{field['description']} No option; for {_and(commands)}; in the environment {where}.\n"
+    yield f"{field['description']} No option; for {listed(commands)}; in the environment {where}.\n"
     described = _quality_descriptions() if target == QualityLimits.__name__ else {}
     rows = [
         (
@@ -117,7 +117,7 @@ def _nested(
         )
         for key, entry in nested["properties"].items()
     ]
-    yield _table(("key", "value", "default", "meaning"), rows)
+    yield table(("key", "value", "default", "meaning"), rows)
 
 
 def _quality_descriptions() -> dict[str, str]:
@@ -170,12 +170,3 @@ def _default(field: Mapping[str, Any]) -> str:
     if isinstance(default, list):
         return f"`{json.dumps(default)}`"
     return f"`{json.dumps(default).strip(chr(34))}`"
-
-
-def _and(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [f"| {' | '.join(cells)} |\n" for cells in (head, *rows)]
-    return "".join((lines[0], f"|{'---|' * len(head)}\n", *lines[1:]))

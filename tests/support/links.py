@@ -1,0 +1,42 @@
+"""Whether links within the repository lead somewhere."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from tests.support.markdown import REPOSITORY, Page, Problem
+
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
+
+
+def broken_links(pages: Sequence[Page], root: Path = REPOSITORY) -> Iterator[Problem]:
+    """Yield every link to a file or a heading that is not there; none to a network is followed."""
+    by_name = {page.name: page for page in pages}
+    for page in pages:
+        for link in page.links:
+            if not _ELSEWHERE.match(link.text) and (
+                wrong := _wrong(page, link.text, by_name, root)
+            ):
+                yield Problem(page.name, link.line, wrong)
+
+
+def _wrong(page: Page, link: str, by_name: Mapping[str, Page], root: Path) -> str:
+    path, _, anchor = link.partition("#")
+    folder = posixpath.dirname(page.name)
+    target = posixpath.normpath(posixpath.join(folder, unquote(path))) if path else page.name
+    if target.startswith("../") or path.startswith("/"):
+        return f"found a link to {link}, outside the repository; link to a file in it"
+    if target not in by_name and not (root / target).exists():
+        return f"found a link to {link}, but there is no {target}; correct the link"
+    if not anchor:
+        return ""
+    if target not in by_name:
+        return f"found a link to {link}, but {target} is no page with headings; leave out the #"
+    if unquote(anchor) not in by_name[target].anchors:
+        known = ", ".join(sorted(by_name[target].anchors))
+        return f"found a link to {link}, but {target} has no such heading; it has {known}"
+    return ""
