@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
+import os
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -211,6 +214,34 @@ _SECRET = {
 }
 
 
+_PREFIX = "EEG_EMOTION_"
+_OTHER_VARIABLES = re.compile(f"{_PREFIX}(TOKEN|BENCH_.*)")  # of the client, and of the benchmarks
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that would be passed over, as an unknown option or key is refused.
+
+    Raises
+    ------
+    SettingsError
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in environment:
+        full = variable.upper()  # pydantic reads them without regard to case
+        if not full.startswith(_PREFIX) or _OTHER_VARIABLES.fullmatch(full):
+            continue
+        name = full.removeprefix(_PREFIX).partition("__")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = (
+                f"did you mean {_PREFIX}{near[0]}? If not," if near else "SETTINGS.md lists them;"
+            )
+            raise SettingsError(
+                f"found the environment variable {variable[:100]}, expected the name of a setting "
+                f"after {_PREFIX}: {meant} unset it"
+            )
+
+
 def load_settings(config: Path | None = None, **options: object) -> Settings:
     """Join the sources; an option that is None was not given.
 
@@ -219,6 +250,7 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
     SettingsError
         If the file cannot be read, or a setting is unknown or wrong.
     """
+    _refuse_unknown_variables(os.environ)
     if config is not None and not config.is_file():
         raise SettingsError(f"found no settings file {config}, expected a TOML file")
 

@@ -125,6 +125,29 @@ def test_every_setting_can_come_from_every_source(
     assert getattr(load_settings(), name) == value
 
 
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("EEG_EMOTION_KEY", "did you mean EEG_EMOTION_KEYS"),
+        ("eeg_emotion_alow_open", "did you mean EEG_EMOTION_ALLOW_OPEN"),
+        ("EEG_EMOTION_QUALTY__FLAT_UV", "found the environment variable EEG_EMOTION_QUALTY__"),
+        ("EEG_EMOTION_", "SETTINGS.md lists them"),
+    ],
+)
+def test_a_variable_that_no_setting_has_is_refused(
+    variable: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsError, match=words):
+        load_settings()
+
+
+def test_variables_of_the_client_and_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("EEG_EMOTION_TOKEN", "EEG_EMOTION_BENCH_PINNED", "EEG_EMOTIONS"):
+        monkeypatch.setenv(variable, "1")
+    load_settings()
+
+
 def load_by_name(name: str, value: Any) -> Settings:
     named: dict[str, Any] = {name: value}
     return load_settings(**named)

@@ -21,7 +21,7 @@ from eeg_emotion.daemon.no_alarms import NotAlarming
 from eeg_emotion.daemon.preparation import Prepared, prepare, refuse_missing_extras
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.server import Announce, DaemonServer
-from eeg_emotion.daemon.stopping import run_until_asked
+from eeg_emotion.daemon.stopping import ASKED, TERMINAL_CLOSED, run_until_asked
 from eeg_emotion.extras import is_installed, require_extra
 from eeg_emotion.fleet.fleet import Fleet
 from eeg_emotion.logs import get_logger
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+_STOP = (*ASKED, TERMINAL_CLOSED)
+
 
 def serve(settings: Settings, announce: Announce) -> None:
     """Follow headsets and serve their predictions until SIGTERM or SIGINT.
@@ -61,7 +63,9 @@ def serve(settings: Settings, announce: Announce) -> None:
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
         _configure_lsl(settings)
-        run_until_asked(partial(_serve, prepared, sources, announce))
+        run_until_asked(
+            partial(_serve, prepared, sources, announce), names=(*ASKED, TERMINAL_CLOSED)
+        )
 
 
 def ingest(settings: Settings, announce: Announce) -> None:
@@ -75,7 +79,9 @@ def ingest(settings: Settings, announce: Announce) -> None:
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
         _configure_lsl(settings)
-        run_until_asked(partial(_ingest, prepared, sources, announce))
+        run_until_asked(
+            partial(_ingest, prepared, sources, announce), names=(*ASKED, TERMINAL_CLOSED)
+        )
 
 
 def gateway(settings: Settings, announce: Announce) -> None:
@@ -87,7 +93,7 @@ def gateway(settings: Settings, announce: Announce) -> None:
             "name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
     with prepare(settings) as prepared:
-        run_until_asked(partial(_gateway, prepared, announce))
+        run_until_asked(partial(_gateway, prepared, announce), names=_STOP)
 
 
 async def _serve(
