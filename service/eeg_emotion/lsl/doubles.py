@@ -23,7 +23,8 @@ def describe_doubles(identifier: str, streams: Sequence[pylsl.StreamInfo]) -> st
     ]
     if more := len(streams) - len(named):
         named.append(f"{more} more")
-    remedy = "stop all but one, or give them distinct source ids in the programs that make them"
+    stop = "stop one" if len(streams) == 2 else "stop all but one"
+    remedy = f"{stop}, or give them distinct source ids in the programs that make them"
     names = Counter(info.name() for info in streams)
     if unique := [name for name, count in names.items() if name and count == 1]:
         remedy += f"; or follow one by its name, such as --match {_pattern(unique[0])}"

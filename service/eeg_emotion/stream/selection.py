@@ -16,20 +16,20 @@ class HeadsetFilter:
 
     Attributes
     ----------
-    types
-        The LSL types of headset streams; see `lsl.stream_types`.
     match
         Patterns with ``*``, ``?`` and ``[...]``; empty for every headset.
     cap
         The electrodes behind numbered labels.
     limits
         Thresholds of the signal quality.
+    types
+        The LSL types of headset streams; see `lsl.stream_types`.
     """
 
     match: tuple[str, ...] = ()
-    types: tuple[str, ...] = (EEG_TYPE,)
     cap: Cap | None = None
     limits: QualityLimits = field(default_factory=QualityLimits)
+    types: tuple[str, ...] = (EEG_TYPE,)
 
     def follows(self, identifier: str, name: str) -> bool:
         """Return whether a headset is followed, matching its id or its stream's name."""
