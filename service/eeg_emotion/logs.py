@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,7 +44,8 @@ def configure_logging(log_format: LogFormat, *, verbose: bool) -> None:
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
+    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")  # no-color.org
+    handler.setFormatter(formatter(log_format, colours=colours))
     # The handler's level, not the logger's, so that a log file may receive what is not shown.
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

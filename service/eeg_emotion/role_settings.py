@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 
 from eeg_emotion.codes import Purpose
 from eeg_emotion.log_format import LogFormat
-from eeg_emotion.lsl.configuration import Scope
+from eeg_emotion.lsl.configuration import PORTS, Scope
+from eeg_emotion.lsl.stream_types import EEG_TYPE
 from eeg_emotion.own_folders import data_folder
 
 MEMORY = "memory://"
@@ -171,6 +172,31 @@ class HeadsetSettings(RoleSettings):
     lsl_scope: Annotated[
         Scope, Field(description="How far LSL discovery reaches; LSL has no security.")
     ] = Scope.MACHINE
+    lsl_peer: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Hosts that are asked for streams directly, by name or IPv4 address, where "
+            "multicast does not get through (liblsl's `KnownPeers`).",
+            json_schema_extra={"unset": "`127.0.0.1` with the scope `machine`, otherwise none"},
+        ),
+    ] = ()
+    lsl_base_port: Annotated[
+        int,
+        Field(ge=1024, le=65535, description="First port on which a host is asked for streams."),
+    ] = PORTS.start
+    lsl_port_range: Annotated[
+        int,
+        Field(ge=1, le=4096, description="Number of ports on which a host is asked for streams."),
+    ] = len(PORTS)
+    stream_type: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="LSL type of headset streams, such as `EXG`, without regard to case.",
+            json_schema_extra={"unset": "`EEG`"},
+        ),
+    ] = (EEG_TYPE,)
     lsl_out: Annotated[
         bool,
         Field(
@@ -207,7 +233,8 @@ class HeadsetSettings(RoleSettings):
     ingest: Annotated[
         str | None,
         Field(
-            description="Name of this ingest at its site.",
+            description="Name of this service or ingest at its site, such as `ward-7`; those with "
+            "one event store need different ones.",
             json_schema_extra={"unset": "the machine's"},
         ),
     ] = None

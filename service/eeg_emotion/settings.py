@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
+import os
 import re
+import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,6 +28,8 @@ from eeg_emotion.eeg.caps import CapError, cap_named
 from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.loopback import is_loopback
+from eeg_emotion.lsl.configuration import check_peers
+from eeg_emotion.lsl.stream_types import MARKERS_TYPE, is_of_type
 from eeg_emotion.own_folders import config_folder
 from eeg_emotion.role_settings import (
     MEMORY,
@@ -32,6 +38,7 @@ from eeg_emotion.role_settings import (
     SubscriberSettings,
     value_type,
 )
+from eeg_emotion.slug import slug
 from eeg_emotion.stream.selection import HeadsetFilter
 
 OWN_SEGMENTS = frozenset(
@@ -142,6 +149,38 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
                 raise ValueError(f"found {name!r}, expected small letters, digits and '-'")
         return value
 
+    @field_validator("lsl_peer")
+    @classmethod
+    def _are_hosts(cls, lsl_peer: tuple[str, ...]) -> tuple[str, ...]:
+        check_peers(lsl_peer)
+        return lsl_peer
+
+    @field_validator("stream_type")
+    @classmethod
+    def _are_types(cls, stream_type: tuple[str, ...]) -> tuple[str, ...]:
+        for each in stream_type:
+            if not each.isprintable() or not 0 < len(each) <= 64 or "'" in each or '"' in each:
+                raise ValueError(f"found {each!r}, expected 1 to 64 characters without quotes")
+            if is_of_type(each, (MARKERS_TYPE,)):
+                raise ValueError(
+                    f"found {each!r}, expected a type of headsets: markers are read anyway"
+                )
+        return stream_type
+
+    @model_validator(mode="after")
+    def _has_ports(self) -> Self:
+        if self.lsl_ports.stop > 65536:
+            raise ValueError(
+                f"found lsl_base_port = {self.lsl_base_port} with lsl_port_range = "
+                f"{self.lsl_port_range}, expected ports up to 65535; reduce one of them"
+            )
+        return self
+
+    @property
+    def lsl_ports(self) -> range:
+        """Return the ports on which a host is asked for streams."""
+        return range(self.lsl_base_port, self.lsl_base_port + self.lsl_port_range)
+
     @field_validator("cap")
     @classmethod
     def _known_cap(cls, cap: str | None) -> str | None:
@@ -172,10 +211,20 @@ class Settings(SubscriberSettings, HeadsetSettings, ProcessSettings):
         """Return whether the main port has `/metrics`."""
         return self.loopback and self.metrics_port is None
 
+    @property
+    def ingest_name(self) -> str:
+        """Return the name of the process that reads headsets: as set, or the machine's."""
+        return self.ingest or slug(socket.gethostname().lower(), "ingest")
+
+    @property
+    def instance(self) -> str:
+        """Return the name by which the event store knows this service: its site and its name."""
+        return "/".join((*self.site, self.ingest_name))
+
     def headset_filter(self) -> HeadsetFilter:
         """Return which headsets to follow, and how to assess their signal."""
         cap = None if self.cap is None else cap_named(self.cap)
-        return HeadsetFilter(match=self.match, cap=cap, limits=self.quality)
+        return HeadsetFilter(match=self.match, types=self.stream_type, cap=cap, limits=self.quality)
 
 
 _SECRET = {
@@ -183,6 +232,34 @@ _SECRET = {
     for name, field in Settings.model_fields.items()
     if issubclass(value_type(field), SecretStr | BaseModel)
 }
+
+
+_PREFIX = "EEG_EMOTION_"
+_OTHER_VARIABLES = re.compile(f"{_PREFIX}(TOKEN|BENCH_.*)")  # of the client, and of the benchmarks
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that would be passed over, as an unknown option or key is refused.
+
+    Raises
+    ------
+    SettingsError
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in environment:
+        full = variable.upper()  # pydantic reads them without regard to case
+        if not full.startswith(_PREFIX) or _OTHER_VARIABLES.fullmatch(full):
+            continue
+        name = full.removeprefix(_PREFIX).partition("__")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = (
+                f"did you mean {_PREFIX}{near[0]}? If not," if near else "SETTINGS.md lists them;"
+            )
+            raise SettingsError(
+                f"found the environment variable {variable[:100]}, expected the name of a setting "
+                f"after {_PREFIX}: {meant} unset it"
+            )
 
 
 def load_settings(config: Path | None = None, **options: object) -> Settings:
@@ -193,6 +270,7 @@ def load_settings(config: Path | None = None, **options: object) -> Settings:
     SettingsError
         If the file cannot be read, or a setting is unknown or wrong.
     """
+    _refuse_unknown_variables(os.environ)
     if config is not None and not config.is_file():
         raise SettingsError(f"found no settings file {config}, expected a TOML file")
 

@@ -186,7 +186,12 @@ def test_quiet_shows_only_warnings_while_a_log_file_gets_everything() -> None:
     assert enabled == "True"
 
 
-def test_on_a_terminal_the_automatic_format_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])
+def test_on_a_terminal_the_automatic_format_is_for_people(
+    no_color: str, is_coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -203,4 +208,4 @@ def test_on_a_terminal_the_automatic_format_is_for_people(monkeypatch: pytest.Mo
     line = handler.format(logging.makeLogRecord({"msg": "hello", "levelname": "INFO"}))
     assert "hello" in line
     assert not line.startswith("{")
-    assert "\x1b[" in line  # its colours
+    assert ("\x1b[" in line) is is_coloured

@@ -115,8 +115,10 @@ def test_the_page_states_the_ports_and_that_only_this_machine_is_asked() -> None
     assert f"own range is longer: {PORTS[0]} to {PORTS[-1]}" in TEXT
     assert f"PortRange = {len(PORTS)}" in TEXT
     assert known_peers(Scope.MACHINE) == ("127.0.0.1",)
-    # So "no option that names the other machine's address":
+    # Elsewhere none but those that are named:
     assert known_peers(Scope.LINK) == known_peers(Scope.SITE) == ()
+    assert known_peers(Scope.LINK, ["10.0.0.5"]) == ("10.0.0.5",)
+    assert "--lsl-peer 10.0.0.5" in TEXT
 
 
 def test_a_silent_and_an_unfit_stream_are_reported_as_the_page_quotes_it(lsl_session: str) -> None:

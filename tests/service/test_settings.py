@@ -74,6 +74,10 @@ def test_an_omitted_option_overrides_nothing(toml: Path) -> None:
         ("hop_seconds", "0.75", 0.75),
         ("session_id", "lab 2", "lab 2"),
         ("lsl_scope", "link", Scope.LINK),
+        ("lsl_peer", '["10.0.0.5", "amp.lab"]', ("10.0.0.5", "amp.lab")),
+        ("lsl_base_port", "16600", 16600),
+        ("lsl_port_range", "64", 64),
+        ("stream_type", '["signal", "EXG"]', ("signal", "EXG")),
         ("lsl_out", "true", True),
         ("match", '["ward-*", "Muse?"]', ("ward-*", "Muse?")),
         ("cap", "biosemi32", "biosemi32"),
@@ -120,6 +124,29 @@ def test_every_setting_can_come_from_every_source(
     assert getattr(load_settings(toml), name) == value
     monkeypatch.setenv(f"EEG_EMOTION_{name.upper()}", text)
     assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("EEG_EMOTION_KEY", "did you mean EEG_EMOTION_KEYS"),
+        ("eeg_emotion_alow_open", "did you mean EEG_EMOTION_ALLOW_OPEN"),
+        ("EEG_EMOTION_QUALTY__FLAT_UV", "found the environment variable EEG_EMOTION_QUALTY__"),
+        ("EEG_EMOTION_", "SETTINGS.md lists them"),
+    ],
+)
+def test_a_variable_that_no_setting_has_is_refused(
+    variable: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsError, match=words):
+        load_settings()
+
+
+def test_variables_of_the_client_and_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("EEG_EMOTION_TOKEN", "EEG_EMOTION_BENCH_PINNED", "EEG_EMOTIONS"):
+        monkeypatch.setenv(variable, "1")
+    load_settings()
 
 
 def load_by_name(name: str, value: Any) -> Settings:

@@ -12,6 +12,8 @@ from typing import Any, cast
 import pytest
 
 from eeg_emotion.daemon.stopping import (
+    ASKED,
+    TERMINAL_CLOSED,
     ask_to_stop,
     group_of_its_own,
     on_signals,
@@ -112,3 +114,16 @@ def test_a_process_is_in_a_group_that_ctrl_c_does_not_reach(
     assert group_of_its_own() == {"start_new_session": True, "creationflags": 0}
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
     assert group_of_its_own()["creationflags"] == 512
+
+
+@pytest.mark.skipif(not hasattr(signal, TERMINAL_CLOSED), reason="the platform has no SIGHUP")
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_closed_terminal_asks_to_stop_unless_it_is_ignored(is_ignored: bool) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    came: list[str] = []
+    try:
+        with on_signals(lambda: came.append("asked"), names=(*ASKED, TERMINAL_CLOSED)):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert came == ([] if is_ignored else ["asked"])

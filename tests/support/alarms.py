@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,8 +74,8 @@ LOST = {
 class TroubledStore(EventStore):
     """Fails or stalls on request."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, instance: str | None = None) -> None:
+        super().__init__(url, instance)
         self.failing = False
         self.open = threading.Event()
         self.open.set()
@@ -92,7 +92,9 @@ class TroubledStore(EventStore):
 class World:
     """Alarms over a bus, with everything that is published."""
 
-    def __init__(self, store: TroubledStore, rules: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self, store: TroubledStore, rules: Sequence[dict[str, Any]], instance: str = ""
+    ) -> None:
         self.store = store
         self.now = 1000.0
         self.bus = Bus()
@@ -108,7 +110,20 @@ class World:
             observe=self.reported.append,
             utc=lambda: self.now,
             clock=lambda: asyncio.get_running_loop().time(),
+            instance=instance,
         )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[World]:
+        """Run the alarms until the context ends."""
+        task = asyncio.create_task(self.alarms.run())
+        try:
+            yield self
+        finally:
+            self.store.open.set()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled(), task.exception()
 
     def _wake(self) -> None:
         self.woken += 1

@@ -64,7 +64,7 @@ def _recording(
 ) -> Recording:
     return Recording(
         name=name,
-        source_id=name,
+        source_id=name.lower().replace(" ", "-"),
         channels=channels,
         units=(unit,) * len(channels),
         sfreq=sfreq,

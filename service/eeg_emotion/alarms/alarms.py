@@ -51,7 +51,9 @@ class UnknownAlarm(AlarmRefused):
 
     def __init__(self, alarm: str) -> None:
         super().__init__(
-            f"found no raised alarm {alarm!r}; /v1/alarms?raised=true lists the raised ones"
+            f"found no raised alarm {alarm!r} of this service; /v1/alarms?raised=true lists the "
+            "raised ones, and where services share an event store, acknowledge an alarm at the one "
+            "that raised it"
         )
 
 
@@ -76,6 +78,8 @@ class Alarms:
         Returns the time, Unix seconds.
     clock
         A monotonic clock, seconds; measures how long the store takes.
+    instance
+        The service's name, part of its alarms' ids.
 
     Attributes
     ----------
@@ -94,6 +98,7 @@ class Alarms:
         observe: Callable[[Alarm], None],
         utc: Callable[[], float],
         clock: Callable[[], float],
+        instance: str = "",
     ) -> None:
         self.trouble: str | None = None
         self._sink = sink
@@ -115,6 +120,7 @@ class Alarms:
         self._engine = RuleEngine(
             Rules(),
             {(raised.headset, raised.rule): alarm for alarm, (raised, _) in self._raised.items()},
+            instance=instance,
         )
         self._use()
         bus.listen(self.on_message)

@@ -27,6 +27,10 @@ class Purged(Protocol):
         """Abandon pending deliveries to any other target; return how many."""
         ...
 
+    def renew(self) -> None:
+        """Make sure that this instance still has its name."""
+        ...
+
     def waiting(self) -> dict[str, int]:
         """Count the pending deliveries, by target."""
         ...
@@ -88,4 +92,5 @@ class Retention:
             logger.info("old events deleted", events=deleted)
 
     def _count(self) -> None:
+        self._store.renew()
         self._show(dict.fromkeys(self._targets, 0) | self._store.waiting())

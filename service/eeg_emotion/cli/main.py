@@ -88,7 +88,10 @@ app.command()(cli_replay.replay)
 
 
 @app.command()
-@takes_settings("model", "session_id", "lsl_scope", "cap")
+@takes_settings(
+    "model", "session_id", "lsl_scope", "lsl_peer", "lsl_base_port", "lsl_port_range",
+    "stream_type", "cap", spelled={"stream_type": "--type"},
+)  # fmt: skip
 def doctor(
     seconds: Annotated[
         float,

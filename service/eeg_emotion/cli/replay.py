@@ -15,7 +15,7 @@ from eeg_emotion.daemon.stopping import stop_for_threads
 from eeg_emotion.lsl.library import load_library
 
 
-@takes_settings("session_id", "lsl_scope")
+@takes_settings("session_id", "lsl_scope", "lsl_base_port", "lsl_port_range")
 def replay(
     file: Annotated[Path | None, typer.Argument(help=FORMATS)] = None,
     simulate: Annotated[
@@ -69,7 +69,8 @@ def replay(
     faults = read_faults(fault_file) if fault_file else parse_faults(fault or "")
     replayer = Replayer(recording, speed=speed, loop=loop, faults=faults)
     settings = load_settings(config, **options)
-    lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+    ports = range(settings.lsl_base_port, settings.lsl_base_port + settings.lsl_port_range)
+    lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope, ports=ports)
     if not as_json:
         typer.echo(
             f"{recording.name}: {len(recording.channels)} channels at {recording.sfreq:g} Hz, "

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 _PROCESS = tuple(ProcessSettings.model_fields)
 _HEADSETS = tuple(HeadsetSettings.model_fields)
+_SPELLED = {"stream_type": "--type"}
 _SUBSCRIBERS = tuple(SubscriberSettings.model_fields)
 
 
-@takes_settings(*_PROCESS, *_HEADSETS, *_SUBSCRIBERS, once=("site",))
+@takes_settings(*_PROCESS, *_HEADSETS, *_SUBSCRIBERS, once=("site",), spelled=_SPELLED)
 def serve(*, config: Config = None, quiet: Quiet = False, **options: Any) -> None:
     """Follow all EEG headsets on LSL and serve their predictions until SIGTERM or Ctrl-C."""
     roles = _roles()
@@ -35,7 +36,7 @@ def serve(*, config: Config = None, quiet: Quiet = False, **options: Any) -> Non
     roles.serve(settings, _announced(settings, _page, _alarms, _beyond))
 
 
-@takes_settings(*_PROCESS, *_HEADSETS, once=("site",), spelled={"ingest": "--name"})
+@takes_settings(*_PROCESS, *_HEADSETS, once=("site",), spelled=_SPELLED | {"ingest": "--name"})
 def ingest(*, config: Config = None, quiet: Quiet = False, **options: Any) -> None:
     """Follow all EEG headsets on LSL and publish to a broker, for gateways to serve."""
     roles = _roles()

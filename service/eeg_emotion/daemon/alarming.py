@@ -36,13 +36,16 @@ class AlarmSources:
 def open_alarms(settings: Settings) -> Iterator[AlarmSources]:
     """Read the rules that the settings name, and open the store until the context is left.
 
+    Until then no other process may use the same name on the same store.
+
     Raises
     ------
     EegEmotionError
         If a rule is invalid, or the store cannot be opened.
     """
     rules = read_all_rules(settings.rules)
-    with contextlib.closing(EventStore(settings.event_store.get_secret_value())) as events:
+    url = settings.event_store.get_secret_value()
+    with contextlib.closing(EventStore(url, settings.instance)) as events:
         yield AlarmSources(rules, events)
 
 
@@ -85,6 +88,7 @@ class Alarming:
             observe=metrics.on_alarm,
             utc=time.time,
             clock=time.monotonic,
+            instance=settings.instance,
         )
         self._retention = Retention(
             events,

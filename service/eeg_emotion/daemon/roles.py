@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -23,11 +21,13 @@ from eeg_emotion.daemon.no_alarms import NotAlarming
 from eeg_emotion.daemon.preparation import Prepared, prepare, refuse_missing_extras
 from eeg_emotion.daemon.reader import Reader
 from eeg_emotion.daemon.server import Announce, DaemonServer
-from eeg_emotion.daemon.stopping import run_until_asked
+from eeg_emotion.daemon.stopping import ASKED, TERMINAL_CLOSED, run_until_asked
 from eeg_emotion.extras import is_installed, require_extra
 from eeg_emotion.fleet.fleet import Fleet
+from eeg_emotion.logs import get_logger
 from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.outlets import Outlets
+from eeg_emotion.lsl.user_file import describe_user_file
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import ModelCard
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from eeg_emotion.cluster.ingest import IngestBus
     from eeg_emotion.cluster.mirror import Mirror
     from eeg_emotion.daemon.alarming import Alarming, AlarmSources
+
+logger = get_logger(__name__)
+
+_STOP = (*ASKED, TERMINAL_CLOSED)
 
 
 def serve(settings: Settings, announce: Announce) -> None:
@@ -58,8 +62,10 @@ def serve(settings: Settings, announce: Announce) -> None:
     """
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
-        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        run_until_asked(partial(_serve, prepared, sources, announce))
+        _configure_lsl(settings)
+        run_until_asked(
+            partial(_serve, prepared, sources, announce), names=(*ASKED, TERMINAL_CLOSED)
+        )
 
 
 def ingest(settings: Settings, announce: Announce) -> None:
@@ -72,8 +78,10 @@ def ingest(settings: Settings, announce: Announce) -> None:
         )
     refuse_missing_extras(settings)
     with prepare(settings) as prepared, _open_alarms(settings) as sources:
-        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
-        run_until_asked(partial(_ingest, prepared, sources, announce))
+        _configure_lsl(settings)
+        run_until_asked(
+            partial(_ingest, prepared, sources, announce), names=(*ASKED, TERMINAL_CLOSED)
+        )
 
 
 def gateway(settings: Settings, announce: Announce) -> None:
@@ -85,7 +93,7 @@ def gateway(settings: Settings, announce: Announce) -> None:
             "name it with --bus nats://HOST, or run 'eeg-emotion serve'"
         )
     with prepare(settings) as prepared:
-        run_until_asked(partial(_gateway, prepared, announce))
+        run_until_asked(partial(_gateway, prepared, announce), names=_STOP)
 
 
 async def _serve(
@@ -150,6 +158,17 @@ def _outputs(
     return outputs
 
 
+def _configure_lsl(settings: Settings) -> None:
+    lsl.configure(
+        session_id=settings.session_id,
+        scope=settings.lsl_scope,
+        peers=settings.lsl_peer,
+        ports=settings.lsl_ports,
+    )
+    if (unused := describe_user_file()) is not None:
+        logger.warning("LSL file not used", why=unused)
+
+
 @contextlib.contextmanager
 def _open_alarms(settings: Settings) -> Iterator[AlarmSources | None]:
     """Open the rules and the event store; yield None if alarms are not installed."""
@@ -193,10 +212,9 @@ def _ingest_bus(prepared: Prepared) -> IngestBus:
             f"found the sites {', '.join(settings.site) or 'none'}, expected the one at which "
             "headsets are read: name it with --site"
         )
-    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")
     identity = Identity(
         site=settings.site[0],
-        ingest=settings.ingest or host or "ingest",
+        ingest=settings.ingest_name,
         run=secrets.token_hex(8),
         model_sha256=prepared.model.sha256,
         hop_seconds=prepared.path.hop_seconds,

@@ -40,8 +40,9 @@ def on_signals(
 ) -> Iterator[None]:
     """Call `first` on the first of these signals, and `again` on each later one.
 
-    Signals that this platform lacks are ignored. Both functions interrupt the main thread at any
-    point, so they must not acquire a lock.
+    Signals that this platform lacks are ignored, and `TERMINAL_CLOSED` stays ignored where it was,
+    as under `nohup`. Both functions interrupt the main thread at any point, so they must not
+    acquire a lock.
     """
     asked = False
 
@@ -54,7 +55,12 @@ def on_signals(
             first()
 
     known = signal.Signals.__members__
-    numbers = [known[name] for name in names if name in known]
+    numbers = [
+        known[name]
+        for name in names
+        if name in known
+        and not (name == TERMINAL_CLOSED and signal.getsignal(known[name]) is signal.SIG_IGN)
+    ]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

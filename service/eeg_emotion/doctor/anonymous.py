@@ -10,6 +10,7 @@ from pathlib import Path
 from eeg_emotion.doctor.doctor import Findings
 from eeg_emotion.doctor.findings import StreamFinding
 from eeg_emotion.loopback import is_loopback
+from eeg_emotion.lsl.doubles import shortened
 from eeg_emotion.settings import Settings
 
 # Folders may have spaces in their names, so that this may take some words of a sentence too.
@@ -53,6 +54,7 @@ def anonymous(findings: Findings) -> Findings:
             known_peers=tuple(
                 peer if is_loopback(peer) else "(another machine)" for peer in discovery.known_peers
             ),
+            unused_file=discovery.unused_file and "an lsl_api.cfg is not used",
         ),
         model=_without_folders(findings.model),
         streams=tuple(_renamed(stream, names) for stream in findings.streams),
@@ -71,9 +73,10 @@ def _number(names: dict[str, str], name: str, word: str) -> None:
 def _renamed(stream: StreamFinding, names: Mapping[str, str]) -> StreamFinding:
     reason = stream.reason
     if reason is not None:
-        known = sorted(filter(None, names), key=len, reverse=True)
+        shown = {shortened(name): given for name, given in names.items()} | dict(names)
+        known = sorted(filter(None, shown), key=len, reverse=True)
         pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)"
-        reason = _without_folders(re.sub(pattern, lambda found: names[found[0]], reason))
+        reason = _without_folders(re.sub(pattern, lambda found: shown[found[0]], reason))
     return replace(
         stream,
         id=names[stream.id],

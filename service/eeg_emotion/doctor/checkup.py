@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,6 +29,7 @@ from eeg_emotion.eeg.amplitude import NEEDED_SECONDS
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.lsl.doubles import describe_doubles
 from eeg_emotion.lsl.inlet import HeadsetInlet, StreamDescription, headset_id
 from eeg_emotion.lsl.poller import Poller
 from eeg_emotion.stream.admission import Admission, StreamRefused
@@ -68,16 +69,14 @@ def look(
     utc
         Returns the time, Unix seconds.
     """
-    ids = Counter(headset_id(info) for info in streams)
+    by_id: dict[str, list[pylsl.StreamInfo]] = defaultdict(list)
+    for info in streams:
+        by_id[headset_id(info)].append(info)
     checkups = [_Checkup(info, clock, utc) for info in streams]
-    alone = [checkup for checkup in checkups if ids[checkup.id] == 1]
+    alone = [checkup for checkup in checkups if len(by_id[checkup.id]) == 1]
     for checkup in checkups:
-        if ids[checkup.id] > 1:
-            checkup.refuse(
-                f"found {ids[checkup.id]} streams with this headset id, expected one: the service "
-                "cannot know which of them to follow; stop all but one, or give them distinct "
-                "source ids"
-            )
+        if len(by_id[checkup.id]) > 1:
+            checkup.refuse(describe_doubles(checkup.id, by_id[checkup.id]))
     with ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="open") as openers:
         list(openers.map(lambda checkup: checkup.open(settings, headset_filter), alone))
     try:

@@ -10,8 +10,11 @@ from eeg_emotion.doctor.findings import StreamFinding
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.inference.contract import Contract
 from eeg_emotion.inference.model import demo_model_path, load_model
+from eeg_emotion.loopback import is_loopback
 from eeg_emotion.lsl import configuration as lsl
 from eeg_emotion.lsl.library import Library, LibraryError, load_library, this_machine
+from eeg_emotion.lsl.stream_types import EEG_TYPE, is_of_type
+from eeg_emotion.lsl.user_file import describe_user_file
 from eeg_emotion.settings import Settings
 
 _DISCOVERY_SECONDS = 2.0
@@ -29,6 +32,10 @@ class Discovery:
         The first and last port that each known peer is queried on.
     warning
         The risk of a wide scope; None if it is this machine only.
+    types
+        The types of headset streams.
+    unused_file
+        The user's own file of liblsl, which is not used; None if there is none.
     """
 
     scope: lsl.Scope
@@ -36,11 +43,13 @@ class Discovery:
     known_peers: tuple[str, ...]
     ports: tuple[int, int]
     warning: str | None
+    types: tuple[str, ...] = (EEG_TYPE,)
+    unused_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OtherStream:
-    """A stream whose type is not EEG, and which is not followed."""
+    """A stream whose type is not a headset's."""
 
     name: str
     type: str
@@ -119,7 +128,12 @@ def examine(settings: Settings, seconds: float) -> Findings:
     except LibraryError as error:
         problem = str(error)
     else:
-        lsl.configure(session_id=settings.session_id, scope=settings.lsl_scope)
+        lsl.configure(
+            session_id=settings.session_id,
+            scope=settings.lsl_scope,
+            peers=settings.lsl_peer,
+            ports=settings.lsl_ports,
+        )
         streams, others = _look_around(settings, contract, seconds)
     return Findings(
         version=eeg_emotion.__version__,
@@ -152,11 +166,12 @@ def _look_around(
 
     found = pylsl.resolve_streams(_DISCOVERY_SECONDS)
     found.sort(key=lambda info: (info.name(), info.hostname(), info.uid()))
-    eeg = [info for info in found if info.type() == "EEG"]
+    types = settings.stream_type
+    eeg = [info for info in found if is_of_type(info.type(), types)]
     others = tuple(
         OtherStream(info.name(), info.type(), info.hostname())
         for info in found
-        if info.type() != "EEG"
+        if not is_of_type(info.type(), types)
     )
     if contract is None:
         return glance(eeg, "not compared with a model: none could be loaded"), others
@@ -168,12 +183,14 @@ def _describe_discovery(settings: Settings) -> Discovery:
     return Discovery(
         scope=scope,
         session_id=settings.session_id,
-        known_peers=lsl.known_peers(scope),
-        ports=(lsl.PORTS[0], lsl.PORTS[-1]),
+        known_peers=lsl.known_peers(scope, settings.lsl_peer),
+        ports=(settings.lsl_ports[0], settings.lsl_ports[-1]),
         warning=None
-        if scope is lsl.Scope.MACHINE
+        if scope is lsl.Scope.MACHINE and all(map(is_loopback, settings.lsl_peer))
         else (
             f"streams are looked for beyond this machine (scope {scope}): LSL is not encrypted, "
             "and anyone on the network can pose as a headset"
         ),
+        types=settings.stream_type,
+        unused_file=describe_user_file(),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
-from eeg_emotion.doctor.doctor import Findings
+from eeg_emotion.doctor.doctor import Findings, OtherStream
 from eeg_emotion.doctor.findings import Coverage, QualityFinding, SignalFinding, StreamFinding
+from eeg_emotion.lsl.stream_types import EEG_TYPE, MARKERS_TYPE, is_of_type
 
 _WORST = 5
 _NAMES = 12
@@ -35,14 +37,25 @@ def _lines(findings: Findings) -> Iterator[str]:
             "--lsl-scope link"
         )
     if findings.other_streams:
-        named = [f"{item.name!r} of type {item.type!r}" for item in findings.other_streams]
-        remedy = (
-            ""
-            if all(item.type == "Markers" for item in findings.other_streams)
-            else ". If one is a headset, set its type to exactly EEG in the program that makes its "
-            "outlet"
+        yield from _others(findings.other_streams)
+
+
+def _others(streams: Sequence[OtherStream]) -> Iterator[str]:
+    markers = [item for item in streams if is_of_type(item.type, (MARKERS_TYPE,))]
+    others = [item for item in streams if item not in markers]
+    if others:
+        named = _list([f"{item.name!r} of type {item.type!r}" for item in others])
+        first = shlex.quote(others[0].type)
+        yield (
+            f"others      {named}: not followed. If one is a headset, follow its type, such "
+            f"as with --type {first}, or set it to EEG in the program that makes its outlet"
         )
-        yield f"others      {_list(named)}: not followed{remedy}"
+    if markers:
+        named = _list([f"{item.name!r}" for item in markers])
+        yield (
+            f"markers     {named}: followed with the headset whose source id, and -markers behind "
+            "it, is theirs"
+        )
 
 
 def _liblsl(findings: Findings) -> Iterator[str]:
@@ -58,6 +71,10 @@ def _liblsl(findings: Findings) -> Iterator[str]:
         f"discovery   scope {discovery.scope}, session id {discovery.session_id!r}{peers}, "
         f"ports {discovery.ports[0]} to {discovery.ports[1]}"
     )
+    if len(discovery.types) != 1 or not is_of_type(EEG_TYPE, discovery.types):
+        yield f"            streams of type {' or '.join(map(repr, discovery.types))}"
+    if discovery.unused_file is not None:
+        yield f"            {discovery.unused_file}"
     if discovery.warning is not None:
         yield f"WARNING     {discovery.warning}"
 

@@ -35,7 +35,8 @@ from eeg_emotion.fleet.scoring import PollResult, ScoringRound
 from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher
 from eeg_emotion.inference.model import Model
 from eeg_emotion.logs import get_logger
-from eeg_emotion.lsl.discovery import EEG_TYPE, Discovery
+from eeg_emotion.lsl.discovery import Discovery
+from eeg_emotion.lsl.doubles import describe_doubles
 from eeg_emotion.lsl.inlet import (
     HeadsetInlet,
     HeadsetUnreachableError,
@@ -43,6 +44,7 @@ from eeg_emotion.lsl.inlet import (
     headset_id,
 )
 from eeg_emotion.lsl.poller import Poller
+from eeg_emotion.lsl.stream_types import is_of_type
 from eeg_emotion.metrics.metrics import Metrics
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import (
@@ -127,7 +129,8 @@ class Fleet:
 
     async def run(self) -> None:
         """Discover and follow headsets until cancelled."""
-        discovery = Discovery()
+        types = self._headset_filter.types
+        discovery = Discovery(types)
         loop = asyncio.get_running_loop()
         self._scoring = ScoringRound(self._model, loop, self._on_round)
         self._markers = Markers(self._bus, loop)
@@ -142,7 +145,7 @@ class Fleet:
                     visible = [
                         info
                         for info in sighted
-                        if info.type() == EEG_TYPE
+                        if is_of_type(info.type(), types)
                         and self._headset_filter.follows(headset_id(info), info.name())
                     ]
                     for connection in self._plan(visible, now):

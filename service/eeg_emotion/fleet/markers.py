@@ -19,13 +19,13 @@ import pylsl
 from eeg_emotion.fleet.connection import HeadsetConnection
 from eeg_emotion.fleet.rate_limit import MOST_A_SECOND, RateLimit
 from eeg_emotion.logs import get_logger
-from eeg_emotion.lsl.discovery import MARKERS_TYPE
 from eeg_emotion.lsl.markers import (
     MarkerInlet,
     MarkersLostError,
     MarkersRefusedError,
     read_marker,
 )
+from eeg_emotion.lsl.stream_types import MARKERS_TYPE, is_of_type
 from eeg_emotion.publish.bus import Bus
 from eeg_emotion.publish.messages import Marker
 
@@ -239,7 +239,7 @@ def _by_source(sighted: Iterable[pylsl.StreamInfo]) -> dict[str, dict[str, pylsl
     found: dict[str, dict[str, pylsl.StreamInfo]] = defaultdict(dict)
     for info in sighted:
         try:
-            if info.type() == MARKERS_TYPE:
+            if is_of_type(info.type(), (MARKERS_TYPE,)):
                 found[info.source_id()][info.uid()] = info
         except UnicodeDecodeError:
             continue  # no headset has such a name

@@ -7,15 +7,19 @@ Here the default is this machine only; a wider scope is the user's choice.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.library import load_library
 
 PORTS = range(16572, 16572 + 512)
-"""The ports on which outlets are searched for on each known peer, TCP and UDP. The range begins
-like liblsl's default, but that has only 32 ports, and streams beyond the 32nd on a host cannot be
-found. Both sides must use the same range."""
+"""The ports on which outlets are searched for on each known peer, TCP and UDP, unless others are
+set. The range begins like liblsl's default, but that has only 32 ports, and streams beyond the 32nd
+on a host cannot be found. A program's own base port may be any port of it."""
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 _configured: str | None = None
 
@@ -32,12 +36,32 @@ class Scope(StrEnum):
     SITE = "site"
 
 
-def known_peers(scope: Scope) -> tuple[str, ...]:
+def known_peers(scope: Scope, peers: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the hosts that are queried for streams directly, in addition to multicast."""
-    return ("127.0.0.1",) if scope is Scope.MACHINE else ()
+    own = ("127.0.0.1",) if scope is Scope.MACHINE else ()
+    return tuple(dict.fromkeys((*own, *peers)))
 
 
-def configure(*, session_id: str, scope: Scope = Scope.MACHINE) -> None:
+def check_peers(peers: Sequence[str]) -> None:
+    """Check the names of hosts.
+
+    Raises
+    ------
+    ValueError
+        If one is not a host's name or IPv4 address: anything else would break liblsl's file.
+    """
+    for peer in peers:
+        if not _HOST.fullmatch(peer):
+            raise ValueError(f"found {peer!r}, expected a host's name or IPv4 address")
+
+
+def configure(
+    *,
+    session_id: str,
+    scope: Scope = Scope.MACHINE,
+    peers: Sequence[str] = (),
+    ports: range = PORTS,
+) -> None:
     """Configure liblsl for this process, before any other call to it, and verify the result.
 
     Parameters
@@ -46,6 +70,10 @@ def configure(*, session_id: str, scope: Scope = Scope.MACHINE) -> None:
         Only streams with the same id see each other. This isolates, but does not protect.
     scope
         How far discovery reaches.
+    peers
+        Hosts that are queried for streams directly, beside `known_peers` of the scope.
+    ports
+        The ports on which they are queried, and of this process's own outlets.
 
     Raises
     ------
@@ -62,10 +90,11 @@ def configure(*, session_id: str, scope: Scope = Scope.MACHINE) -> None:
     import pylsl  # not at the top: `Scope` is needed even without liblsl
 
     # liblsl reads an inline comment as part of the value, so there are none.
-    hosts = ", ".join(known_peers(scope))
+    check_peers(peers)
+    hosts = ", ".join(known_peers(scope, peers))
     peers = f"KnownPeers = {{{hosts}}}\n" if hosts else ""
     content = (
-        f"[ports]\nPortRange = {len(PORTS)}\nIPv6 = disable\n"
+        f"[ports]\nBasePort = {ports.start}\nPortRange = {len(ports)}\nIPv6 = disable\n"
         f"[multicast]\nResolveScope = {scope}\n"
         f"[lab]\n{peers}SessionID = {session_id}\n"
         "[log]\nlevel = -3\n"  # its errors reach us as exceptions; only fatal ones are printed

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pylsl
 
-EEG_TYPE = "EEG"
-"""The LSL type of headset streams."""
-
-MARKERS_TYPE = "Markers"
-"""The LSL type of marker streams."""
+from eeg_emotion.lsl.stream_types import EEG_TYPE, MARKERS_TYPE, predicate
 
 _FORGET_SECONDS = 3.0  # a stream that stops answering leaves the results after this
-# In parentheses: liblsl joins its session id and this with "and", which binds more closely.
-_WANTED = f"(type='{EEG_TYPE}' or type='{MARKERS_TYPE}')"
 
 
 class Discovery:
-    """Discovers both types of streams within the configured scope and session."""
+    """Discovers streams of headsets and markers within the configured scope and session.
 
-    def __init__(self) -> None:
-        self._resolver = pylsl.ContinuousResolver(pred=_WANTED, forget_after=_FORGET_SECONDS)
+    Parameters
+    ----------
+    types
+        The types of headset streams; see `stream_types.is_of_type`.
+    """
+
+    def __init__(self, types: Sequence[str] = (EEG_TYPE,)) -> None:
+        self._resolver = pylsl.ContinuousResolver(
+            pred=predicate((*types, MARKERS_TYPE)), forget_after=_FORGET_SECONDS
+        )
 
     def visible(self) -> list[pylsl.StreamInfo]:
         """Return the visible streams, without their descriptions. This does not block."""

@@ -7,7 +7,6 @@ inlet, whose metadata is checked again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.slug import slug
 
 _OPEN_TIMEOUT_SECONDS = 5.0  # opening takes 11 ms and the first clock offset 0.6 s on loopback
 _BUFFER_SECONDS = 12  # longer than any pause of ours; overflow drops the oldest samples silently
@@ -68,9 +68,8 @@ def headset_id(info: pylsl.StreamInfo) -> str:
 
 
 def headset_id_from(source_id: str, name: str, hostname: str) -> str:
-    """Return a headset's id: a URL-safe slug of its source id, or else of name and host."""
-    source = source_id or f"{name}@{hostname}"
-    return re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") or "headset"
+    """Return a headset's id: the `slug` of its source id, or else of name and host."""
+    return slug(source_id or f"{name}@{hostname}", "headset")
 
 
 class HeadsetInlet:
@@ -191,7 +190,7 @@ def _describe(info: pylsl.StreamInfo) -> StreamDescription:
         uid=info.uid(),
         channel_count=count,
         labels=tuple(labels) if any(labels) else (),
-        units=tuple(units) if len(units) == count else ("",) * count,
+        units=(*units, *[""] * (count - len(units))) if len(units) <= count else ("",) * count,
         sfreq=info.nominal_srate(),
         is_text=info.channel_format() == pylsl.cf_string,
         simulated=_value(desc, "simulated").lower() == "true",

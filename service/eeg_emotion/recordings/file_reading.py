@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.recordings.recording import Marker, RecordingError, Stretch
+from eeg_emotion.slug import slug
 
 # Long enough for few reads, short enough for memory: 64 channels at 2048 Hz are 10 MB.
 _BLOCK_SECONDS = 10.0
@@ -36,9 +35,8 @@ def reading(path: Path, reader: str) -> Iterator[None]:
 
 
 def source_id(path: Path) -> str:
-    """Return a source id from the file's name alone, not its folder."""
-    slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")
-    return slug or hashlib.sha256(path.name.encode()).hexdigest()[:12]
+    """Return a source id from the file's name alone, not its folder: `a.edf` becomes `a-edf`."""
+    return slug(f"{path.stem}-{path.suffix.removeprefix('.')}", "recording")
 
 
 def blocks(

@@ -28,6 +28,8 @@ def admit(
 ) -> Layout:
     """Check format, rate, labels and units of a stream.
 
+    Labels name the first channels; those behind them without a label are not used.
+
     Parameters
     ----------
     cap, amplitudes
@@ -45,20 +47,28 @@ def admit(
             "found a stream of text, expected numbers; set a numeric channel format in the "
             "program that makes the outlet, or its type to Markers"
         )
+    if stream.sfreq == 0.0:
+        raise StreamRefused(
+            "found a nominal rate of 0, which says that samples come irregularly, expected "
+            f"{LOWEST_SFREQ:g} to {HIGHEST_SFREQ:g} Hz: a window needs samples at equal intervals; "
+            "if the headset samples regularly, state its rate as the nominal rate in the program "
+            "that makes the outlet (pylsl: StreamInfo's nominal_srate), otherwise resample there"
+        )
     if not LOWEST_SFREQ <= stream.sfreq <= HIGHEST_SFREQ:
         raise StreamRefused(
             f"found a nominal rate of {stream.sfreq:g} Hz, expected {LOWEST_SFREQ:g} to "
-            f"{HIGHEST_SFREQ:g} Hz (an irregular stream states 0); set the rate in the program "
+            f"{HIGHEST_SFREQ:g} Hz; set the rate in the program "
             "that makes the outlet"
         )
-    if len(stream.labels) != stream.channel_count:
+    if len(stream.labels) > stream.channel_count or not stream.labels:
         raise ChannelsMissing(
             f"found {len(stream.labels)} channel labels in the metadata of a stream of "
             f"{stream.channel_count} channels, expected one per channel under "
             "desc/channels/channel/label; set them in the program that makes the outlet"
         )
+    unnamed = range(len(stream.labels) + 1, stream.channel_count + 1)
     return plan_layout(
-        stream.labels,
+        (*stream.labels, *(f"({number}: no label)" for number in unnamed)),
         stream.units,
         channels=settings.channels,
         max_interpolated=settings.max_interpolated,

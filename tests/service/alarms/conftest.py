@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +22,7 @@ def store(tmp_path: Path) -> Any:
 def start(store: TroubledStore) -> Start:
     """Run alarms with these rules until the context ends."""
 
-    @asynccontextmanager
-    async def run(*rules: dict[str, Any]) -> AsyncIterator[World]:
-        world = World(store, rules or (EXCITED, LOST))
-        task = asyncio.create_task(world.alarms.run())
-        try:
-            yield world
-        finally:
-            store.open.set()
-            task.cancel()
-            await asyncio.wait([task])
-            assert task.cancelled(), task.exception()
+    def run(*rules: dict[str, Any]) -> AbstractAsyncContextManager[World]:
+        return World(store, rules or (EXCITED, LOST)).running()
 
     return run

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from tests.support.alarms import EXCITED, LOST, Start, TroubledStore
+from tests.support.alarms import EXCITED, LOST, Start, TroubledStore, World
 
 from eeg_emotion.alarms.alarms import AlarmRefused, UnknownAlarm
 from eeg_emotion.alarms.rulebook import RuleRefused
@@ -228,3 +230,27 @@ async def test_rules_are_added_and_deleted_while_it_runs(start: Start) -> None:
         assert len(world.reported) == 2
         with pytest.raises(RuleRefused):
             await world.alarms.delete_rule("lost")
+
+
+async def test_services_that_share_a_store_clear_only_their_own_alarms(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    with closing(TroubledStore(url, "one")) as one, closing(TroubledStore(url, "two")) as two:
+        first, second = World(one, [EXCITED], "one"), World(two, [EXCITED], "two")
+        async with first.running(), second.running():
+            # One rule, one headset, one time: two alarms all the same.
+            first.window(0.9)
+            second.window(0.9)
+            (ours,), (theirs,) = await first.until_published(1), await second.until_published(1)
+            assert ours.time == theirs.time
+            assert ours.alarm != theirs.alarm
+
+            second.window(0.1)
+            _, cleared = await second.until_published(2)
+            assert (cleared.change, cleared.alarm) == (CLEARED, theirs.alarm)
+            with pytest.raises(UnknownAlarm, match="acknowledge an alarm at the one that raised"):
+                await second.alarms.acknowledge(ours.alarm, "nurse", None)
+        # A start without that rule clears nothing either.
+        async with World(two, [], "two").running():
+            assert [raised.alarm for raised, _ in one.raised()] == [ours.alarm]
+        again = World(one, [EXCITED], "one")
+        assert [alarm.alarm for alarm in again.alarms.raised("a")] == [ours.alarm]

@@ -44,7 +44,7 @@ def test_predict_writes_a_file_of_predictions_and_prints_a_summary(tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(out)
     assert [row["seq"] for row in found] == [str(number) for number in range(len(found))]
-    assert {row["headset"] for row in found} == {"two-parts-vhdr"}
+    assert {row["headset"] for row in found} == {"two-parts-vhdr-56e72548"}
     assert {row["simulated"] for row in found} == {"true"}
     assert "nan" not in out.read_text().lower()
     scored = [row for row in found if row["valid"] == "true"]

@@ -343,7 +343,9 @@ def test_two_streams_with_one_id_are_both_reported(findings: Findings) -> None:
         found = named(findings, name)
         assert (found.id, found.good, found.check) == ("twin", False, "quarantined")
         assert found.reason is not None
-        assert "found 2 streams with this headset id, expected one" in found.reason
+        assert "found 2 streams with the headset id 'twin': " in found.reason
+        assert "'one' on " in found.reason
+        assert "'other' on " in found.reason
         assert "give them distinct source ids" in found.reason
 
 
@@ -352,11 +354,13 @@ def test_a_stream_of_another_type_is_named_with_the_remedy(findings: Findings) -
     assert found.type == "EEG "
     assert "misspelt" not in [stream.name for stream in findings.streams]
     markers = OtherStream("marks", "Markers", "host")
-    last = to_text(replace(findings, other_streams=(found, markers))).splitlines()[-1]
-    assert last.startswith("others      'misspelt' of type 'EEG ', 'marks' of type 'Markers': not")
-    assert "set its type to exactly EEG" in last
-    last = to_text(replace(findings, other_streams=(markers,))).splitlines()[-1]
-    assert last == "others      'marks' of type 'Markers': not followed"
+    *_, first, last = to_text(replace(findings, other_streams=(found, markers))).splitlines()
+    assert first.startswith("others      'misspelt' of type 'EEG ': not")
+    assert "with --type 'EEG ', or set it to EEG in the program" in first
+    *_, before, only = to_text(replace(findings, other_streams=(markers,))).splitlines()
+    assert last == only
+    assert last.startswith("markers     'marks': followed with the headset whose source id")
+    assert not before.startswith("others")
 
 
 def test_the_library_and_the_discovery_are_printed(findings: Findings) -> None:
@@ -391,7 +395,9 @@ def test_the_keys_of_the_json_are_stable(findings: Findings) -> None:
         "model_good", "held_out", "needs_rest", "seconds", "streams", "other_streams",
     ]  # fmt: skip
     assert list(found["liblsl"]) == ["version", "build", "path", "found_by", "notes"]
-    assert list(found["discovery"]) == ["scope", "session_id", "known_peers", "ports", "warning"]
+    assert list(found["discovery"]) == [
+        "scope", "session_id", "known_peers", "ports", "warning", "types", "unused_file",
+    ]  # fmt: skip
     assert list(found["other_streams"][0]) == ["name", "type", "hostname"]
     stream = next(item for item in found["streams"] if item["name"] == "good")
     assert list(stream) == [

@@ -52,7 +52,7 @@ def signal() -> NDArray[np.float64]:
 def opened(description: StreamDescription) -> HeadsetConnection:
     """A connection whose stream was admitted, and from which no sample has arrived."""
     connection = HeadsetConnection(
-        [pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "Cap 1")], OPENED
+        [pylsl.StreamInfo("Cap", "EEG", 32, 128.0, "float32", "cap-1")], OPENED
     )
     connection.stream = description
     pipeline = StreamPipeline(
@@ -90,7 +90,7 @@ def feed(connection: HeadsetConnection, start: int, stop: int, factor: float = 1
 
 def test_before_its_metadata_are_read_nothing_is_said_of_the_check() -> None:
     connection = HeadsetConnection(
-        [pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "Cap 1")], OPENED
+        [pylsl.StreamInfo("Cap", "EEG", 32, 250.0, "float32", "cap-1")], OPENED
     )
     reported = connection.describe(OPENED, ())
     assert (reported.id, reported.name, reported.sfreq) == ("cap-1", "Cap", 250.0)

@@ -9,7 +9,7 @@ import uuid
 import pytest
 from tests.support.processes import next_line
 
-from eeg_emotion.lsl.configuration import LslError, configure
+from eeg_emotion.lsl.configuration import PORTS, LslError, configure
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -60,3 +60,41 @@ def test_a_second_configuration_in_one_process_is_refused(lsl_session: str) -> N
 def test_a_session_id_that_would_break_the_file_is_refused(session_id: str) -> None:
     with pytest.raises(LslError, match="expected one line of text"):
         configure(session_id=session_id)
+
+
+@pytest.mark.parametrize("peer", ["a;b", "a\nResolveScope = site", "a}", "", "a, b"])
+def test_a_peer_that_would_break_the_file_is_refused(lsl_session: str, peer: str) -> None:
+    with pytest.raises(ValueError, match="expected a host's name or IPv4 address"):
+        configure(session_id=lsl_session, peers=[peer])
+
+
+@pytest.mark.needs("time")
+@pytest.mark.parametrize(
+    ("config", "ports"),
+    [("BasePort = 17000", PORTS), ("BasePort = 26572\nPortRange = 8", range(26572, 26580))],
+)
+def test_an_outlet_at_another_base_port_is_found_soon(config: str, ports: range) -> None:
+    """docs/how-to/no-stream.md states the time."""
+    session = uuid.uuid4().hex
+    outlet = (
+        "import pylsl\n"
+        f"pylsl.set_config_content('''[ports]\n{config}\n[multicast]\nResolveScope = machine\n"
+        f"[lab]\nSessionID = {session}\n''')\n"
+        "keep = pylsl.StreamOutlet(pylsl.StreamInfo('x', 'EEG', 1, 128.0, 'float32', 'x'))\n"
+        "print('open', flush=True)\ninput()\n"
+    )
+    look = (
+        "import time, pylsl\nfrom eeg_emotion.lsl.configuration import configure\n"
+        f"configure(session_id={session!r}, ports={ports!r})\n"
+        "from eeg_emotion.lsl.discovery import Discovery\n"
+        "discovery, begun = Discovery(), time.monotonic()\n"
+        "while not discovery.visible() and time.monotonic() < begun + 60: time.sleep(0.05)\n"
+        "print(time.monotonic() - begun)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", outlet], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert next_line(other) == "open\n"
+        found = run(look)
+        other.communicate("\n")
+    assert float(found.stdout) < 10.0, found.stderr

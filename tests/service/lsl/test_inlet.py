@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -14,13 +15,16 @@ import pytest
 from tests.support.headset import headset_process
 
 from eeg_emotion.eeg.montage import DEAP32
+from eeg_emotion.lsl.doubles import describe_doubles
 from eeg_emotion.lsl.inlet import (
     HeadsetInlet,
     HeadsetLostError,
     HeadsetUnreachableError,
     StreamDescription,
     headset_id,
+    headset_id_from,
 )
+from eeg_emotion.stream.selection import HeadsetFilter
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ def test_labels_and_units_are_found_where_neuroelectrics_puts_them() -> None:
     ("stated", "labels", "units"),
     [
         ((), (), ("", "", "")),
-        (({"label": "Fp1", "unit": "uV"},), ("Fp1",), ("", "", "")),
+        (({"label": "Fp1", "unit": "uV"},), ("Fp1",), ("uV", "", "")),
         (
             ({"label": "Fp1"}, {"unit": "uV"}, {"label": "Cz", "name": "EEG-3", "unit": "V"}),
             ("Fp1", "", "Cz"),
@@ -189,16 +193,45 @@ def test_a_replay_speed_that_is_no_number_is_none() -> None:
 @pytest.mark.parametrize(
     ("name", "source_id", "expected"),
     [
-        ("Cap", "ACME 01/7", "acme-01-7"),
+        ("Cap", "ACME 01/7", "acme-01-7-f97e8e5f"),
         ("Cap", "simulated-2026-7", "simulated-2026-7"),
-        ("Cap", "", "cap"),
-        ("***", "***", "headset"),
+        ("***", "***", "headset-596f4162"),
+        ("EEG", "脑电一", "headset-d0723f6a"),
+        ("EEG", "脑电二", "headset-c1747b80"),
     ],
 )
-def test_the_id_is_a_slug_safe_in_urls(name: str, source_id: str, expected: str) -> None:
-    info = pylsl.StreamInfo(name, "EEG", 1, 128.0, "float32", source_id)
-    assert headset_id(info).startswith(expected)
-    assert set(headset_id(info)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+def test_the_id_is_the_slug_of_the_source_id(name: str, source_id: str, expected: str) -> None:
+    assert headset_id(pylsl.StreamInfo(name, "EEG", 1, 128.0, "float32", source_id)) == expected
+
+
+def test_without_a_source_id_name_and_host_make_the_id() -> None:
+    first, second = (headset_id_from("", "Cap", host) for host in ("lab-1", "lab.1"))
+    assert first.startswith("cap-lab-1-")
+    assert second.startswith("cap-lab-1-")
+    assert first != second
+
+
+def doubles(*names: str) -> str:
+    infos = [pylsl.StreamInfo(name, "EEG", 1, 128.0, "float32", "one") for name in names]
+    return describe_doubles("one", infos)
+
+
+def test_the_pattern_that_selects_one_of_several_streams_selects_it_alone() -> None:
+    names = ("Tom's cap [left]*" + 80 * "x", "Tom's cap l")
+    *_, pattern = shlex.split(doubles(*names).rpartition("such as ")[2])
+    chosen = HeadsetFilter(match=(pattern,))
+    assert [chosen.follows("one", name) for name in names] == [True, False]
+
+
+def test_streams_of_one_name_cannot_be_selected_by_it() -> None:
+    assert "--match" not in doubles("Cap", "Cap")
+
+
+def test_a_crowd_of_streams_with_one_id_is_reported_in_bounded_words() -> None:
+    text = doubles(*(f"{number} {'x' * 5000}" for number in range(300)))
+    assert "found 300 streams" in text
+    assert " and 296 more; " in text
+    assert len(text) < 1000
 
 
 def test_fewer_samples_than_the_minimum_stay_for_a_while(lsl_session: str) -> None:

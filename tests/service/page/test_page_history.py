@@ -343,3 +343,30 @@ async def test_the_baseline_is_known_where_the_model_needs_one_unless_a_message_
         })()"""
     )
     assert states == ["applied", "collecting"]
+
+
+async def test_alarms_that_began_before_all_that_is_shown_are_shown_without_an_error(
+    alone: Page,
+) -> None:
+    found = await alone.value(
+        """(async () => {
+          const { happeningsOf, inWords } = await import("/static/annotations.js");
+          const said = { rule: "r", severity: "info", text: "t" };
+          pages.set("/v1/alarms?headset=h1&limit=1000", { next: null, alarms: [
+            { ...said, alarm: "half", change: "cleared", time: 9600 },
+            { ...said, alarm: "long", change: "cleared", time: 9500 },
+            { ...said, alarm: "long", change: "raised", time: 8000 },
+            { ...said, alarm: "old", change: "cleared", time: 7000 },
+            { ...said, alarm: "old", change: "raised", time: 6900 },
+          ] });
+          const h1 = make("h1");
+          past.follow(h1, connection(), 10000);
+          await done();
+          const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
+          return inWords([], happeningsOf(h1, 10000), clock);
+        })()"""
+    )
+    assert found == [
+        "earlier to 02:40:00: alarm, info: t.",
+        "02:13:20 to 02:38:20: alarm, info: t.",
+    ]

@@ -111,7 +111,7 @@ def test_the_source_id_comes_from_the_file_name_alone(tmp_path: Path) -> None:
         read_recording(edf(tmp_path / folder / "One Night_2.edf", ["uV"], ramp(1, 100)))
         for folder in "ab"
     )
-    assert first.source_id == again.source_id == "one-night-2-edf"
+    assert first.source_id == again.source_id == "one-night-2-edf-4d152b51"
     assert first.name == "One Night_2.edf"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eeg_emotion.eeg.caps import CAPS
+from eeg_emotion.eeg.caps import CAPS, Cap
 from eeg_emotion.eeg.layout import ChannelsMissing, UnitSuspect, UnitUnstated
 from eeg_emotion.eeg.montage import DEAP32
 from eeg_emotion.eeg.path import PathSettings
@@ -34,10 +34,15 @@ def test_a_stream_that_fits_is_admitted_at_any_rate_in_range(sfreq: float) -> No
     assert layout.unit == "µV, as stated"
 
 
-@pytest.mark.parametrize("sfreq", [0.0, LOWEST_SFREQ - 1, HIGHEST_SFREQ + 1, np.nan])
+@pytest.mark.parametrize("sfreq", [LOWEST_SFREQ - 1, HIGHEST_SFREQ + 1, np.nan])
 def test_a_rate_out_of_range_is_refused(sfreq: float) -> None:
     with pytest.raises(StreamRefused, match=rf"nominal rate of {sfreq:g} Hz, expected"):
         admit(replace(STREAM, sfreq=sfreq), SETTINGS)
+
+
+def test_an_irregular_stream_is_refused_with_what_to_do() -> None:
+    with pytest.raises(StreamRefused, match=r"nominal rate of 0, .*state its rate as the nominal"):
+        admit(replace(STREAM, sfreq=0.0), SETTINGS)
 
 
 def test_text_is_refused() -> None:
@@ -45,8 +50,23 @@ def test_text_is_refused() -> None:
         admit(replace(STREAM, is_text=True), SETTINGS)
 
 
-@pytest.mark.parametrize("labels", [(), DEAP32[:31], (*DEAP32, "Status")])
-def test_a_stream_without_one_label_for_each_channel_is_refused(labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("cap", [None, CAPS["biosemi32"]])
+def test_channels_behind_the_labels_are_not_used_and_it_is_said(cap: Cap | None) -> None:
+    stream = replace(STREAM, channel_count=34, units=(*STREAM.units, "", ""))
+    layout = admit(stream, SETTINGS, cap=cap)
+    assert (layout.measured, layout.interpolated) == (DEAP32, ())
+    assert "not used: (33: no label), (34: no label)" in layout.describe()
+
+
+def test_named_channels_that_are_too_few_for_the_model_are_refused() -> None:
+    with pytest.raises(ChannelsMissing, match="found 8 of the model's 32"):
+        admit(replace(STREAM, labels=DEAP32[:8]), SETTINGS)
+
+
+@pytest.mark.parametrize("labels", [(), (*DEAP32, "Status")])
+def test_a_stream_without_labels_or_with_more_than_channels_is_refused(
+    labels: tuple[str, ...],
+) -> None:
     with pytest.raises(ChannelsMissing, match=rf"found {len(labels)} channel labels .* of 32"):
         admit(replace(STREAM, labels=labels), SETTINGS)
 

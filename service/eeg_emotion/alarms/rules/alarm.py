@@ -58,10 +58,15 @@ class Alarm:
         The headset's id.
     alarm
         The id of an alarm still raised from before a restart.
+    instance
+        The service's name: two that evaluate one rule on one headset raise two alarms.
     """
 
-    def __init__(self, rule: Rule, headset: str, alarm: str | None = None) -> None:
+    def __init__(
+        self, rule: Rule, headset: str, alarm: str | None = None, *, instance: str = ""
+    ) -> None:
         self.rule = rule
+        self._instance = instance
         self.headset = headset
         self.phase = Phase.QUIET if alarm is None else Phase.RAISED
         self.alarm = alarm
@@ -123,7 +128,7 @@ class Alarm:
         if self._counted < self.rule.dwell_seconds or time < self._quiet_until:
             return None
         self.phase = Phase.RAISED
-        text = f"{self.rule.name} {self.headset} {time:.6f}"
+        text = f"{self._instance} {self.rule.name} {self.headset} {time:.6f}".lstrip()
         self.alarm = hashlib.sha256(text.encode()).hexdigest()[:32]
         return Changed(self.alarm, AlarmChange.RAISED, time)
 

@@ -48,9 +48,18 @@ class RuleEngine:
         The rules.
     raised
         The ids of alarms still raised from before a restart, by headset and rule.
+    instance
+        The service's name, which makes its alarms' ids differ from those of others.
     """
 
-    def __init__(self, rules: Rules, raised: Mapping[tuple[str, str], str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        raised: Mapping[tuple[str, str], str] | None = None,
+        *,
+        instance: str = "",
+    ) -> None:
+        self._instance = instance
         self._rules = rules.rule
         self._raised = dict(raised or {})  # outlives `_alarms`: the headset may return
         self._seen: dict[str, Seen] = {}
@@ -91,7 +100,12 @@ class RuleEngine:
         """Return the state of each rule that applies to a headset."""
         if headset not in self._alarms:
             self._alarms[headset] = [
-                Alarm(rule, headset, self._raised.get((headset, rule.name)))
+                Alarm(
+                    rule,
+                    headset,
+                    self._raised.get((headset, rule.name)),
+                    instance=self._instance,
+                )
                 for rule in self._rules
                 if rule.concerns(headset)
             ]
@@ -111,7 +125,7 @@ class RuleEngine:
         for headset, alarms in self._alarms.items():
             same = {alarm.rule.name: alarm for alarm in alarms if alarm.rule.name not in changed}
             self._alarms[headset] = [
-                same.get(rule.name) or Alarm(rule, headset)
+                same.get(rule.name) or Alarm(rule, headset, instance=self._instance)
                 for rule in rules.rule
                 if rule.concerns(headset)
             ]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from eeg_emotion.errors import EegEmotionError
@@ -73,10 +73,16 @@ def _open_sqlite(url: URL) -> Engine:
     return engine
 
 
+def use_journal(engine: Engine) -> None:
+    """Set an SQLite file's journal such that readers do not block a writer; the file keeps it."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA journal_mode = WAL"))
+
+
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode = WAL",  # readers do not block a writer
         "synchronous = FULL",  # a commit survives a power cut
         "foreign_keys = ON",
         "secure_delete = ON",  # purged rows do not stay readable in the file

@@ -14,8 +14,8 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
-"""Incremented whenever a table changes."""
+VERSION = 2
+"""Incremented whenever a table changes; `EventStore` upgrades older ones."""
 
 # A database may be shared with other programs, hence the prefix of each table's name. SQLite
 # assigns row numbers by itself only if the key's type is INTEGER.
@@ -40,6 +40,8 @@ event = Table(
     Column("time", Double, nullable=False, index=True),
     # The whole message as sent, so that fields added by a later release are not lost.
     Column("json", Text, nullable=False),
+    # The service that raised the alarm; null if no service has claimed it yet.
+    Column("instance", Text),
     sqlite_autoincrement=True,  # a purged event's number is never reused
 )
 

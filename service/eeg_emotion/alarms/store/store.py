@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     CursorResult,
     Select,
@@ -27,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from eeg_emotion.alarms.store import schema
-from eeg_emotion.alarms.store.database import StoreError, open_database
+from eeg_emotion.alarms.store.database import StoreError, open_database, use_journal
+from eeg_emotion.alarms.store.locks import InstanceLock, lock_instance, lock_tables, opening
 from eeg_emotion.publish.alarms import Alarm, AlarmChange
 
 __all__ = ["Delivery", "EventStore", "StoreError", "Stored"]
@@ -37,6 +39,7 @@ _BATCH = 500  # events fetched at once while searching for those that the caller
 _event = schema.event.c
 _delivery = schema.delivery.c
 _other = schema.event.alias("other")
+_owned = schema.event.alias("owned").c
 _CLEARED = exists().where(_other.c.alarm == _event.alarm, _other.c.change == AlarmChange.CLEARED)
 
 
@@ -73,44 +76,82 @@ class Delivery:
 class EventStore:
     """Stores events in SQLite or PostgreSQL; each method is one transaction and may block.
 
-    Safe to use from several threads. Two services may share a database, since an event's id is
-    unique; but not if they have the same delivery targets, since both would deliver.
+    Safe to use from several threads. Services may share a database: an event belongs to the
+    instance that records it, and so do its deliveries.
 
     Parameters
     ----------
     url
         `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. Missing tables are created; an
         SQLite file is created readable by its owner only.
+    instance
+        The service's name, which no other process on the same store may have until `close`. Without
+        one, events can be read and purged; those recorded are claimed by the next instance.
 
     Raises
     ------
+    InstanceTaken
+        If another process has the name.
     StoreError
         If the store cannot be opened, or another release created it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, instance: str | None = None) -> None:
         self._engine = open_database(url)
+        self._instance = instance
+        self._lock: InstanceLock | None = None
         # Without the password.
         self._name = self._engine.url.render_as_string(hide_password=True)
         try:
-            with self._begin() as connection:
-                schema.metadata.create_all(connection)
-                found = connection.scalars(select(schema.version.c.version)).all()
-                if not found:
-                    connection.execute(insert(schema.version).values(version=schema.VERSION))
-                elif found != [schema.VERSION]:
-                    raise StoreError(
-                        f"the event store {self._name}: found tables of version "
-                        f"{', '.join(map(str, found))}, expected {schema.VERSION}; use the release "
-                        "that created it, or another database"
-                    )
+            with opening(self._engine, self._name), self._as_store_errors():
+                use_journal(self._engine)
+                with self._begin() as connection:
+                    lock_tables(connection)
+                    schema.metadata.create_all(connection)
+                    self._upgrade(connection)
+            if instance is not None:
+                self._claim(instance)
         except BaseException:
             self.close()
             raise
 
+    def _upgrade(self, connection: Connection) -> None:
+        found = connection.scalars(select(schema.version.c.version)).all()
+        if not found:
+            connection.execute(insert(schema.version).values(version=schema.VERSION))
+        elif found == [1]:
+            connection.execute(text("ALTER TABLE eeg_emotion_event ADD COLUMN instance TEXT"))
+            connection.execute(update(schema.version).values(version=schema.VERSION))
+        elif found != [schema.VERSION]:
+            raise StoreError(
+                f"the event store {self._name}: found tables of version "
+                f"{', '.join(map(str, found))}, expected {schema.VERSION}; use the release "
+                "that created it, or another database"
+            )
+
+    def _claim(self, instance: str) -> None:
+        self._lock = lock_instance(self._engine, instance, self._name)
+        with self._begin() as connection:
+            # Of a release that did not distinguish them.
+            unclaimed = update(schema.event).where(_event.instance.is_(None))
+            connection.execute(unclaimed.values(instance=instance))
+
     def close(self) -> None:
-        """Close all connections."""
+        """Release the instance's name, and close all connections."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
         self._engine.dispose()
+
+    def renew(self) -> None:
+        """Make sure that this instance still has its name, after a restart of the server.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._lock is not None:
+            self._lock.renew()
 
     def check(self) -> None:
         """Check that the store can be read.
@@ -156,6 +197,7 @@ class EventStore:
                         change=event.change.value,
                         time=event.time,
                         json=event.encode(),
+                        instance=self._instance,
                     )
                     .returning(_event.number)
                 ).one()
@@ -170,8 +212,9 @@ class EventStore:
         return new
 
     def raised(self) -> list[tuple[Alarm, Alarm | None]]:
-        """Return the raised alarms, oldest first, each with its acknowledgement if any."""
-        of_raised = select(_event.number, _event.json).where(~_CLEARED).order_by(_event.number)
+        """Return this instance's raised alarms, oldest first, each with any acknowledgement."""
+        of_raised = select(_event.number, _event.json).order_by(_event.number)
+        of_raised = of_raised.where(~_CLEARED, _event.instance.is_not_distinct_from(self._instance))
         first: dict[str, Alarm] = {}
         acknowledged: dict[str, Alarm] = {}
         for stored in self._read(of_raised):
@@ -247,12 +290,12 @@ class EventStore:
     # Deliveries
 
     def next_delivery(self, target: str) -> Delivery | None:
-        """Return the oldest pending delivery to a target; None if there is none."""
+        """Return this instance's oldest pending delivery to a target; None if there is none."""
         with self._begin() as connection:
             row = connection.execute(
                 select(_event.number, _event.json, _delivery.attempts, _delivery.due)
                 .join_from(schema.delivery, schema.event)
-                .where(_delivery.target == target, _delivery.outcome.is_(None))
+                .where(_delivery.target == target, _delivery.outcome.is_(None), self._own())
                 .order_by(_delivery.number)
                 .limit(1)
             ).one_or_none()
@@ -278,25 +321,31 @@ class EventStore:
             )
 
     def waiting(self) -> dict[str, int]:
-        """Return the number of pending deliveries, by target."""
+        """Return the number of this instance's pending deliveries, by target."""
         with self._begin() as connection:
             rows = connection.execute(
                 select(_delivery.target, func.count().label("waiting"))
-                .where(_delivery.outcome.is_(None))
+                .where(_delivery.outcome.is_(None), self._own())
                 .group_by(_delivery.target)
             )
             return {row.target: row.waiting for row in rows}
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
-        """Abandon pending deliveries to any other target; return how many."""
+        """Abandon this instance's pending deliveries to any other target; return how many."""
         with self._begin() as connection:
             return _changed(
                 connection.execute(
                     update(schema.delivery)
                     .where(_delivery.outcome.is_(None), _delivery.target.not_in(targets))
+                    .where(self._own())
                     .values(outcome="given up", why="the target is no longer set", over=time)
                 )
             )
+
+    def _own(self) -> ColumnElement[bool]:
+        """Select deliveries of this instance's events."""
+        own = _owned.instance.is_not_distinct_from(self._instance)
+        return exists().where(_owned.number == _delivery.number, own).correlate(schema.delivery)
 
     def _end(self, target: str, number: int, time: float, outcome: str, why: str | None) -> None:
         with self._begin() as connection:
@@ -345,9 +394,13 @@ class EventStore:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
+        with self._as_store_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _as_store_errors(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except SQLAlchemyError as error:
             # The driver's own message; SQLAlchemy's contains the statement and its values.
             why = str(getattr(error, "orig", None) or type(error).__name__).strip()

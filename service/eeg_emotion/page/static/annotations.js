@@ -131,8 +131,10 @@ export function inWords(spans, happenings, clock) {
   return said
     .sort((one, other) => one.start - other.start)
     .map(({ start, end, sentence }) => {
+      // What is known only from its end began before all that is known.
+      const from = Number.isFinite(start) ? clock(start) : "earlier";
       const until = start === end ? "" : ` to ${clock(end)}`;
-      return `${clock(start)}${until}: ${sentence}`;
+      return `${from}${until}: ${sentence}`;
     });
 }
 

@@ -47,8 +47,11 @@ export class Past {
       async () => {
         const first = `/v1/alarms?headset=${id}&limit=1000`;
         const found = await this.pages(first, "alarms", isRecent).catch(noneWithoutAlarms);
+        // Of an alarm that ended lately its beginning too, however long ago it was.
+        const recent = new Set(found.filter(isRecent).map(({ alarm }) => alarm));
         // Oldest first, as they came about.
-        for (const alarm of found.filter(isRecent).reverse()) headset.alarm(alarm);
+        const changes = found.filter(({ alarm }) => recent.has(alarm)).reverse();
+        for (const change of changes) headset.alarm(change);
       },
     ];
     if (model.normaliser === "rest-baseline") parts.push(() => this.baseline(headset, id));

@@ -217,7 +217,7 @@ def test_tables_of_another_release_are_refused(url: str) -> None:
         connection.execute(text("UPDATE eeg_emotion_schema SET version = 99"))
     engine.dispose()
 
-    with pytest.raises(StoreError, match=r"found tables of version 99, expected 1"):
+    with pytest.raises(StoreError, match=r"found tables of version 99, expected 2"):
         EventStore(url)
 
 
