@@ -18,6 +18,9 @@ from eeg_emotion.eeg.inspection import Measure
 BLOCKS_JUDGED = 4
 """The number of blocks of 0.25 s in a second."""
 
+BLINKS_BELOW_HZ = 4.0
+"""Powers of bands from here upwards may hold blinks: see `ends_trust`."""
+
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
@@ -50,7 +53,8 @@ class QualityLimits:
     muscle_uv
         RMS from 30 Hz to the upper end of the model's band.
     movement_uv
-        From lowest to highest within 0.25 s; a blink has some 150 µV, at frontal electrodes only.
+        From lowest to highest within 0.25 s; a blink has some 150 µV, in some people 600, at
+        frontal electrodes only.
     drift_uv
         Change of the mean within a second.
     least_quality
@@ -101,6 +105,32 @@ class WindowQuality:
     troubles: tuple[Trouble | None, ...]
     overall: float
     faults: tuple[Reason, ...]
+
+
+@lru_cache(maxsize=16)
+def ends_trust(lowest_hz: float) -> NDArray[np.bool_]:
+    """Return the troubles that make a channel useless once its score for one of them is 0.
+
+    A blink of some people moves the forehead's electrodes beyond `movement_uv`. It is slow, and
+    the mean log power of a band above it hardly shows it: estimates of rest or arithmetic moved
+    less with the blinks left in than with the forehead interpolated (`tests/bench/bench_blinks.py`;
+    figures in `docs/topics/signal-path.md`). So movement only lowers the quality there. What is
+    left of it in the model's band is judged as amplitude.
+
+    Parameters
+    ----------
+    lowest_hz
+        Where the model's features begin, `Representation.lowest_hz`.
+
+    Returns
+    -------
+    ndarray
+        `(troubles,)`, read-only, in the order of `Trouble`.
+    """
+    blinks_do_no_harm = lowest_hz >= BLINKS_BELOW_HZ
+    ends = np.array([not (blinks_do_no_harm and each is Trouble.MOVEMENT) for each in Trouble])
+    ends.setflags(write=False)
+    return ends
 
 
 def judge_second(
