@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
+from eeg_emotion.eeg.montage import region_of
 
 BLOCKS_JUDGED = 4
 """The number of blocks of 0.25 s in a second."""
@@ -107,29 +108,32 @@ class WindowQuality:
     faults: tuple[Reason, ...]
 
 
-@lru_cache(maxsize=16)
-def ends_trust(lowest_hz: float) -> NDArray[np.bool_]:
+def ends_trust(channels: tuple[str, ...], lowest_hz: float) -> NDArray[np.bool_]:
     """Return the troubles that make a channel useless once its score for one of them is 0.
 
     A blink of some people moves the forehead's electrodes beyond `movement_uv`. It is slow, and
     the mean log power of a band above it hardly shows it: estimates of rest or arithmetic moved
-    less with the blinks left in than with the forehead interpolated (`tests/bench/bench_blinks.py`;
-    figures in `docs/topics/signal-path.md`). So movement only lowers the quality there. What is
-    left of it in the model's band is judged as amplitude.
+    less with the blinks left in than with the forehead interpolated. Of a cable that sways or an
+    electrode that pops elsewhere the opposite was found (`tests/bench/bench_blinks.py`; figures in
+    `docs/topics/signal-path.md`). So movement of a frontal electrode only lowers the quality where
+    features begin above blinks. What is left of it in the model's band is judged as amplitude.
 
     Parameters
     ----------
+    channels
+        The electrodes.
     lowest_hz
         Where the model's features begin, `Representation.lowest_hz`.
 
     Returns
     -------
     ndarray
-        `(troubles,)`, read-only, in the order of `Trouble`.
+        `(troubles, channels)`, in the order of `Trouble`.
     """
-    blinks_do_no_harm = lowest_hz >= BLINKS_BELOW_HZ
-    ends = np.array([not (blinks_do_no_harm and each is Trouble.MOVEMENT) for each in Trouble])
-    ends.setflags(write=False)
+    ends = np.ones((len(Trouble), len(channels)), dtype=bool)
+    if lowest_hz >= BLINKS_BELOW_HZ:
+        frontal = [region_of(channel) == "frontal" for channel in channels]
+        ends[list(Trouble).index(Trouble.MOVEMENT), frontal] = False
     return ends
 
 

@@ -69,7 +69,7 @@ class Repair:
         measured = len(layout.measured)
         self._layout = layout
         self._limits = limits
-        self._ends_trust = ends_trust(lowest_hz)
+        self._ends_trust = ends_trust(layout.measured, lowest_hz)
         self._wait = max(settle_blocks, BLOCKS_JUDGED)
         self._second = np.empty((0, len(Measure), measured))
         self._bad = np.zeros((_UNREADABLE_OF, measured), dtype=bool)
@@ -84,7 +84,10 @@ class Repair:
         self._bad = np.concatenate([self._bad[1:], bad[np.newaxis]])
         unreadable = self._bad.sum(axis=0) >= _UNREADABLE_BLOCKS
         scores = judge_second(self._second, unreadable, self._limits)
-        dead = (scores[self._ends_trust] <= 0.0).any(axis=0)
+        failed = scores <= 0.0
+        dead = failed.any(axis=0)
+        if not dead.all():  # a jerk of the whole cap is no blink
+            dead = (failed & self._ends_trust).any(axis=0)
         self._good_blocks = np.where(dead, 0, self._good_blocks + 1)
         wanted = dead | (self._replaced & (self._good_blocks < self._wait))
         faults: set[Reason] = set()

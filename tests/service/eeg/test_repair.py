@@ -188,17 +188,28 @@ def moving(*channels: int) -> Array:
     return block
 
 
-@pytest.mark.parametrize(("lowest_hz", "trusted"), [(0.0, False), (3.9, False), (4.0, True)])
-def test_movement_alone_does_not_end_the_trust_where_features_begin_above_blinks(
-    lowest_hz: float, trusted: bool
+@pytest.mark.parametrize(
+    ("name", "lowest_hz", "trusted"),
+    [
+        ("Fp1", 0.0, False),
+        ("Fp1", 3.9, False),
+        ("Fp1", 4.0, True),
+        ("F7", 4.0, True),
+        ("FC5", 4.0, False),
+        ("T7", 4.0, False),
+    ],
+)
+def test_movement_alone_ends_no_trust_in_front_where_features_begin_above_blinks(
+    name: str, lowest_hz: float, trusted: bool
 ) -> None:
-    blocks = [measures()] * 5 + [moving(2)] * 3 + [measures()] * 30
+    channel = DEAP32.index(name)
+    blocks = [measures()] * 5 + [moving(channel)] * 3 + [measures()] * 30
     verdicts = judge(blocks, lowest_hz=lowest_hz)
     assert (set(filled(verdicts)) == {()}) == trusted
     assert (with_fault(verdicts, Reason.POOR_CONTACT) == []) == trusted
     # It still lowers the quality.
     movement = list(Trouble).index(Trouble.MOVEMENT)
-    assert [verdict.scores[movement, 2] for verdict in verdicts[5:11]] == [0.0] * 6
+    assert [verdict.scores[movement, channel] for verdict in verdicts[5:11]] == [0.0] * 6
 
 
 @pytest.mark.parametrize("other", [Measure.POWER, Measure.FAST_POWER, Measure.MAINS])
