@@ -235,8 +235,11 @@ class Segment:
             (path.sos, path.fast_sos), channels=measured, block=block
         )
         self._settle_blocks = settings.settle_samples // block
-        self._repair = Repair(path.layout, path.limits, self._settle_blocks)
-        self._extractor = settings.representation.extractor(len(settings.channels), settings.sfreq)
+        representation = settings.representation
+        self._repair = Repair(
+            path.layout, path.limits, self._settle_blocks, lowest_hz=representation.lowest_hz
+        )
+        self._extractor = representation.extractor(len(settings.channels), settings.sfreq)
         self._blocks = 0
         self._signal: deque[NDArray[np.float32]] = deque(maxlen=settings.window_samples // block)
         self._last_fault = np.full(len(FAULTS), -np.inf)

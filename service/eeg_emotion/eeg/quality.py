@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
+from eeg_emotion.eeg.montage import region_of
 
 BLOCKS_JUDGED = 4
 """The number of blocks of 0.25 s in a second."""
+
+BLINKS_BELOW_HZ = 4.0
+"""Powers of bands from here upwards may hold blinks: see `ends_trust`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class QualityLimits:
     muscle_uv
         RMS from 30 Hz to the upper end of the model's band.
     movement_uv
-        From lowest to highest within 0.25 s; a blink has some 150 µV, at frontal electrodes only.
+        From lowest to highest within 0.25 s; a blink has some 150 µV, in some people 600, at
+        frontal electrodes only.
     drift_uv
         Change of the mean within a second.
     least_quality
@@ -101,6 +106,35 @@ class WindowQuality:
     troubles: tuple[Trouble | None, ...]
     overall: float
     faults: tuple[Reason, ...]
+
+
+def ends_trust(channels: tuple[str, ...], lowest_hz: float) -> NDArray[np.bool_]:
+    """Return the troubles that make a channel useless once its score for one of them is 0.
+
+    A blink of some people moves the forehead's electrodes beyond `movement_uv`. It is slow, and
+    the mean log power of a band above it hardly shows it: estimates of rest or arithmetic moved
+    less with the blinks left in than with the forehead interpolated. Of a cable that sways or an
+    electrode that pops elsewhere the opposite was found (`tests/bench/bench_blinks.py`; figures in
+    `docs/topics/signal-path.md`). So movement of a frontal electrode only lowers the quality where
+    features begin above blinks. What is left of it in the model's band is judged as amplitude.
+
+    Parameters
+    ----------
+    channels
+        The electrodes.
+    lowest_hz
+        Where the model's features begin, `Representation.lowest_hz`.
+
+    Returns
+    -------
+    ndarray
+        `(troubles, channels)`, in the order of `Trouble`.
+    """
+    ends = np.ones((len(Trouble), len(channels)), dtype=bool)
+    if lowest_hz >= BLINKS_BELOW_HZ:
+        frontal = [region_of(channel) == "frontal" for channel in channels]
+        ends[list(Trouble).index(Trouble.MOVEMENT), frontal] = False
+    return ends
 
 
 def judge_second(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eeg_emotion.codes import Reason, Trouble
 from eeg_emotion.eeg.inspection import Measure
 from eeg_emotion.eeg.layout import ChannelsMissing, Layout
-from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits, judge_second
+from eeg_emotion.eeg.quality import BLOCKS_JUDGED, QualityLimits, ends_trust, judge_second
 
 _TROUBLES = tuple(Trouble)
 _OFF = [_TROUBLES.index(each) for each in (Trouble.FLAT, Trouble.RAILED, Trouble.LINE_NOISE)]
@@ -59,12 +59,17 @@ class Repair:
         Thresholds of the signal quality.
     settle_blocks
         For how many blocks a channel must be good again: its filters have to settle too.
+    lowest_hz
+        Where the model's features begin, `Representation.lowest_hz`.
     """
 
-    def __init__(self, layout: Layout, limits: QualityLimits, settle_blocks: int) -> None:
+    def __init__(
+        self, layout: Layout, limits: QualityLimits, settle_blocks: int, *, lowest_hz: float
+    ) -> None:
         measured = len(layout.measured)
         self._layout = layout
         self._limits = limits
+        self._ends_trust = ends_trust(layout.measured, lowest_hz)
         self._wait = max(settle_blocks, BLOCKS_JUDGED)
         self._second = np.empty((0, len(Measure), measured))
         self._bad = np.zeros((_UNREADABLE_OF, measured), dtype=bool)
@@ -79,7 +84,10 @@ class Repair:
         self._bad = np.concatenate([self._bad[1:], bad[np.newaxis]])
         unreadable = self._bad.sum(axis=0) >= _UNREADABLE_BLOCKS
         scores = judge_second(self._second, unreadable, self._limits)
-        dead = (scores <= 0.0).any(axis=0)
+        failed = scores <= 0.0
+        dead = failed.any(axis=0)
+        if not dead.all():  # a jerk of the whole cap is no blink
+            dead = (failed & self._ends_trust).any(axis=0)
         self._good_blocks = np.where(dead, 0, self._good_blocks + 1)
         wanted = dead | (self._replaced & (self._good_blocks < self._wait))
         faults: set[Reason] = set()

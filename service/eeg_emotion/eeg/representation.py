@@ -42,6 +42,11 @@ class _AsMeasured:
 
     __slots__ = ()
 
+    @property
+    def lowest_hz(self) -> float:
+        """Where the features begin: 0 where they may show the course of any wave, however slow."""
+        return 0.0
+
     def feature_steps(self, steps: int) -> int:
         """Return the number of rows of features for `steps` rows of measures: the same."""
         return steps
@@ -119,6 +124,11 @@ class BandPower(_AsMeasured):
     step_seconds: float = 0.25
     order: int = 2
     bands: tuple[Band, ...] = FOUR_BANDS
+
+    @property
+    def lowest_hz(self) -> float:
+        """Where the features begin: the lower edge of the lowest band."""
+        return min(band.low_hz for band in self.bands)
 
     def step_samples(self, sfreq: float) -> int:
         """Return the number of samples that one row covers."""
@@ -202,6 +212,11 @@ class Tangent:
             raise ValueError(
                 f"found shrinkage = {self.shrinkage}, expected a number between 0 and 1"
             )
+
+    @property
+    def lowest_hz(self) -> float:
+        """Where the features begin: the lower edge of the lowest band."""
+        return min(band.low_hz for band in self.bands)
 
     def step_samples(self, sfreq: float) -> int:
         """Return the number of samples that one row covers."""

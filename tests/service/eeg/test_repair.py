@@ -55,7 +55,12 @@ def lost(*channels: int) -> Array:
 
 
 def judge(
-    blocks: Iterable[Array], *, max_interpolated: int = 3, missing: int = 0, settle: int = SETTLE
+    blocks: Iterable[Array],
+    *,
+    max_interpolated: int = 3,
+    missing: int = 0,
+    settle: int = SETTLE,
+    lowest_hz: float = 4.0,
 ) -> list[Verdict]:
     """Judge blocks of DEAP's first eight channels, of which the last may not be in the stream."""
     wanted = DEAP32[:8]
@@ -63,7 +68,7 @@ def judge(
     layout = plan_layout(
         labels, ["uV"] * len(labels), channels=wanted, max_interpolated=max_interpolated
     )
-    repair = Repair(layout, LIMITS, settle)
+    repair = Repair(layout, LIMITS, settle, lowest_hz=lowest_hz)
     return [repair.judge(block[:, : len(labels)]) for block in blocks]
 
 
@@ -175,6 +180,44 @@ def test_without_interpolation_in_the_contract_one_dead_channel_is_too_many() ->
     verdicts = judge([flat(7)] * 5, max_interpolated=0)
     assert with_fault(verdicts, Reason.CHANNELS_MISSING) == list(range(5))
     assert filled(verdicts) == [()] * 5
+
+
+def moving(*channels: int) -> Array:
+    block = measures()
+    block[Measure.HIGHEST, list(channels)] = LIMITS.movement_uv[1]
+    return block
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest_hz", "trusted"),
+    [
+        ("Fp1", 0.0, False),
+        ("Fp1", 3.9, False),
+        ("Fp1", 4.0, True),
+        ("F7", 4.0, True),
+        ("FC5", 4.0, False),
+        ("T7", 4.0, False),
+    ],
+)
+def test_movement_alone_ends_no_trust_in_front_where_features_begin_above_blinks(
+    name: str, lowest_hz: float, trusted: bool
+) -> None:
+    channel = DEAP32.index(name)
+    blocks = [measures()] * 5 + [moving(channel)] * 3 + [measures()] * 30
+    verdicts = judge(blocks, lowest_hz=lowest_hz)
+    assert (set(filled(verdicts)) == {()}) == trusted
+    assert (with_fault(verdicts, Reason.POOR_CONTACT) == []) == trusted
+    # It still lowers the quality.
+    movement = list(Trouble).index(Trouble.MOVEMENT)
+    assert [verdict.scores[movement, channel] for verdict in verdicts[5:11]] == [0.0] * 6
+
+
+@pytest.mark.parametrize("other", [Measure.POWER, Measure.FAST_POWER, Measure.MAINS])
+def test_a_channel_that_moves_and_has_another_trouble_is_interpolated(other: Measure) -> None:
+    block = moving(2)
+    block[other, 2] = 200.0**2
+    verdicts = judge([measures()] * 5 + [block] * 3)
+    assert filled(verdicts)[-1] == (2,)
 
 
 def all_with(**changes: float) -> Array:

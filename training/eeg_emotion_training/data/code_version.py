@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import eeg_emotion
 
-WINDOWS = 1
+WINDOWS = 2
 """Raise it with each change of what windows are cut of a recording, or of their measures."""
 
 RESULTS = 1

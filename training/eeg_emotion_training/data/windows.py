@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eeg_emotion.eeg.normaliser import Normaliser
 from eeg_emotion.eeg.path import GRID_SECONDS, PathSettings, SignalPath, Window
+from eeg_emotion.eeg.quality import QualityLimits
 from eeg_emotion.eeg.rest_baseline import MOST_REST_SECONDS, RestError, fit_rest, rest_path
 from eeg_emotion_training.data.sources import DataError, PersonSignal, Rest, Trial
 
@@ -58,7 +59,11 @@ class PersonWindows:
 
 
 def cut_person(
-    person: str, signal: PersonSignal, settings: PathSettings, baseline: bool = False
+    person: str,
+    signal: PersonSignal,
+    settings: PathSettings,
+    baseline: bool = False,
+    limits: QualityLimits | None = None,
 ) -> PersonWindows:
     """Cut each trial into windows that touch but do not overlap.
 
@@ -74,6 +79,8 @@ def cut_person(
         True cuts from the first sample that a trial comes with, its baseline inside, as the paper
         did; the filters then have no time to settle. False cuts from the trial's onset, and what
         comes before it only settles the filters.
+    limits
+        Thresholds of the signal quality, where they are not the service's defaults.
 
     Raises
     ------
@@ -87,6 +94,7 @@ def cut_person(
         replace(settings, hop_seconds=GRID_SECONDS),
         signal.layout,
         signal.sfreq,
+        limits=limits,
     )
     measures, trial_of, scorable = [], [], []
     for number, trial in enumerate(signal.trials):
@@ -107,7 +115,7 @@ def cut_person(
         scorable=np.array(scorable, dtype=np.bool_),
         high=np.stack([trial.high for trial in signal.trials]),
         stimuli=tuple(trial.stimulus for trial in signal.trials),
-        rest=_fit_rest(signal, settings),
+        rest=_fit_rest(signal, settings, limits),
     )
 
 
@@ -126,8 +134,15 @@ def _of_trial(path: SignalPath, trial: Trial, start: int) -> Iterator[Window]:
             expected += settings.window_samples
 
 
-def _fit_rest(signal: PersonSignal, settings: PathSettings) -> Normaliser | None:
-    path = SignalPath(replace(rest_path(settings), settle_seconds=0.0), signal.layout, signal.sfreq)
+def _fit_rest(
+    signal: PersonSignal, settings: PathSettings, limits: QualityLimits | None
+) -> Normaliser | None:
+    path = SignalPath(
+        replace(rest_path(settings), settle_seconds=0.0),
+        signal.layout,
+        signal.sfreq,
+        limits=limits,
+    )
     pieces: list[NDArray[np.float32]] = []
     for rest in signal.rest:
         if len(pieces) >= MOST_REST_SECONDS:
