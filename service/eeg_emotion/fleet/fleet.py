@@ -24,12 +24,7 @@ from eeg_emotion.codes import State
 from eeg_emotion.eeg.bands import region_power
 from eeg_emotion.eeg.layout import LayoutError
 from eeg_emotion.eeg.path import PathSettings
-from eeg_emotion.fleet.connection import (
-    ActiveStream,
-    HeadsetConnection,
-    changes_between,
-    describe_doubles,
-)
+from eeg_emotion.fleet.connection import ActiveStream, HeadsetConnection, changes_between
 from eeg_emotion.fleet.markers import Markers
 from eeg_emotion.fleet.scoring import PollResult, ScoringRound
 from eeg_emotion.fleet.status import RaisedAlarms, StatusPublisher

@@ -166,13 +166,18 @@ class StampingEvidence:
         return max(abs(n) for n in periods) <= _SAWTOOTH_PERIODS and sum(clean) <= 1
 
     def _is_regular(self, found: list[_Irregularity]) -> bool:
-        """Return whether the steps are always as many samples apart: the chunks' borders."""
+        """Return whether the steps are always as many samples apart: the chunks' borders.
+
+        A sender has chunks from its first sample on. Whole periods that begin to be missing later,
+        however regularly, are losses.
+        """
         apart = {item.sample - before.sample for before, item in pairwise(found)}
         periods = [item.excess / self._period for item in found[1:]]
         whole = all(abs(n - round(n)) <= _CLEAN_PERIODS for n in periods)
         seconds = (_CHUNK_SECONDS if whole else LARGEST_BURST_SECONDS) / self._period
         return (
             len(apart) == 1
+            and not (whole and found[0].sample > max(apart))
             and max(apart) <= seconds * (1.0 + _CLEAN_PERIODS)
             and _largest(found) <= LARGEST_JITTER_SECONDS
         )
