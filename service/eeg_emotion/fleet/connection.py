@@ -210,16 +210,5 @@ def changes_between(before: StreamDescription, after: StreamDescription) -> tupl
     return tuple(found)
 
 
-def describe_doubles(identifier: str, streams: list[pylsl.StreamInfo]) -> str:
-    """Return why streams that share a headset id cannot be followed, with the remedy."""
-    names = " and ".join(
-        f"{info.name()!r} on {info.hostname()} (uid {info.uid()[:8]})" for info in streams
-    )
-    return (
-        f"found {len(streams)} streams with the headset id {identifier!r}: {names}; expected one. "
-        "There is no way to know which one is meant: stop one, or give them distinct source ids"
-    )
-
-
 def _join(units: dict[str, None]) -> str:
     return " and ".join(unit or "not stated" for unit in units) or "not stated"
