@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -58,6 +60,16 @@ class Rule(BaseModel):
     def on_scores(self) -> bool:
         """Whether any condition depends on a score."""
         return any(condition.on_score for condition in self.when)
+
+    @property
+    def digest(self) -> str:
+        """Identify the rule's content: equal for equal rules, in every release.
+
+        Keys that have their defaults do not count, so that a key which a later release adds changes
+        no digest.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     def concerns(self, headset: str) -> bool:
         """Return whether the rule applies to this headset."""
