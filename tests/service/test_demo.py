@@ -244,7 +244,8 @@ def test_it_ends_quietly_once_its_reader_has_ended() -> None:
     ) as demo:
         try:
             assert demo.stdout is not None
-            assert demo.stdout.readline().startswith("page")
+            while not (line := demo.stdout.readline()).startswith("model"):
+                assert line
             demo.stdout.close()
             assert demo.wait(100) == 1
             assert demo.stderr is not None

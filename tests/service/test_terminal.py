@@ -80,6 +80,8 @@ def test_a_reader_that_has_ended_ends_a_task_and_then_the_command(
 ) -> None:
     with closed_pipe() as output:
         monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(BrokenPipeError):
+            Output().print("ready")
         with pytest.raises(SystemExit) as ended, ends_with_its_reader():
             asyncio.run(_print_in_a_task(Output()))
         # What is still held goes nowhere, without a complaint.
