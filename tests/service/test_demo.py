@@ -229,3 +229,26 @@ def test_it_runs_until_stopped_and_leaves_no_process(name: str) -> None:
             for part in parts:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     part.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("time")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows reports such a pipe differently")
+def test_it_ends_quietly_once_its_reader_has_ended() -> None:
+    """As in `make demo | head`: it is a task that prints the lines after the reader's end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "eeg_emotion", "demo", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        try:
+            assert demo.stdout is not None
+            while not (line := demo.stdout.readline()).startswith("model"):
+                assert line
+            demo.stdout.close()
+            assert demo.wait(100) == 1
+            assert demo.stderr is not None
+            assert demo.stderr.read() == ""
+        finally:
+            demo.kill()

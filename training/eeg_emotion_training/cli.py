@@ -16,7 +16,7 @@ from eeg_emotion.eeg.layout import most_interpolated
 from eeg_emotion.eeg.path import PathSettings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.extras import require
-from eeg_emotion.terminal import write_every_letter
+from eeg_emotion.terminal import ends_with_its_reader, write_every_letter
 from eeg_emotion_training.choices import (
     REPRESENTATIONS,
     listed,
@@ -79,7 +79,8 @@ def main() -> None:
     """Run the command line; an error of ours is one message, not a traceback."""
     write_every_letter()
     try:
-        app()
+        with ends_with_its_reader():
+            app()
     except EegEmotionError as error:
         Console(stderr=True).print(
             f"eeg-emotion-train: {error}", style="red", markup=False, soft_wrap=True

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from eeg_emotion.alarms.event_sink import EventSink, Target
 from eeg_emotion.alarms.rulebook import Rulebook
 from eeg_emotion.alarms.rules.condition import Seen
-from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
+from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent, StillRaised
 from eeg_emotion.alarms.rules.rule import Rule, Rules
 from eeg_emotion.alarms.store.store import StoreError
 from eeg_emotion.codes import Reason
@@ -119,7 +119,10 @@ class Alarms:
         self._writing = asyncio.Lock()
         self._engine = RuleEngine(
             Rules(),
-            {(raised.headset, raised.rule): alarm for alarm, (raised, _) in self._raised.items()},
+            {
+                (raised.headset, raised.rule): StillRaised(alarm, raised.rule_digest)
+                for alarm, (raised, _) in self._raised.items()
+            },
             instance=instance,
         )
         self._use()
@@ -278,6 +281,7 @@ class Alarms:
                     alarm=event.alarm,
                     headset=event.headset,
                     rule=rule.name,
+                    rule_digest=rule.digest,
                     severity=rule.severity,
                     text=rule.text,
                     change=event.change,

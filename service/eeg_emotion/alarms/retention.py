@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
+from eeg_emotion.alarms.store.purging import Purged
 from eeg_emotion.alarms.store.store import StoreError
 from eeg_emotion.logs import get_logger
 
@@ -16,11 +17,11 @@ _PURGE_SECONDS = 3600.0
 _COUNT_SECONDS = 10.0
 
 
-class Purged(Protocol):
+class Kept(Protocol):
     """The part of `store.store.EventStore` used here."""
 
-    def purge(self, before: float | None, headset: str | None) -> int:
-        """Delete events older than a time, or of one headset; return how many."""
+    def purge(self, before: float | None, headset: str | None) -> Purged:
+        """Delete events older than a time, or of one headset."""
         ...
 
     def keep_targets(self, targets: Collection[str], time: float) -> int:
@@ -55,7 +56,7 @@ class Retention:
 
     def __init__(
         self,
-        store: Purged,
+        store: Kept,
         *,
         retention_days: float,
         targets: Collection[str],
@@ -87,7 +88,7 @@ class Retention:
         now = self._utc()
         if (over := self._store.keep_targets(self._targets, now)) > 0:
             logger.warning("deliveries given up: their targets are no longer set", deliveries=over)
-        deleted = self._store.purge(now - self._retention_seconds, None)
+        deleted = self._store.purge(now - self._retention_seconds, None).deleted
         if deleted:
             logger.info("old events deleted", events=deleted)
 

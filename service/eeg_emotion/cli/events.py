@@ -38,7 +38,9 @@ def purge(
 ) -> None:
     """Delete events and their pending deliveries, by age, by headset, or both.
 
-    By age alone, events of alarms that are still raised are kept. The service may be running.
+    The service may be running. Events of alarms that are still raised are kept: by age alone all of
+    them, by headset those of a service that runs. If any of a headset are kept, the exit status is
+    1.
     """
     if older_than_days is None and headset is None:
         raise typer.BadParameter(
@@ -51,5 +53,14 @@ def purge(
     url = load_settings(config, **options).event_store.get_secret_value()
     before = None if older_than_days is None else time.time() - older_than_days * _DAY_SECONDS
     with contextlib.closing(EventStore(url)) as store:
-        deleted = store.purge(before, headset)
-    typer.echo(json.dumps({"deleted": deleted}) if as_json else f"deleted {deleted} events")
+        purged = store.purge(before, headset)
+    if as_json:
+        typer.echo(json.dumps({"deleted": purged.deleted, "kept": dict(purged.kept)}))
+    else:
+        typer.echo(f"deleted {purged.deleted} events")
+        for service, count in purged.kept.items():
+            typer.echo(
+                f"kept {count} events of alarms that are raised by the running service "
+                f"{service!r}; to delete them too, stop it and repeat this command"
+            )
+    raise typer.Exit(1 if purged.kept else 0)

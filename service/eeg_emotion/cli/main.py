@@ -21,7 +21,7 @@ from eeg_emotion.cli import what_if as cli_what_if
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.lsl.library import load_library
-from eeg_emotion.terminal import write_every_letter
+from eeg_emotion.terminal import Output, ends_with_its_reader, write_every_letter
 
 app = typer.Typer(
     name="eeg-emotion",
@@ -35,7 +35,8 @@ def main() -> None:
     """Run the command line; an error of ours prints one message, not a traceback."""
     write_every_letter()
     try:
-        app()
+        with ends_with_its_reader():
+            app()
     except EegEmotionError as error:
         Console(stderr=True).print(
             f"eeg-emotion: {error}", style="red", markup=False, soft_wrap=True
@@ -75,7 +76,7 @@ def demo(
         seconds=seconds,
         host=place.host,
         port=place.port,
-        console=Console(highlight=False),
+        console=Output(),
     )
     typer.echo(summary.to_json() if as_json else summary.to_text())
     raise typer.Exit(0 if summary.good else 1)

@@ -14,6 +14,7 @@ from eeg_emotion.cli.offline import SETTINGS, Prepared, Profile, prepare
 from eeg_emotion.cli.options import AsJson, Config, takes_settings
 from eeg_emotion.cli.recording import Baseline, RecordingFile, StreamName, Trials
 from eeg_emotion.extras import require_extra
+from eeg_emotion.terminal import Output
 
 if TYPE_CHECKING:
     from eeg_emotion.alarms.what_if import Outcome, Raised
@@ -58,7 +59,7 @@ def what_if(
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        _print(outcome, result, Console(highlight=False))
+        _print(outcome, result, Output())
 
 
 def _result(outcome: Outcome, prepared: Prepared, rules: str, plot: Path) -> dict[str, Any]:

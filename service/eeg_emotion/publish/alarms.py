@@ -79,6 +79,8 @@ class Alarm(Message):
     """The headset's id."""
     rule: str
     """The rule's name."""
+    rule_digest: str | None = None
+    """Identifies the content of the rule that raised it, which an edit changes; null if unknown."""
     severity: Severity
     """How urgent it is."""
     text: str

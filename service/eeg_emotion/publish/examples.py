@@ -187,6 +187,7 @@ MESSAGES: tuple[TypedMessage, ...] = (
         alarm=_ALARM,
         headset=_ID,
         rule="driver-takeover",
+        rule_digest="0b6f8d6c1f8d2e4f3a7c9b5d1e2f4a68",
         severity=Severity.CRITICAL,
         text="High arousal and low valence: hand control to the car.",
         change=AlarmChange.RAISED,

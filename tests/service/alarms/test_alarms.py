@@ -146,6 +146,39 @@ async def test_a_rule_removed_over_a_restart_clears_its_alarm(start: Start) -> N
         assert world.alarms.raised("a") == ()
 
 
+async def test_a_rule_edited_over_a_restart_clears_its_alarm_and_may_raise_another(
+    start: Start,
+) -> None:
+    async with start(EXCITED) as world:
+        world.window(0.9)
+        (first,) = await world.until_published(1)
+        await world.alarms.acknowledge(first.alarm, "ann", None)
+    async with start(EXCITED | {"text": "Most excited."}) as world:
+        world.now += 100
+        world.window(0.9)
+        over, second = await world.until_published(2)
+        assert (over.alarm, over.change) == (first.alarm, CLEARED)
+        assert "its rule was changed" in (over.note or "")
+        assert (second.change, second.text) == (RAISED, "Most excited.")
+        assert second.alarm != first.alarm
+        (now,) = world.alarms.raised("a")
+        assert (now.alarm, now.acknowledged_by) == (second.alarm, None)
+
+
+async def test_a_rule_put_over_rest_that_another_service_edited_clears_its_alarm_at_a_start(
+    start: Start, store: TroubledStore
+) -> None:
+    async with start(LOST) as world:
+        await world.alarms.put_rule(Rule.model_validate(EXCITED))
+        world.window(0.9)
+        (first,) = await world.until_published(1)
+    edited = Rule.model_validate(EXCITED | {"severity": "critical"})
+    store.put_rule("excited", edited.model_dump_json(by_alias=True))
+    async with start(LOST) as world:
+        (over,) = await world.until_published(1)
+        assert (over.alarm, over.change) == (first.alarm, CLEARED)
+
+
 # Requests
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -161,6 +161,12 @@ class ReasonIs(Condition):
 
 
 AnyCondition = Annotated[Level | Label | StateIs | ReasonIs, Field(discriminator="of")]
+
+
+def condition_of(of: str) -> type[Condition]:
+    """Return the kind of a condition by its key `of`, which must be a known one."""
+    kinds: tuple[type[Condition], ...] = (Level, Label, StateIs, ReasonIs)
+    return next(kind for kind in kinds if of in get_args(kind.model_fields["of"].annotation))
 
 
 def all_hold(answers: list[bool | None]) -> bool | None:

@@ -39,6 +39,23 @@ class RuleEvent:
     seen: Seen
 
 
+@dataclass(frozen=True, slots=True)
+class StillRaised:
+    """A raised alarm, and what raised it.
+
+    Attributes
+    ----------
+    alarm
+        Its id.
+    digest
+        Of the rule that raised it; None if a release raised it that did not keep this. Then the
+        rule is taken to be unchanged: an upgrade by itself clears no alarm.
+    """
+
+    alarm: str
+    digest: str | None = None
+
+
 class RuleEngine:
     """Evaluates each message against the rules that apply to its headset.
 
@@ -47,7 +64,7 @@ class RuleEngine:
     rules
         The rules.
     raised
-        The ids of alarms still raised from before a restart, by headset and rule.
+        The alarms still raised from before a restart, by headset and rule.
     instance
         The service's name, which makes its alarms' ids differ from those of others.
     """
@@ -55,7 +72,7 @@ class RuleEngine:
     def __init__(
         self,
         rules: Rules,
-        raised: Mapping[tuple[str, str], str] | None = None,
+        raised: Mapping[tuple[str, str], StillRaised] | None = None,
         *,
         instance: str = "",
     ) -> None:
@@ -103,20 +120,21 @@ class RuleEngine:
                 Alarm(
                     rule,
                     headset,
-                    self._raised.get((headset, rule.name)),
+                    None if kept is None else kept.alarm,
                     instance=self._instance,
                 )
                 for rule in self._rules
                 if rule.concerns(headset)
+                for kept in [self._raised.get((headset, rule.name))]
             ]
         return self._alarms[headset]
 
     def use(self, rules: Rules) -> list[tuple[str, str, str]]:
-        """Replace the rules; unchanged rules keep their state.
+        """Replace the rules, or put the first ones in force; unchanged rules keep their state.
 
         Returns
         -------
-        Raised alarms left without a rule that could clear them: headset, rule and id of each.
+        Raised alarms left without the rule that raised them: headset, rule and id of each.
         """
         before = {rule.name: rule for rule in self._rules}
         after = {rule.name: rule for rule in rules.rule}
@@ -130,13 +148,15 @@ class RuleEngine:
                 if rule.concerns(headset)
             ]
         self._held = {key: held for key, held in self._held.items() if key[1] not in changed}
-        orphans = [
-            (headset, rule, alarm)
-            for (headset, rule), alarm in self._raised.items()
-            if rule in changed or rule not in after or not after[rule].concerns(headset)
-        ]
-        for headset, rule, _ in orphans:
-            del self._raised[headset, rule]
+        orphans = []
+        for (headset, name), kept in list(self._raised.items()):
+            rule = after.get(name)
+            digest = None if rule is None or not rule.concerns(headset) else rule.digest
+            if digest is None or kept.digest not in (None, digest):
+                orphans.append((headset, name, kept.alarm))
+                del self._raised[headset, name]
+            else:
+                self._raised[headset, name] = StillRaised(kept.alarm, digest)
         return orphans
 
     def forget(self, headset: str) -> None:
@@ -156,7 +176,7 @@ class RuleEngine:
             if alarm.alarm is None:
                 self._raised.pop((headset, rule.name), None)
             else:
-                self._raised[headset, rule.name] = alarm.alarm
+                self._raised[headset, rule.name] = StillRaised(alarm.alarm, rule.digest)
             yield RuleEvent(changed.alarm, rule, headset, changed.change, changed.time, seen)
 
     def _holds(self, rule: Rule, headset: str, seen: Seen) -> bool | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from eeg_emotion.alarms.rules.condition import AnyCondition
+from eeg_emotion.alarms.rules.condition import AnyCondition, condition_of
 from eeg_emotion.errors import EegEmotionError
 from eeg_emotion.publish.alarms import Severity
 
@@ -58,6 +60,16 @@ class Rule(BaseModel):
     def on_scores(self) -> bool:
         """Whether any condition depends on a score."""
         return any(condition.on_score for condition in self.when)
+
+    @property
+    def digest(self) -> str:
+        """Identify the rule's content: equal for equal rules, in every release.
+
+        Keys that have their defaults do not count, so that a key which a later release adds changes
+        no digest.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     def concerns(self, headset: str) -> bool:
         """Return whether the rule applies to this headset."""
@@ -125,11 +137,40 @@ def read_rules(file: Path) -> Rules:
     return parse_rules(text, str(file))
 
 
+_Place = tuple[int | str, ...]
+
+
 def _problems(error: ValidationError) -> list[str]:
+    """Describe each problem once, without those that only follow from another."""
+    items = error.errors(include_url=False)
+    places = [item["loc"] for item in items]
+    misspelt = {item["loc"][:-1] for item in items if item["type"] == "extra_forbidden"}
     problems = []
-    for item in error.errors(include_url=False):
-        place = [str(part + 1) if isinstance(part, int) else part for part in item["loc"]]
+    for item in items:
+        place: _Place = item["loc"]
+        contains = any(other != place and other[: len(place)] == place for other in places)
+        if contains or (item["type"] == "missing" and place[:-1] in misspelt):
+            continue
+        if item["type"] == "extra_forbidden":
+            *table, key = place
+            keys = ", ".join(_keys(tuple(table)))
+            problems.append(
+                f"{_named(tuple(table))}: found the key {key!r}, expected one of {keys}"
+            )
+            continue
         message = item["msg"].removeprefix("Value error, ")
         found = "" if item["type"] in {"missing", "value_error"} else f", found {item['input']!r}"
-        problems.append(f"{' '.join(place) or 'the rules'}: {message}{found}")
+        problems.append(f"{_named(place)}: {message}{found}")
     return problems
+
+
+def _named(place: _Place) -> str:
+    words = [str(part + 1) if isinstance(part, int) else part for part in place]
+    return " ".join(words) or "the rules"
+
+
+def _keys(table: _Place) -> list[str]:
+    """Return the keys of a table: the file itself, `rule N`, or `rule N when M OF`."""
+    models: dict[int, type[BaseModel]] = {0: Rules, 2: Rule}
+    model = models.get(len(table)) or condition_of(str(table[-1]))
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from eeg_emotion.alarms.store import schema
 from eeg_emotion.alarms.store.database import StoreError, open_database, use_journal
 from eeg_emotion.alarms.store.locks import InstanceLock, lock_instance, lock_tables, opening
+from eeg_emotion.alarms.store.purging import OVER, Purged, purge
 from eeg_emotion.publish.alarms import Alarm, AlarmChange
 
 __all__ = ["Delivery", "EventStore", "StoreError", "Stored"]
@@ -38,9 +39,7 @@ _BATCH = 500  # events fetched at once while searching for those that the caller
 
 _event = schema.event.c
 _delivery = schema.delivery.c
-_other = schema.event.alias("other")
 _owned = schema.event.alias("owned").c
-_CLEARED = exists().where(_other.c.alarm == _event.alarm, _other.c.change == AlarmChange.CLEARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +213,7 @@ class EventStore:
     def raised(self) -> list[tuple[Alarm, Alarm | None]]:
         """Return this instance's raised alarms, oldest first, each with any acknowledgement."""
         of_raised = select(_event.number, _event.json).order_by(_event.number)
-        of_raised = of_raised.where(~_CLEARED, _event.instance.is_not_distinct_from(self._instance))
+        of_raised = of_raised.where(~OVER, _event.instance.is_not_distinct_from(self._instance))
         first: dict[str, Alarm] = {}
         acknowledged: dict[str, Alarm] = {}
         for stored in self._read(of_raised):
@@ -250,7 +249,7 @@ class EventStore:
         if headset is not None:
             wanted = wanted.where(_event.headset == headset)
         if raised:
-            wanted = wanted.where(~_CLEARED)
+            wanted = wanted.where(~OVER)
         found: list[Stored] = []
         while len(found) < limit:
             batch = self._read(wanted if before is None else wanted.where(_event.number < before))
@@ -260,7 +259,7 @@ class EventStore:
             before = batch[-1].number
         return found[:limit]
 
-    def purge(self, before: float | None, headset: str | None) -> int:
+    def purge(self, before: float | None, headset: str | None) -> Purged:
         """Delete events and their pending deliveries.
 
         Parameters
@@ -268,24 +267,11 @@ class EventStore:
         before
             Delete events older than this, Unix seconds; None for any age.
         headset
-            Delete events of this headset only, including those of its raised alarms; None for all
-            headsets, sparing the events of raised alarms.
-
-        Returns
-        -------
-        The number of deleted events.
+            Delete events of this headset only, sparing those of alarms that a running service has
+            raised; None for all headsets, sparing the events of all raised alarms.
         """
-        gone = delete(schema.event)
-        if before is not None:
-            gone = gone.where(_event.time < before)
-        gone = gone.where(_CLEARED) if headset is None else gone.where(_event.headset == headset)
-        with self._begin() as connection:
-            deleted = _changed(connection.execute(gone))
-        if deleted and self._engine.dialect.name == "sqlite":
-            with self._begin() as connection:
-                # Otherwise they would stay readable in the journal.
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        return deleted
+        with self._as_store_errors():
+            return purge(self._engine, self._name, before, headset)
 
     # Deliveries
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eeg_emotion.alarms.rules.alarm import Phase
-from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent
+from eeg_emotion.alarms.rules.engine import RuleEngine, RuleEvent, StillRaised
 from eeg_emotion.alarms.rules.rule import Rules
 from eeg_emotion.codes import Reason, State
 from eeg_emotion.publish.alarms import AlarmChange
@@ -249,7 +249,7 @@ def rules(*values: dict[str, object]) -> Rules:
 
 
 def test_an_alarm_raised_before_a_restart_is_cleared_under_its_own_id() -> None:
-    judge = RuleEngine(rules({"name": "r"}), {("a", "r"): "since-before"})
+    judge = RuleEngine(rules({"name": "r"}), {("a", "r"): StillRaised("since-before")})
     assert not judge.on_message(window(1, 0.9), 0)
     (event,) = judge.on_message(window(2, 0.1), 0)
     assert (event.alarm, event.change) == ("since-before", AlarmChange.CLEARED)
@@ -295,5 +295,42 @@ def test_a_rule_added_later_applies_to_known_headsets() -> None:
 
 
 def test_alarms_whose_rule_was_removed_over_a_restart_are_left_to_be_cleared() -> None:
-    judge = RuleEngine(Rules(), {("a", "r"): "since-before"})
+    judge = RuleEngine(Rules(), {("a", "r"): StillRaised("since-before")})
     assert judge.use(rules({"name": "other"})) == [("a", "r", "since-before")]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"text": "other"},
+        {"severity": "critical"},
+        {"dwell_seconds": 1},
+        {"headsets": ["a"]},
+        {"when": [{**EXCITED, "above": 0.79}]},
+        {"when": [{**EXCITED, "until": 0.79}]},
+    ],
+    ids=str,
+)
+def test_alarms_whose_rule_was_edited_over_a_restart_are_left_to_be_cleared(
+    edit: dict[str, object],
+) -> None:
+    (rule,) = rules({"name": "r"}).rule
+    judge = RuleEngine(Rules(), {("a", "r"): StillRaised("since-before", rule.digest)})
+    assert judge.use(rules({"name": "r", **edit})) == [("a", "r", "since-before")]
+    (event,) = judge.on_message(window(1, 0.9), 0) + judge.on_message(window(2, 0.9), 0)
+    assert (event.change, event.alarm != "since-before") == (AlarmChange.RAISED, True)
+
+
+def test_alarms_whose_rule_is_the_same_after_a_restart_stay_raised() -> None:
+    (rule,) = rules({"name": "r"}).rule
+    judge = RuleEngine(Rules(), {("a", "r"): StillRaised("since-before", rule.digest)})
+    # Written in another way, it is the same rule.
+    assert judge.use(rules({"cooldown_seconds": 0, "headsets": ["*"], "name": "r"})) == []
+    (event,) = judge.on_message(window(1, 0.1), 0)
+    assert (event.alarm, event.change) == ("since-before", AlarmChange.CLEARED)
+
+
+def test_an_alarm_without_a_digest_is_taken_for_one_of_the_rule_in_force_at_the_start() -> None:
+    judge = RuleEngine(Rules(), {("a", "r"): StillRaised("since-before")})
+    assert judge.use(rules({"name": "r"})) == []
+    assert judge.use(rules({"name": "r", "text": "other"})) == [("a", "r", "since-before")]

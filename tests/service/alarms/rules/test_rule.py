@@ -65,7 +65,11 @@ def test_a_rule_applies_to_the_headsets_that_it_names() -> None:
         ("above = 0.8\n", "", ["found neither of 'above' and 'below'"]),
         ("until = 0.7", "until = 0.9", ["'until' = 0.9, expected at most 'above', 0.8"]),
         ("dwell_seconds = 5", "dwell_seconds = -1", ["rule 1 dwell_seconds", "-1"]),
-        ("dwell_seconds = 5", "dwel_seconds = 5", ["rule 1 dwel_seconds", "not permitted"]),
+        (
+            "dwell_seconds = 5",
+            "dwel_seconds = 5",
+            ["rule 1: found the key 'dwel_seconds'", "release_seconds"],
+        ),
         ('of = "arousal"', 'of = "anger"', ["rule 1 when 1", "anger"]),
         ('is = ["low"]', "is = []", ["rule 1 when 2", "at least 1"]),
         ('is = ["stale", "lost"]', 'is = ["asleep"]', ["rule 2 when 1", "'asleep'"]),
@@ -88,6 +92,42 @@ def test_errors_are_reported_with_their_place(old: str, new: str, words: list[st
     for word in words:
         assert word in said
     assert "Value error" not in said
+
+
+ONE = """
+[[rule]]
+name = "r"
+text = "t"
+severity = "info"
+when = [{ of = "arousal", above = 0.9 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("above", "abov", "rule 1 when 1 arousal: found the key 'abov', expected one of of, above, "
+         "below, until"),
+        ('"arousal", above = 0.9', '"state", are = ["lost"]', "rule 1 when 1 state: found the key "
+         "'are', expected one of of, is"),
+        ("severity", "severty", "rule 1: found the key 'severty', expected one of name, text, "
+         "severity, headsets, when, quality_at_least, dwell_seconds, release_seconds, "
+         "cooldown_seconds"),
+        ("[[rule]]", "[[rules]]", "the rules: found the key 'rules', expected one of rule"),
+        ("0.9", "9", "rule 1 when 1 arousal above: Input should be less than or equal to 1, "
+         "found 9"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_problem(old: str, new: str, said: str) -> None:
+    assert old in ONE
+    with pytest.raises(RulesError) as caught:
+        parse_rules(ONE.replace(old, new), "own.toml")
+    assert str(caught.value) == f"own.toml: {said}"
+
+
+def test_two_mistakes_are_two_problems() -> None:
+    with pytest.raises(RulesError, match=r"rule 1 text: .*; rule 2: found the key 'abov'"):
+        parse_rules(ONE.replace('text = "t"', "") + ONE.replace("when", "abov = 1\nwhen"), "r")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from tests.support.messages import alarm
 
 from eeg_emotion.alarms.store.locks import InstanceTaken
+from eeg_emotion.alarms.store.purging import Purged
 from eeg_emotion.alarms.store.store import EventStore, StoreError
 from eeg_emotion.publish.alarms import AlarmChange
 
@@ -66,6 +67,27 @@ def test_an_alarm_is_raised_for_the_instance_that_recorded_it_alone(url: str) ->
         assert one.waiting() == {"hook": 1}
 
 
+def test_purging_a_headset_spares_the_raised_alarms_of_running_instances_alone(url: str) -> None:
+    with closing(EventStore(url, "runs")) as runs:
+        with closing(EventStore(url, "stopped")) as stopped:
+            stopped.record([alarm("theirs")], ["hook"], 101.0)
+        runs.record([alarm("ours"), alarm("over"), alarm("b", headset="b")], ["hook"], 101.0)
+        runs.record([alarm("ours", AlarmChange.ACKNOWLEDGED)], [], 102.0)
+        runs.record([alarm("over", AlarmChange.CLEARED)], [], 102.0)
+
+        with closing(EventStore(url)) as store:
+            assert store.purge(None, "ward-1") == Purged(3, {"runs": 2})
+            assert store.purge(None, "ward-1") == Purged(0, {"runs": 2})
+        assert [raised.alarm for raised, _ in runs.raised()] == ["ours", "b"]
+        # The name of the one that had stopped is free again.
+        with closing(EventStore(url, "stopped")) as stopped:
+            assert (stopped.raised(), stopped.waiting()) == ([], {})
+        # Once the alarm is cleared, nothing of it needs to be kept.
+        runs.record([alarm("ours", AlarmChange.CLEARED)], [], 103.0)
+        with closing(EventStore(url)) as store:
+            assert store.purge(None, "ward-1") == Purged(3, {})
+
+
 def test_a_restarted_instance_finds_its_alarms(url: str) -> None:
     with closing(EventStore(url, "one")) as store:
         store.record([alarm("a")], [], 101.0)
@@ -96,6 +118,7 @@ def test_names_that_look_alike_in_a_file_name_are_different_instances(url: str) 
 
 _CLAIM_AND_DIE = """
 import os, signal, sys
+from eeg_emotion.alarms.store.purging import Purged
 from eeg_emotion.alarms.store.store import EventStore
 store = EventStore(sys.argv[1], "one")
 os.kill(os.getpid(), signal.SIGKILL)

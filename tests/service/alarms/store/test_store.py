@@ -119,7 +119,7 @@ def test_purging_by_age_spares_raised_alarms(store: EventStore) -> None:
     store.record([*over, alarm("a2", time=10.0), alarm("a3", time=50.0)], ["hook"], 51.0)
     store.record([alarm("a3", CLEARED, time=60.0)], [], 61.0)
 
-    assert store.purge(40.0, None) == 2
+    assert store.purge(40.0, None).deleted == 2
     assert kept(store) == [
         alarm("a3", CLEARED, time=60.0),
         alarm("a3", time=50.0),
@@ -131,9 +131,19 @@ def test_purging_by_age_spares_raised_alarms(store: EventStore) -> None:
 def test_purging_a_headset_deletes_all_of_its_events_and_no_others(store: EventStore) -> None:
     store.record([alarm("a1", headset="gone"), alarm("a2", headset="stays")], ["hook"], 101.0)
 
-    assert store.purge(None, "gone") == 1
+    assert store.purge(None, "gone").deleted == 1
     assert kept(store) == [alarm("a2", headset="stays")]
     assert store.waiting() == {"hook": 1}
+
+
+def test_what_is_left_of_an_alarm_whose_beginning_was_purged_is_not_raised(
+    store: EventStore,
+) -> None:
+    store.record([alarm("a1", time=10.0), alarm("a1", ACKNOWLEDGED, time=50.0)], [], 51.0)
+
+    assert store.purge(40.0, "ward-1").deleted == 1
+    assert (kept(store, raised=True), store.raised()) == ([], [])
+    assert store.purge(60.0, None).deleted == 1
 
 
 def test_numbers_are_not_reused_after_a_purge(store: EventStore) -> None:
