@@ -12,9 +12,11 @@ DOORS = ("README.md", "docs/index.md")
 def test_every_page_of_the_documentation_is_within_two_links_of_a_front_door() -> None:
     every = pages()
     clicks = distances(every, DOORS)
-    far = [page.name for page in every if page.name.startswith("docs/") and page.name not in clicks]
-    assert far == [], "no link leads there"
-    assert {name: n for name, n in clicks.items() if name.startswith("docs/") and n > 2} == {}
+    # What only shows another file within the site is read in that file elsewhere.
+    own = [page for page in every if not page.text.startswith("```{include}")]
+    away = {page.name: clicks.get(page.name) for page in own if page.name.startswith("docs/")}
+    assert len(away) >= 80
+    assert {name: links for name, links in away.items() if links is None or links > 2} == {}
 
 
 @pytest.mark.parametrize("page", ["docs/how-to/nginx.md", "docs/how-to/grafana.md"])
