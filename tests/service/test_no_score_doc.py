@@ -56,8 +56,8 @@ def test_each_state_without_scores_has_a_row() -> None:
         (Reason.POOR_CONTACT, f"is below {LIMITS.least_quality:g};"),
         (
             Reason.POOR_CONTACT,
-            f"until it has been good for {SETTLE + WINDOW:g} s: {SETTLE:g} s until its filters have "
-            f"settled, and {WINDOW:g} s until",
+            f"until it has been good for {SETTLE + WINDOW:g} s: {SETTLE:g} s until its filters "
+            f"have settled, and {WINDOW:g} s until",
         ),
         (Reason.NOT_WORN, f"quieter than {LIMITS.quiet_uv[0]:g} µV"),
         (Reason.UNIT_SUSPECT, f"above {LIMITS.suspect_uv:g} µV"),
