@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -77,6 +78,10 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
 
+# A page that is a text from elsewhere, and nothing else.
+INCLUDE = re.compile(r"```\{include\} (\S+)\n")
+
+
 def setup(app: Sphinx) -> None:
     """Let PROTOCOL.md's conversations, which a test reads by this name, be shown as plain text."""
     app.add_lexer("conversation", TextLexer)
@@ -87,9 +92,13 @@ def setup(app: Sphinx) -> None:
 def offer_files_beside_docs(app: Sphinx, doctree: nodes.document) -> None:
     """Let links lead out of docs/, as they do on GitHub.
 
-    Sphinx knows pages of docs/ alone. A link to another page, such as CONTRIBUTING.md, offers the
-    file as a download, as MyST does by itself for other files; one to a folder names the folder.
+    Sphinx knows pages of docs/ alone. A link to a text that a page includes whole, such as
+    CONTRIBUTING.md, leads to that page; one to another file offers it as a download, as MyST does
+    by itself where the file is no page; one to a folder names the folder.
     """
+    included = included_texts(app)
+    here = Path(app.env.doc2path(app.env.docname))
+    written_in = next((text for text, name in included.items() if name == app.env.docname), here)
     for link in list(doctree.findall(addnodes.pending_xref)):
         written = str(link["reftarget"])
         if link["reftype"] != "myst" or written.startswith("#"):
@@ -99,11 +108,26 @@ def offer_files_beside_docs(app: Sphinx, doctree: nodes.document) -> None:
             if written in app.project.docnames:
                 continue
         else:
-            path = Path(app.srcdir, app.env.docname).parent / written
+            written, _, place = written.partition("#")
+            path = written_in.parent / written
+            link["reftargetid"] = place or None  # MyST leaves it on the path
         path = path.resolve()
-        if path.is_file():
+        if path in included:
+            link["refdomain"], link["reftarget"] = "doc", included[path]
+        elif path.is_file():
             offered = addnodes.download_reference("", "", *link.children, refdomain=None)
             offered["reftarget"] = f"/{os.path.relpath(path, app.srcdir)}"
             link.replace_self(offered)
         elif path.is_dir():
             link.replace_self(link.children)
+
+
+def included_texts(app: Sphinx) -> dict[Path, str]:
+    """Return the files that lie outside docs/ and are shown whole, each with its page's name."""
+    pages = {name: Path(app.env.doc2path(name)) for name in app.project.docnames}
+    found = {}
+    for name, page in pages.items():
+        include = INCLUDE.match(page.read_text(encoding="utf-8")) if page.suffix == ".md" else None
+        if include:
+            found[(page.parent / include[1]).resolve()] = name
+    return found

@@ -76,6 +76,44 @@ def test_every_page_that_git_has_is_built(built: Built) -> None:
     assert (built.folder / "index.html").is_file()
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_a_text_at_the_root_is_a_page_and_no_download(built: Built, name: str) -> None:
+    assert list((built.folder / "_downloads").glob(f"*/{name}")) == []
+    (title,) = re.findall(r"^# (.+)$", (REPOSITORY / name).read_text(encoding="utf-8"), re.M)[:1]
+    pages = [*(built.folder / "project").glob("*.html"), built.folder / "reference/changelog.html"]
+    assert any(f"<h1>{title}<a " in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_links_from_and_to_an_included_text_lead_to_pages(tmp_path: Path) -> None:
+    pages = tmp_path / "docs"
+    pages.mkdir()
+    (tmp_path / "root.md").write_text(
+        "# Root\n\nA [page](docs/index.md), [another](other.md#below), [itself](root.md).\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "other.md").write_text("# Other\n\n## Below\n", encoding="utf-8")
+    for name in ("root", "other"):
+        (pages / f"a-{name}.md").write_text(
+            f"```{{include}} ../{name}.md\n:relative-docs: docs/\n```\n", encoding="utf-8"
+        )
+    (pages / "index.md").write_text(
+        "# Title\n\nThe [root](../root.md), [below](../other.md#below).\n\n"
+        "```{toctree}\n:glob:\n\n*\n```\n",
+        encoding="utf-8",
+    )
+    done = build(pages, tmp_path / "html")
+    assert (done.status, done.output) == (0, "")
+    assert sentence_links(done, "index", "<p>The ") == ["a-root.html", "a-other.html#below"]
+    assert sentence_links(done, "a-root", "<p>A ") == ["index.html", "a-other.html#below", "#"]
+
+
+def sentence_links(built: Built, page: str, beginning: str) -> list[str]:
+    """Return where the links of a page's sentence lead."""
+    text = (built.folder / f"{page}.html").read_text(encoding="utf-8")
+    (sentence,) = (line for line in text.splitlines() if line.startswith(beginning))
+    return re.findall(r'<a [^>]*href="([^"]*)"', sentence)
+
+
 def test_no_page_loads_anything_from_elsewhere(built: Built) -> None:
     found = {
         f"{page.relative_to(built.folder)}: {address}"

@@ -54,7 +54,11 @@ def test_each_state_without_scores_has_a_row() -> None:
             "channels",
         ),
         (Reason.POOR_CONTACT, f"is below {LIMITS.least_quality:g};"),
-        (Reason.POOR_CONTACT, f"until it has been good for {SETTLE:g} s"),
+        (
+            Reason.POOR_CONTACT,
+            f"until it has been good for {SETTLE + WINDOW:g} s: {SETTLE:g} s until its filters "
+            f"have settled, and {WINDOW:g} s until",
+        ),
         (Reason.NOT_WORN, f"quieter than {LIMITS.quiet_uv[0]:g} µV"),
         (Reason.UNIT_SUSPECT, f"above {LIMITS.suspect_uv:g} µV"),
         (Reason.OUT_OF_RANGE, f"beyond {LIMITS.largest_uv / 1e6:g} V"),

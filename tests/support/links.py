@@ -1,4 +1,4 @@
-"""Whether links within the repository lead somewhere."""
+"""Whether links within the repository lead somewhere, and how far each page is."""
 
 from __future__ import annotations
 
@@ -24,10 +24,32 @@ def broken_links(pages: Sequence[Page], root: Path = REPOSITORY) -> Iterator[Pro
                 yield Problem(page.name, link.line, wrong)
 
 
+def distances(pages: Sequence[Page], doors: Sequence[str]) -> dict[str, int]:
+    """Return how many links each page that can be reached is away from the nearest door."""
+    by_name = {page.name: page for page in pages}
+    found = dict.fromkeys(doors, 0)
+    ahead = list(doors)
+    for name in ahead:  # it grows: the pages come by their distance
+        for link in by_name[name].links:
+            if _ELSEWHERE.match(link.text):
+                continue
+            target = _target(by_name[name], link.text)
+            if target in by_name and target not in found:
+                found[target] = found[name] + 1
+                ahead.append(target)
+    return found
+
+
+def _target(page: Page, link: str) -> str:
+    """Return the path in the repository that a page's link names."""
+    path = link.partition("#")[0]
+    folder = posixpath.dirname(page.name)
+    return posixpath.normpath(posixpath.join(folder, unquote(path))) if path else page.name
+
+
 def _wrong(page: Page, link: str, by_name: Mapping[str, Page], root: Path) -> str:
     path, _, anchor = link.partition("#")
-    folder = posixpath.dirname(page.name)
-    target = posixpath.normpath(posixpath.join(folder, unquote(path))) if path else page.name
+    target = _target(page, link)
     if target.startswith("../") or path.startswith("/"):
         return f"found a link to {link}, outside the repository; link to a file in it"
     if target not in by_name and not (root / target).exists():
