@@ -9,8 +9,11 @@ Start before: nothing. You need recordings (EDF, BDF, BrainVision, XDF, ...) of 
 
               `start` and `stop` are seconds from the recording's first sample. Each person needs
               trials of both classes of each label.
-Run it with:  python labels_to_live.py recordings/trials.csv models/mine
-              What follows goes to both fits: --montage emotiv14, --normaliser rest-baseline, ...
+Run it with:  python labels_to_live.py recordings/trials.csv runs/mine
+              or, with the table of simulated people that docs/tutorials/labels.md makes,
+              python labels_to_live.py runs/films/labels.csv runs/films-simulated --steps 200
+              The name of a model of simulated people must contain "simulated". What follows goes
+              to both fits: --montage emotiv14, --normaliser rest-baseline, ...
 
 It fits one network for each label, joins them into one model, checks that as the service would,
 and prints how well it did on people whom it was not trained on, with the command that serves it.
@@ -27,7 +30,9 @@ import typer
 
 from eeg_emotion.cli.main import app as service
 from eeg_emotion.errors import EegEmotionError
+from eeg_emotion.readers.mne_files import read_recording
 from eeg_emotion_training.cli import app as trainer
+from eeg_emotion_training.data.table import read_table
 
 TRAIN = "eeg-emotion-train"
 TARGETS = ("arousal", "valence")  # the service serves these two
@@ -51,6 +56,20 @@ def run(app: typer.Typer, name: str, *arguments: str | Path) -> None:
             raise
     except EegEmotionError as error:
         sys.exit(f"{name}: {error}")
+
+
+def refuse_name(table: Path, model: Path) -> None:
+    """End if the people are simulated and the name does not say so, as the export would at last."""
+    try:
+        first = read_table(table).rows[0]
+        is_simulated = read_recording(first.path, stream=first.stream).simulated
+    except EegEmotionError:
+        return  # the first fit refuses it, with the row
+    if is_simulated and "simulated" not in model.name:
+        sys.exit(
+            f"found the name {model.name!r} for a model of simulated people, expected one that "
+            f"contains 'simulated', such as {model}-simulated"
+        )
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -80,6 +99,7 @@ def main() -> None:
         sys.exit("usage: labels_to_live.py TABLE MODEL [options of 'eeg-emotion-train fit']")
     table, model, *options = sys.argv[1:]
     folders = {target: Path(f"{model}-{target}") for target in TARGETS}
+    refuse_name(Path(table), Path(model))
     # The first fit checks the whole table, and refuses it with the line and what was expected.
     for target, folder in folders.items():
         named = ("--target", target, "--out", folder)

@@ -446,6 +446,28 @@ def test_labels_that_cannot_be_used_are_refused_with_the_place(tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.needs("time")
+def test_a_name_that_hides_that_people_are_simulated_is_refused_before_a_fit(
+    tmp_path: Path,
+) -> None:
+    xdf(tmp_path / "p1.xdf", {"EEG": np.zeros((32, 1280))}, labels=DEAP32, simulated=True)
+    table = tmp_path / "trials.csv"
+    # One person is too few for a fit, which says so before it trains anything.
+    rows = ("p1.xdf,p1,t1,0,5,high", "p1.xdf,p1,t2,5,10,low")
+    table.write_text("\n".join(["file,person,trial,start,stop,arousal", *rows, ""]))
+    model = tmp_path / "mine"
+    words = [sys.executable, str(example("labels_to_live.py")), str(table)]
+    done = subprocess.run([*words, str(model)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, ""), "a command was begun"
+    (suggested,) = re.findall(
+        r"expected one that contains 'simulated', such as (\S+)\n", done.stderr
+    )
+    # With the suggested name it goes on, to what is wrong with this table.
+    done = subprocess.run([*words, suggested], capture_output=True, text=True)
+    assert done.stdout.startswith("$ eeg-emotion-train fit ")
+    assert "found the name" not in done.stderr
+
+
 # ---- recording.ipynb and its file
 
 

@@ -147,7 +147,7 @@ def test_hooks_stop_a_bad_change(clone: Path) -> None:
 
 def test_contributing_is_short_and_names_what_there_is() -> None:
     page = text("CONTRIBUTING.md")
-    assert len(page.splitlines()) <= 150
+    assert len(page.splitlines()) <= 170
     marked = re.findall(r'`(?:@pytest\.mark\.needs\()?"([a-z ]+)"\)?`', page)
     assert len(marked) >= 4
     assert set(marked) <= set(NEEDS)
@@ -160,3 +160,10 @@ def test_contributing_is_short_and_names_what_there_is() -> None:
 def test_no_address_is_invented() -> None:
     for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CITATION.cff"):
         assert not re.search(r"\w@\w", text(name)), name
+
+
+def test_the_example_over_lsl_is_a_test_that_runs() -> None:
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```$", text("CONTRIBUTING.md"), re.MULTILINE | re.DOTALL
+    )
+    assert f"\n\n\n{example}\n\n" in text("tests/service/fleet/test_unstated_unit.py")

@@ -73,16 +73,15 @@ def test_the_page_leads_from_a_table_to_a_live_model(
     assert (trained.returncode, trained.stderr) == (0, "")
     said = trained.stdout.splitlines()
     for line in (
-        "wrote films/labels.csv",
+        "wrote runs/films/labels.csv",
         *shown(page, "  high = rating"),
         *shown(page, "  p01: 16 trials"),
         *shown(page, "wrote runs/"),
-        *shown(page, "wrote models/"),
     ):
         assert line in said
     assert sum(line.startswith("held out (simulated people): ") for line in said) == 2
 
-    table = Path("films/labels.csv").read_text(encoding="utf-8").splitlines()
+    table = Path("runs/films/labels.csv").read_text(encoding="utf-8").splitlines()
     assert "\n".join(table[:4]) in page
     assert "\n".join([line for line in table if "p04" in line][:4]) in page
 

@@ -30,7 +30,11 @@ from eeg_emotion.publish.messages import (
 )
 from eeg_emotion.stream.selection import HeadsetFilter
 
-LONGEST_WAIT_SECONDS = 200.0  # for what comes within seconds on a machine with nothing else to do
+LONGEST_WAIT_SECONDS = 90.0
+"""For what comes within seconds on a machine with nothing else to do.
+
+Below pytest's limit for a test, which would end it without a word about what was seen.
+"""
 
 
 class RecordingBus(Bus):
@@ -65,12 +69,22 @@ class RecordingBus(Bus):
     def predictions(self) -> list[Prediction]:
         return [message for message in self.messages if isinstance(message, Prediction)]
 
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with self._news, asyncio.timeout(LONGEST_WAIT_SECONDS):
+    async def until(
+        self, wanted: Callable[[], bool], *, within: float = LONGEST_WAIT_SECONDS
+    ) -> None:
+        async with self._news, asyncio.timeout(within):
             await self._news.wait_for(wanted)
 
-    async def until_state(self, state: State, since: int = 0, of: str = "") -> Status:
-        """Wait for a headset in this state whose id ends with this text."""
+    async def until_state(
+        self, state: State, since: int = 0, of: str = "", *, within: float = LONGEST_WAIT_SECONDS
+    ) -> Status:
+        """Wait for a headset in this state whose id ends with this text.
+
+        Raises
+        ------
+        TimeoutError
+            If none comes; it says what the headsets were last.
+        """
 
         def found() -> list[Status]:
             return [
@@ -81,8 +95,20 @@ class RecordingBus(Bus):
                 and message.headset.id.endswith(of)
             ]
 
-        await self.until(lambda: bool(found()))
+        try:
+            await self.until(lambda: bool(found()), within=within)
+        except TimeoutError as error:
+            ids = f"a headset whose id ends with {of!r}" if of else "a headset"
+            raise TimeoutError(
+                f"found {self._last_states() or 'no headset'}, expected {ids} to be {state} "
+                f"within {within:g} s"
+            ) from error
         return found()[0]
+
+    def _last_states(self) -> str:
+        """Return the last state of each headset, with its detail."""
+        last = {m.headset.id: m.headset for m in self.messages if isinstance(m, Status)}
+        return "; ".join(f"{h.id} {h.state} ({h.detail})" for h in last.values())
 
     def valid(self, of: str = "") -> list[Prediction]:
         """The valid predictions of the headsets whose id ends so."""

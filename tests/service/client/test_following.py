@@ -78,7 +78,7 @@ async def test_the_present_comes_first(address: str, service: Service, predictio
         assert await following(stream) == prediction(seq=2)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
     address: str, service: Service, prediction: Predict, soon: Random
 ) -> None:
@@ -101,7 +101,7 @@ async def test_five_hundred_cuts_lose_nothing_and_repeat_nothing(
         await service.bus.until_subscribers(1)
         consuming = asyncio.create_task(consume(stream))
         cuts = seq = 0
-        async with asyncio.timeout(250):
+        async with asyncio.timeout(880):  # however busy the machine is
             while True:
                 behind = max(seq - len(seqs) for seqs in taken.values())
                 if cuts >= CUTS and len(returns) > CUTS / 3 and not behind:
