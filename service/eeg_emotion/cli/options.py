@@ -30,6 +30,26 @@ FIELDS: Mapping[str, FieldInfo] = (
 )
 """The settings that can be options."""
 
+_PANELS = {
+    "Access": ("keys", "audit", "jwt_keys", "jwt_audience", "origin", "trusted_proxy"),
+    "Alarms": ("rules", "event_store"),
+    "Broker": ("bus", "bus_credentials", "bus_ca", "site", "ingest"),
+    "Headsets": ("match", "cap", "profiles"),
+    "Lab Streaming Layer": (
+        *("session_id", "lsl_scope", "lsl_peer", "lsl_base_port", "lsl_port_range"),
+        "stream_type",
+    ),
+    "Model": ("model", "hop_seconds"),
+    "Purpose": ("purpose", "justification"),
+    "Yes or no": ("allow_open", "docs", "lsl_out"),
+}
+"""The settings under their headings in the help; further ones stand under "Options".
+
+The columns of each are as wide as its widest option: those of two spellings, or of a range, would
+leave too little of 80 columns for a long word of another one's help, which is then cut.
+"""
+
+_PANEL_OF = {name: panel for panel, names in _PANELS.items() for name in names}
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -72,6 +92,7 @@ def _parameter(name: str, once: bool, spelled: str | None) -> inspect.Parameter:
         min=_limit(field, "ge"),
         max=_limit(field, "le"),
         callback=_as_list if once else None,
+        rich_help_panel=_PANEL_OF.get(name),
     )
     kind: Any = str if issubclass(value_type(field), SecretStr) else value_type(field)
     return inspect.Parameter(

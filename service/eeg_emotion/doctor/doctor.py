@@ -95,7 +95,10 @@ class Findings:
     def as_dict(self) -> dict[str, object]:
         """Return the findings for JSON."""
         found = asdict(self)
-        streams = [{"good": item.good, **asdict(item)} for item in self.streams]
+        streams = [
+            {"good": item.good, "next_step": item.next_step, **asdict(item)}
+            for item in self.streams
+        ]
         return {"good": self.good, **found, "streams": streams}
 
 

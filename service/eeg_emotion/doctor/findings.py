@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from eeg_emotion.codes import Check, Reason, Trouble
@@ -128,3 +129,31 @@ class StreamFinding:
         """Whether the stream can be used and its signal, if it was read, gets a score."""
         quality = self.signal.quality if self.signal else None
         return self.reason is None and (quality is None or not quality.faults)
+
+    @property
+    def next_step(self) -> str | None:
+        """What to do next about this stream, a sentence; None if its signal was not read."""
+        if self.reason is not None:
+            return _sentence(_remedy_of(self.reason))
+        if self.signal is None:
+            return None
+        if self.signal.quality is None:
+            return "Run the doctor again with more --seconds: no whole window came in the look."
+        if self.signal.quality.faults:
+            return self.signal.quality.faults[0].remedy
+        if not self.signal.quality.settled:
+            return "Run the doctor again with more --seconds: the filters had not settled yet."
+        return "Nothing: 'eeg-emotion serve' with the same options follows it."
+
+
+def _remedy_of(reason: str) -> str:
+    """Return the part of a reason that says what to do, which follows a full stop or ";"."""
+    _, *sentences = re.split(r"\. (?=[A-Z])", reason, maxsplit=1)
+    if sentences:
+        return sentences[0]
+    found, expected, rest = reason.partition("expected ")
+    return (rest if expected else found).partition("; ")[2] or reason
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -101,6 +101,8 @@ def _stream(stream: StreamFinding) -> Iterator[str]:
         yield f"  unit      {stream.unit}"
     if stream.signal is not None and stream.signal.samples_received:
         yield from _signal(stream.signal)
+    if stream.next_step is not None:
+        yield f"  do next   {stream.next_step}"
 
 
 def _coverage(coverage: Coverage) -> str:

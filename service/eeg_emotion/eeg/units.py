@@ -18,12 +18,17 @@ _EXPONENT = re.compile(
     r"(?P<bare>[-\u2212]?\d{1,2})"
     r"|(?:1(?:\.0*)?e|10(?:\^|\*\*))(?P<power>[-\u2212]?\d{1,2})(?: ?v(?:olts?)?)?"
 )
-# The micro sign is the only prefix outside ASCII, and its bytes differ between code pages. These
-# mean nothing else before a V: Latin-1 and most of Windows and Macintosh, UTF-8 (both mu
-# characters), DOS, Shift-JIS, GBK and EUC-JP, EUC-KR, GB18030.
+# The micro sign is the only prefix outside ASCII, and its bytes differ between code pages. Those of
+# every page of several bytes a sign mean nothing else before a V, nor do these single ones: Latin-1
+# and most of Windows and Macintosh, and DOS.
+_MICRO_SIGNS = "\u00b5\u03bc"
+_WIDE_PAGES = ("utf-8", "shift_jis", "gbk", "gb18030", "euc_jp", "euc_kr", "johab", "big5")
 _MICRO_BYTES = frozenset(
-    {b"\xb5", b"\xc2\xb5", b"\xce\xbc", b"\xe6", b"\x83\xca", b"\xa6\xcc", b"\xa5\xec"}
-    | {b"\x810\x858"}
+    {b"\xb5", b"\xe6"}
+    | {sign.encode(page, errors="ignore") for page in _WIDE_PAGES for sign in _MICRO_SIGNS}
+) - {b""}
+_BEFORE_VOLTS = re.compile(
+    r"(?P<prefix>[^\x00-\x7f].{0,3}?) ?v(?:olts?)?", re.IGNORECASE | re.DOTALL
 )
 # Any other sign before a V is a lost micro sign, or milli in another script: in one code page a
 # byte is a Greek mu, in another a Cyrillic m. The amplitude decides, never the text.
@@ -77,8 +82,11 @@ def unit_name(microvolts: float) -> str:
 def _plain(unit: str) -> str:
     """Return the text in lower case and ASCII as far as possible; "" for an unreadable prefix."""
     text = "".join(sign for sign in unit if unicodedata.category(sign) != "Cf").strip()
-    if (found := _FOREIGN_PREFIX.fullmatch(text)) is not None:
-        return f"uv{text[found.end('prefix') :].strip()[1:]}" if _is_micro(found["prefix"]) else ""
+    found = _BEFORE_VOLTS.fullmatch(text)
+    if found is not None and _is_micro(found["prefix"]):
+        return f"uv{text[found.end('prefix') :].strip()[1:]}"
+    if _FOREIGN_PREFIX.fullmatch(text) is not None:
+        return ""
     if (russian := _russian(text)) is not None:
         return russian
     # NFKC maps one of the two mu characters to the other, and decomposes the squared one.

@@ -33,8 +33,9 @@ COLUMNS = {
 """The columns in order, with the type of their values.
 
 Times are seconds since the recording's first sample. The probabilities and labels of an invalid
-window are empty. `reasons` and `interpolated` are joined by ``;``. `simulated` is true if the
-recording or the model's training data is simulated.
+window are empty, as are `reasons` and `interpolated` without any: an empty cell of CSV is a null of
+Parquet, so that both read alike. Otherwise those two are joined by ``;``. `simulated` is true if
+the recording or the model's training data is simulated.
 """
 
 _ROWS_AT_ONCE = 4096
@@ -160,7 +161,7 @@ def _parquet_rows(file: BinaryIO, about: Mapping[str, str]) -> Iterator[Write]:
             waiting.clear()
 
         def write(row: Row) -> None:
-            waiting.append(row)
+            waiting.append(tuple(None if value == "" else value for value in row))
             if len(waiting) == _ROWS_AT_ONCE:
                 write_group()
 

@@ -31,7 +31,7 @@ from eeg_emotion.recordings.simulation import SIMULATED_MANUFACTURER
 _TO_VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "uV": 1e-6, "nV": 1e-9}
 _FIFF_UNIT_V = 107
 _EPOCHED = re.compile(r"number of trials is (\d+)")
-_NEEDS_PACKAGE = re.compile(r"the (?:module )?(\S+) (?:module )?is needed")
+_NEEDS_PACKAGE = re.compile(r"the (?:module )?([\w.-]+)\S* (?:module )?is needed")
 
 
 def read_recording(path: str | os.PathLike[str], *, stream: str | None = None) -> Recording:

@@ -14,7 +14,7 @@ CHUNK_SECONDS = 1 / 16
 """The length of a replay's chunks."""
 
 GAP_SECONDS = 2.0
-"""The length of a replay's gaps: a recording does not state the length of its own."""
+"""The length of a replay's gaps where the recording has not measured that of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eeg_emotion.eeg.units import microvolts_per
 from eeg_emotion.recordings.recording import Recording, RecordingError, Stretch
 from eeg_emotion.replay.actions import Action, Connect, Disconnect, Form, Send, TimedMarker
-from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, cut_into_chunks
+from eeg_emotion.replay.chunks import CHUNK_SECONDS, GAP_SECONDS, Chunk, cut_into_chunks
 from eeg_emotion.replay.faults import Fault
 from eeg_emotion.replay.injector import Injector
 from eeg_emotion.replay.marker_outlet import MarkerOutlet
@@ -34,6 +34,8 @@ _STOP_POLL_SECONDS = 0.25
 # pulled by then; one that pulls at least once in this time gets all of them.
 _LINGER_SECONDS = 1.0
 _LINGER_POLL_SECONDS = 0.05
+# Nobody waits longer for a gap of the recording's own.
+_LONGEST_GAP_SECONDS = 60.0
 # How long a reconnecting headset is away: the time its readers need for its last samples, plus the
 # half second that liblsl needs to close an outlet.
 _RECONNECT_SECONDS = 1.0
@@ -115,8 +117,8 @@ class _Tally:
 class Replayer:
     """A headset that replays a recording.
 
-    Sample `k` has the stamp ``t0 + k / sfreq``, plus `gap_seconds` for each gap before it, no
-    matter when the sending thread woke: `t0` is the clock's reading at the start of the replay. A
+    Sample `k` has the stamp ``t0 + k / sfreq``, plus the length of each gap before it, no matter
+    when the sending thread woke: `t0` is the clock's reading at the start of the replay. A
     chunk is sent when its last sample is due, since an amplifier cannot send the future. At another
     speed only the sending is faster or slower: stamps and gaps keep the recording's time, so that
     at a speed above 1 the stamps run ahead of the clock. The stream's description states this as
@@ -138,7 +140,8 @@ class Replayer:
     loop
         Restart at the end, after a gap, until stopped.
     gap_seconds
-        By how much a gap exceeds one sample period, where a stretch does not follow.
+        By how much a gap exceeds one sample period, where a stretch does not follow. A gap of up to
+        a minute that the recording has measured keeps its own length.
     chunk_seconds
         The length of a chunk, rounded to samples.
     wait_for_consumer
@@ -250,10 +253,14 @@ class Replayer:
 
     def _actions(self, injector: Injector) -> Iterator[Action]:
         """Yield the actions, chunk by chunk."""
-        chunk = None
+        chunk = before = None
+        away = 0.0
         for chunk in cut_into_chunks(self._stretches(), self._size):
+            if before is not None and chunk.gaps > before.gaps:
+                away += self._seconds_between(before, chunk)
+            before = chunk
             times = (
-                chunk.gaps * self._gap_seconds
+                away
                 + np.arange(chunk.first, chunk.first + chunk.samples.shape[1])
                 / self._recording.sfreq
             )
@@ -266,6 +273,17 @@ class Replayer:
                 f"{self._recording.name}: found no samples, expected some; choose another file"
             )
         yield from injector.finish()
+
+    def _seconds_between(self, before: Chunk, after: Chunk) -> float:
+        """Return the length of a gap: its own, in whole periods, if the recording measured it."""
+        if before.stamps is None or after.stamps is None:
+            return self._gap_seconds
+        sfreq = self._recording.sfreq
+        missing = float(after.stamps[0] - before.stamps[-1]) * sfreq - 1.0
+        # Less is no gap to a reader; anything else is a long pause, or a clock that was set.
+        if not 0.5 < missing <= _LONGEST_GAP_SECONDS * sfreq:
+            return self._gap_seconds
+        return max(1, round(missing)) / sfreq
 
     def _stretches(self) -> Iterator[Stretch]:
         """Yield the recording's stretches, repeatedly if it loops."""

@@ -64,7 +64,8 @@ def admit(
         raise ChannelsMissing(
             f"found {len(stream.labels)} channel labels in the metadata of a stream of "
             f"{stream.channel_count} channels, expected one per channel under "
-            "desc/channels/channel/label; set them in the program that makes the outlet"
+            "desc/channels/channel/label; set the labels in the program that makes the outlet"
+            + ("" if stream.labels else ", or name the electrodes with --cap")
         )
     unnamed = range(len(stream.labels) + 1, stream.channel_count + 1)
     return plan_layout(

@@ -12,6 +12,9 @@ from eeg_emotion.errors import EegEmotionError
 _STEP_SECONDS = 0.25  # resolution of the kept past
 _HORIZONS_SECONDS = (1.0, 4.0, 16.0, 60.0, 240.0)  # a large error shows soon, a small one later
 _LATE_SECONDS = 60.0  # within which samples that were missing may yet arrive
+_CAUGHT_UP_SECONDS = 2.0  # within which a sender that was held up has sent what seemed missing
+_GAPS_KEPT = 32  # a stream may have a gap at every sample
+_CAUGHT_UP = 0.5  # the share of them that must have come: a single stamp may be late
 _MEASURED_SECONDS = 60.0
 _TOLERANCE = 0.02  # devices keep their rate to a few parts in a thousand
 _SHORT_SECONDS, _SHORT_TOLERANCE = 4.0, 0.25  # a repeated chunk is a large part of one second
@@ -48,6 +51,10 @@ class RateMeter:
         self._past: deque[tuple[float, int, int]] = deque()  # stamp, samples, and those missing
         self._count = self._missing = 0
         self._late: deque[tuple[float, float]] = deque()  # stamp of a gap, and its seconds
+        # The past before each gap, and the samples that it seems to lack.
+        self._held_up: deque[tuple[float, int, int, int]] = deque(maxlen=_GAPS_KEPT)
+        # Gaps that were none: stamp and seconds.
+        self._caught_up: deque[tuple[float, float]] = deque(maxlen=_GAPS_KEPT)
         self._newest: tuple[float, int, int] | None = None
         self._begun: float | None = None  # stamp of the current piece's first chunk
         self._broken_since: float | None = None
@@ -74,11 +81,14 @@ class RateMeter:
         self._begun = None
         if missing and self._newest is not None:
             self._late.append((self._newest[0], missing / self._sfreq))
+            self._held_up.append((*self._newest[:2], self._missing - missing, missing))
 
     def restart(self) -> None:
         """Start over: the clock has jumped."""
         self._past.clear()
         self._late.clear()
+        self._held_up.clear()
+        self._caught_up.clear()
         self._newest = self._begun = None
         self._count = self._missing = 0
 
@@ -108,6 +118,7 @@ class RateMeter:
         self._count += count
         if not math.isfinite(last_stamp):
             return
+        self._take_off_what_was_late(last_stamp)
         self._newest = last_stamp, self._count, self._missing
         self._look_for_pieces(count, last_stamp)
         if not self._past or last_stamp - self._past[-1][0] >= _STEP_SECONDS:
@@ -121,6 +132,28 @@ class RateMeter:
                 return
             stamp, count, missing = self._past[index]
             self._check(self._count - count, self._missing - missing, stamp, last_stamp, jitter)
+
+    def _take_off_what_was_late(self, last_stamp: float) -> None:
+        """Count no sample twice, as missing and as it arrives: that would hide too low a rate."""
+        for since, count, before, gap in tuple(self._held_up):
+            if last_stamp - since > gap / self._sfreq + _CAUGHT_UP_SECONDS:
+                continue
+            seemed = self._missing - before
+            surplus = self._count - count + seemed - self._sfreq * (last_stamp - since)
+            late = min(seemed, round(surplus))
+            if late > 0 and gap - seemed + late > _CAUGHT_UP * gap:
+                self._take_off(late, since, before)
+                self._caught_up.append((last_stamp, gap / self._sfreq))
+
+    def _take_off(self, late: int, since: float, before: int) -> None:
+        """Take samples off those missing, there too where they were noted since."""
+        self._missing -= late
+        for index, (stamp, had, gone) in enumerate(self._past):
+            if stamp > since:
+                self._past[index] = stamp, had, max(before, gone - late)
+        for index, (stamp, had, gone, gap) in enumerate(self._held_up):
+            if stamp > since:
+                self._held_up[index] = stamp, had, max(before, gone - late), gap
 
     def _look_for_pieces(self, count: int, last_stamp: float) -> None:
         if self._begun is None:
@@ -143,13 +176,12 @@ class RateMeter:
     def _check(self, count: int, missing: int, since: float, now: float, jitter: float) -> None:
         """Compare a count with the rate: too many even if some were late, or too few."""
         elapsed = now - since
-        while self._late and now - self._late[0][0] > _LATE_SECONDS:
-            self._late.popleft()
-        late = max([jitter, *(seconds for _, seconds in self._late)])
+        late = _largest_within(self._late, now, jitter)
+        held_up = _largest_within(self._caught_up, now, jitter)
         expected = self._sfreq * elapsed
         tolerance = (_SHORT_TOLERANCE if elapsed < _SHORT_SECONDS else _TOLERANCE) * expected
         too_many = count > expected + tolerance + late * self._sfreq
-        too_few = count + missing < expected - tolerance - jitter * self._sfreq
+        too_few = count + missing < expected - tolerance - held_up * self._sfreq
         if too_many or too_few:
             raise self._error(count, elapsed)
 
@@ -159,3 +191,10 @@ class RateMeter:
             f"own stamps, expected the {self._sfreq:g} Hz that the stream states; set the nominal "
             "rate in the program that makes the outlet, and restart it"
         )
+
+
+def _largest_within(gaps: deque[tuple[float, float]], now: float, least: float) -> float:
+    """Drop the gaps that are too long ago; return the seconds of the longest of the others."""
+    while gaps and now - gaps[0][0] > _LATE_SECONDS:
+        gaps.popleft()
+    return max([least, *(seconds for _, seconds in gaps)])

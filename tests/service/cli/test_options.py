@@ -162,3 +162,12 @@ def test_one_scope_is_named_alike_by_every_command() -> None:
     texts = {helps(verb)["lsl_scope"] for verb in ("serve", "ingest", "doctor", "replay")}
     assert len(texts) == 1
     assert FIELDS["lsl_scope"].default is Scope.MACHINE
+
+
+@pytest.mark.parametrize("verb", sorted(cast(TyperGroup, get_command(app)).commands))
+def test_help_cuts_no_word_at_80_columns(verb: str) -> None:
+    shown = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    # Our own description of the broker's address has one.
+    assert "…" not in shown.output.replace("'tls://…'", "")
+    assert max(map(len, shown.output.splitlines())) <= 80

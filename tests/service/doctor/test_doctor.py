@@ -301,7 +301,7 @@ def test_a_signal_without_scores_is_not_good_and_has_a_remedy(findings: Findings
     assert found.signal is not None
     assert found.signal.quality is not None
     assert found.signal.quality.faults == (Reason.NOT_WORN,)
-    *_, fault, quality_line = paragraph(findings, "unworn")
+    *_, fault, quality_line, _ = paragraph(findings, "unworn")
     assert fault.startswith("  NO SCORE  not_worn: The headset does not seem to be worn")
     assert "Put the headset on" in fault
     assert "; worst: " in quality_line
@@ -376,9 +376,25 @@ def test_the_library_and_the_discovery_are_printed(findings: Findings) -> None:
     assert not any(line.startswith("WARNING") for line in lines)
 
 
-def test_no_stream_takes_more_than_eight_lines(findings: Findings) -> None:
+def test_no_stream_takes_more_than_nine_lines(findings: Findings) -> None:
     for stream in findings.streams:
-        assert len(paragraph(findings, stream.name)) <= 8
+        assert len(paragraph(findings, stream.name)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("good", "Nothing: 'eeg-emotion serve' with the same options follows it."),
+        ("eight", "Label the stream's channels by their 10-20 names"),
+        ("hasty", "Set the nominal rate in the program that makes the outlet, and restart it."),
+    ],
+)
+def test_the_last_line_of_each_stream_says_what_to_do_next(
+    findings: Findings, name: str, step: str
+) -> None:
+    last = paragraph(findings, name)[-1]
+    assert last.startswith(f"  do next   {step}"), last
+    assert all(stream.next_step for stream in findings.streams)
 
 
 def test_one_bad_stream_is_enough_for_exit_status_1(findings: Findings) -> None:
@@ -401,7 +417,8 @@ def test_the_keys_of_the_json_are_stable(findings: Findings) -> None:
     assert list(found["other_streams"][0]) == ["name", "type", "hostname"]
     stream = next(item for item in found["streams"] if item["name"] == "good")
     assert list(stream) == [
-        "good", "id", "name", "hostname", "type", "source_id", "channel_count", "channel_format",
+        "good", "next_step",
+        "id", "name", "hostname", "type", "source_id", "channel_count", "channel_format",
         "sfreq", "simulated", "check", "reason", "coverage", "unit", "signal",
     ]  # fmt: skip
     assert list(stream["coverage"]) == [

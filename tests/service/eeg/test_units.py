@@ -57,8 +57,11 @@ def test_a_factor_has_the_units_name(name: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        *("\u00b5V".encode(page) for page in ("cp1252", "cp850", "mac_roman", "utf-8")),
-        *("\u03bcV".encode(page) for page in ("utf-8", "shift_jis", "gbk", "euc_kr")),
+        *("\u00b5V".encode(page) for page in ("cp1252", "cp850", "mac_roman", "utf-8", "gb18030")),
+        *(
+            "\u03bcV".encode(page)
+            for page in ("utf-8", "shift_jis", "gbk", "euc_kr", "big5", "johab")
+        ),
     ],
 )
 @pytest.mark.parametrize("read_as", ["latin-1", "utf-8", "cp1252"])

@@ -94,7 +94,7 @@ def test_parquet_has_typed_columns_and_metadata(tmp_path: Path) -> None:
         "valence_probability": 0.5,
         "valence_label": "unsure",
         "valid": True,
-        "reasons": "",
+        "reasons": None,
         "quality": 0.875,
         "interpolated": "AF3;T7",
         "model": "demo 1",
@@ -105,6 +105,17 @@ def test_parquet_has_typed_columns_and_metadata(tmp_path: Path) -> None:
         assert unscored[f"{target}_probability"] is unscored[f"{target}_label"] is None
     stated = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     assert stated == ABOUT
+
+
+def test_what_is_empty_in_csv_is_null_in_parquet(tmp_path: Path) -> None:
+    parquet = arrow()
+    for name in ("out.csv", "out.parquet"):
+        write(tmp_path / name, SCORED, UNSCORED)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        empty = [{key for key, cell in row.items() if cell == ""} for row in csv.DictReader(file)]
+    rows = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert empty == [{key for key, cell in row.items() if cell is None} for row in rows]
+    assert all(empty)
 
 
 def test_parquet_without_windows_keeps_its_columns(tmp_path: Path) -> None:

@@ -253,6 +253,27 @@ def test_stretches_that_do_not_follow_leave_a_hole_in_the_stamps(player: Player)
     assert future.result(timeout=100).stretches == 2
 
 
+@pytest.mark.parametrize(
+    ("begins", "hole"),
+    [(21 + 5.2, 5 / SFREQ), (21 + 3 * SFREQ, 3.0), (21 + 100 * SFREQ, 4.0), (-500.0, 4.0)],
+    ids=["five samples", "3 s", "beyond a minute", "a clock that was set back"],
+)
+def test_a_gap_that_the_recording_has_measured_keeps_its_length(
+    player: Player, begins: float, hole: float
+) -> None:
+    before = np.arange(21, dtype=np.float64) / SFREQ
+    after = begins / SFREQ + before[:20]
+    played = recording(Stretch(signal(21), stamps=before), Stretch(signal(20, 21), stamps=after))
+    future = player.play(Replayer(played, speed=50.0, gap_seconds=4.0))
+    listener = Listener(played.source_id)
+    listener.pull()
+    steps = np.diff(listener.stamps)
+    expected = np.full(40, 1 / SFREQ)
+    expected[20] += hole
+    np.testing.assert_allclose(steps, expected, rtol=0, atol=1e-6)
+    assert future.result(timeout=100).stretches == 2
+
+
 def test_markers_carry_the_stamps_of_their_samples(player: Player) -> None:
     ratings = json.dumps({"valence": 7.1, "note": "ruhig, 5 µV"}, ensure_ascii=False)
     played = recording(

@@ -238,3 +238,53 @@ def test_lost_samples_are_no_other_rate_but_more_than_were_late_are() -> None:
 
     with pytest.raises(RateError, match="found "):
         send_twice_as_many()
+
+
+@pytest.mark.parametrize("held_up", [0.12, 0.2, 0.3])
+def test_a_sender_that_is_held_up_does_not_hide_a_rate_that_is_too_low(held_up: float) -> None:
+    meter = RateMeter(250.0)
+    real = 250.0 * 0.976
+    with pytest.raises(RateError, match=r"found 24[34]\.\d samples a second"):
+        send_held_up(meter, real, held_up)
+
+
+@pytest.mark.parametrize("percent", [-1.5, 0.0, 1.5])
+def test_a_sender_that_is_held_up_is_measured_and_let_be(percent: float) -> None:
+    meter = RateMeter(250.0)
+    real = 250.0 * (1 + percent / 100)
+    send_held_up(meter, real, 0.3)
+    assert meter.measured == pytest.approx(real, rel=0.005)
+
+
+def send_held_up(meter: RateMeter, real: float, held_up: float) -> None:
+    """Send 10 samples at a time, stamped as sent, with a pause every 3 s that is made up for."""
+    last = 1000.0
+    for chunk in range(1, round(300 * real / 10)):
+        due = 1000.0 + chunk * 10 / real
+        stamp = max(due, due // 3 * 3 + held_up)
+        if stamp - last > 0.1:
+            meter.gap(round((stamp - last) * 250) - 10)
+        meter.feed(10, stamp)
+        last = stamp
+
+
+def test_samples_that_are_lost_stay_missing() -> None:
+    meter = RateMeter(250.0)
+    for chunk in range(1, 2500):
+        stamp = 1000.0 + chunk * 0.04
+        if chunk % 25:
+            if chunk % 25 == 1 and chunk > 1:
+                meter.gap(10)
+            meter.feed(10, stamp)
+    assert meter.measured == pytest.approx(250.0, rel=0.005)
+
+
+def test_a_backlog_after_an_outage_is_not_measured_twice() -> None:
+    meter = RateMeter(250.0)
+    for chunk in range(1, 500):
+        meter.feed(10, 1000.0 + chunk * 0.04)
+    meter.gap(1250)
+    meter.feed(1250, 1025.0)
+    for chunk in range(1, 250):
+        meter.feed(10, 1025.0 + chunk * 0.04)
+    assert meter.measured == pytest.approx(250.0, rel=0.005)
