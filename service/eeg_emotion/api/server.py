@@ -27,6 +27,7 @@ _ACCEPTED_AT_ONCE = 64
 _NO_DESCRIPTOR = (
     "socket.accept() out of system resource"  # asyncio's; it tries again a second later
 )
+_ACCEPTING_AGAIN = "_start_serving"  # in what asyncio says of a failed retry
 _ACCEPT_RETRY_SECONDS = 0.5
 
 
@@ -62,7 +63,10 @@ class Server(uvicorn.Server):
         context: dict[str, Any],
     ) -> None:
         """Make room where no descriptor is left; asyncio would log each attempt to accept."""
-        if context.get("message") != _NO_DESCRIPTOR:
+        message = str(context.get("message"))
+        if self.should_exit and _ACCEPTING_AGAIN in message:
+            return  # a second after it could not accept, asyncio tries again: on a closed listener
+        if message != _NO_DESCRIPTOR:
             earlier(loop, context)
         elif loop.time() >= self._accepting_again:
             self._accepting_again = loop.time() + _ACCEPT_RETRY_SECONDS

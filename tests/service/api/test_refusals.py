@@ -19,6 +19,7 @@ import pytest
 from tests.support.log_records import event_of
 from tests.support.refused import WAYS, Way, head, headsets, upgrade
 from tests.support.service import Service
+from tests.support.waiting import until
 
 from eeg_emotion.api.arrivals import Arrivals
 
@@ -163,6 +164,7 @@ async def test_without_a_descriptor_the_service_goes_on_and_logs_it_once(
     import resource
 
     arrivals = Arrivals()
+    loop = asyncio.get_running_loop()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with serving(arrivals=arrivals) as address, contextlib.AsyncExitStack() as peers:
         host, port = address.split(":")
@@ -173,7 +175,6 @@ async def test_without_a_descriptor_the_service_goes_on_and_logs_it_once(
         # Descriptors are numbered from the lowest that is free: about ten more may be opened.
         resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 10, hard))
         try:
-            loop = asyncio.get_running_loop()
             for each in held:
                 await loop.sock_connect(each, (host, int(port)))
             async with asyncio.timeout(60):
@@ -183,6 +184,9 @@ async def test_without_a_descriptor_the_service_goes_on_and_logs_it_once(
                 assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200")
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    # asyncio tries again a second after it could not accept: here on a listener that has closed.
+    retries = loop._scheduled  # type: ignore[attr-defined]
+    await until(lambda: not [timer for timer in retries if "_start_serving" in repr(timer)])
     errors = [event_of(record) for record in caplog.records if record.levelname == "ERROR"]
     assert [error["event"] for error in errors] == ["no descriptor left for a connection"]
 
