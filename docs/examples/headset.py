@@ -18,7 +18,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-# What the daemon is told about your device. It finds channels by their labels, never by position.
+# What the daemon learns of your device. It finds channels by their labels, never by position.
 NAME, SOURCE_ID = "My headset", "my-headset-1"  # the id stays the same when the script restarts
 RATE = 128.0  # Hz
 UNIT = "microvolts"
