@@ -247,7 +247,7 @@ def interval(values: Sequence[float]) -> str:
 
 
 def compare(probability: Array, clean: Array, scored: NDArray[np.bool_], truth: Truth) -> str:
-    """Report what an arm's scored windows came to, beside the same windows without a disturbance."""
+    """Report what an arm's scored windows came to, beside the same ones without a disturbance."""
     accuracy, change, moved, turned = [], [], [], []
     for person in range(truth.person.max() + 1):
         rows = np.flatnonzero((truth.person == person) & scored)

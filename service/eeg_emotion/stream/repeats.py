@@ -1,7 +1,7 @@
 """Finds samples that a headset's program has made up for lost packets: zeros, or repeats.
 
 No two samples of many electrodes are the same within half a second. Where some in a row are, on all
-channels at once, no signal was measured there.
+channels at once and in their order, no signal was measured there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class RepeatedSamples:
         self._memory = max(1, round(_MEMORY_SECONDS * sfreq))
         self._largest = round(_LARGEST_SECONDS * sfreq)
         self._keep = round(keep_seconds * sfreq)
-        self._recent: dict[bytes, None] = {}
+        self._recent: dict[bytes, int] = {}  # the number of each
+        self._repeated = -1  # the number of the sample that the last one repeats
         self._found: deque[tuple[int, int]] = deque()
         self._count = self._begun = 0
 
@@ -41,6 +42,7 @@ class RepeatedSamples:
         self._recent.clear()
         self._found.clear()
         self._count = self._begun = 0
+        self._repeated = -1
 
     def feed(self, samples: NDArray[np.floating]) -> int:
         """Look at a segment's next samples.
@@ -62,15 +64,21 @@ class RepeatedSamples:
             self._remember(rows)
             self._count += len(rows)
             self._begun = self._count
+            self._repeated = -1
             return ended
         ended = 0
         fewest = _FEWEST if len(samples) >= _FEW_CHANNELS else _FEWEST_OF_FEW
         for row in rows:
-            if self._are_new([row]):
+            repeated = self._recent.get(row, self._count)  # a first zero repeats none
+            if self._are_new([row]) or repeated == self._repeated - 1:  # back in time
                 ended += self._ended()
                 self._remember([row])
                 self._begun = self._count + 1
-            elif self._count + 1 - self._begun >= fewest:
+                self._repeated = -1
+                self._count += 1
+                continue
+            self._repeated = repeated
+            if self._count + 1 - self._begun >= fewest:
                 if self._found and self._found[-1][0] == self._begun:
                     self._found.pop()
                 self._found.append((self._begun, self._count + 1))
@@ -104,7 +112,7 @@ class RepeatedSamples:
         return stop - start if stop - start <= self._largest else 0
 
     def _remember(self, rows: list[bytes]) -> None:
-        self._recent.update(dict.fromkeys(rows))
+        self._recent.update(zip(rows, range(self._count, self._count + len(rows)), strict=True))
         while len(self._recent) > self._memory:
             del self._recent[next(iter(self._recent))]
 

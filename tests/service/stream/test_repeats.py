@@ -49,6 +49,20 @@ def test_what_was_made_up_is_found_in_any_chunks(made_up: str, chunk: int) -> No
     assert not repeated.touches(512, 999)
 
 
+@pytest.mark.parametrize("chunk", [1, 10, 333])
+def test_a_signal_that_is_played_back_is_no_repeat(chunk: int) -> None:
+    """As where a recording is played to and fro, so that it has no step."""
+    samples = signal()
+    assert fed(np.concatenate([samples, samples[:, -2::-1]], axis=1), chunk)[1] == 0
+
+
+@pytest.mark.parametrize("chunk", [1, 10, 333])
+def test_a_packet_that_is_sent_three_times_is_found_twice(chunk: int) -> None:
+    samples = signal()
+    samples[:, 500:524] = np.tile(samples[:, 488:500], 2)
+    assert fed(samples, chunk)[1] == 24
+
+
 def test_a_single_zero_or_repeated_sample_says_nothing() -> None:
     samples = signal()
     samples[:, 300] = 0.0
