@@ -20,6 +20,7 @@ from tests.support.certificates import self_signed
 from tests.support.needs import the_program
 from tests.support.ports import free_port
 from tests.support.service import Service
+from tests.support.waiting import until_listening
 from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
@@ -102,18 +103,6 @@ def configuration() -> str:
     """Return what the guide has a reader write into a file."""
     (block,) = re.findall(r"^```nginx\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
     return str(block)
-
-
-async def until_listening(port: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)  # it offers no event
-            else:
-                writer.close()
-                return
 
 
 @pytest.fixture

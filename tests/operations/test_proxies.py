@@ -14,6 +14,7 @@ from tests.support.browser import Page, program
 from tests.support.needs import the_program
 from tests.support.ports import free_port
 from tests.support.service import Service
+from tests.support.waiting import until_listening
 
 from eeg_emotion.publish.messages import Prediction
 
@@ -69,18 +70,6 @@ HAPROXY_CHANGES = {
     "taken off": "http-request replace-path {root}(/.*) \\1",
     "left on": "# as it comes",
 }
-
-
-async def until_listening(port: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)  # it offers no event
-            else:
-                writer.close()
-                return
 
 
 @contextlib.asynccontextmanager

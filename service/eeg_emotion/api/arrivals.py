@@ -195,7 +195,7 @@ class Arrivals:
     def open(
         self, transport: asyncio.Transport, late: Callable[[], bool] = lambda: False
     ) -> Arrival:
-        """Take a connection that was just accepted.
+        """Own a connection that was just accepted.
 
         Parameters
         ----------

@@ -41,8 +41,8 @@ class RequestConnection(H11Protocol):
         self._arrival: Arrival
         self._refused = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP
+        """Begin to own the connection."""
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         # asyncio sets this only for listeners that it made. Without it a response, written as head

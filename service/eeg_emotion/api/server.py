@@ -114,7 +114,7 @@ def make_server(
             log_config=None,
             access_log=False,
             # uvicorn's annotation requires a class, but it only calls it.
-            http=partial(RequestConnection, arrivals=arrivals),  # type: ignore[arg-type]
+            http=partial(RequestConnection, arrivals=arrivals),  # type: ignore[arg-type]  # makes one
             ws=Wire,
             ws_max_size=LARGEST_CLIENT_MESSAGE,
             ws_ping_interval=ping_seconds,

@@ -146,7 +146,7 @@ class RateMeter:
                 self._caught_up.append((last_stamp, gap / self._sfreq))
 
     def _take_off(self, late: int, since: float, before: int) -> None:
-        """Take samples off those missing, there too where they were noted since."""
+        """Count samples as not missing after all, there too where they were noted since."""
         self._missing -= late
         for index, (stamp, had, gone) in enumerate(self._past):
             if stamp > since:

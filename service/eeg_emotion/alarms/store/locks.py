@@ -46,7 +46,7 @@ class InstanceLock(Protocol):
     """Holds an instance's name until it is released."""
 
     def renew(self) -> None:
-        """Take the lock again if the connection to the server was lost.
+        """Lock again if the connection to the server was lost.
 
         Raises
         ------
@@ -95,7 +95,7 @@ def lock_tables(connection: Connection) -> None:
 
 
 def lock_instance(engine: Engine, instance: str, store: str) -> InstanceLock:
-    """Take an instance's name on a store, or raise.
+    """Reserve an instance's name on a store, or raise.
 
     Raises
     ------
